@@ -1,0 +1,45 @@
+"""Alembic's entry: one history for our tables and for procrastinate's."""
+
+import asyncio
+
+from advanced_alchemy.base import metadata_registry
+from alembic import context
+from sqlalchemy import NullPool
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from videoflix.accounts import models as accounts_models
+from videoflix.catalog import models as catalog_models
+from videoflix.media import models as media_models
+from videoflix.platform import mail as mail_models
+from videoflix.settings import settings
+
+MODELS = [accounts_models, catalog_models, media_models, mail_models]
+
+
+def include_name(name: str | None, kind: str, parents: object) -> bool:
+    """Autogenerate must not drop the queue's tables, which have no model here."""
+    return kind != "table" or not (name or "").startswith("procrastinate_")
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata_registry.get(None),
+        include_name=include_name,
+        version_table="schema_version",
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def main() -> None:
+    engine = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+
+
+asyncio.run(main())

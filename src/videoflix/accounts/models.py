@@ -1,0 +1,21 @@
+"""Tables of the accounts."""
+
+from sqlalchemy import Index, String, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.platform.db import Record
+from videoflix.platform.identity import Role
+
+
+class User(Record):
+    """A person with an account; the e-mail address is unique whatever its case."""
+
+    __tablename__ = "user_account"
+
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(100), default="")
+    password_hash: Mapped[str]
+    role: Mapped[Role] = mapped_column(default=Role.VIEWER)
+    is_active: Mapped[bool] = mapped_column(default=True)
+
+    __table_args__ = (Index("uq_user_account_email", func.lower(email), unique=True),)

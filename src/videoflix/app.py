@@ -1,0 +1,87 @@
+"""The HTTP application: every controller, plugin and error handler, put together once."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from videoflix.accounts.api import AuthController, MeController
+from videoflix.catalog.api import VideoController
+from videoflix.cli import OperatorCommands
+from videoflix.media.api import UploadController
+from videoflix.operations.api import HealthController, OperationsController
+from videoflix.platform.db import alchemy, provide_session
+from videoflix.platform.events import newsroom
+from videoflix.platform.identity import IdentityMiddleware
+from videoflix.platform.problems import (
+    Problem,
+    crash_response,
+    database_response,
+    http_error_response,
+    problem_response,
+    validation_response,
+)
+from videoflix.platform.web import JsonBodiesOnly
+from videoflix.playback.api import PlaybackController
+from videoflix.web.api import page_handlers
+from videoflix.web.openapi import render_plugins
+
+CONTROLLERS = [
+    AuthController,
+    MeController,
+    VideoController,
+    UploadController,
+    PlaybackController,
+    OperationsController,
+]
+
+
+@asynccontextmanager
+async def listening(_: Litestar) -> AsyncGenerator[None]:
+    """Hear what other processes announce, for as long as the application runs."""
+    async with newsroom.listening():
+        yield
+
+
+def create_app() -> Litestar:
+    return Litestar(
+        route_handlers=[
+            Router("/api/v1", route_handlers=CONTROLLERS),
+            HealthController,
+            *page_handlers,
+        ],
+        dependencies={"session": Provide(provide_session)},
+        middleware=[IdentityMiddleware(), JsonBodiesOnly()],
+        exception_handlers={
+            Problem: problem_response,
+            ValidationException: validation_response,
+            HTTPException: http_error_response,
+            OperationalError: database_response,
+            InterfaceError: database_response,
+            PoolTimeoutError: database_response,
+            OSError: database_response,
+            Exception: crash_response,
+        },
+        plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],
+        lifespan=[listening],
+        openapi_config=OpenAPIConfig(
+            title="Videoflix",
+            version=version("videoflix"),
+            description="The backend of a streaming site on one Postgres.",
+            render_plugins=render_plugins,
+            security=[{"bearer": []}],
+            components=Components(
+                security_schemes={
+                    "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+                }
+            ),
+        ),
+    )

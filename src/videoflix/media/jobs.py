@@ -1,0 +1,209 @@
+"""What happens to an upload later: inspect, encode, illustrate, clean up.
+
+Each handler reads in a short transaction, works for minutes with none open, and shows its
+result in another. It may run twice: the files of an attempt lie in a folder of its own, and the
+transaction that shows them lets only one attempt win.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from videoflix.media.encode import encode_audio, encode_chunk
+from videoflix.media.fmp4 import Index
+from videoflix.media.plan import Plan, make_plan
+from videoflix.media.poster import make_poster
+from videoflix.media.probe import probe
+from videoflix.media.rejection import Rejected
+
+from videoflix.media.schemas import (
+    DeleteFolder,
+    EncodeAudio,
+    EncodeChunk,
+    Inspect,
+    MakePoster,
+    Piece,
+)
+from videoflix.media.service import AUDIO, Media
+from videoflix.platform.db import transaction
+from videoflix.platform.queue import handles
+from videoflix.platform.storage import StorageFull, media_storage
+from videoflix.settings import settings
+
+REPORT_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What an attempt needs to know: the source, and a folder nobody else writes to."""
+
+    source_key: str
+    attempt: str
+    plan: Plan | None
+
+
+async def work_for(asset_id: int) -> Work | None:
+    """The work on an asset, or None when there is none left."""
+    async with transaction() as session:
+        asset = await Media(session).asset(asset_id)
+        if asset is None:
+            return None
+        plan = msgspec.convert(asset.plan, Plan) if asset.plan else None
+        return Work(asset.source_key, f"{asset.folder}/{uuid.uuid4().hex}", plan)
+
+
+async def refuse(asset_id: int, code: str, reason: str) -> None:
+    async with transaction() as session:
+        await Media(session).refuse(asset_id, code, reason)
+
+
+async def give_up(job: Inspect | EncodeChunk | EncodeAudio, error: Exception | None) -> None:
+    """The last attempt failed: tell the uploader."""
+    if isinstance(error, StorageFull):
+        await refuse(
+            job.asset_id,
+            "storage-full",
+            "The server ran out of space; upload the film again later.",
+        )
+    else:
+        await refuse(
+            job.asset_id,
+            "encoding-failed",
+            "The film could not be encoded; the server's log says why.",
+        )
+
+
+@handles(Inspect, otherwise=give_up)
+async def inspect(job: Inspect) -> None:
+    work = await work_for(job.asset_id)
+    if work is None:
+        return
+    try:
+        async with desk(work) as (source, _):
+            plan = make_plan(await probe(source))
+    except Rejected as refusal:  # no retry: the file will not get better
+        await refuse(job.asset_id, refusal.code, refusal.reason)
+        return
+    async with transaction() as session:
+        await Media(session).adopt_plan(job.asset_id, plan)
+
+
+@handles(EncodeChunk, otherwise=give_up)
+async def encode_a_chunk(job: EncodeChunk) -> None:
+    async with transaction() as session:
+        if await Media(session).chunks.is_done(job.asset_id, job.index):
+            return
+    work = await work_for(job.asset_id)
+    if work is None or work.plan is None:
+        return
+    report = ProgressReport(job)
+    async with desk(work) as (source, folder):
+        span = work.plan.spans[job.index]
+        indexes = await encode_chunk(source, work.plan, span, folder, report.frames)
+        await show(job.asset_id, job.index, work, folder, indexes)
+
+
+@handles(EncodeAudio, otherwise=give_up)
+async def encode_the_audio(job: EncodeAudio) -> None:
+    work = await work_for(job.asset_id)
+    if work is None or work.plan is None:
+        return
+    async with desk(work) as (source, folder):
+        index = await encode_audio(source, work.plan, folder)
+        await show(job.asset_id, None, work, folder, {AUDIO: index})
+
+
+@handles(MakePoster)
+async def make_a_poster(job: MakePoster) -> None:
+    async with transaction() as session:
+        asset = await Media(session).asset_to_illustrate(job.asset_id)
+        if asset is None:
+            return
+        work = Work(
+            asset.source_key,
+            f"{asset.folder}/{uuid.uuid4().hex}",
+            msgspec.convert(asset.plan, Plan),
+        )
+    if work.plan is None:
+        return
+    async with desk(work) as (source, folder):
+        picture = await make_poster(source, work.plan, folder)
+        key = f"{work.attempt}/{picture.name}"
+        await media_storage().put(key, picture)
+    async with transaction() as session:
+        made = await Media(session).poster_made(job.asset_id, key)
+    if not made:
+        await media_storage().delete_below(work.attempt)
+
+
+@handles(DeleteFolder)
+async def delete_folder(job: DeleteFolder) -> None:
+    await media_storage().delete_below(job.folder)
+
+
+@asynccontextmanager
+async def desk(work: Work) -> AsyncGenerator[tuple[Path, Path]]:
+    """The source as a local file, and an empty folder for results; both go with the block."""
+    scratch = settings.videoflix_home / "scratch"
+    await asyncio.to_thread(scratch.mkdir, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=scratch) as name:
+        async with media_storage().local_copy(work.source_key, scratch) as source:
+            yield source, Path(name)
+
+
+async def show(
+    asset_id: int, index: int | None, work: Work, folder: Path, indexes: dict[str, Index]
+) -> None:
+    """Store an attempt's verified files, then let one transaction decide whether they count."""
+    pieces = {
+        name: await _stored(work, index or 0, folder / f"{name}.mp4", found)
+        for name, found in indexes.items()
+    }
+    async with transaction() as session:
+        shown = await Media(session).encoded(asset_id, index, pieces)
+    if not shown:
+        logger.info("another attempt at asset %s chunk %s was faster", asset_id, index)
+        await media_storage().delete_below(work.attempt)
+
+
+async def _stored(work: Work, chunk_index: int, file: Path, index: Index) -> Piece:
+    key = f"{work.attempt}/{file.name}"
+    await media_storage().put(key, file)
+    return Piece(
+        chunk_index=chunk_index,
+        key=key,
+        codec=index.codec,
+        timescale=index.timescale,
+        init_length=index.init_length,
+        init_sha256=await asyncio.to_thread(_sha256_of_start, file, index.init_length),
+        segments=tuple((s.duration, s.offset, s.length) for s in index.segments),
+    )
+
+
+def _sha256_of_start(file: Path, length: int) -> str:
+    with file.open("rb") as opened:
+        return hashlib.sha256(opened.read(length)).hexdigest()
+
+
+class ProgressReport:
+    """Tells the database how far a chunk is, at most once a second."""
+
+    def __init__(self, job: EncodeChunk) -> None:
+        self._job = job
+        self._last = time.monotonic()
+
+    async def frames(self, count: int) -> None:
+        """So many frames of the chunk are encoded."""
+        if time.monotonic() - self._last < REPORT_SECONDS:
+            return
+        self._last = time.monotonic()
+        async with transaction() as session:
+            await Media(session).report(self._job.asset_id, self._job.index, count)

@@ -1,0 +1,124 @@
+"""All SQL of the media."""
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.media.models import Asset, Chunk, Part, Rendition, TrackKind
+
+
+class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
+    """Uploaded files."""
+
+    model_type = Asset
+
+    async def locked(self, asset_id: int) -> Asset | None:
+        """The row, held against other writers until the transaction ends."""
+        return await self.get_one_or_none(
+            statement=select(Asset).where(Asset.id == asset_id).with_for_update()
+        )
+
+    async def newest_of(self, video_id: int) -> Asset | None:
+        """The file that a film currently consists of."""
+        statement = (
+            select(Asset).where(Asset.video_id == video_id).order_by(Asset.id.desc()).limit(1)
+        )
+        return await self.get_one_or_none(statement=statement)
+
+    async def folders_of(self, video_id: int) -> list[str]:
+        return list(
+            await self.session.scalars(select(Asset.folder).where(Asset.video_id == video_id))
+        )
+
+
+class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
+    """Runs of frames, and how far each is."""
+
+    model_type = Chunk
+
+    async def is_done(self, asset_id: int, index: int) -> bool:
+        found = await self.get_one_or_none(asset_id=asset_id, index=index)
+        return found is None or found.done
+
+    async def report(self, asset_id: int, index: int, frames: int) -> None:
+        """Note how many frames the running attempt has encoded."""
+        await self.session.execute(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
+            .values(encoded_frames=frames)
+        )
+
+    async def complete(self, asset_id: int, index: int) -> bool:
+        """Mark a chunk as done; False when another attempt did so before."""
+        marked = await self.session.scalar(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
+            .values(done=True, encoded_frames=Chunk.frame_count)
+            .returning(Chunk.id)
+        )
+        return marked is not None
+
+    async def share_encoded(self, asset_id: int) -> float:
+        """Which part of the film's frames is encoded, from 0 to 1."""
+        share = await self.session.scalar(
+            select(
+                func.sum(Chunk.encoded_frames) * 1.0 / func.nullif(func.sum(Chunk.frame_count), 0)
+            ).where(Chunk.asset_id == asset_id)
+        )
+        return float(share or 0)
+
+    async def waiting(self, asset_id: int) -> int:
+        """How many chunks are not done."""
+        return await self.count(Chunk.asset_id == asset_id, Chunk.done.is_(False))
+
+
+class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
+    """Tracks and their finished files."""
+
+    model_type = Rendition
+
+    def __init__(self, *, session: AsyncSession) -> None:
+        super().__init__(session=session)
+
+    async def of_asset(self, asset_id: int) -> dict[str, Rendition]:
+        found = await self.get_many(Rendition.asset_id == asset_id)
+        return {rendition.name: rendition for rendition in found}
+
+    async def add_parts(self, parts: list[Part]) -> bool:
+        """Enter finished files; False when another attempt entered them before."""
+        rows = [
+            {
+                "rendition_id": part.rendition_id,
+                "chunk_index": part.chunk_index,
+                "key": part.key,
+                "codec": part.codec,
+                "timescale": part.timescale,
+                "init_length": part.init_length,
+                "init_sha256": part.init_sha256,
+                "segments": part.segments,
+            }
+            for part in parts
+        ]
+        entered = await self.session.scalars(
+            insert(Part).values(rows).on_conflict_do_nothing().returning(Part.id)
+        )
+        return len(list(entered)) == len(parts)
+
+    async def parts_of(self, asset_id: int) -> list[tuple[Rendition, Part]]:
+        """Renditions with their files, in the order of the film."""
+        rows = await self.session.execute(
+            select(Rendition, Part)
+            .join(Part, Part.rendition_id == Rendition.id)
+            .where(Rendition.asset_id == asset_id)
+            .order_by(Rendition.id, Part.chunk_index)
+        )
+        return [(rendition, part) for rendition, part in rows]
+
+    async def has_audio_part(self, asset_id: int) -> bool:
+        found = await self.session.scalar(
+            select(Part.id)
+            .join(Rendition, Part.rendition_id == Rendition.id)
+            .where(Rendition.asset_id == asset_id, Rendition.kind == TrackKind.AUDIO)
+        )
+        return found is not None

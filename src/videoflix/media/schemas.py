@@ -1,0 +1,110 @@
+"""Shapes of the media: job payloads, and tracks as the players' side reads them."""
+
+from typing import ClassVar
+
+import msgspec
+
+from videoflix.media.models import TrackKind
+from videoflix.platform.queue import Job
+
+# What a viewer waits for comes first: knowing the film, its first seconds and its sound, then
+# its picture in the list, then the rest of whichever film came first.
+INSPECTION, FIRST_PICTURE, POSTER, REST = 30, 20, 15, 10
+
+
+class Inspect(Job):
+    """Find out what was uploaded and plan its renditions, or refuse it."""
+
+    name: ClassVar = "media.inspect"
+    queue: ClassVar = "transcode"
+    priority: ClassVar = INSPECTION
+    asset_id: int
+
+
+class EncodeChunk(Job):
+    """Encode one chunk into every rendition."""
+
+    name: ClassVar = "media.encode_chunk"
+    queue: ClassVar = "transcode"
+    asset_id: int
+    index: int
+
+    @property
+    def urgency(self) -> int:
+        return FIRST_PICTURE if self.index == 0 else REST
+
+
+class EncodeAudio(Job):
+    """Encode the sound of the whole film."""
+
+    name: ClassVar = "media.encode_audio"
+    queue: ClassVar = "transcode"
+    priority: ClassVar = FIRST_PICTURE
+    asset_id: int
+
+
+class MakePoster(Job):
+    """Choose a picture that stands for the film."""
+
+    name: ClassVar = "media.make_poster"
+    queue: ClassVar = "transcode"
+    priority: ClassVar = POSTER
+    asset_id: int
+
+
+class DeleteFolder(Job):
+    """Remove the files of a film that is gone or was refused."""
+
+    name: ClassVar = "media.delete_folder"
+    attempts: ClassVar = 10
+    folder: str
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """An upload whose bytes are in the storage."""
+
+    folder: str
+    key: str
+    name: str
+    size: int
+    sha256: str
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A finished file of a track; `segments` lists (ticks, offset, length)."""
+
+    chunk_index: int
+    key: str
+    codec: str
+    timescale: int
+    init_length: int
+    init_sha256: str
+    segments: tuple[tuple[int, int, int], ...]
+
+
+class Track(msgspec.Struct, frozen=True):
+    """A rendition with its pieces from the film's start up to the first one missing."""
+
+    name: str
+    kind: TrackKind
+    width: int
+    height: int
+    max_bitrate: int
+    pieces: tuple[Piece, ...]
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """Everything that can be played of an asset at the moment; final when `complete`.
+
+    `frame_rate` counts pictures a second, `segment_seconds` is the longest segment.
+    """
+
+    asset_id: int
+    video_id: int
+    complete: bool
+    frame_rate: float
+    segment_seconds: float
+    tracks: tuple[Track, ...]
+
+    def track(self, name: str) -> Track | None:
+        return next((track for track in self.tracks if track.name == name), None)

@@ -1,0 +1,216 @@
+"""What may happen to media files."""
+
+from itertools import takewhile
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+from videoflix.media.plan import Plan
+
+from videoflix.catalog.models import Video
+from videoflix.catalog.schemas import VideoDraft
+from videoflix.catalog.service import Catalog
+from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
+from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
+from videoflix.media.schemas import (
+    DeleteFolder,
+    EncodeAudio,
+    EncodeChunk,
+    Inspect,
+    MakePoster,
+    Piece,
+    StoredFile,
+    Timeline,
+    Track,
+)
+from videoflix.platform.queue import enqueue, enqueue_many, withdraw
+
+AUDIO = "audio"
+AUDIO_BITRATE = 128_000
+
+
+class Media:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.catalog = Catalog(session)
+        self.assets = AssetRepository(session=session)
+        self.chunks = ChunkRepository(session=session)
+        self.renditions = RenditionRepository(session=session)
+
+    async def accept(self, draft: VideoDraft, file: StoredFile, uploaded_by: int) -> Video:
+        """Enter a film whose file is stored, and have it inspected."""
+        video = await self.catalog.add(draft, uploaded_by)
+        asset = await self.assets.add(
+            Asset(
+                video_id=video.id,
+                folder=file.folder,
+                source_key=file.key,
+                source_name=file.name,
+                source_bytes=file.size,
+                source_sha256=file.sha256,
+            )
+        )
+        await enqueue(self.session, Inspect(asset_id=asset.id))
+        return video
+
+    async def remove(self, video_id: int) -> None:
+        """Take a film out of the catalogue; its files follow. Raises VideoNotFound."""
+        folders = await self.assets.folders_of(video_id)
+        await self.catalog.remove(video_id)
+        await enqueue_many(self.session, [DeleteFolder(folder=folder) for folder in folders])
+
+    async def asset(self, asset_id: int) -> Asset | None:
+        """An asset there is still work to do for, or None."""
+        asset = await self.assets.get_one_or_none(id=asset_id)
+        if asset is None or asset.state in {AssetState.READY, AssetState.FAILED}:
+            return None
+        return asset
+
+    async def adopt_plan(self, asset_id: int, plan: Plan) -> None:
+        """Lay out what the inspection decided, and have it encoded; once, however often called."""
+        asset = await self.assets.locked(asset_id)
+        if asset is None or asset.state is not AssetState.UPLOADED:
+            return
+        asset.plan, asset.state = msgspec.to_builtins(plan), AssetState.ENCODING
+        await self.chunks.add_many(
+            [
+                Chunk(asset_id=asset_id, index=span.index, frame_count=span.frame_count)
+                for span in plan.spans
+            ]
+        )
+        await self.renditions.add_many(_renditions(asset_id, plan))
+        qualities = [rung.name for rung in plan.rungs]
+        await self.catalog.describe(asset.video_id, duration=plan.duration, qualities=qualities)
+        await enqueue_many(
+            self.session,
+            [
+                *([EncodeAudio(asset_id=asset_id)] if plan.has_audio else []),
+                MakePoster(asset_id=asset_id),
+                *(EncodeChunk(asset_id=asset_id, index=span.index) for span in plan.spans),
+            ],
+        )
+
+    async def refuse(self, asset_id: int, code: str, reason: str) -> None:
+        """The file cannot become a film: say why, and remove what it left behind."""
+        asset = await self.assets.locked(asset_id)
+        if asset is None or asset.state in {AssetState.READY, AssetState.FAILED}:
+            return
+        asset.state = AssetState.FAILED
+        await withdraw(self.session, [EncodeChunk, EncodeAudio, MakePoster], asset_id=asset_id)
+        await self.catalog.fail(asset.video_id, code, reason)
+        await enqueue(self.session, DeleteFolder(folder=asset.folder))
+
+    async def report(self, asset_id: int, index: int, frames: int) -> None:
+        """A running attempt has encoded so many frames of its chunk."""
+        asset = await self.asset(asset_id)
+        if asset is None:
+            return
+        await self.chunks.report(asset_id, index, frames)
+        share = await self.chunks.share_encoded(asset_id)
+        await self.catalog.advance(asset.video_id, share, playable=False)
+
+    async def poster_made(self, asset_id: int, key: str) -> bool:
+        """The film has a poster; False when there is no such film any more."""
+        asset = await self.asset_to_illustrate(asset_id)
+        if asset is None:
+            return False
+        await self.catalog.illustrate(asset.video_id, key)
+        return True
+
+    async def asset_to_illustrate(self, asset_id: int) -> Asset | None:
+        asset = await self.assets.locked(asset_id)
+        return None if asset is None or asset.state is AssetState.FAILED else asset
+
+    async def encoded(self, asset_id: int, index: int | None, pieces: dict[str, Piece]) -> bool:
+        """Show an attempt's verified files: a chunk's, or the sound's (`index` None).
+
+        One transaction decides: False when another attempt was faster or the film is gone, and
+        then nobody will ever read the files.
+        """
+        asset = await self.assets.locked(asset_id)
+        if asset is None or asset.state is not AssetState.ENCODING:
+            return False
+        if index is not None and not await self.chunks.complete(asset_id, index):
+            return False
+        renditions = await self.renditions.of_asset(asset_id)
+        parts = [_part(renditions[name].id, piece) for name, piece in pieces.items()]
+        if not await self.renditions.add_parts(parts):
+            return False
+        await self._advance(asset)
+        return True
+
+    async def timeline(self, video_id: int) -> Timeline | None:
+        """What of a film can be played now; None when it has no usable file."""
+        asset = await self.assets.newest_of(video_id)
+        if asset is None or asset.plan is None or asset.state is AssetState.FAILED:
+            return None
+        return await self._timeline(asset, msgspec.convert(asset.plan, Plan))
+
+    async def _advance(self, asset: Asset) -> None:
+        share = await self.chunks.share_encoded(asset.id)
+        timeline = await self._timeline(asset, msgspec.convert(asset.plan, Plan))
+        playable = all(track.pieces for track in timeline.tracks)
+        if playable and not await self.chunks.waiting(asset.id):
+            asset.state = AssetState.READY
+            await self.catalog.publish(asset.video_id)
+        else:
+            await self.catalog.advance(asset.video_id, share, playable=playable)
+
+    async def _timeline(self, asset: Asset, plan: Plan) -> Timeline:
+        parts: dict[int, list[Part]] = {}
+        for rendition, part in await self.renditions.parts_of(asset.id):
+            parts.setdefault(rendition.id, []).append(part)
+        renditions = await self.renditions.of_asset(asset.id)
+        frame_rate = plan.frame_rate_num / plan.frame_rate_den
+        return Timeline(
+            asset_id=asset.id,
+            video_id=asset.video_id,
+            complete=asset.state is AssetState.READY,
+            frame_rate=frame_rate,
+            segment_seconds=plan.segment_frames / frame_rate,
+            tracks=tuple(
+                _track(rendition, parts.get(rendition.id, []))
+                for rendition in sorted(renditions.values(), key=lambda found: found.id)
+            ),
+        )
+
+
+def _renditions(asset_id: int, plan: Plan) -> list[Rendition]:
+    found = [
+        Rendition(
+            asset_id=asset_id,
+            name=rung.name,
+            kind=TrackKind.VIDEO,
+            width=rung.width,
+            height=rung.height,
+            max_bitrate=rung.max_bitrate,
+        )
+        for rung in plan.rungs
+    ]
+    if plan.has_audio:
+        found.append(
+            Rendition(
+                asset_id=asset_id, name=AUDIO, kind=TrackKind.AUDIO, max_bitrate=AUDIO_BITRATE
+            )
+        )
+    return found
+
+
+def _part(rendition_id: int, piece: Piece) -> Part:
+    return Part(
+        rendition_id=rendition_id,
+        **{name: getattr(piece, name) for name in piece.__struct_fields__ if name != "segments"},
+        segments=[list(segment) for segment in piece.segments],
+    )
+
+
+def _track(rendition: Rendition, parts: list[Part]) -> Track:
+    """A track up to its first missing chunk: what lies behind the gap cannot be played yet."""
+    contiguous = takewhile(lambda found: found[0] == found[1].chunk_index, enumerate(parts))
+    return Track(
+        name=rendition.name,
+        kind=rendition.kind,
+        width=rendition.width or 0,
+        height=rendition.height or 0,
+        max_bitrate=rendition.max_bitrate,
+        pieces=tuple(msgspec.convert(part, Piece, from_attributes=True) for _, part in contiguous),
+    )

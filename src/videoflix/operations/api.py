@@ -1,0 +1,48 @@
+"""Operations over HTTP: health for machines, an overview for people."""
+
+from advanced_alchemy.filters import LimitOffset
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+
+from videoflix.operations.schemas import Health, KeptMailPage, Overview
+from videoflix.operations.service import Operations
+from videoflix.platform.identity import admins_only
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.web import Limit, Offset, service
+
+
+class HealthController(Controller):
+    path = "/health"
+    tags = ("Health",)
+    dependencies = {"operations": service(Operations)}
+
+    @get("/live")
+    async def live(self) -> dict[str, str]:
+        """This process answers."""
+        return {"status": "ok"}
+
+    @get("/ready", raises=[])
+    async def ready(self, operations: NamedDependency[Operations]) -> Response[Health]:
+        """This process can serve: 200, or 503 and the checks that fail."""
+        health = await operations.health()
+        return Response(health, status_code=200 if health.status == "ok" else 503)
+
+
+class OperationsController(Controller):
+    path = "/operations"
+    tags = ("Operations",)
+    guards = (admins_only,)
+    dependencies = {"operations": service(Operations)}
+
+    @get("/overview", responses=problems(SignInNeeded, Forbidden))
+    async def show_overview(self, operations: NamedDependency[Operations]) -> Overview:
+        """Checks, queues, workers and films at a glance."""
+        return await operations.overview()
+
+    @get("/mail", responses=problems(SignInNeeded, Forbidden))
+    async def list_mail(
+        self, operations: NamedDependency[Operations], limit: Limit = 20, offset: Offset = 0
+    ) -> KeptMailPage:
+        """List the mails this installation wrote, newest first."""
+        found, total = await operations.mail(LimitOffset(limit, offset))
+        return KeptMailPage(found, total, limit, offset)

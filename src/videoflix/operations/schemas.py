@@ -1,0 +1,64 @@
+"""Shapes of operations over HTTP."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from videoflix.platform.web import Page
+
+
+class Check(msgspec.Struct):
+    """One thing the service needs, and a sentence about it."""
+
+    ok: bool
+    detail: str
+
+
+class Health(msgspec.Struct):
+    """Whether this process can serve; failing checks say what to mend."""
+
+    status: Literal["ok", "failing"]
+    checks: dict[str, Check]
+
+
+class QueueCount(msgspec.Struct):
+    """Jobs of a queue; `oldest_seconds` is how long its first waiting job has waited."""
+
+    queue: str
+    todo: int
+    doing: int
+    failed: int
+    oldest_seconds: float
+
+
+class WorkerSeen(msgspec.Struct):
+    """A worker process and its last sign of life."""
+
+    id: int
+    last_heartbeat: datetime
+
+
+class Overview(msgspec.Struct):
+    """The installation at a glance."""
+
+    version: str
+    checks: dict[str, Check]
+    queues: list[QueueCount]
+    workers: list[WorkerSeen]
+    videos: dict[str, int]
+
+
+class KeptMail(msgspec.Struct):
+    """A mail of this installation; `sent_at` is empty while it was only kept."""
+
+    id: int
+    to: str
+    subject: str
+    text: str
+    created_at: datetime
+    sent_at: datetime | None
+
+
+class KeptMailPage(Page[KeptMail]):
+    """A page of mails."""

@@ -1,0 +1,84 @@
+"""What an operator may ask: does it run, and how full is it?"""
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib.metadata import version
+
+from advanced_alchemy.filters import LimitOffset
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.service import Catalog
+from videoflix.operations.repository import MailRepository, QueueRepository
+from videoflix.operations.schemas import Check, Health, KeptMail, Overview
+from videoflix.platform.migrations import current_revision, newest_revision
+from videoflix.platform.problems import Problem
+from videoflix.platform.queue import STALLED_SECONDS
+from videoflix.platform.storage import media_storage
+
+expected_revision = cache(newest_revision)
+
+
+class Operations:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.queue = QueueRepository(session)
+        self.mails = MailRepository(session=session)
+
+    async def health(self) -> Health:
+        """Check everything that serving needs; one failing check does not stop the others."""
+        checks = {
+            "database": await self._attempt(self._check_database),
+            "migrations": await self._attempt(self._check_migrations),
+            "storage": await self._attempt(self._check_storage),
+            "worker": await self._attempt(self._check_worker),
+        }
+        healthy = all(check.ok for check in checks.values())
+        return Health("ok" if healthy else "failing", checks)
+
+    async def overview(self) -> Overview:
+        health = await self.health()
+        return Overview(
+            version=version("videoflix"),
+            checks=health.checks,
+            queues=await self.queue.queues(),
+            workers=await self.queue.workers(),
+            videos=await Catalog(self.session).counts(),
+        )
+
+    async def mail(self, page: LimitOffset) -> tuple[list[KeptMail], int]:
+        """Mails, newest first, and how many there are."""
+        found, total = await self.mails.newest(page)
+        return [
+            KeptMail(
+                mail.id, mail.recipient, mail.subject, mail.text, mail.created_at, mail.sent_at
+            )
+            for mail in found
+        ], total
+
+    async def _attempt(self, check: Callable[[], Awaitable[Check]]) -> Check:
+        try:
+            return await check()
+        except (Problem, SQLAlchemyError, OSError) as error:
+            return Check(False, str(error).splitlines()[0] if str(error) else type(error).__name__)
+
+    async def _check_database(self) -> Check:
+        await self.session.execute(text("select 1"))
+        return Check(True, "Postgres answers.")
+
+    async def _check_migrations(self) -> Check:
+        found, expected = await current_revision(self.session), expected_revision()
+        if found != expected:
+            return Check(False, f"At {found}, expected {expected}: run `videoflix migrate`.")
+        return Check(True, f"At {found}.")
+
+    async def _check_storage(self) -> Check:
+        await media_storage().check_writable()
+        return Check(True, "Media storage is writable.")
+
+    async def _check_worker(self) -> Check:
+        age = await self.queue.seconds_since_heartbeat()
+        if age is None or age > STALLED_SECONDS:
+            return Check(False, "No worker has been seen: run `videoflix worker`.")
+        return Check(True, "A worker is alive.")

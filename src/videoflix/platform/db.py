@@ -1,0 +1,116 @@
+"""The database: one engine, and one transaction per request or per step of a job.
+
+Application code never commits. A request commits when its handler returned, before the
+response is sent; a job commits at the end of each `transaction()` block it opens.
+"""
+
+import enum
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from advanced_alchemy.base import BigIntAuditBase
+from advanced_alchemy.extensions.litestar import (
+    AlembicAsyncConfig,
+    AsyncSessionConfig,
+    EngineConfig,
+    SQLAlchemyAsyncConfig,
+)
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.settings import settings
+
+PACKAGE = Path(__file__).parents[1]
+# Inside an installed wheel the migrations lie in the package, in a checkout beside src.
+MIGRATIONS = next(
+    folder
+    for folder in (PACKAGE / "migrations", PACKAGE.parents[1] / "migrations")
+    if folder.is_dir()
+)
+
+alchemy = SQLAlchemyAsyncConfig(
+    connection_string=settings.sqlalchemy_url,
+    engine_config=EngineConfig(
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": 5,
+            "server_settings": {
+                "application_name": "videoflix",
+                "statement_timeout": "30s",
+                "lock_timeout": "5s",
+                "idle_in_transaction_session_timeout": "60s",
+            },
+        },
+    ),
+    session_config=AsyncSessionConfig(expire_on_commit=False),
+    alembic_config=AlembicAsyncConfig(
+        script_location=str(MIGRATIONS), version_table_name="schema_version"
+    ),
+    session_dependency_key="unmanaged_session",
+    set_default_exception_handler=False,
+)
+
+
+class Record(BigIntAuditBase):
+    """Base of all tables: a bigint `id`, `created_at` and `updated_at`."""
+
+    __abstract__ = True
+
+
+# Enums are stored by value, as text with a check: readable in psql, changed by a migration.
+Record.registry.update_type_annotation_map(
+    {
+        enum.Enum: sqlalchemy.Enum(
+            enum.Enum,
+            native_enum=False,
+            create_constraint=True,
+            length=32,
+            values_callable=lambda members: [member.value for member in members],
+        )
+    }
+)
+
+
+@asynccontextmanager
+async def transaction() -> AsyncGenerator[AsyncSession]:
+    """A session that commits when the block ends and rolls back when it raises.
+
+    The connection is taken from the pool by the first statement, not by entering the block.
+    """
+    async with alchemy.get_session() as session, session.begin():
+        yield session
+
+
+async def provide_session() -> AsyncGenerator[AsyncSession]:
+    """The request's transaction, injected as `session`."""
+    async with transaction() as session:
+        yield session
+
+
+def violated(error: BaseException) -> str | None:
+    """Name of the constraint a write ran into, however often the driver's error was wrapped."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if name := getattr(cause, "constraint_name", None):
+            return str(name)
+        cause = cause.__cause__
+    return None
+
+
+def run_script(connection: Connection, sql: str) -> None:
+    """Run a script of many statements inside the connection's transaction (migrations).
+
+    asyncpg prepares what SQLAlchemy sends it, and a prepared statement holds one command; so
+    the script goes to the driver itself. The first line makes SQLAlchemy begin the
+    transaction, which it only does for statements it sees: without it the script would commit
+    on its own.
+    """
+    connection.execute(text("select 1"))
+    adapter: Any = connection.connection.dbapi_connection
+    adapter.run_async(lambda driver: driver.execute(sql))

@@ -1,0 +1,89 @@
+"""News between processes, by Postgres LISTEN/NOTIFY: told on commit, never before.
+
+A notification carries a topic (`video:12`) and nothing else; whoever hears it reads the row.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.settings import settings
+
+CHANNEL = "videoflix_events"
+RECONNECT_SECONDS = 1.0
+KEEPALIVE_SECONDS = 15.0
+
+logger = logging.getLogger(__name__)
+
+
+async def announce(session: AsyncSession, topic: str) -> None:
+    """Tell every process about `topic` when the session's transaction commits."""
+    await session.execute(
+        text("select pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic}
+    )
+
+
+class Newsroom:
+    """One listening connection of this process, handed on to any number of subscribers."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[str, set[asyncio.Event]] = {}
+
+    @contextmanager
+    def subscribe(self, topic: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever there may be news about the topic."""
+        bell = asyncio.Event()
+        self._subscribers.setdefault(topic, set()).add(bell)
+        try:
+            yield bell
+        finally:
+            bells = self._subscribers[topic]
+            bells.discard(bell)
+            if not bells:
+                del self._subscribers[topic]
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        """Listen in the background for as long as the block lasts."""
+        task = asyncio.create_task(self._listen_for_ever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                logger.warning("event connection lost (%s), reconnecting", error)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen_once(self) -> None:
+        connection = await asyncpg.connect(settings.database_dsn, timeout=5)
+        try:
+            await connection.add_listener(CHANNEL, self._hear)
+            self._ring_all()  # what was said while nobody listened
+            while not connection.is_closed():
+                await asyncio.sleep(KEEPALIVE_SECONDS)
+                await connection.execute("select 1", timeout=5)
+        finally:
+            await connection.close(timeout=2)
+
+    def _hear(self, connection: object, pid: int, channel: str, topic: object) -> None:
+        for bell in self._subscribers.get(str(topic), ()):
+            bell.set()
+
+    def _ring_all(self) -> None:
+        for bells in self._subscribers.values():
+            for bell in bells:
+                bell.set()
+
+
+newsroom = Newsroom()

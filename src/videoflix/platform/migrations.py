@@ -1,0 +1,44 @@
+"""The history of the schema: ours and the queue's, in one line of numbered migrations."""
+
+import asyncio
+
+import asyncpg
+from advanced_alchemy.alembic.commands import AlembicCommands
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.platform.db import MIGRATIONS, alchemy
+from videoflix.settings import settings
+
+# Any number; processes that start together on an empty database take turns by it.
+MIGRATION_LOCK = 7_310_001
+
+
+def upgrade() -> None:
+    """Bring the database to the newest schema; processes that start together take turns."""
+    asyncio.run(_wait_for_turn())
+
+
+async def _wait_for_turn() -> None:
+    connection = await asyncpg.connect(settings.database_dsn, timeout=10)
+    try:
+        await connection.execute(f"select pg_advisory_lock({MIGRATION_LOCK})")
+        await asyncio.to_thread(AlembicCommands(sqlalchemy_config=alchemy).upgrade)
+    finally:
+        await connection.close()
+
+
+def newest_revision() -> str:
+    """The revision this code expects."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+
+
+async def current_revision(session: AsyncSession) -> str | None:
+    """The revision the database is at, or None when it was never migrated."""
+    try:
+        found: str | None = await session.scalar(text("select version_num from schema_version"))
+    except ProgrammingError:
+        return None
+    return found

@@ -1,0 +1,179 @@
+"""Errors of the domain, and how they look on the wire (RFC 9457, application/problem+json).
+
+Problem
+├── NotFound          404
+├── Conflict          409
+├── BadInput          400
+├── SignInNeeded      401
+├── Forbidden         403
+└── Unavailable       503
+
+The docstring of each subclass is its title: one sentence, for people.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Problem(Exception):
+    """Something went wrong on our side."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str = "", **members: Any) -> None:
+        super().__init__(detail or self.__doc__)
+        self.detail = detail
+        self.members = members
+
+
+class NotFound(Problem):
+    """There is no such thing, or you may not see it."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class Conflict(Problem):
+    """This contradicts the current state."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class BadInput(Problem):
+    """The request cannot be understood."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class InvalidInput(BadInput):
+    """Some values are not what this endpoint accepts."""
+
+
+class SignInNeeded(Problem):
+    """Sign in first."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    headers: ClassVar = {"WWW-Authenticate": 'Bearer realm="videoflix"'}
+
+
+class Forbidden(Problem):
+    """Your role does not allow this."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class UnsupportedMediaType(Problem):
+    """This endpoint does not read that kind of body."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Unavailable(Problem):
+    """The service cannot answer right now; try again shortly."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar = {"Retry-After": "2"}
+
+
+class ProblemBody(msgspec.Struct):
+    """A problem as RFC 9457 writes it; more members may follow."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def problems(*kinds: type[Problem]) -> dict[int, ResponseSpec]:
+    """Document what an endpoint may answer besides success: `@get(responses=problems(...))`."""
+    titles: dict[int, list[str]] = {}
+    for kind in kinds:
+        titles.setdefault(kind.status.value, []).append(f"`{kind_of(kind)}`: {kind.__doc__}")
+    return {
+        status: ResponseSpec(
+            ProblemBody,
+            description=" ".join(sentences),
+            media_type=PROBLEM_JSON,
+            generate_examples=False,
+        )
+        for status, sentences in titles.items()
+    }
+
+
+def kind_of(problem: type[Problem]) -> str:
+    """The stable last part of a problem's `type`: `VideoNotFound` is `video-not-found`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", problem.__name__).lower()
+
+
+def problem_response(request: Request[Any, Any, Any], error: Problem) -> Response[dict[str, Any]]:
+    return problem_answer(error)
+
+
+def problem_answer(error: Problem) -> Response[dict[str, Any]]:
+    """The answer to a problem; RFC 9457's own members win over extensions of the same name."""
+    title = error.__doc__ or ""
+    body = {
+        **error.members,
+        "type": f"/problems/{kind_of(type(error))}",
+        "title": title,
+        "status": error.status.value,
+        "detail": error.detail or title,
+    }
+    return _response(body, dict(error.headers))
+
+
+def http_error_response(
+    request: Request[Any, Any, Any], error: HTTPException
+) -> Response[dict[str, Any]]:
+    """Litestar's own errors (routing, methods, sizes) in the same dress."""
+    phrase = HTTPStatus(error.status_code).phrase
+    body = {
+        "type": "about:blank",
+        "title": phrase,
+        "status": error.status_code,
+        "detail": phrase if error.status_code >= 500 else error.detail,
+    }
+    return _response(body, dict(error.headers or {}))
+
+
+def validation_response(
+    request: Request[Any, Any, Any], error: ValidationException
+) -> Response[dict[str, Any]]:
+    """What failed msgspec's or Litestar's checks, with the name of each field."""
+    found = error.extra if isinstance(error.extra, list) else []
+    errors = [
+        {"field": str(item.get("key") or ""), "message": str(item.get("message", ""))}
+        for item in found
+        if isinstance(item, dict)
+    ]
+    detail = "; ".join(f"{e['field']}: {e['message']}".lstrip(": ") for e in errors)
+    return problem_answer(InvalidInput(detail or error.detail, errors=errors))
+
+
+def database_response(
+    request: Request[Any, Any, Any],
+    error: InterfaceError | OperationalError | PoolTimeoutError | OSError,
+) -> Response[dict[str, Any]]:
+    """Postgres is gone, restarting or out of connections: say so, and when to come back."""
+    request.logger.error("database unavailable", exc_info=error)
+    return problem_answer(Unavailable())
+
+
+def crash_response(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """What nobody foresaw: logged with its traceback, told without it."""
+    request.logger.error("unhandled error", exc_info=error)
+    return problem_answer(Problem())
+
+
+def _response(body: dict[str, Any], headers: dict[str, str]) -> Response[dict[str, Any]]:
+    return Response(body, status_code=body["status"], media_type=PROBLEM_JSON, headers=headers)

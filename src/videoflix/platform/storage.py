@@ -1,0 +1,150 @@
+"""Where media lies: a local folder or an S3-compatible bucket, behind one set of verbs.
+
+Keys are relative paths such as `assets/7/source`; a key is written once and never changed, so
+whoever holds one may cache what it names.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from videoflix.platform.problems import Problem
+from videoflix.settings import settings
+
+WRITE_BUFFER = 8 * 1024 * 1024
+
+
+class StorageFull(Problem):
+    """There is no room left for this file; ask the operator to free some."""
+
+    status: ClassVar = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+class StorageUnavailable(Problem):
+    """The media storage cannot be reached right now; try again shortly."""
+
+    status: ClassVar = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class Storage:
+    """The store that `url` names (`file:///path` or `s3://bucket/prefix`)."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.folder: Path | None = None
+        if parts.scheme == "file":
+            self.folder = Path(unquote(parts.path))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._store: ObjectStore = LocalStore(self.folder)
+        else:
+            self._store = from_url(url)
+
+    @asynccontextmanager
+    async def writing(self, key: str) -> AsyncGenerator[obstore.AsyncWritableFile]:
+        """Stream a new object; it appears whole when the block ends, or not at all.
+
+        Raises StorageFull or StorageUnavailable.
+        """
+        with translated_errors():
+            async with obstore.open_writer_async(
+                self._store, key, buffer_size=WRITE_BUFFER
+            ) as writer:
+                yield writer
+
+    async def put(self, key: str, file: Path) -> None:
+        """Store a file from the local disk."""
+        with translated_errors():
+            await obstore.put_async(self._store, key, file)
+
+    async def read(self, key: str, start: int, length: int) -> bytes:
+        """A part of an object. Raises FileNotFoundError."""
+        with translated_errors():
+            part = await obstore.get_range_async(self._store, key, start=start, length=length)
+        return bytes(part)
+
+    async def read_all(self, key: str) -> bytes:
+        """A small object. Raises FileNotFoundError."""
+        with translated_errors():
+            found = await obstore.get_async(self._store, key)
+            return bytes(await found.bytes_async())
+
+    async def keys(self, prefix: str) -> list[str]:
+        """Every key below a prefix."""
+        found: list[str] = []
+        with translated_errors():
+            async for batch in obstore.list(self._store, prefix):
+                found += [meta["path"] for meta in batch]
+        return found
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those already gone are passed over."""
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue
+
+    async def delete_below(self, prefix: str) -> None:
+        """Remove every object below a prefix, and the local folder that held them."""
+        await self.delete(await self.keys(prefix))
+        if self.folder:
+            await asyncio.to_thread(shutil.rmtree, self.folder / prefix, ignore_errors=True)
+
+    @asynccontextmanager
+    async def local_copy(self, key: str, scratch: Path) -> AsyncGenerator[Path]:
+        """A path ffmpeg can read: the file itself, or a download that goes with the block."""
+        if self.folder:
+            yield self.folder / key
+            return
+        with TemporaryDirectory(dir=scratch) as name:
+            copy = Path(name) / "source"
+            found = await obstore.get_async(self._store, key)
+            with await asyncio.to_thread(copy.open, "wb") as file:
+                async for chunk in found.stream(min_chunk_size=WRITE_BUFFER):
+                    await asyncio.to_thread(file.write, bytes(chunk))
+            yield copy
+
+    async def refuse_if_full(self, size: int) -> None:
+        """Raises StorageFull when a local disk has no room for `size` bytes and the reserve."""
+        if self.folder is None:
+            return
+        usage = await asyncio.to_thread(shutil.disk_usage, self.folder)
+        if usage.free < size + settings.storage_reserve_bytes:
+            raise StorageFull
+
+    async def check_writable(self) -> None:
+        """Write, and remove, a small object. Raises StorageFull or StorageUnavailable."""
+        with translated_errors():
+            await obstore.put_async(self._store, "health/probe", b"ok")
+            await obstore.delete_async(self._store, "health/probe")
+
+
+class translated_errors:  # noqa: N801 - a context manager reads as a verb phrase
+    """The store's errors in our words: full, missing (FileNotFoundError) or out of reach."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, BaseError | OSError) or isinstance(error, FileNotFoundError):
+            return
+        if "No space left" in str(error) or "quota" in str(error).lower():
+            raise StorageFull from error
+        raise StorageUnavailable from error
+
+
+@cache
+def media_storage() -> Storage:
+    """The storage this process was configured with."""
+    return Storage(settings.media_url)

@@ -1,0 +1,60 @@
+"""Small vocabulary shared by all controllers."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency, Provide
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.params import PathParameter, QueryParameter
+from litestar.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.platform.problems import UnsupportedMediaType
+
+BIGINT_MAX = 2**63 - 1
+
+Id = Annotated[int, PathParameter(ge=1, le=BIGINT_MAX)]
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items at most.")]
+Offset = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many items to skip.")]
+
+Item = TypeVar("Item")
+
+
+class Page(msgspec.Struct, Generic[Item]):
+    """One page of a list; `total` counts all of it."""
+
+    items: list[Item]
+    total: int
+    limit: int
+    offset: int
+
+
+def service(factory: Callable[[AsyncSession], Any]) -> Provide:
+    """Inject a service that works in the request's transaction."""
+
+    def provide(session: NamedDependency[AsyncSession]) -> Any:
+        return factory(session)
+
+    return Provide(provide, sync_to_thread=False)
+
+
+class JsonBodiesOnly(ASGIMiddleware):
+    """Refuses bodies that a page of another site could send without asking (text/plain, forms).
+
+    Litestar reads JSON whatever the content type says; a browser sends those types across sites
+    without a preflight request. Uploads are multipart and rely on the origin check instead.
+    """
+
+    scopes = (ScopeType.HTTP,)
+    accepted = ("application/json", "multipart/form-data")
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        headers = ASGIConnection[Any, Any, Any, Any](scope).headers
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if has_body and kind not in self.accepted:
+            raise UnsupportedMediaType("Send a JSON body as application/json.")
+        await next_app(scope, receive, send)

@@ -1,0 +1,176 @@
+"""Playback over HTTP: play passes, playlists, segments, posters."""
+
+import re
+from typing import Annotated, Any
+
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
+from litestar.status_codes import HTTP_200_OK
+
+from videoflix.catalog.service import Catalog, VideoNotFound
+from videoflix.media.schemas import Timeline
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import Identity, signed_in
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.storage import media_storage
+from videoflix.platform.web import Id, service
+from videoflix.playback.schemas import PlayPass
+from videoflix.playback.service import (
+    FilmFailed,
+    NotPlayableYet,
+    Playback,
+    Slice,
+    StreamNotFound,
+    TimelineCache,
+    init_slice,
+    segment_slice,
+    ticket_holder,
+)
+
+HLS = "application/vnd.apple.mpegurl"
+FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+NOT_STORED = {"Cache-Control": "private, no-store"}
+FILE_NAME = re.compile(r"(?:init-(?P<chunk>\d{1,6})\.mp4|(?P<segment>\d{5,7})\.m4s)")
+
+Token = Annotated[str, QueryParameter(description="A play token instead of a header.")]
+Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}$")]
+FileName = Annotated[str, PathParameter(max_length=32)]
+
+timelines = TimelineCache()
+
+
+class PlaybackController(Controller):
+    path = "/videos/{video_id:int}"
+    tags = ("Playback",)
+    dependencies = {"playback": service(Playback)}
+
+    @post(
+        "/play",
+        status_code=HTTP_200_OK,
+        guards=[signed_in],
+        responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed),
+    )
+    async def play(
+        self, request: Request[Any, Any, Any], playback: NamedDependency[Playback], video_id: Id
+    ) -> PlayPass:
+        """Ask for an address that plays the film without any header."""
+        return await playback.open(request.user, video_id)
+
+    @get(
+        "/master.m3u8",
+        media_type=HLS,
+        responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed),
+    )
+    async def show_master(
+        self,
+        request: Request[Any, Any, Any],
+        playback: NamedDependency[Playback],
+        video_id: Id,
+        token: Token = "",
+    ) -> Response[str]:
+        """The film's multivariant playlist (HLS)."""
+        viewer = _viewer(request, video_id, token)
+        text = await playback.master(viewer, video_id, _query(token))
+        return Response(text, media_type=HLS, headers=NOT_STORED)
+
+    @get(
+        "/assets/{asset_id:int}/{rendition:str}/index.m3u8",
+        media_type=HLS,
+        responses=problems(SignInNeeded, VideoNotFound, StreamNotFound, NotPlayableYet),
+    )
+    async def show_playlist(
+        self,
+        request: Request[Any, Any, Any],
+        playback: NamedDependency[Playback],
+        video_id: Id,
+        asset_id: Id,
+        rendition: Name,
+        token: Token = "",
+    ) -> Response[str]:
+        """A rendition's media playlist; it grows while the film is being encoded."""
+        viewer = _viewer(request, video_id, token)
+        text = await playback.playlist(viewer, video_id, asset_id, rendition, _query(token))
+        return Response(text, media_type=HLS, headers=NOT_STORED)
+
+    @get(
+        "/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
+        media_type="video/mp4",
+        responses=problems(SignInNeeded, StreamNotFound),
+    )
+    async def show_segment(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        asset_id: Id,
+        rendition: Name,
+        file_name: FileName,
+        token: Token = "",
+    ) -> Response[bytes]:
+        """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
+        viewer = _viewer(request, video_id, token)
+        if not token:  # a play token was made for a film its holder may see
+            async with transaction() as session:
+                await Catalog(session).video(viewer, video_id)
+        found = await _find(video_id, asset_id, rendition, file_name)
+        try:
+            data = await media_storage().read(found.key, found.offset, found.length)
+        except FileNotFoundError as error:
+            raise StreamNotFound from error
+        return Response(data, media_type="video/mp4", headers=FOR_EVER)
+
+    @get(
+        "/poster.jpg",
+        media_type="image/jpeg",
+        guards=[signed_in],
+        responses=problems(SignInNeeded, VideoNotFound, StreamNotFound),
+    )
+    async def show_poster(self, request: Request[Any, Any, Any], video_id: Id) -> Response[bytes]:
+        """The picture that stands for the film."""
+        async with transaction() as session:
+            video = await Catalog(session).video(request.user, video_id)
+        if video.poster is None:
+            raise StreamNotFound
+        try:
+            data = await media_storage().read_all(video.poster)
+        except FileNotFoundError as error:
+            raise StreamNotFound from error
+        return Response(data, media_type=MediaType("image/jpeg"), headers=FOR_EVER)
+
+
+def _viewer(request: Request[Any, Any, Any], video_id: int, token: str) -> Identity:
+    """Who asks: the play token if there is one, else who is signed in."""
+    if token:
+        return ticket_holder(token, video_id)
+    if request.user is None:
+        raise SignInNeeded
+    identity: Identity = request.user
+    return identity
+
+
+def _query(token: str) -> str:
+    return f"?token={token}" if token else ""
+
+
+async def _find(video_id: int, asset_id: int, rendition: str, file_name: str) -> Slice:
+    """Look in what this process knows first; most segments then cost no query."""
+    timeline = timelines.get(video_id, asset_id)
+    found = _slice(timeline, rendition, file_name) if timeline else None
+    if found is None:
+        async with transaction() as session:
+            timeline = await Playback(session).timeline(video_id, asset_id)
+        timelines.keep(timeline)
+        found = _slice(timeline, rendition, file_name)
+    if found is None:
+        raise StreamNotFound
+    return found
+
+
+def _slice(timeline: Timeline, rendition: str, file_name: str) -> Slice | None:
+    track = timeline.track(rendition)
+    name = FILE_NAME.fullmatch(file_name)
+    if track is None or name is None:
+        return None
+    if name["chunk"] is not None:
+        return init_slice(track, int(name["chunk"]))
+    return segment_slice(track, int(name["segment"]))

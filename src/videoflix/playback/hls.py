@@ -1,0 +1,95 @@
+"""Writes HLS playlists (RFC 8216bis, protocol version 7) from what is known of the segments."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import msgspec
+
+VERSION = 7  # EXT-X-MAP in media playlists, fragmented MP4
+
+
+class MediaSegment(msgspec.Struct, frozen=True):
+    """A segment as a playlist lists it; `map_uri` names its initialisation section."""
+
+    uri: str
+    map_uri: str
+    duration: Fraction
+    length: int
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """A picture quality as the multivariant playlist lists it.
+
+    `bandwidth` is the peak and `average_bandwidth` the mean, both in bits a second with the
+    sound included.
+    """
+
+    uri: str
+    width: int
+    height: int
+    frame_rate: float
+    codecs: str
+    bandwidth: int
+    average_bandwidth: int
+
+
+def media_playlist(
+    segments: Sequence[MediaSegment], *, target: float, complete: bool, query: str = ""
+) -> str:
+    """A rendition's segments in order: an EVENT that grows, or VOD once complete.
+
+    `target` is the longest segment there will be, in seconds: it must not change while the
+    playlist grows. `query` is appended to every URI.
+    """
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{math.ceil(target)}",
+        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if complete else 'EVENT'}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+    ]
+    map_uri = ""
+    for segment in segments:
+        if segment.map_uri != map_uri:
+            map_uri = segment.map_uri
+            lines.append(f'#EXT-X-MAP:URI="{map_uri}{query}"')
+        lines += [f"#EXTINF:{float(segment.duration):.6f},", f"{segment.uri}{query}"]
+    if complete:
+        lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def multivariant_playlist(
+    variants: Sequence[Variant], *, audio_uri: str | None, query: str = ""
+) -> str:
+    """The list a player chooses from; the first variant is the one it starts with."""
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    group = ""
+    if audio_uri:
+        group = ',AUDIO="audio"'
+        lines.append(
+            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Main",DEFAULT=YES,AUTOSELECT=YES,'
+            f'CHANNELS="2",URI="{audio_uri}{query}"'
+        )
+    for variant in variants:
+        lines += [
+            f"#EXT-X-STREAM-INF:BANDWIDTH={variant.bandwidth},"
+            f"AVERAGE-BANDWIDTH={variant.average_bandwidth},"
+            f'CODECS="{variant.codecs}",'
+            f"RESOLUTION={variant.width}x{variant.height},"
+            f"FRAME-RATE={variant.frame_rate:.3f}{group}",
+            f"{variant.uri}{query}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def bit_rates(segments: Sequence[MediaSegment]) -> tuple[int, int]:
+    """Peak and mean bits a second, as BANDWIDTH and AVERAGE-BANDWIDTH define them."""
+    if not segments:
+        return 0, 0
+    peak = max(segment.length * 8 / segment.duration for segment in segments)
+    total = sum(segment.length for segment in segments) * 8
+    mean = total / sum(segment.duration for segment in segments)
+    return math.ceil(peak), math.ceil(mean)

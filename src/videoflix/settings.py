@@ -1,0 +1,137 @@
+"""Everything an operator can set: one field is one environment variable of the same name."""
+
+import hashlib
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+import platformdirs
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+MiB = 1024 * 1024
+
+
+def _default_home() -> Path:
+    """Root's own directory is closed to the account Postgres runs under, so root uses /var/lib."""
+    if sys.platform == "linux" and os.geteuid() == 0:
+        return Path("/var/lib/videoflix")
+    return platformdirs.user_data_path("videoflix", appauthor=False)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
+    """The settings in force, read once at start from the environment.
+
+    Each field's comment is its documentation; `.env.template` carries the same sentences.
+    """
+
+    # Where an installation without servers of its own keeps database, media, keys and logs.
+    videoflix_home: Path = msgspec.field(default_factory=_default_home)
+    # postgresql://user:password@host/name; unset, the embedded Postgres under VIDEOFLIX_HOME.
+    database_url: str = ""
+    # Connections each process keeps open to Postgres.
+    database_pool_size: Positive = 10
+    # Where media lies: file:///path or s3://bucket/prefix; unset, a folder in VIDEOFLIX_HOME.
+    storage_url: str = ""
+    # What visitors type into the browser; links and cookies are built from it.
+    site_url: str = "http://127.0.0.1:8000"
+    # Signs tokens; at least 32 characters. Unset, a random one kept in VIDEOFLIX_HOME.
+    secret_key: str = ""
+    # How long a sign-in lasts, in seconds.
+    access_token_seconds: Positive = 8 * 3600
+    # How long a link to play a film stays valid, in seconds.
+    play_token_seconds: Positive = 6 * 3600
+    # The ffmpeg program to use; unset, the one of the installed wheel, then the one on PATH.
+    ffmpeg_path: Path | None = None
+    # The largest file that may be uploaded, in bytes.
+    upload_max_bytes: Positive = 20 * 1024 * MiB
+    # Free space that uploads leave on a local disk, in bytes.
+    storage_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 * MiB
+    # The longest film that is accepted, in seconds.
+    film_max_seconds: Positive = 6 * 3600
+    # The largest picture that is decoded, in pixels (8192 x 4320 fits).
+    film_max_pixels: Positive = 40_000_000
+    # How many films' chunks `videoflix up` encodes at the same time; 0: one a core, at most four.
+    transcode_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    # x264's preset: from ultrafast (large files) to veryslow (small ones).
+    x264_preset: str = "veryfast"
+    # x264's constant rate factor: lower is better and larger; 18 to 28 are usual.
+    x264_crf: Annotated[int, msgspec.Meta(ge=0, le=51)] = 23
+
+    @property
+    def database_dsn(self) -> str:
+        """What asyncpg and libpq connect to; the embedded server's socket when nothing is set."""
+        if self.database_url:
+            return self.database_url.replace("postgresql+asyncpg://", "postgresql://", 1)
+        home = self.videoflix_home / "postgres"
+        return (
+            f"postgresql://videoflix@/videoflix?host={quote(str(socket_directory(home)))}"
+            f"&passfile={quote(str(home / 'pgpass'))}"
+        )
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return "postgresql+asyncpg://" + self.database_dsn.split("://", 1)[1]
+
+    @property
+    def media_url(self) -> str:
+        return self.storage_url or (self.videoflix_home / "media").absolute().as_uri()
+
+    @property
+    def access_token_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.access_token_seconds)
+
+    @property
+    def play_token_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.play_token_seconds)
+
+    @property
+    def signing_key(self) -> str:
+        """The secret that signs tokens.
+
+        Raises SystemExit with a sentence when there is none, or one too short for HS256.
+        """
+        key_file = self.videoflix_home / "secret_key"
+        if self.secret_key:
+            key = self.secret_key
+        elif key_file.exists():
+            key = key_file.read_text().strip()
+        else:
+            sys.exit("SECRET_KEY is not set: give at least 32 random characters.")
+        if len(key) < 32:
+            sys.exit("SECRET_KEY is too short: it takes at least 32 characters.")
+        return key
+
+
+def socket_directory(postgres_home: Path) -> Path:
+    """Folder of the embedded server's socket; a Unix socket's path holds 107 bytes at most."""
+    beside_data = postgres_home / "run"
+    if len(str(beside_data / ".s.PGSQL.5432").encode()) <= 107:
+        return beside_data
+    digest = hashlib.sha256(str(postgres_home).encode()).hexdigest()[:16]
+    return Path("/tmp") / f"videoflix-{digest}"  # noqa: S108 - the folder itself is owned and closed
+
+
+def _from_text(kind: type[Any], value: str) -> Any:
+    """Kinds msgspec does not read from text by itself: paths, for one."""
+    return kind(value).expanduser().absolute() if kind is Path else kind(value)
+
+
+def read_settings(environment: dict[str, str]) -> Settings:
+    """Settings of an environment; an empty variable counts as unset.
+
+    Raises SystemExit with a sentence that names the variable and what it expects.
+    """
+    given = {name: value for name, value in environment.items() if value != ""}
+    try:
+        return msgspec.convert(given, Settings, strict=False, dec_hook=_from_text)
+    except msgspec.ValidationError as error:
+        reason, _, variable = str(error).partition(" - at `$.")
+        name = variable.rstrip("`") or "A setting"
+        sys.exit(f"{name} is wrong: {reason[:1].lower() + reason[1:]}.")
+
+
+settings = read_settings(dict(os.environ))

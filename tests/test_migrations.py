@@ -1,0 +1,49 @@
+"""The migration history ends where the models and the installed procrastinate are."""
+
+import asyncpg
+import pytest
+from advanced_alchemy.alembic.commands import AlembicCommands
+from procrastinate.schema import SchemaManager
+
+from videoflix.platform.db import alchemy
+from videoflix.settings import settings
+
+QUEUE_SCHEMA = """
+select 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
+         || ' ' || coalesce(column_default, '') as line
+  from information_schema.columns where table_name like 'procrastinate%'
+union all select 'index ' || indexdef from pg_indexes where tablename like 'procrastinate%'
+union all select 'function ' || pg_get_functiondef(oid) from pg_proc
+           where proname like 'procrastinate%'
+union all select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger
+           where not tgisinternal and tgrelid::regclass::text like 'procrastinate%'
+union all select 'enum ' || enumtypid::regtype || '.' || enumlabel from pg_enum
+           where enumtypid::regtype::text like 'procrastinate%'
+union all select 'constraint ' || conname || ' ' || pg_get_constraintdef(oid) from pg_constraint
+           where conrelid::regclass::text like 'procrastinate%'
+order by 1
+"""
+TABLES = "select count(*) from pg_tables where schemaname = 'public'"
+
+
+@pytest.fixture
+def commands(database: None) -> AlembicCommands:
+    return AlembicCommands(sqlalchemy_config=alchemy)
+
+
+def test_models_need_no_further_migration(commands: AlembicCommands) -> None:
+    commands.check()
+
+
+async def test_queue_is_what_the_installed_procrastinate_expects(database: None) -> None:
+    server = await asyncpg.connect(settings.database_dsn)
+    migrated = [row["line"] for row in await server.fetch(QUEUE_SCHEMA)]
+    await server.execute("create database plain_queue template template0")
+    plain = await asyncpg.connect(settings.database_dsn, database="plain_queue")
+    await plain.execute(SchemaManager.get_schema())
+    expected = [row["line"] for row in await plain.fetch(QUEUE_SCHEMA)]
+    await plain.close()
+    await server.execute("drop database plain_queue")
+    await server.close()
+    assert len(expected) > 50
+    assert migrated == expected

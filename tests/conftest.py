@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import httpx
 import pytest
-from postgres import running_postgres  # sets the environment: before anything of videoflix
+from litestar import Litestar
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from litestar import Litestar
+from postgres import running_postgres  # sets the environment: before anything of videoflix
 from videoflix.accounts.service import Accounts, access_token
 from videoflix.app import create_app
 from videoflix.platform.db import alchemy

@@ -77,6 +77,7 @@ def create_app() -> Litestar:
             version=version("videoflix"),
             description="The backend of a streaming site on one Postgres.",
             render_plugins=render_plugins,
+            use_handler_docstrings=True,
             security=[{"bearer": []}],
             components=Components(
                 security_schemes={

@@ -5,9 +5,9 @@ from datetime import timedelta
 import httpx
 import jwt
 import pytest
-from conftest import PASSWORD
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from conftest import PASSWORD
 from videoflix.accounts.service import Accounts, EmailTaken
 from videoflix.platform.identity import Role
 from videoflix.platform.tokens import Purpose, sign
@@ -113,6 +113,7 @@ def forged(claims: dict[str, object], key: str, algorithm: str) -> str:
     return jwt.encode(claims, key, algorithm)
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 async def test_tokens_of_other_make_are_refused(client: httpx.AsyncClient, ada: int) -> None:
     lifetime = timedelta(minutes=5)
     good = sign(Purpose.ACCESS, ada, lifetime, role="admin")
@@ -157,6 +158,8 @@ async def test_bad_bodies_name_the_field(
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
 async def test_json_needs_its_content_type(client: httpx.AsyncClient, kind: str) -> None:
     answer = await client.post(
-        "/api/v1/auth/token", content=b'{"email":"a@b.c","password":"x"}', headers={"content-type": kind}
+        "/api/v1/auth/token",
+        content=b'{"email":"a@b.c","password":"x"}',
+        headers={"content-type": kind},
     )
     assert answer.status_code == 415

@@ -12,10 +12,10 @@ from pathlib import Path
 import asyncpg
 import psycopg
 import pytest
-from postgres import open_folder
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from postgres import open_folder
 from videoflix.platform.embedded import EmbeddedPostgres
 from videoflix.platform.postgres_program import PACKAGE, PostgresUnusable, program_folder
 from videoflix.platform.tether import Account

@@ -16,13 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+
 from videoflix.media.encode import encode_audio, encode_chunk
 from videoflix.media.fmp4 import Index
 from videoflix.media.plan import Plan, make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe import probe
 from videoflix.media.rejection import Rejected
-
 from videoflix.media.schemas import (
     DeleteFolder,
     EncodeAudio,

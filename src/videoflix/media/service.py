@@ -4,12 +4,12 @@ from itertools import takewhile
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
-from videoflix.media.plan import Plan
 
 from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import VideoDraft
 from videoflix.catalog.service import Catalog
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
+from videoflix.media.plan import Plan
 from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
 from videoflix.media.schemas import (
     DeleteFolder,

@@ -34,6 +34,9 @@ class QueueRepository:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
+    async def ping(self) -> None:
+        await self.session.execute(text("select 1"))
+
     async def queues(self) -> list[QueueCount]:
         return [QueueCount(*row) for row in await self.session.execute(QUEUES)]
 

@@ -5,7 +5,6 @@ from functools import cache
 from importlib.metadata import version
 
 from advanced_alchemy.filters import LimitOffset
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -64,7 +63,7 @@ class Operations:
             return Check(False, str(error).splitlines()[0] if str(error) else type(error).__name__)
 
     async def _check_database(self) -> Check:
-        await self.session.execute(text("select 1"))
+        await self.queue.ping()
         return Check(True, "Postgres answers.")
 
     async def _check_migrations(self) -> Check:

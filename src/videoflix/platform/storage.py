@@ -12,7 +12,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import ClassVar, Protocol
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -37,6 +37,12 @@ class StorageUnavailable(Problem):
     status: ClassVar = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class Writer(Protocol):
+    """What a new object's bytes are handed to."""
+
+    async def write(self, data: bytes, /) -> int: ...
+
+
 class Storage:
     """The store that `url` names (`file:///path` or `s3://bucket/prefix`)."""
 
@@ -51,7 +57,7 @@ class Storage:
             self._store = from_url(url)
 
     @asynccontextmanager
-    async def writing(self, key: str) -> AsyncGenerator[obstore.AsyncWritableFile]:
+    async def writing(self, key: str) -> AsyncGenerator[Writer]:
         """Stream a new object; it appears whole when the block ends, or not at all.
 
         Raises StorageFull or StorageUnavailable.

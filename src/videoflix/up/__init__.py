@@ -1,0 +1,1 @@
+"""`videoflix up`: the whole installation as one command, supervised by one process."""

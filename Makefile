@@ -1,0 +1,29 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup run worker check test bench migration
+
+help: ## List these commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: ## Install everything, from the lock file
+	uv sync --locked
+
+run: ## Start Videoflix with an embedded Postgres
+	uv run videoflix up
+
+worker: ## Start one more worker for the configured database
+	uv run videoflix worker --role all
+
+check: ## Lint, format, types, import directions, migrations, docs
+	uv run ruff check
+	uv run ruff format --check
+	uv run mypy
+	uv run pytest -q tests/test_architecture.py tests/test_migrations.py tests/test_docs.py
+
+test: ## Run all tests
+	uv run pytest
+
+bench: ## Measure the claims: prints ratios, fails when one does not hold
+	uv run python benchmarks/transcode.py
+
+migration: ## Write a migration: make migration NAME="add ratings"
+	uv run python -m videoflix.cli migration "$(NAME)"

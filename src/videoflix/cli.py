@@ -1,0 +1,131 @@
+"""The commands of an operator: `videoflix up`, and what `up` runs for them.
+
+`videoflix` also knows Litestar's own commands (`videoflix routes`, `videoflix schema openapi`),
+and `litestar` shows ours: `OperatorCommands` puts them there.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+APP = "videoflix.app:create_app"
+LITESTAR_GROUP = "litestar.cli.main:litestar_group"
+
+
+def late(target: str) -> Callable[..., Any]:
+    """The function `module:name`, imported when a command runs.
+
+    The one place where imports wait: `videoflix --help` needs no settings, and `up`, which
+    only starts other processes, need not load the whole application first.
+    """
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
+
+
+class WithLitestar(click.Group):
+    """Commands it does not know itself are Litestar's, for our application."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or self._litestar_command(ctx, cmd_name)
+
+    def _litestar_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        os.environ.setdefault("LITESTAR_APP", APP)
+        litestar: Any = late(LITESTAR_GROUP)
+        litestar.list_commands(ctx)  # loads the application, which adds its plugins' commands
+        command: click.Command | None = litestar.get_command(ctx, name)
+        return command
+
+
+@click.group(
+    cls=WithLitestar,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Litestar's commands work too, such as `videoflix routes`: see `litestar --help`.",
+)
+@click.version_option(package_name="videoflix")
+def main() -> None:
+    """Videoflix: the backend of a streaming site."""
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on; 8000 if not given.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option(
+    "--sample/--no-sample",
+    default=None,
+    help="Upload a short film to try things with; happens by itself on the very first start.",
+)
+def up(port: int | None, host: str, sample: bool | None) -> None:
+    """Run everything: database, API and workers, until Ctrl-C."""
+    sys.exit(late("videoflix.up.run:run")(host, port, sample))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    late("videoflix.up.admin:migrate")()
+
+
+@main.command()
+@click.option(
+    "--role",
+    type=click.Choice(["transcode", "default", "all"]),
+    default="all",
+    show_default=True,
+    help="Which queues to work on.",
+)
+def worker(role: str) -> None:
+    """Work on queued jobs until told to stop."""
+    late("videoflix.worker:run")(role)
+
+
+@main.group()
+def users() -> None:
+    """Manage accounts."""
+
+
+@users.command("create-admin")
+@click.argument("email")
+@click.option("--name", default="", help="Shown to others.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def create_admin(email: str, name: str, password_stdin: bool) -> None:
+    """Make an account that may do everything.
+
+    The password is asked for, or taken from standard input (--password-stdin) or from the
+    variable VIDEOFLIX_PASSWORD; as an argument every user of the machine could read it.
+    """
+    password = _password(password_stdin)
+    asyncio.run(late("videoflix.up.admin:create_admin")(email, password, name))
+    click.echo(f"{email} may sign in now.")
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = os.environ.get("VIDEOFLIX_PASSWORD") or click.prompt(
+            "Password", hide_input=True, confirmation_prompt=True
+        )
+    if not password:
+        raise click.UsageError("The password is empty.")
+    return str(password)
+
+
+class OperatorCommands:
+    """Litestar plugin (a CLIPluginProtocol): `litestar` shows our commands beside its own.
+
+    It does not inherit from the protocol, because that alone would import all of Litestar.
+    """
+
+    def on_cli_init(self, cli: click.Group) -> None:
+        for command in main.commands.values():
+            cli.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

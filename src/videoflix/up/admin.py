@@ -1,0 +1,78 @@
+"""What commands do to the database without HTTP, with errors as sentences."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import asyncpg
+import msgspec
+from click import ClickException
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.accounts.models import User
+from videoflix.accounts.schemas import Email, Password
+from videoflix.accounts.service import Accounts
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import Role
+from videoflix.platform.migrations import upgrade
+from videoflix.platform.problems import Problem
+from videoflix.settings import settings
+
+UNREACHABLE = (
+    OSError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ClientConfigurationError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+    InterfaceError,
+    OperationalError,
+)
+
+
+class NewAdmin(msgspec.Struct):
+    """An administrator to be."""
+
+    email: Email
+    password: Password
+    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema. Raises ClickException."""
+    with errors_as_sentences():
+        upgrade()
+
+
+async def create_admin(email: str, password: str, name: str) -> None:
+    """Enter an administrator. Raises ClickException."""
+    with errors_as_sentences():
+        async with transaction() as session:
+            await add_admin(session, email, password, name)
+
+
+async def add_admin(session: AsyncSession, email: str, password: str, name: str = "") -> User:
+    """Raises msgspec.ValidationError or EmailTaken."""
+    new = msgspec.convert({"email": email, "password": password, "name": name}, NewAdmin)
+    return await Accounts(session).create_user(
+        email=new.email, password=new.password, name=new.name, role=Role.ADMIN
+    )
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """What an operator can mend ends the command with a sentence instead of a traceback."""
+    try:
+        yield
+    except (Problem, msgspec.ValidationError) as error:
+        raise ClickException(str(error)) from error
+    except UNREACHABLE as error:
+        raise ClickException(f"{_unreachable()}\n{error}") from error
+
+
+def _unreachable() -> str:
+    if settings.database_url:
+        return "The database that DATABASE_URL names cannot be used:"
+    return "No database is running here: start `videoflix up`, or set DATABASE_URL."

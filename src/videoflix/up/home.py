@@ -1,0 +1,105 @@
+"""The installation's folder: who runs on it, its secret, and the password of the first sign-in.
+
+home/lock             held by the running `up`      home/secret_key      signs tokens
+home/state.json       its process id and address    home/first_password  until it was shown
+home/postgres         the embedded database         home/logs            what children say
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+
+class HomeUnusable(Exception):
+    """The folder cannot be used; the message says why and what to do."""
+
+
+class State(msgspec.Struct):
+    """The `up` that runs on a home."""
+
+    pid: int
+    url: str
+
+
+class Home:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.postgres = folder / "postgres"
+        self.logs = folder / "logs"
+        self._state = folder / "state.json"
+        self._first_password = folder / "first_password"
+
+    @contextmanager
+    def held(self, url: str) -> Iterator[None]:
+        """Be the only `up` on this home; the kernel lets go when we die, however that happens.
+
+        Raises HomeUnusable when another one holds it, or when we may not write here.
+        """
+        try:
+            self._create()
+            lock = (self.folder / "lock").open("a")
+        except OSError as error:
+            raise HomeUnusable(
+                f"Cannot write to {self.folder} ({error.strerror})."
+                " Set VIDEOFLIX_HOME to a folder of yours."
+            ) from error
+        with lock:
+            self._take(lock.fileno())
+            self._state.write_bytes(msgspec.json.encode(State(os.getpid(), url)))
+            yield
+            self._state.unlink(missing_ok=True)
+
+    def _create(self) -> None:
+        if not self.folder.exists():
+            self.folder.mkdir(parents=True)
+            # The account that runs Postgres for root has to pass through, but not to look.
+            self.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        self.logs.mkdir(exist_ok=True, mode=0o700)
+
+    def _take(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeUnusable(
+                f"Videoflix is running already{self._where()}."
+                f" Its home is {self.folder}; for another one set VIDEOFLIX_HOME."
+            ) from None
+
+    def _where(self) -> str:
+        try:
+            state = msgspec.json.decode(self._state.read_bytes(), type=State)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return ""
+        return f" at {state.url} (process {state.pid})"
+
+    def ensure_secret_key(self) -> None:
+        """Make the key that signs tokens, unless there is one."""
+        _write_once(self.folder / "secret_key", secrets.token_urlsafe(48))
+
+    def first_password(self) -> str:
+        """The first administrator's password; the same until `forget_first_password()`."""
+        _write_once(self._first_password, secrets.token_urlsafe(12))
+        return self._first_password.read_text()
+
+    def forget_first_password(self) -> None:
+        self._first_password.unlink(missing_ok=True)
+
+    @property
+    def first_password_was_never_shown(self) -> bool:
+        return self._first_password.exists()
+
+
+def _write_once(file: Path, content: str) -> None:
+    """Write a private file as a whole, or leave the one that is there."""
+    if file.exists():
+        return
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(content)
+    unfinished.rename(file)

@@ -1,0 +1,70 @@
+"""What a person sees of `up`: steps, the panel, the children's lines. Plain without a terminal."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
+NAME_WIDTH = 12
+
+
+class Screen:
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._colours: dict[str, str] = {}
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.console.is_terminal
+
+    def say(self, sentence: str) -> None:
+        self.console.print(Text(sentence))
+
+    def complain(self, sentence: str) -> None:
+        self.console.print(Text(sentence, style="bold red"))
+
+    @contextmanager
+    def step(self, sentence: str) -> Iterator[None]:
+        """Show that something is under way until the block ends."""
+        if not self.is_terminal:
+            self.say(sentence)
+            yield
+            return
+        with self.console.status(Text(sentence)):
+            yield
+
+    def line(self, source: str, line: str) -> None:
+        """A line some child wrote, behind the child's name in the child's colour."""
+        colour = self._colours.setdefault(source, COLOURS[len(self._colours) % len(COLOURS)])
+        prefix = Text(f"{source:>{NAME_WIDTH}} │ ", style=colour)
+        self.console.print(prefix + Text.from_ansi(line))
+
+    def panel(self, title: str, rows: Mapping[str, str], last_line: str) -> None:
+        """Names and values under a title."""
+        if not self.is_terminal:
+            self.say(title)
+            for name, value in rows.items():
+                self.say(f"  {name + ':':<10} {value}")
+            self.say(last_line)
+            return
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        for name, value in rows.items():
+            style = "bold cyan underline" if value.startswith("http") else "bold"
+            table.add_row(name, Text(value, style=style))
+        self.console.print()
+        self.console.print(
+            Panel.fit(
+                table,
+                title=Text(title, style="bold green"),
+                subtitle=Text(last_line, style="dim"),
+                padding=(1, 2),
+                border_style="green",
+            )
+        )
+        self.console.print()

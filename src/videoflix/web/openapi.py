@@ -1,0 +1,3 @@
+from litestar.openapi.plugins import SwaggerRenderPlugin
+
+render_plugins = (SwaggerRenderPlugin(),)

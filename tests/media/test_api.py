@@ -1,0 +1,175 @@
+"""Uploads over HTTP: what is accepted, what is refused, and what is left behind."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.media.models import Asset
+from videoflix.platform.storage import media_storage
+from videoflix.settings import settings
+
+VIDEOS = "/api/v1/videos"
+
+
+def stored_files() -> list[Path]:
+    folder = media_storage().folder
+    assert folder
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(autouse=True)
+async def empty_storage(database: None) -> AsyncIterator[None]:
+    yield
+    await media_storage().delete_below("assets")
+
+
+async def jobs(session: AsyncSession) -> list[str]:
+    rows = await session.execute(
+        text("select task_name from procrastinate_jobs where status = 'todo' order by id")
+    )
+    return [name for (name,) in rows]
+
+
+async def test_upload_is_stored_and_queued_for_inspection(
+    editor: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    content = bytes(range(256)) * 1000
+    answer = await editor.post(
+        VIDEOS,
+        data={"title": " My film ", "description": "About *bytes*"},
+        files={"file": ("..\\holiday/clip.mp4", content)},
+    )
+    assert answer.status_code == 201
+    video = answer.json()
+    assert answer.headers["location"] == f"/api/v1/videos/{video['id']}"
+    assert (video["title"], video["description"]) == ("My film", "About *bytes*")
+    assert (video["state"], video["playable"], video["progress"]) == ("processing", False, 0)
+    asset = (await session.scalars(select(Asset))).one()
+    assert asset.source_name == "clip.mp4"
+    assert asset.source_bytes == len(content)
+    assert asset.source_sha256 == hashlib.sha256(content).hexdigest()
+    (file,) = stored_files()
+    assert file.read_bytes() == content
+    assert await jobs(session) == ["media.inspect"]
+
+
+async def test_title_may_come_after_the_file(editor: httpx.AsyncClient) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\nabc'
+        b'\r\n--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nLate\r\n--x--\r\n'
+    )
+    answer = await editor.post(
+        VIDEOS, content=body, headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status_code == 201
+    assert answer.json()["title"] == "Late"
+
+
+FILE = {"file": ("a.mp4", b"abc")}
+
+
+@pytest.mark.parametrize(
+    ("data", "files", "kind"),
+    [
+        ({}, FILE, "title-missing"),
+        ({"title": "  "}, FILE, "title-missing"),
+        ({"title": "x" * 201}, FILE, "invalid-input"),
+        ({"title": "a\x00b"}, FILE, "invalid-input"),
+        ({"title": "T", "state": "ready"}, FILE, "invalid-input"),
+        ({"title": "T", "description": "x" * 10_001}, FILE, "invalid-input"),
+        ({"title": "T", "description": "x" * 70_000}, FILE, "upload-broken"),
+        ({"title": "T"}, {"file": ("a.mp4", b"")}, "file-empty"),
+        ({"title": "T"}, {"poster": ("a.jpg", b"abc")}, "file-missing"),
+    ],
+)
+async def test_bad_uploads_leave_nothing(
+    editor: httpx.AsyncClient,
+    session: AsyncSession,
+    data: dict[str, str],
+    files: dict[str, tuple[str, bytes]],
+    kind: str,
+) -> None:
+    answer = await editor.post(VIDEOS, data=data, files=files)
+    assert answer.status_code == 400
+    assert answer.json()["type"] == f"/problems/{kind}"
+    assert answer.json()["detail"]
+    assert stored_files() == []
+    assert await jobs(session) == []
+    assert (await editor.get(VIDEOS)).json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"rubbish",
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhalf a f',
+        b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\n\xff\xfe\r\n--x--\r\n',
+    ],
+)
+async def test_broken_bodies_leave_nothing(editor: httpx.AsyncClient, body: bytes) -> None:
+    answer = await editor.post(
+        VIDEOS, content=body, headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["type"] in {"/problems/upload-broken", "/problems/file-missing"}
+    assert stored_files() == []
+
+
+async def test_larger_than_allowed_is_refused_before_it_is_read(
+    editor: httpx.AsyncClient,
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    answer = await editor.post(
+        VIDEOS,
+        content=endless(),
+        headers={
+            "content-type": "multipart/form-data; boundary=x",
+            "content-length": str(settings.upload_max_bytes * 2),
+        },
+    )
+    assert answer.status_code == 413
+    assert answer.json()["type"] == "/problems/upload-too-large"
+
+
+async def test_larger_than_the_disk_is_refused_before_it_is_read(
+    editor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
+    answer = await editor.post(VIDEOS, data={"title": "T"}, files=FILE)
+    assert answer.status_code == 507
+    assert answer.json()["type"] == "/problems/storage-full"
+    assert stored_files() == []
+
+
+async def test_only_editors_upload_and_delete(
+    viewer: httpx.AsyncClient, client: httpx.AsyncClient
+) -> None:
+    for person, status in ((viewer, 403), (client, 401)):
+        answer = await person.post(VIDEOS, data={"title": "T"}, files=FILE)
+        assert answer.status_code == status
+        assert (await person.delete(f"{VIDEOS}/1")).status_code == status
+    assert stored_files() == []
+
+
+async def test_json_is_no_upload(editor: httpx.AsyncClient) -> None:
+    answer = await editor.post(VIDEOS, json={"title": "T"})
+    assert answer.status_code == 415
+
+
+async def test_deleted_film_is_gone_and_its_files_follow(
+    editor: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    video = (await editor.post(VIDEOS, data={"title": "T"}, files=FILE)).json()
+    assert (await editor.delete(f"{VIDEOS}/{video['id']}")).status_code == 204
+    assert (await editor.get(f"{VIDEOS}/{video['id']}")).status_code == 404
+    assert "media.delete_folder" in await jobs(session)
+    assert (await editor.delete(f"{VIDEOS}/{video['id']}")).status_code == 404

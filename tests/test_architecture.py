@@ -1,0 +1,122 @@
+"""The house rules, executable."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "src" / "videoflix"
+
+# A room may import itself and what is listed for it; compositions may import everything.
+MAY_IMPORT: dict[str, set[str]] = {
+    "settings": set(),
+    "platform": {"settings"},
+    "accounts": {"platform", "settings"},
+    "catalog": {"accounts", "platform", "settings"},
+    "media": {"catalog", "accounts", "platform", "settings"},
+    "playback": {"media", "catalog", "accounts", "platform", "settings"},
+    "operations": {"playback", "media", "catalog", "accounts", "platform", "settings"},
+    "web": {"platform", "settings"},
+    "up": {"*"},
+    "worker": {"*"},
+    "cli": {"*"},
+    "app": {"*"},
+}
+COMPOSITIONS = {"up", "worker", "cli", "app"}
+# Inside a domain a file may import files further left. Other names are engines: leaves.
+COLUMNS = ["models", "schemas", "repository", "service", "jobs", "api"]
+DOMAINS = {"accounts", "catalog", "media", "playback", "operations"}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*.py") if path.name != "__init__.py")
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Every (importing module, imported module), both relative to the package."""
+    for path in modules():
+        here = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            if node.module.split(".")[0] != "videoflix":
+                continue
+            for name in node.names:
+                module = f"{node.module}.{name.name}"
+                is_file = (ROOT.parent / module.replace(".", "/")).with_suffix(".py").exists()
+                yield here, (module if is_file else node.module).removeprefix("videoflix.")
+
+
+EDGES = sorted(set(imports()))
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(EDGES) > 50
+
+
+@pytest.mark.parametrize(("here", "there"), EDGES, ids=str)
+def test_imports_point_inwards(here: str, there: str) -> None:
+    room, *file = here.split(".")
+    other, *part = there.split(".")
+    if room != other:
+        assert MAY_IMPORT[room] & {"*", other}, f"{room} may not know {other}"
+        if other in DOMAINS and room not in COMPOSITIONS:
+            assert part[0] in {"models", "schemas", "service"}, "ask the other domain's service"
+    elif room in DOMAINS:
+        column, imported = file[0], part[0]
+        if column in COLUMNS and imported in COLUMNS:
+            assert COLUMNS.index(imported) < COLUMNS.index(column), "import only to the left"
+        elif column not in COLUMNS:
+            assert imported not in set(COLUMNS) - {"models", "schemas"}, "an engine is a leaf"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_stay_readable(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= 350, "split the file by meaning"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= 60, f"{node.name} has {length} lines"
+            for inner in ast.walk(node):
+                assert not isinstance(inner, ast.Import | ast.ImportFrom), (
+                    f"{node.name} imports inside a function"
+                )
+
+
+def sources(*names: str) -> list[Path]:
+    return [path for name in names for path in ROOT.glob(f"*/{name}.py")]
+
+
+def test_only_repositories_speak_sql() -> None:
+    for path in sources("service", "api", "jobs", "schemas"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy"):
+                allowed = {"AsyncSession", "SQLAlchemyError"}
+                assert {name.name for name in node.names} <= allowed, f"{path}: use repository.py"
+
+
+def test_nothing_commits_but_the_edge() -> None:
+    for path in modules():
+        if path.parts[-2:] != ("platform", "db.py"):
+            assert ".commit()" not in path.read_text(), path
+
+
+def test_jobs_are_enqueued_only_with_their_row() -> None:
+    for path in modules():
+        text = path.read_text()
+        assert ".defer_async(" not in text, path
+        assert ".defer(" not in text, path
+        assert ".configure(" not in text or path.parts[-2] == "platform", path
+
+
+def test_no_shortcuts() -> None:
+    for path in modules():
+        text = path.read_text()
+        for phrase in ("from __future__", "TYPE_CHECKING", "import *", "TODO", "FIXME"):
+            assert phrase not in text, f"{path}: {phrase}"
+        for ignore in re.findall(r"#\s*(?:noqa|type: ignore)[^\n]*", text):
+            assert re.search(r" - \w", ignore), f"{path}: say why: {ignore}"

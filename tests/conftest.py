@@ -1,17 +1,18 @@
 """Tests run on a real Postgres: migrated once, then one rolled-back transaction per test."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import NullPool
+from sqlalchemy import NullPool, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from postgres import running_postgres  # sets the environment: before anything of videoflix
 from videoflix.accounts.service import Accounts, access_token
 from videoflix.app import create_app
-from videoflix.platform.db import alchemy
+from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
 from videoflix.settings import settings
@@ -51,9 +52,14 @@ def app() -> Litestar:
 @pytest.fixture
 async def client(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.AsyncClient]:
     """A stranger's client, in this event loop (Litestar's own would use another one)."""
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with http_client(app) as client:
         yield client
+
+
+def http_client(app: Litestar, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    asgi: Any = app  # Litestar's types of a scope are narrower than httpx's
+    transport = httpx.ASGITransport(asgi)
+    return httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
 
 
 async def sign_in(app: Litestar, session: AsyncSession, role: Role) -> httpx.AsyncClient:
@@ -61,11 +67,7 @@ async def sign_in(app: Litestar, session: AsyncSession, role: Role) -> httpx.Asy
         email=f"{role}@example.org", password=PASSWORD, name=role.title(), role=role
     )
     await session.commit()
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://test",
-        headers={"Authorization": f"Bearer {access_token(user).access}"},
-    )
+    return http_client(app, {"Authorization": f"Bearer {access_token(user).access}"})
 
 
 @pytest.fixture
@@ -84,3 +86,17 @@ async def editor(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.As
 async def admin(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.AsyncClient]:
     async with await sign_in(app, session, Role.ADMIN) as client:
         yield client
+
+
+@pytest.fixture
+async def committed(database: None) -> AsyncGenerator[None]:
+    """For what needs real commits (other connections, NOTIFY): all rows go afterwards."""
+    yield
+    async with transaction() as session:
+        tables = await session.scalars(
+            text(
+                "select string_agg(quote_ident(tablename), ', ') from pg_tables"
+                " where schemaname = 'public' and tablename <> 'schema_version'"
+            )
+        )
+        await session.execute(text(f"truncate {tables.one()} restart identity cascade"))

@@ -15,10 +15,10 @@ from videoflix.platform.reaper import reap_for_ever
 __all__ = ["media_jobs", "operations_service", "queue", "run"]
 
 # One film's chunk fills a machine; mail and the like wait for others most of the time.
-ROLES: dict[str, tuple[list[str] | None, int]] = {
+ROLES: dict[str, tuple[list[str], int]] = {
     "transcode": (["transcode"], 1),
     "default": (["default"], 10),
-    "all": (None, 1),
+    "all": (["transcode", "default"], 1),
 }
 
 

@@ -66,7 +66,7 @@ async def _changes(viewer: Identity, video_id: int) -> AsyncGenerator[ServerSent
             if video.state is not VideoState.PROCESSING:
                 return
             while not await _rings(news):
-                yield ServerSentEventMessage(comment="still here")
+                yield ServerSentEventMessage(data=None, comment="still here")
 
 
 async def _rings(news: asyncio.Event) -> bool:

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from videoflix.accounts.models import User
 from videoflix.platform.db import Record
 
 
@@ -28,9 +29,7 @@ class Video(Record):
 
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(default="")
-    uploaded_by: Mapped[int | None] = mapped_column(
-        ForeignKey("user_account.id", ondelete="SET NULL")
-    )
+    uploaded_by: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     state: Mapped[VideoState] = mapped_column(default=VideoState.PROCESSING)
     playable: Mapped[bool] = mapped_column(default=False)
     progress: Mapped[float] = mapped_column(default=0.0)

@@ -29,9 +29,13 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
 
     async def locked(self, video_id: int) -> Video | None:
         """The row, held against other writers until the transaction ends."""
-        return await self.get_one_or_none(
-            statement=select(Video).where(Video.id == video_id).with_for_update()
+        found: Video | None = await self.session.scalar(
+            select(Video)
+            .where(Video.id == video_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
         )
+        return found
 
     async def count_by_state(self) -> dict[str, int]:
         rows = await self.session.execute(select(Video.state, func.count()).group_by(Video.state))

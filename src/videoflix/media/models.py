@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from videoflix.catalog.models import Video
 from videoflix.platform.db import Record
 
 
@@ -31,7 +32,7 @@ class Asset(Record):
 
     __tablename__ = "media_asset"
 
-    video_id: Mapped[int] = mapped_column(ForeignKey("video.id", ondelete="CASCADE"), index=True)
+    video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"), index=True)
     state: Mapped[AssetState] = mapped_column(default=AssetState.UPLOADED)
     folder: Mapped[str] = mapped_column(String(100), unique=True)
     source_key: Mapped[str]
@@ -46,7 +47,7 @@ class Chunk(Record):
 
     __tablename__ = "media_chunk"
 
-    asset_id: Mapped[int] = mapped_column(ForeignKey("media_asset.id", ondelete="CASCADE"))
+    asset_id: Mapped[int] = mapped_column(ForeignKey(Asset.id, ondelete="CASCADE"))
     index: Mapped[int]
     frame_count: Mapped[int]
     encoded_frames: Mapped[int] = mapped_column(default=0)
@@ -63,7 +64,7 @@ class Rendition(Record):
 
     __tablename__ = "media_rendition"
 
-    asset_id: Mapped[int] = mapped_column(ForeignKey("media_asset.id", ondelete="CASCADE"))
+    asset_id: Mapped[int] = mapped_column(ForeignKey(Asset.id, ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(16))
     kind: Mapped[TrackKind]
     width: Mapped[int | None] = mapped_column(default=None)
@@ -82,7 +83,7 @@ class Part(Record):
 
     __tablename__ = "media_part"
 
-    rendition_id: Mapped[int] = mapped_column(ForeignKey("media_rendition.id", ondelete="CASCADE"))
+    rendition_id: Mapped[int] = mapped_column(ForeignKey(Rendition.id, ondelete="CASCADE"))
     chunk_index: Mapped[int]
     key: Mapped[str]
     codec: Mapped[str] = mapped_column(String(32))

@@ -15,16 +15,20 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
 
     async def locked(self, asset_id: int) -> Asset | None:
         """The row, held against other writers until the transaction ends."""
-        return await self.get_one_or_none(
-            statement=select(Asset).where(Asset.id == asset_id).with_for_update()
+        found: Asset | None = await self.session.scalar(
+            select(Asset)
+            .where(Asset.id == asset_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
         )
+        return found
 
     async def newest_of(self, video_id: int) -> Asset | None:
         """The file that a film currently consists of."""
-        statement = (
+        found: Asset | None = await self.session.scalar(
             select(Asset).where(Asset.video_id == video_id).order_by(Asset.id.desc()).limit(1)
         )
-        return await self.get_one_or_none(statement=statement)
+        return found
 
     async def folders_of(self, video_id: int) -> list[str]:
         return list(

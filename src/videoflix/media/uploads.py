@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from http import HTTPStatus
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 from litestar.exceptions import InternalServerException
@@ -22,7 +22,7 @@ from videoflix.platform.storage import Storage
 FIELD_MAX_BYTES = 64 * 1024
 FIELDS_MAX = 20
 
-Event = MultipartSegment | bytes | None
+Event: TypeAlias = Any  # a MultipartSegment, its bytes, or None at its end
 
 
 class FileMissing(BadInput):

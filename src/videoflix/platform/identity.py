@@ -64,7 +64,7 @@ class IdentityMiddleware(ASGIMiddleware):
         elif scheme.lower() != "bearer":
             credential = ""
         user = identity_of(credential.strip())
-        if user and from_cookie and scope["method"] not in SAFE_METHODS:
+        if user and from_cookie and str(scope.get("method")) not in SAFE_METHODS:
             refuse_other_origins(connection)
         scope["user"] = user
         scope["auth"] = None

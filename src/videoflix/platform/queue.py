@@ -103,7 +103,7 @@ def handles(
 
     def register(handler: Handler[J]) -> Handler[J]:
         @queue.task(name=payload.name, queue=payload.queue, retry=retry, pass_context=True)
-        async def run(context: JobContext, **fields: Any) -> None:
+        async def run(context: JobContext, /, **fields: Any) -> None:
             job = msgspec.convert(fields, payload)
             try:
                 await handler(job)

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from litestar import Controller, MediaType, Request, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
@@ -135,7 +135,7 @@ class PlaybackController(Controller):
             data = await media_storage().read_all(video.poster)
         except FileNotFoundError as error:
             raise StreamNotFound from error
-        return Response(data, media_type=MediaType("image/jpeg"), headers=FOR_EVER)
+        return Response(data, media_type="image/jpeg", headers=FOR_EVER)
 
 
 def _viewer(request: Request[Any, Any, Any], video_id: int, token: str) -> Identity:

@@ -1,0 +1,80 @@
+"""Finds ffmpeg, and the options every call of it shares."""
+
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from videoflix.platform.processes import Limits
+from videoflix.settings import settings
+
+NEEDED = ("libx264", "aac")
+DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
+
+
+class FFmpegMissing(Exception):
+    """No usable ffmpeg: the message says where one was looked for and what it lacks."""
+
+
+def limits(media_seconds: float) -> Limits:
+    """Bounds for work on so many seconds of film: generous, but an end."""
+    return Limits(
+        wall_seconds=600 + media_seconds * 120,
+        cpu_seconds=int(1200 + media_seconds * 240),
+        memory_bytes=12 << 30,
+        file_bytes=64 << 30,
+    )
+
+
+@cache
+def find_ffmpeg() -> Path:
+    """The ffmpeg to use: FFMPEG_PATH, the wheel's, then PATH's. Raises FFmpegMissing."""
+    path = settings.ffmpeg_path or _of_the_wheel() or _on_path()
+    if path is None:
+        raise FFmpegMissing("No ffmpeg was found: set FFMPEG_PATH to one.")
+    try:
+        listed = subprocess.run(  # noqa: S603 - the operator's own program
+            [path, "-hide_banner", "-encoders"],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=30,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FFmpegMissing(f"{path} cannot be run: {error}.") from error
+    lacking = [name for name in NEEDED if f" {name} " not in listed]
+    if lacking:
+        raise FFmpegMissing(
+            f"{path} lacks the encoders {', '.join(lacking)}: set FFMPEG_PATH to another one."
+        )
+    return path
+
+
+def _of_the_wheel() -> Path | None:
+    try:
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return None
+
+
+def _on_path() -> Path | None:
+    found = shutil.which("ffmpeg")
+    return Path(found) if found else None
+
+
+def base_command() -> list[str]:
+    """ffmpeg, quiet, never asking, with its progress on stdout."""
+    options = ["-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats"]
+    return [str(find_ffmpeg()), *options, "-progress", "pipe:1", "-stats_period", "0.5"]
+
+
+def input_options(source: Path) -> list[str]:
+    """The input, by a name we made, and only as the media file it claims to be."""
+    return [
+        "-protocol_whitelist", "file",
+        "-format_whitelist", DEMUXERS,
+        "-max_pixels", str(settings.film_max_pixels),
+        "-i", f"file:{source}",
+    ]  # fmt: skip

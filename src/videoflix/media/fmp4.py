@@ -1,0 +1,255 @@
+"""Reads and proves our own fragmented MP4 files by their boxes (ISO/IEC 14496-12).
+
+FFmpeg's exit code says little: it is 0 on a full disk and on a truncated source. So a file counts
+only when its boxes hold exactly the planned frames; the list of segments is a by-product of
+the proof.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from videoflix.media.plan import Plan, Span
+
+AUDIO_TOLERANCE_SECONDS = 0.5
+
+
+class BrokenOutput(Exception):
+    """FFmpeg's output is not what was ordered; the message says where it differs."""
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A run of fragments: `duration` in ticks of the timescale, the rest in bytes."""
+
+    duration: int
+    offset: int
+    length: int
+
+
+class Index(msgspec.Struct, frozen=True):
+    """What a file holds.
+
+    `codec` is an RFC 6381 string, `init_length` the bytes of ftyp and moov, `start` the decode
+    time of the first sample in ticks.
+    """
+
+    timescale: int
+    codec: str
+    init_length: int
+    start: int
+    segments: tuple[Segment, ...]
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """One moof and its mdat."""
+
+    decode_time: int
+    duration: int
+    samples: int
+    begins_with_sync: bool
+    offset: int
+    length: int
+
+
+def index_video(path: Path, plan: Plan, span: Span) -> Index:
+    """The segments of an encoded chunk, on the plan's grid.
+
+    Raises BrokenOutput unless the file is whole and holds exactly the span's frames, each
+    segment beginning with a picture that needs no other.
+    """
+    index, fragments = _read(path)
+    expect(index.timescale == plan.timescale, f"timescale {index.timescale}")
+    frames = sum(fragment.samples for fragment in fragments)
+    expect(frames == span.frame_count, f"{frames} frames, {span.frame_count} were ordered")
+    first = span.first_frame * plan.frame_ticks
+    expect(index.start == first, f"starts at {index.start} instead of {first}")
+    grid = plan.segment_frames * plan.frame_ticks
+    segments = _grouped(fragments, lambda fragment: (fragment.decode_time - first) % grid == 0)
+    for segment in segments[:-1]:
+        expect(segment.duration == grid, f"a segment of {segment.duration} ticks")
+    expect(len(segments) == -(-span.frame_count // plan.segment_frames), "off the grid")
+    return msgspec.structs.replace(index, segments=segments)
+
+
+def index_audio(path: Path, plan: Plan) -> Index:
+    """The segments of the film's sound. Raises BrokenOutput when it is not as long as the film."""
+    index, fragments = _read(path)
+    segments = _grouped(fragments, lambda _: True)
+    seconds = sum(segment.duration for segment in segments) / index.timescale
+    missing = abs(seconds - plan.duration)
+    expect(missing <= AUDIO_TOLERANCE_SECONDS, f"sound of {seconds:.2f} s")
+    return msgspec.structs.replace(index, segments=segments)
+
+
+def shift(path: Path, ticks: int) -> None:
+    """Move a file's decode times later, in place: FFmpeg counts each chunk from zero."""
+    with path.open("r+b") as file:
+        for name, start, end in boxes(file, 0, path.stat().st_size):
+            if name == b"moof":
+                at = _find(file, (start, end), b"traf", b"tfdt")[0]
+                file.seek(at)
+                version, time = struct.unpack(">IQ", file.read(12))
+                expect(version >> 24 == 1, "decode times of 32 bits")
+                file.seek(at + 4)
+                file.write(struct.pack(">Q", time + ticks))
+
+
+def expect(condition: bool, difference: str) -> None:
+    if not condition:
+        raise BrokenOutput(difference)
+
+
+def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start of the content and end of each box between two offsets."""
+    while start < end:
+        file.seek(start)
+        header = file.read(8)
+        expect(len(header) == 8, "ends inside a box")
+        size, name = struct.unpack(">I4s", header)
+        content = start + 8
+        if size == 1:
+            size, content = struct.unpack(">Q", file.read(8))[0], start + 16
+        expect(size >= 8 and start + size <= end, f"box {name!r} is cut off")
+        yield name, content, start + size
+        start += size
+
+
+def _find(file: BinaryIO, within: tuple[int, int], *names: bytes) -> tuple[int, int]:
+    """The extent of a nested box's content."""
+    for wanted in names:
+        found = [(s, e) for name, s, e in boxes(file, *within) if name == wanted]
+        expect(bool(found), f"no box {wanted!r}")
+        within = found[0]
+    return within
+
+
+def _read(path: Path) -> tuple[Index, list[Fragment]]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        top = list(boxes(file, 0, size))
+        moov = next(((s, e) for name, s, e in top if name == b"moov"), None)
+        if moov is None:
+            raise BrokenOutput("no moov box")
+        fragments = _fragments(file, top, _trex(file, moov))
+        expect(bool(fragments), "no fragments")
+        index = Index(_timescale(file, moov), _codec(file, moov), moov[1], 0, ())
+    return msgspec.structs.replace(index, start=fragments[0].decode_time), fragments
+
+
+def _fragments(
+    file: BinaryIO, top: list[tuple[bytes, int, int]], defaults: tuple[int, int]
+) -> list[Fragment]:
+    found: list[Fragment] = []
+    for (name, start, end), (following, mdat_start, mdat_end) in pairwise(top):
+        if name != b"moof":
+            continue
+        expect(following == b"mdat", "a moof without its mdat")
+        traf = _find(file, (start, end), b"traf")
+        fragment, data = _fragment(file, traf, defaults, start - 8, mdat_end)
+        expect(data == mdat_end - mdat_start, "samples and data differ in size")
+        if found:
+            last = found[-1]
+            expect(fragment.decode_time == last.decode_time + last.duration, "a gap in time")
+        found.append(fragment)
+    expect(not top or top[-1][0] != b"moof", "ends with a moof")
+    return found
+
+
+def _fragment(
+    file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int], begin: int, end: int
+) -> tuple[Fragment, int]:
+    duration, data, samples, sync = 0, 0, 0, False
+    default_duration, default_size, default_flags = _tfhd(file, traf, trex)
+    time = 0
+    for name, start, stop in boxes(file, *traf):
+        file.seek(start)
+        content = file.read(stop - start)
+        if name == b"tfdt":
+            wide = content[0] == 1
+            (time,) = struct.unpack_from(">Q" if wide else ">I", content, 4)
+        elif name == b"trun":
+            run = _trun(content, default_duration, default_size, default_flags)
+            sync = run[3] if samples == 0 else sync
+            duration, data, samples = duration + run[0], data + run[1], samples + run[2]
+    return Fragment(time, duration, samples, sync, begin, end - begin), data
+
+
+def _tfhd(file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int]) -> tuple[int, int, int]:
+    start, end = _find(file, traf, b"tfhd")
+    file.seek(start)
+    content = file.read(end - start)
+    (flags,) = struct.unpack_from(">I", content)
+    at = 8 + (8 if flags & 1 else 0) + (4 if flags & 2 else 0)
+    values = [trex[0], 0, trex[1]]
+    for place, bit in enumerate((0x8, 0x10, 0x20)):
+        if flags & bit:
+            (values[place],) = struct.unpack_from(">I", content, at)
+            at += 4
+    return values[0], values[1], values[2]
+
+
+def _trun(content: bytes, duration: int, size: int, flags: int) -> tuple[int, int, int, bool]:
+    """Ticks, bytes and number of samples of a run, and whether its first is a sync sample."""
+    has, count = struct.unpack_from(">II", content)
+    has &= 0xFFFFFF
+    at = 8 + (4 if has & 1 else 0)
+    first_flags = flags
+    if has & 4:
+        (first_flags,) = struct.unpack_from(">I", content, at)
+        at += 4
+    fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if has & bit]
+    width = len(fields)
+    values = struct.unpack_from(f">{width * count}I", content, at)
+    columns = {bit: values[place::width] for place, bit in enumerate(fields)}
+    if 0x400 in columns and count:
+        first_flags = columns[0x400][0]
+    ticks = sum(columns[0x100]) if 0x100 in columns else duration * count
+    data = sum(columns[0x200]) if 0x200 in columns else size * count
+    return ticks, data, count, not first_flags & 0x10000
+
+
+def _trex(file: BinaryIO, moov: tuple[int, int]) -> tuple[int, int]:
+    """Default duration and flags of a sample."""
+    start, _ = _find(file, moov, b"mvex", b"trex")
+    file.seek(start + 12)
+    duration, _, flags = struct.unpack(">III", file.read(12))
+    return duration, flags
+
+
+def _timescale(file: BinaryIO, moov: tuple[int, int]) -> int:
+    start, end = _find(file, moov, b"trak", b"mdia", b"mdhd")
+    file.seek(start)
+    content = file.read(end - start)
+    (timescale,) = struct.unpack_from(">I", content, 20 if content[0] == 1 else 12)
+    return int(timescale)
+
+
+def _codec(file: BinaryIO, moov: tuple[int, int]) -> str:
+    start, end = _find(file, moov, b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    file.seek(start)
+    entry = file.read(end - start)
+    at = entry.find(b"avcC")
+    if at >= 0:  # profile, constraints and level follow the configuration's version byte
+        return "avc1." + entry[at + 5 : at + 8].hex()
+    expect(b"mp4a" in entry, "an unknown codec")
+    return "mp4a.40.2"  # AAC-LC is the only profile we encode
+
+
+def _grouped(fragments: list[Fragment], begins: Callable[[Fragment], bool]) -> tuple[Segment, ...]:
+    """Join fragments into segments; a fragment within one may be the encoder's scene cut."""
+    segments: list[Segment] = []
+    for fragment in fragments:
+        if begins(fragment):
+            expect(fragment.begins_with_sync, "a segment that cannot be decoded by itself")
+            segments.append(Segment(fragment.duration, fragment.offset, fragment.length))
+        else:
+            expect(bool(segments), "begins off the grid")
+            last = segments[-1]
+            segments[-1] = Segment(
+                last.duration + fragment.duration, last.offset, last.length + fragment.length
+            )
+    return tuple(segments)

@@ -1,0 +1,54 @@
+"""Chooses the picture that stands for a film."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from videoflix.media.ffmpeg import base_command, input_options, limits
+from videoflix.media.plan import Plan
+from videoflix.platform.processes import ProcessFailed, run
+
+CANDIDATES = 8
+FIRST, LAST = 0.05, 0.95  # share of the film; what lies outside is often black or credits
+WIDEST = 1280
+
+
+class NoPoster(Exception):
+    """No picture of the film could be decoded."""
+
+
+async def make_poster(source: Path, plan: Plan, folder: Path) -> Path:
+    """Write `folder/poster.jpg`, at most 1280 pixels wide. Raises NoPoster.
+
+    Of some pictures spread over the film the one with most detail wins. At a fixed quality a
+    JPEG is the larger the more it shows: black, blurred and faded pictures are small.
+    """
+    found = [
+        candidate
+        for number in range(CANDIDATES)
+        if (candidate := await _picture(source, plan, folder, number))
+    ]
+    if not found:
+        raise NoPoster
+    best = max(found, key=lambda candidate: candidate.stat().st_size)
+    return best.rename(folder / "poster.jpg")
+
+
+async def _picture(source: Path, plan: Plan, folder: Path, number: int) -> Path | None:
+    share = FIRST + (LAST - FIRST) * number / (CANDIDATES - 1)
+    time = Fraction(plan.origin) + Fraction(round(plan.duration * share * 1000), 1000)
+    file = folder / f"candidate-{number}.jpg"
+    top = plan.rungs[0]
+    command = [
+        *base_command(),
+        "-seek_timestamp", "1", "-ss", f"{float(time):.6f}",
+        *input_options(source),
+        "-map", "0:V:0", "-frames:v", "1",
+        "-vf", f"scale={top.width}:{top.height},setsar=1,scale='min({WIDEST},iw)':-2",
+        "-pix_fmt", "yuvj420p", "-q:v", "4", "-f", "image2", "-update", "1",
+        f"file:{file}",
+    ]  # fmt: skip
+    try:
+        await run(command, limits(10))
+    except ProcessFailed:
+        return None  # a damaged spot; the other candidates decide
+    return file if file.exists() and file.stat().st_size else None

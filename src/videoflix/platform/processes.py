@@ -1,0 +1,100 @@
+"""Runs programs that handle strangers' files: limited, watched, and never left behind.
+
+A program gets a process group of its own and dies with us, even when we are killed (launcher.py).
+Its limits hold for everything it does; its last words are kept for the log.
+"""
+
+import asyncio
+import inspect
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+LOG_LINES = 30
+LINE_MAX = 1 << 20
+
+OnLine = Callable[[str], Awaitable[None] | None]
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a program may use; `file_bytes` bounds each file it writes."""
+
+    wall_seconds: float
+    cpu_seconds: int
+    memory_bytes: int
+    file_bytes: int
+
+
+class ProcessFailed(Exception):
+    """The program did not end well; `log` holds the last lines it wrote to stderr."""
+
+    def __init__(self, program: str, returncode: int, log: str) -> None:
+        super().__init__(f"{program} ended with {returncode}: {log}")
+        self.returncode = returncode
+        self.log = log
+
+
+class ProcessTimedOut(ProcessFailed):
+    """The program took longer than its limit and was killed."""
+
+
+async def run(argv: Sequence[str], limits: Limits, on_line: OnLine | None = None) -> str:
+    """Run a program to its end; what it wrote to stdout, or nothing if `on_line` took it.
+
+    Raises ProcessFailed or ProcessTimedOut. When the caller is cancelled the program's whole
+    group is killed before this returns.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *_launched(argv, limits),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        limit=LINE_MAX,
+    )
+    log: deque[str] = deque(maxlen=LOG_LINES)
+    try:
+        async with asyncio.timeout(limits.wall_seconds):
+            output, _, code = await asyncio.gather(
+                _read(process.stdout, on_line), _tail(process.stderr, log), process.wait()
+            )
+    except TimeoutError as error:
+        raise ProcessTimedOut(argv[0], -signal.SIGKILL, "\n".join(log)) from error
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    if code:
+        raise ProcessFailed(argv[0], code, "\n".join(log))
+    return output
+
+
+def _launched(argv: Sequence[str], limits: Limits) -> list[str]:
+    bounds = (os.getpid(), limits.cpu_seconds, limits.memory_bytes, limits.file_bytes)
+    return [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, bounds), *argv]
+
+
+async def _read(stream: asyncio.StreamReader | None, on_line: OnLine | None) -> str:
+    if stream is None:
+        return ""
+    if on_line is None:
+        return (await stream.read()).decode(errors="replace")
+    async for line in stream:
+        waiting = on_line(line.decode(errors="replace").rstrip("\n"))
+        if inspect.isawaitable(waiting):
+            await waiting
+    return ""
+
+
+async def _tail(stream: asyncio.StreamReader | None, log: deque[str]) -> None:
+    if stream is None:
+        return
+    while data := await stream.read(1 << 16):
+        log.extend(data.decode(errors="replace").splitlines())

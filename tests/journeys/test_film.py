@@ -1,0 +1,160 @@
+"""From a file to a film: upload, wait, play, on the real server and workers."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from journeys.conftest import Site
+from media.clips import ffmpeg, make_clip
+from videoflix.media.ffmpeg import find_ffmpeg
+
+pytestmark = pytest.mark.journey
+
+RATE = Fraction(24000, 1001)
+SECONDS = 20
+FRAMES = 480
+FRAME_SECONDS = float(1 / RATE)
+
+# A film as it was uploaded, and every state it went through.
+Film = tuple[dict[str, Any], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def client(site: Site) -> Iterator[httpx.Client]:
+    with site.client() as client:
+        yield client
+
+
+def upload(client: httpx.Client, file: Path, title: str) -> dict[str, Any]:
+    with file.open("rb") as opened:
+        answer = client.post(
+            "/api/v1/videos", data={"title": title}, files={"file": (file.name, opened)}
+        )
+    assert answer.status_code == 201, answer.text
+    video: dict[str, Any] = answer.json()
+    return video
+
+
+def follow(client: httpx.Client, video_id: int) -> list[dict[str, Any]]:
+    """Every state a film went through, told by its event stream, until the final one."""
+    states = []
+    with client.stream("GET", f"/api/v1/videos/{video_id}/events", timeout=180) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                states.append(json.loads(line.removeprefix("data: ")))
+    return states
+
+
+@pytest.fixture(scope="module")
+def film(
+    client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    clip = make_clip(
+        tmp_path_factory.mktemp("clip") / "clip.mp4",
+        seconds=SECONDS,
+        size="640x360",
+        rate=str(RATE),
+    )
+    video = upload(client, clip, "Journey")
+    return video, follow(client, video["id"])
+
+
+def test_progress_is_told_live(film: Film) -> None:
+    _, states = film
+    progress = [state["progress"] for state in states]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+    assert any(state["playable"] and state["state"] == "processing" for state in states), (
+        "the film must play before it is complete"
+    )
+    final = states[-1]
+    assert (final["state"], final["failure"]) == ("ready", None)
+    assert final["qualities"] == ["360p", "120p"]
+    assert final["duration"] == pytest.approx(FRAMES / RATE, abs=FRAME_SECONDS)
+
+
+def playlist_uris(base: str, text: str) -> list[str]:
+    return [urljoin(base, line) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_everything_a_player_asks_for_is_there_and_decodes(
+    site: Site,
+    client: httpx.Client,
+    film: Film,
+    tmp_path: Path,
+) -> None:
+    video, _ = film
+    ticket = client.post(f"/api/v1/videos/{video['id']}/play").json()
+    master_url = urljoin(site.url, ticket["master_url"])
+    with httpx.Client() as stranger:  # the address is all a player has
+        master = stranger.get(master_url)
+        assert master.headers["content-type"] == "application/vnd.apple.mpegurl"
+        variants = playlist_uris(master_url, master.text)
+        assert len(variants) == 2
+        for variant in variants:
+            playlist = stranger.get(variant).text
+            assert "#EXT-X-PLAYLIST-TYPE:VOD" in playlist
+            durations = [
+                float(line[8:-1]) for line in playlist.splitlines() if line.startswith("#EXTINF:")
+            ]
+            assert sum(durations) == pytest.approx(FRAMES / RATE, abs=0.001)
+            segments = playlist_uris(variant, playlist)
+            assert len(segments) == len(durations) == 5
+            for segment in segments:
+                assert stranger.get(segment).status_code == 200
+            assert decoded_frames(variant) == FRAMES
+    sound = tmp_path / "sound.wav"
+    ffmpeg("-i", master_url, "-map", "0:a:0", sound)
+    assert sound.stat().st_size / (48_000 * 4) == pytest.approx(FRAMES / RATE, abs=0.05)
+
+
+def decoded_frames(url: str) -> int:
+    """How many pictures ffmpeg, as a player, makes of a playlist."""
+    done = subprocess.run(
+        [find_ffmpeg(), "-v", "error", "-i", url, "-map", "0:v:0", "-f", "null", "-",
+         "-progress", "pipe:1"],
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    counts = [line for line in done.stdout.splitlines() if line.startswith("frame=")]
+    return int(counts[-1].removeprefix("frame="))
+
+
+def test_nothing_is_served_to_strangers(site: Site, client: httpx.Client, film: Film) -> None:
+    video, _ = film
+    master_url = f"{site.url}/api/v1/videos/{video['id']}/master.m3u8"
+    playlists = playlist_uris(master_url, client.get(master_url).text)
+    segments = playlist_uris(playlists[0], client.get(playlists[0]).text)
+    shown = client.get(f"/api/v1/videos/{video['id']}").json()
+    poster = f"{site.url}{shown['poster_url']}"
+    assert client.get(poster).headers["content-type"] == "image/jpeg"
+    for url in (master_url, playlists[0], segments[0], poster):
+        assert client.get(url).status_code == 200
+        assert httpx.get(url).status_code == 401
+        assert httpx.get(f"{url}?token=rubbish").status_code == 401
+    other = client.post(f"/api/v1/videos/{video['id']}/play").json()["master_url"]
+    token = other.partition("?token=")[2]
+    stolen = f"{site.url}/api/v1/videos/{video['id'] + 1}/master.m3u8?token={token}"
+    assert httpx.get(stolen).status_code == 401
+
+
+def test_segments_that_are_not_there_are_not_found(
+    site: Site, client: httpx.Client, film: Film
+) -> None:
+    video, _ = film
+    path = f"/api/v1/videos/{video['id']}"
+    variant = playlist_uris(f"{path}/x", client.get(f"{path}/master.m3u8").text)[0]
+    folder = variant.rpartition("/")[0]
+    for name in ("99999.m4s", "init-7.mp4", "source", "..%2fsource", "%2e%2e/source", "00000.ts"):
+        assert client.get(f"{folder}/{name}").status_code in {400, 404}
+    assert client.get(folder.replace("360p", "999p") + "/00000.m4s").status_code == 404
+    assert client.get(folder.replace("/assets/", "/assets/9") + "/00000.m4s").status_code == 404

@@ -16,8 +16,6 @@ from videoflix.settings import settings
 
 OnFrames = Callable[[int], Awaitable[None]]
 
-# Decoding begins this long before a chunk, so that pictures which reach into it are known.
-PREROLL_SECONDS = 1
 # Pictures repeated at most at the film's end, where rounding may leave one short.
 PADDING_FRAMES = 3
 SAMPLE_RATE = 48_000
@@ -43,7 +41,7 @@ async def encode_chunk(
     """
     command = [
         *base_command(),
-        *_seek(plan, span),
+        *_seek(span),
         *input_options(source),
         "-filter_complex", _filters(plan, span),
         *(option for rung in plan.rungs for option in _output(plan, rung, folder)),
@@ -111,12 +109,11 @@ def _prove(plan: Plan, span: Span, folder: Path, start: int) -> dict[str, Index]
     return found
 
 
-def _seek(plan: Plan, span: Span) -> list[str]:
-    """Keep the source's time stamps, and start reading shortly before the span."""
-    if span.index == 0:
+def _seek(span: Span) -> list[str]:
+    """Keep the source's time stamps, and begin at the span's key frame."""
+    if span.entry is None:
         return ["-copyts"]
-    begin = Fraction(plan.origin) + span.first_frame / plan.frame_rate - PREROLL_SECONDS
-    return ["-copyts", "-seek_timestamp", "1", "-ss", f"{float(begin):.6f}"]
+    return ["-copyts", "-seek_timestamp", "1", "-ss", f"{span.entry:.6f}"]
 
 
 def _filters(plan: Plan, span: Span) -> str:

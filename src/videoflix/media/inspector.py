@@ -7,6 +7,7 @@ only the first picture is decoded.
 
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -14,10 +15,10 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 DEMUXERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
-HDR_TRANSFERS = {16, 18}  # SMPTE 2084 (PQ) and ARIB STD-B67 (HLG), ITU-T H.273
 ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC
 
 
@@ -48,7 +49,9 @@ def _facts(container: InputContainer) -> dict[str, Any]:
         "video_codec": stream.codec_context.name,
         "width": width,
         "height": height,
-        "declared_seconds": _declared(container, stream),
+        "declared_seconds": float((stream.duration or 0) * (stream.time_base or 0)),
+        "declared_of_all": (container.duration or 0) / av.time_base,
+        "begin_of_all": (container.start_time or 0) / av.time_base,
         "frame_rate": str(stream.guessed_rate or stream.average_rate or 0),
         "has_audio": sound is not None and sound.codec_context.sample_rate > 0,
         **_times(container, stream),
@@ -65,36 +68,45 @@ def _picture_track(container: InputContainer) -> VideoStream:
     return tracks[0]
 
 
-def _declared(container: InputContainer, stream: VideoStream) -> float:
-    """The length the file claims, in seconds; 0 when it claims none."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else 0.0
-
-
 def _times(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
-    """First and last time stamp and number of the packets, without decoding any."""
-    first, last, end, count = None, None, 0, 0
-    try:
-        for packet in container.demux(stream):
-            time = packet.pts if packet.pts is not None else packet.dts
-            if time is None or not packet.size:
-                continue
-            count += 1
-            first = time if first is None else min(first, time)
-            last = time if last is None else max(last, time)
-            end = max(end, time + (packet.duration or 0))
-    except FFmpegError:
-        pass  # damaged further on: what was read decides whether it ends too early
-    base = stream.time_base or Fraction(1, 1000)
-    if first is None or last is None:
+    """When the picture track begins and ends and where it can be entered; nothing is decoded.
+
+    `end_of_all` is the end of the longest track; `entries` lists (pts, dts) of key frames that
+    are at least a second apart.
+    """
+    times: list[Fraction] = []
+    entries: list[tuple[Fraction, Fraction]] = []
+    end, end_of_all = Fraction(0), Fraction(0)
+    for packet in _packets(container):
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is None or not packet.size or packet.time_base is None:
+            continue
+        time = pts * packet.time_base
+        packet_end = time + (packet.duration or 0) * packet.time_base
+        end_of_all = max(end_of_all, packet_end)
+        if packet.stream.index != stream.index:
+            continue
+        times.append(time)
+        end = max(end, packet_end)
+        if packet.is_keyframe and (not entries or time - entries[-1][0] >= 1):
+            dts = packet.dts if packet.dts is not None else pts
+            entries.append((time, dts * packet.time_base))
+    if not times:
         raise Refused("empty-film", "The file holds no pictures.")
     return {
-        "origin": str(first * base),
-        "last": str(last * base),
-        "end": str(max(end, last) * base),
-        "packets": count,
+        "origin": str(min(times)),
+        "last": str(max(times)),
+        "end": str(end),
+        "end_of_all": float(max(end_of_all, *times[-1:])),
+        "packets": len(times),
+        "entries": [(float(pts), float(dts)) for pts, dts in entries],
     }
+
+
+def _packets(container: InputContainer) -> Iterator[Packet]:
+    """Every packet up to the end, or to the first damage nothing can be read behind."""
+    with suppress(FFmpegError):
+        yield from container.demux()
 
 
 def _first_picture(container: InputContainer, stream: VideoStream) -> dict[str, Any]:

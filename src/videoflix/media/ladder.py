@@ -28,7 +28,7 @@ def make_ladder(width: int, height: int, frame_rate: Fraction) -> tuple[Rung, ..
     """
     short = min(width, height)
     sides = [side for side in SHORT_SIDES if side <= short]
-    own = even(short)
+    own = max(2, short - short % 2)
     if not sides or (short < SHORT_SIDES[0] and short > sides[0] * 1.15):
         sides.insert(0, own)
     return tuple(_rung(side, width, height, frame_rate) for side in sides)

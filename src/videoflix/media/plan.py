@@ -17,11 +17,16 @@ TIMESCALE_AT_LEAST = 10_000
 
 
 class Span(msgspec.Struct, frozen=True):
-    """The frames of a chunk, counted from the film's first one."""
+    """The frames of a chunk, counted from the film's first one.
+
+    `entry` is the decode time, in seconds of the source's clock, of the key frame that decoding
+    begins at; None for the start of the file.
+    """
 
     index: int
     first_frame: int
     frame_count: int
+    entry: float | None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -75,7 +80,7 @@ def make_plan(source: Source) -> Plan:
         frame_count=source.frame_count,
         segment_frames=segment_frames,
         rungs=make_ladder(source.width, source.height, frame_rate),
-        spans=_spans(source.frame_count, segment_frames),
+        spans=_spans(source, frame_rate, segment_frames),
         has_audio=source.has_audio,
         origin=source.origin,
         interlaced=source.interlaced,
@@ -83,18 +88,29 @@ def make_plan(source: Source) -> Plan:
     )
 
 
-def _spans(frame_count: int, segment_frames: int) -> tuple[Span, ...]:
+def _spans(source: Source, frame_rate: Fraction, segment_frames: int) -> tuple[Span, ...]:
     """Chunks on the segment grid; the first is one segment, so that the film starts early.
 
     A rest of less than half a segment joins the chunk before it.
     """
     starts = [0]
     size = segment_frames
-    while frame_count - (starts[-1] + size) >= max(1, segment_frames // 2):
+    while source.frame_count - (starts[-1] + size) >= max(1, segment_frames // 2):
         starts.append(starts[-1] + size)
         size = segment_frames * SEGMENTS_A_CHUNK
-    ends = [*starts[1:], frame_count]
+    ends = [*starts[1:], source.frame_count]
+    origin = Fraction(source.origin)
     return tuple(
-        Span(index, start, end - start)
+        Span(index, start, end - start, _entry(source, origin + start / frame_rate, 1 / frame_rate))
         for index, (start, end) in enumerate(zip(starts, ends, strict=True))
     )
+
+
+def _entry(source: Source, begin: Fraction, frame: Fraction) -> float | None:
+    """The last key frame that is shown a whole frame before `begin`.
+
+    A container without an index is searched by decode times, so a seek must name a key frame's
+    own: one just behind it would begin at the next.
+    """
+    earlier = [dts for pts, dts in source.entries if pts <= begin - frame]
+    return earlier[-1] if len(earlier) > 1 else None

@@ -20,7 +20,8 @@ async def make_poster(source: Path, plan: Plan, folder: Path) -> Path:
     """Write `folder/poster.jpg`, at most 1280 pixels wide. Raises NoPoster.
 
     Of some pictures spread over the film the one with most detail wins. At a fixed quality a
-    JPEG is the larger the more it shows: black, blurred and faded pictures are small.
+    JPEG is the larger the more it shows: black, blurred and faded pictures are small. Only key
+    frames are looked at, as they cost one decoded picture each.
     """
     found = [
         candidate
@@ -40,7 +41,7 @@ async def _picture(source: Path, plan: Plan, folder: Path, number: int) -> Path 
     top = plan.rungs[0]
     command = [
         *base_command(),
-        "-seek_timestamp", "1", "-ss", f"{float(time):.6f}",
+        "-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(time):.6f}",
         *input_options(source),
         "-map", "0:V:0", "-frames:v", "1",
         "-vf", f"scale={top.width}:{top.height},setsar=1,scale='min({WIDEST},iw)':-2",

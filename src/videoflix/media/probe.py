@@ -33,7 +33,8 @@ class Source(msgspec.Struct, frozen=True):
 
     `width` and `height` are those of the picture as it is shown: rotated, in square pixels.
     `origin` is the first picture's time stamp in seconds as "num/den"; `frame_count` counts
-    pictures on a grid of constant rate from there.
+    pictures on a grid of constant rate from there. `entries` are the key frames decoding can
+    begin at: (presentation time, decode time) in seconds.
     """
 
     container: str
@@ -47,6 +48,7 @@ class Source(msgspec.Struct, frozen=True):
     has_audio: bool
     interlaced: bool
     hdr: bool
+    entries: tuple[tuple[float, float], ...]
 
 
 async def probe(path: Path) -> Source:
@@ -63,10 +65,10 @@ async def probe(path: Path) -> Source:
 def _source(facts: dict[str, Any]) -> Source:
     width, height = _shown_size(facts)
     origin, end = Fraction(facts["origin"]), Fraction(facts["end"])
+    _refuse_extremes(facts, float(end - origin))
     frame_rate = _frame_rate(facts)
     # Some containers give packets no duration; the last picture is then shown for one frame.
     end = max(end, Fraction(facts["last"]) + 1 / frame_rate)
-    _refuse_extremes(facts, float(end - origin))
     return Source(
         container=facts["container"],
         video_codec=facts["video_codec"],
@@ -79,6 +81,7 @@ def _source(facts: dict[str, Any]) -> Source:
         has_audio=facts["has_audio"],
         interlaced=facts["interlaced"],
         hdr=facts["transfer"] in HDR_TRANSFERS,
+        entries=tuple((pts, dts) for pts, dts in facts["entries"]),
     )
 
 
@@ -98,11 +101,16 @@ def _refuse_extremes(facts: dict[str, Any], seconds: float) -> None:
             f"at most {settings.film_max_pixels:,} pixels are accepted.",
         )
     declared = facts["declared_seconds"]
-    if max(seconds, declared) > settings.film_max_seconds:
+    if max(seconds, declared, facts["declared_of_all"]) > settings.film_max_seconds:
         hours = settings.film_max_seconds / 3600
         raise Rejected("film-too-long", f"Films of at most {hours:g} hours are accepted.")
-    missing = declared - seconds
-    if missing > max(MISSING_SECONDS, declared * MISSING_SHARE):
+    _refuse_truncated(seconds, declared)
+    _refuse_truncated(facts["end_of_all"] - facts["begin_of_all"], facts["declared_of_all"])
+
+
+def _refuse_truncated(seconds: float, declared: float) -> None:
+    """Compare what was read with what the container's header promised (0: nothing)."""
+    if declared - seconds > max(MISSING_SECONDS, declared * MISSING_SHARE):
         raise Rejected(
             "truncated",
             f"The file ends after {seconds:.0f} of {declared:.0f} seconds; upload it again.",

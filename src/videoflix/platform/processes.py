@@ -9,7 +9,6 @@ import inspect
 import os
 import signal
 import sys
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOG_LINES = 30
+LOG_BYTES = 16 * 1024
 LINE_MAX = 1 << 20
 
 OnLine = Callable[[str], Awaitable[None] | None]
@@ -59,20 +59,20 @@ async def run(argv: Sequence[str], limits: Limits, on_line: OnLine | None = None
         start_new_session=True,
         limit=LINE_MAX,
     )
-    log: deque[str] = deque(maxlen=LOG_LINES)
+    log = bytearray()
     try:
         async with asyncio.timeout(limits.wall_seconds):
             output, _, code = await asyncio.gather(
                 _read(process.stdout, on_line), _tail(process.stderr, log), process.wait()
             )
     except TimeoutError as error:
-        raise ProcessTimedOut(argv[0], -signal.SIGKILL, "\n".join(log)) from error
+        raise ProcessTimedOut(argv[0], -signal.SIGKILL, _last_lines(log)) from error
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
     if code:
-        raise ProcessFailed(argv[0], code, "\n".join(log))
+        raise ProcessFailed(argv[0], code, _last_lines(log))
     return output
 
 
@@ -93,8 +93,13 @@ async def _read(stream: asyncio.StreamReader | None, on_line: OnLine | None) -> 
     return ""
 
 
-async def _tail(stream: asyncio.StreamReader | None, log: deque[str]) -> None:
+async def _tail(stream: asyncio.StreamReader | None, log: bytearray) -> None:
     if stream is None:
         return
     while data := await stream.read(1 << 16):
-        log.extend(data.decode(errors="replace").splitlines())
+        log += data
+        del log[:-LOG_BYTES]
+
+
+def _last_lines(log: bytearray) -> str:
+    return "\n".join(log.decode(errors="replace").splitlines()[-LOG_LINES:])

@@ -32,7 +32,7 @@ from videoflix.platform.problems import (
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api import PlaybackController
 from videoflix.web.api import page_handlers
-from videoflix.web.openapi import render_plugins
+from videoflix.web.openapi import add_docs_policy, render_plugins
 
 CONTROLLERS = [
     AuthController,
@@ -72,6 +72,7 @@ def create_app() -> Litestar:
         },
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],
         lifespan=[listening],
+        before_send=[add_docs_policy],
         openapi_config=OpenAPIConfig(
             title="Videoflix",
             version=version("videoflix"),

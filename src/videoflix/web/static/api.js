@@ -1,0 +1,68 @@
+// The API as functions; a refusal becomes an Error that a person can read.
+
+const BASE = "/api/v1";
+
+export class Refused extends Error {
+  constructor(problem, status) {
+    super(problem.detail || problem.title || "Something went wrong; try again.");
+    this.status = status;
+    this.kind = problem.type || "";
+  }
+}
+
+async function call(method, path, body) {
+  const options = { method, headers: {}, credentials: "same-origin" };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(BASE + path, options);
+  } catch {
+    throw new Refused({ detail: "The server cannot be reached; check your connection." }, 0);
+  }
+  if (response.status === 204) return null;
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(answer, response.status);
+  return answer;
+}
+
+export const me = () => call("GET", "/me");
+export const signIn = (email, password) => call("POST", "/auth/session", { email, password });
+export const signOut = () => call("DELETE", "/auth/session");
+export const videos = (limit, offset) => call("GET", `/videos?limit=${limit}&offset=${offset}`);
+export const video = (id) => call("GET", `/videos/${id}`);
+export const play = (id) => call("POST", `/videos/${id}/play`);
+export const remove = (id) => call("DELETE", `/videos/${id}`);
+export const overview = () => call("GET", "/operations/overview");
+export const mails = () => call("GET", "/operations/mail?limit=50");
+
+/** Calls `heard` with the film at once and at every change; returns a function that stops it. */
+export function follow(id, heard) {
+  const source = new EventSource(`${BASE}/videos/${id}/events`);
+  source.addEventListener("video", (event) => {
+    const film = JSON.parse(event.data);
+    heard(film);
+    if (film.state !== "processing") source.close();
+  });
+  return () => source.close();
+}
+
+/** Uploads with progress: `told` hears the share from 0 to 1. Returns {done, abort}. */
+export function upload(form, told) {
+  const request = new XMLHttpRequest();
+  const done = new Promise((resolve, reject) => {
+    request.open("POST", `${BASE}/videos`);
+    request.responseType = "json";
+    request.upload.onprogress = (event) => event.lengthComputable && told(event.loaded / event.total);
+    request.onload = () => {
+      if (request.status === 201) resolve(request.response);
+      else reject(new Refused(request.response || {}, request.status));
+    };
+    request.onerror = () => reject(new Refused({ detail: "The connection broke; upload again." }, 0));
+    request.onabort = () => reject(new Refused({ detail: "Cancelled." }, 0));
+    request.send(form);
+  });
+  return { done, abort: () => request.abort() };
+}

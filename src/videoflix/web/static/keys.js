@@ -1,0 +1,31 @@
+// The player's keys, as on every big site.
+
+const STEP = 5;
+const LEAP = 10;
+
+/** Listens while the watch view is open; returns a function that stops it. */
+export function bindKeys(player) {
+  const actions = {
+    " ": () => player.toggle(),
+    k: () => player.toggle(),
+    m: () => player.toggleMute(),
+    f: () => player.toggleFull(),
+    j: () => player.seekBy(-LEAP),
+    l: () => player.seekBy(LEAP),
+    ArrowLeft: () => player.seekBy(-STEP),
+    ArrowRight: () => player.seekBy(STEP),
+    ArrowUp: () => (player.video.volume = Math.min(1, player.video.volume + 0.1)),
+    ArrowDown: () => (player.video.volume = Math.max(0, player.video.volume - 0.1)),
+    Home: () => (player.video.currentTime = 0),
+  };
+  const press = (event) => {
+    const busy = event.target.closest("input, textarea, select, dialog");
+    const onButton = event.target.closest("button, a") && event.key === " ";
+    const action = actions[event.key];
+    if (!action || busy || onButton || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    action();
+  };
+  document.addEventListener("keydown", press);
+  return () => document.removeEventListener("keydown", press);
+}

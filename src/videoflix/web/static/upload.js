@@ -1,0 +1,88 @@
+// The upload dialog: choose or drop a file, see the bytes go.
+
+import { upload } from "./api.js";
+
+const dialog = document.getElementById("upload");
+const form = dialog.querySelector("form");
+const file = form.elements.namedItem("file");
+const title = form.elements.namedItem("title");
+const drop = form.querySelector(".drop");
+const bar = form.querySelector("progress");
+const status = form.querySelector(".status");
+const error = form.querySelector(".error");
+const submit = form.querySelector("[type=submit]");
+let running = null;
+
+export function openUpload() {
+  reset();
+  dialog.showModal();
+}
+
+function reset() {
+  form.reset();
+  drop.querySelector(".drop-text").textContent = "Choose a video file, or drop it here";
+  bar.hidden = true;
+  error.hidden = true;
+  status.textContent = "";
+  submit.disabled = false;
+}
+
+function chosen() {
+  const [picked] = file.files;
+  if (!picked) return;
+  const megabytes = (picked.size / 1e6).toFixed(picked.size < 1e7 ? 1 : 0);
+  drop.querySelector(".drop-text").textContent = `${picked.name} · ${megabytes} MB`;
+  if (!title.value) {
+    title.value = picked.name.replace(/\.[^.]+$/, "").replace(/[_.]+/g, " ").trim().slice(0, 200);
+  }
+}
+
+async function send() {
+  error.hidden = true;
+  bar.hidden = false;
+  bar.value = 0;
+  submit.disabled = true;
+  const body = new FormData(); // text first, so that a bad title is known before the bytes
+  body.append("title", title.value);
+  body.append("description", form.elements.namedItem("description").value);
+  body.append("file", file.files[0]);
+  running = upload(body, (share) => {
+    bar.value = share;
+    status.textContent = share < 1 ? `${Math.round(share * 100)} % uploaded` : "Storing …";
+  });
+  try {
+    const film = await running.done;
+    dialog.close();
+    document.dispatchEvent(new CustomEvent("uploaded", { detail: film }));
+  } catch (refusal) {
+    error.textContent = refusal.message;
+    error.hidden = false;
+    bar.hidden = true;
+    status.textContent = "";
+  } finally {
+    running = null;
+    submit.disabled = false;
+  }
+}
+
+file.addEventListener("change", chosen);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+});
+form.querySelector("[value=cancel]").addEventListener("click", () => dialog.close());
+dialog.addEventListener("close", () => running?.abort());
+for (const name of ["dragenter", "dragover"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length) {
+    file.files = event.dataTransfer.files;
+    chosen();
+  }
+});

@@ -21,14 +21,24 @@ class AuthController(Controller):
     tags = ("Accounts",)
     dependencies = {"accounts": service(Accounts)}
 
-    @post("/token", status_code=HTTP_200_OK, responses=problems(CredentialsRefused))
+    @post(
+        "/token",
+        summary="Sign in for a token",
+        status_code=HTTP_200_OK,
+        responses=problems(CredentialsRefused),
+    )
     async def create_token(
         self, accounts: NamedDependency[Accounts], data: JSONBody[Credentials]
     ) -> AccessToken:
         """Sign in for programs: answers a bearer token."""
         return access_token(await accounts.authenticate(data.email, data.password))
 
-    @post("/session", status_code=HTTP_200_OK, responses=problems(CredentialsRefused))
+    @post(
+        "/session",
+        summary="Sign in for a cookie",
+        status_code=HTTP_200_OK,
+        responses=problems(CredentialsRefused),
+    )
     async def open_session(
         self, accounts: NamedDependency[Accounts], data: JSONBody[Credentials]
     ) -> Response[SignedIn]:
@@ -38,7 +48,7 @@ class AuthController(Controller):
         cookie = _session_cookie(token.access, max_age=token.expires_in)
         return Response(SignedIn(Person.of(user)), cookies=[cookie])
 
-    @delete("/session", responses=problems(CrossSiteRequest))
+    @delete("/session", summary="Sign out", responses=problems(CrossSiteRequest))
     async def close_session(self) -> Response[None]:
         """Sign out: clears the cookie."""
         return Response(None, cookies=[_session_cookie("", max_age=0)])
@@ -50,7 +60,7 @@ class MeController(Controller):
     guards = (signed_in,)
     dependencies = {"accounts": service(Accounts)}
 
-    @get(responses=problems(SignInNeeded))
+    @get(summary="Show who is signed in", responses=problems(SignInNeeded))
     async def show_me(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> Person:

@@ -28,7 +28,7 @@ class VideoController(Controller):
     guards = (signed_in,)
     dependencies = {"catalog": service(Catalog)}
 
-    @get(responses=problems(SignInNeeded))
+    @get(summary="List films", responses=problems(SignInNeeded))
     async def list_videos(
         self,
         request: Request[Any, Any, Any],
@@ -40,14 +40,18 @@ class VideoController(Controller):
         found, total = await catalog.newest(request.user, LimitOffset(limit, offset))
         return VideoPage([Video.of(video) for video in found], total, limit, offset)
 
-    @get("/{video_id:int}", responses=problems(SignInNeeded, VideoNotFound))
+    @get("/{video_id:int}", summary="Show a film", responses=problems(SignInNeeded, VideoNotFound))
     async def show_video(
         self, request: Request[Any, Any, Any], catalog: NamedDependency[Catalog], video_id: Id
     ) -> Video:
         """Show one film: state, progress, and the reason if it failed."""
         return Video.of(await catalog.video(request.user, video_id))
 
-    @get("/{video_id:int}/events", responses=problems(SignInNeeded, VideoNotFound))
+    @get(
+        "/{video_id:int}/events",
+        summary="Follow a film live",
+        responses=problems(SignInNeeded, VideoNotFound),
+    )
     async def follow_video(self, request: Request[Any, Any, Any], video_id: Id) -> ServerSentEvent:
         """Follow a film live: an event `video` at once and at every change, until it is final."""
         await _read(request.user, video_id)

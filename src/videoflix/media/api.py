@@ -43,6 +43,7 @@ class UploadController(Controller):
     guards = (editors_only,)
 
     @post(
+        summary="Upload a film",
         status_code=HTTP_201_CREATED,
         request_max_body_size=None,
         responses=problems(
@@ -81,6 +82,7 @@ class UploadController(Controller):
 
     @delete(
         "/{video_id:int}",
+        summary="Delete a film",
         dependencies={"media": service(Media)},
         responses=problems(SignInNeeded, Forbidden, VideoNotFound),
     )

@@ -16,12 +16,12 @@ class HealthController(Controller):
     tags = ("Health",)
     dependencies = {"operations": service(Operations)}
 
-    @get("/live")
+    @get("/live", summary="Is the process alive?")
     async def live(self) -> dict[str, str]:
         """This process answers."""
         return {"status": "ok"}
 
-    @get("/ready", raises=[])
+    @get("/ready", summary="Can the process serve?", raises=[])
     async def ready(self, operations: NamedDependency[Operations]) -> Response[Health]:
         """This process can serve: 200, or 503 and the checks that fail."""
         health = await operations.health()
@@ -34,12 +34,16 @@ class OperationsController(Controller):
     guards = (admins_only,)
     dependencies = {"operations": service(Operations)}
 
-    @get("/overview", responses=problems(SignInNeeded, Forbidden))
+    @get(
+        "/overview",
+        summary="The installation at a glance",
+        responses=problems(SignInNeeded, Forbidden),
+    )
     async def show_overview(self, operations: NamedDependency[Operations]) -> Overview:
         """Checks, queues, workers and films at a glance."""
         return await operations.overview()
 
-    @get("/mail", responses=problems(SignInNeeded, Forbidden))
+    @get("/mail", summary="List kept mails", responses=problems(SignInNeeded, Forbidden))
     async def list_mail(
         self, operations: NamedDependency[Operations], limit: Limit = 20, offset: Offset = 0
     ) -> KeptMailPage:

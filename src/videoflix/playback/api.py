@@ -47,6 +47,7 @@ class PlaybackController(Controller):
 
     @post(
         "/play",
+        summary="Ask for a play pass",
         status_code=HTTP_200_OK,
         guards=[signed_in],
         responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed),
@@ -59,6 +60,7 @@ class PlaybackController(Controller):
 
     @get(
         "/master.m3u8",
+        summary="Multivariant playlist",
         media_type=HLS,
         responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed),
     )
@@ -76,6 +78,7 @@ class PlaybackController(Controller):
 
     @get(
         "/assets/{asset_id:int}/{rendition:str}/index.m3u8",
+        summary="Media playlist",
         media_type=HLS,
         responses=problems(SignInNeeded, VideoNotFound, StreamNotFound, NotPlayableYet),
     )
@@ -95,6 +98,7 @@ class PlaybackController(Controller):
 
     @get(
         "/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
+        summary="Segment or initialisation section",
         media_type="video/mp4",
         responses=problems(SignInNeeded, StreamNotFound),
     )
@@ -121,6 +125,7 @@ class PlaybackController(Controller):
 
     @get(
         "/poster.jpg",
+        summary="Poster",
         media_type="image/jpeg",
         guards=[signed_in],
         responses=problems(SignInNeeded, VideoNotFound, StreamNotFound),

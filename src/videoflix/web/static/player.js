@@ -127,7 +127,7 @@ class Player {
     });
     select.replaceChildren(...options);
     select.onchange = () => {
-      this.hls.nextLevel = Number(select.value);
+      this.hls.currentLevel = Number(select.value); // at once, not when the buffer has run out
     };
   }
 

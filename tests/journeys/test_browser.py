@@ -1,0 +1,216 @@
+"""The built-in pages in a real browser: sign in, upload, watch; by mouse, keyboard and phone."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from journeys.conftest import Site
+from media.clips import make_clip
+
+pytestmark = [pytest.mark.journey, pytest.mark.browser]
+
+SHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+    "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+SECONDS = 8
+# Redoc's own advertisement; our policy blocks it, and the page does without.
+REDOC_LOGO = "redoc.ly/redoc/logo-mini.svg"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed")
+        pytest.skip("chromium is not installed: the pages were not tried in a browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page that fails the test on any script error, policy violation or foreign request."""
+    context = browser.new_context(viewport=DESKTOP, base_url=site.url)
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def complain(text: str) -> None:
+        if REDOC_LOGO not in text:
+            complaints.append(text)
+
+    def heard(message: ConsoleMessage) -> None:
+        # A 401 is how the page learns that nobody is signed in.
+        if message.type == "error" and "401" not in message.text:
+            complain(message.text)
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((site.url, "blob:", "data:"))
+            else complain(f"asked {request.url}")
+        ),
+    )
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture of the page as desktop and phone show it."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for kind, size in (("phone", PHONE), ("desktop", DESKTOP)):
+        page.set_viewport_size(size)
+        page.wait_for_timeout(300)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"], f"{name} scrolls sideways on a {kind}"
+        page.screenshot(path=SHOTS / f"{name}-{kind}.png")
+
+
+def sign_in(page: Page, site: Site) -> None:
+    page.goto("/")
+    page.get_by_label("E-mail").fill(site.email)
+    page.get_by_label("Password").fill(site.password)
+    page.get_by_label("Password").press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_wrong_password_is_told(page: Page, site: Site) -> None:
+    page.goto("/")
+    shoot(page, "sign-in")
+    page.get_by_label("E-mail").fill(site.email)
+    page.get_by_label("Password").fill("wrong password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("do not belong together")
+
+
+def test_upload_watch_and_choose_a_quality(page: Page, site: Site, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "My_holiday.mp4", seconds=SECONDS, size="640x360", rate="25")
+    sign_in(page, site)
+    page.get_by_role("button", name="Upload").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[type=file]").set_input_files(clip)
+    expect(dialog.get_by_label("Title")).to_have_value("My holiday")
+    shoot(page, "upload")
+    dialog.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("heading", name="My holiday")).to_be_visible()
+    expect(page.locator(".facts")).to_contain_text(re.compile("encoding", re.I), timeout=60_000)
+    shoot(page, "encoding")
+    expect(page.locator(".big-play")).to_be_visible(timeout=60_000)
+    page.locator(".big-play").click()
+    advances(page)
+    assert video(page, "videoHeight") in {120, 360}
+    for height in (120, 360):
+        page.evaluate("document.querySelector('video').currentTime = 0")
+        advances(page)
+        page.get_by_label("Quality").select_option(label=f"{height}p")
+        until(page, f"v.videoHeight === {height}")
+        advances(page)
+    expect(page.locator(".facts")).not_to_contain_text("ncoding", timeout=60_000)
+    assert video(page, "webkitAudioDecodedByteCount") > 0
+    shoot(page, "watch")
+    keyboard_works(page)
+    page.get_by_role("link", name="Videoflix, all films").click()
+    poster = page.get_by_role("link", name="My holiday").locator("img")
+    expect(poster).to_be_visible(timeout=30_000)
+    until(page, "[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    shoot(page, "films")
+
+
+def video(page: Page, name: str) -> float:
+    value: float = page.evaluate(f"document.querySelector('video').{name}")
+    return value
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition on the page's video `v` (Playwright's own wait needs unsafe-eval)."""
+    for _ in range(150):
+        if page.evaluate(
+            f"() => {{ const v = document.querySelector('video'); return {condition} }}"
+        ):
+            return
+        page.wait_for_timeout(200)
+    pytest.fail(f"never true: {condition}")
+
+
+def advances(page: Page) -> None:
+    """The film goes on by at least half a second, from wherever it is."""
+    if video(page, "ended"):
+        page.evaluate("document.querySelector('video').currentTime = 0")
+    page.evaluate("document.querySelector('video').play()")
+    start = video(page, "currentTime")
+    until(page, f"v.currentTime > {start} + 0.5 || v.currentTime < {start}")
+
+
+def keyboard_works(page: Page) -> None:
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.querySelector('video').pause()")
+    page.evaluate("document.querySelector('video').currentTime = 0")
+    page.keyboard.press("k")
+    until(page, "!v.paused")
+    page.keyboard.press("m")
+    until(page, "v.muted")
+    page.keyboard.press("ArrowRight")
+    until(page, "v.currentTime >= 4")
+    page.keyboard.press("k")
+    until(page, "v.paused")
+
+
+def test_upload_that_is_no_film_says_why(page: Page, site: Site, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.mp4"
+    letter.write_text("Dear viewer, this is no film.")
+    sign_in(page, site)
+    page.get_by_role("button", name="Upload").click()
+    page.locator("#upload input[type=file]").set_input_files(letter)
+    page.locator("#upload").get_by_role("button", name="Upload").click()
+    expect(page.locator(".veil-text")).to_contain_text("not a video file", timeout=60_000)
+    shoot(page, "failed")
+
+
+def test_dialog_closes_by_keyboard(page: Page, site: Site) -> None:
+    sign_in(page, site)
+    page.get_by_role("button", name="Upload").press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_staff_pages(page: Page, site: Site) -> None:
+    sign_in(page, site)
+    page.get_by_role("link", name="Admin").click()
+    expect(page.locator("#checks li.ok")).to_have_count(4)
+    expect(page.locator("#queues")).to_contain_text("transcode")
+    shoot(page, "admin")
+    letter = page.get_by_role("row", name="letter")
+    letter.get_by_role("button", name="Delete letter").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(letter).to_have_count(0)
+    page.get_by_role("link", name="Mail").click()
+    expect(page.get_by_role("heading", name="Mail")).to_be_visible()
+    expect(page.locator("#mails")).not_to_be_empty()
+    shoot(page, "mail")
+
+
+@pytest.mark.parametrize("path", ["/schema", "/schema/redoc"])
+def test_api_docs_render_offline(page: Page, path: str) -> None:
+    page.goto(path)
+    expect(page.get_by_text("Upload a film").locator("visible=true").first).to_be_visible(
+        timeout=30_000
+    )
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"api{path.replace('/', '-')}.png")

@@ -36,7 +36,8 @@ class Count(Job):
 
 
 async def count(session: AsyncSession, table: str) -> int:
-    return (await session.execute(text(f"select count(*) from {table}"))).scalar_one()
+    found: int = (await session.execute(text(f"select count(*) from {table}"))).scalar_one()
+    return found
 
 
 async def test_job_and_row_are_stored_or_lost_together(session: AsyncSession) -> None:

@@ -103,7 +103,7 @@ def _times(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
     }
 
 
-def _packets(container: InputContainer) -> Iterator[Packet]:
+def _packets(container: InputContainer) -> Iterator[Packet[Any]]:
     """Every packet up to the end, or to the first damage nothing can be read behind."""
     with suppress(FFmpegError):
         yield from container.demux()

@@ -25,9 +25,14 @@ class Address(NamedTuple):
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
+def wanted_address(host: str, port: int | None) -> Address:
+    """The address that was asked for, or the default one."""
+    return Address(host, port or DEFAULT_PORT)
+
+
 def free_address(host: str, port: int | None) -> Address:
     """The address to serve on. Raises AddressUnusable when it is taken or not ours."""
-    address = Address(host, port or DEFAULT_PORT)
+    address = wanted_address(host, port)
     try:
         _try_to_listen(address)
     except OSError as error:

@@ -15,6 +15,7 @@ from videoflix.accounts.schemas import Email, Password
 from videoflix.accounts.service import Accounts
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role
+from videoflix.platform.mail import post_mail
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.problems import Problem
 from videoflix.settings import settings
@@ -30,6 +31,14 @@ UNREACHABLE = (
     InterfaceError,
     OperationalError,
 )
+WELCOME_SUBJECT = "You are an administrator of Videoflix"
+WELCOME = """Hello,
+
+you may now upload films, look after the installation and invite others.
+
+Watch and upload: {url}/
+State of the installation: {url}/admin
+"""
 
 
 class NewAdmin(msgspec.Struct):
@@ -56,9 +65,11 @@ async def create_admin(email: str, password: str, name: str) -> None:
 async def add_admin(session: AsyncSession, email: str, password: str, name: str = "") -> User:
     """Raises msgspec.ValidationError or EmailTaken."""
     new = msgspec.convert({"email": email, "password": password, "name": name}, NewAdmin)
-    return await Accounts(session).create_user(
+    user = await Accounts(session).create_user(
         email=new.email, password=new.password, name=new.name, role=Role.ADMIN
     )
+    await post_mail(session, user.email, WELCOME_SUBJECT, WELCOME.format(url=settings.site_url))
+    return user
 
 
 @contextmanager

@@ -4,8 +4,10 @@ A child, because this needs the whole application in memory, which `up` itself d
 """
 
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import Mapping
 
 import msgspec
 
@@ -33,13 +35,14 @@ class PreparationFailed(Exception):
     """The database could not be made ready; the message is what the child said."""
 
 
-async def prepare(wishes: Wishes, hurry: asyncio.Event) -> Prepared:
+async def prepare(wishes: Wishes, environment: Mapping[str, str], hurry: asyncio.Event) -> Prepared:
     """Migrate and the rest. Raises PreparationFailed."""
     process = await asyncio.create_subprocess_exec(
         *tethered([*PYTHON, "-m", "videoflix.up.prepare"], signal.SIGKILL),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
         start_new_session=True,
     )
     try:

@@ -26,7 +26,9 @@ async def fulfil(wishes: Wishes) -> Prepared:
         missing = await users.count(User.role == Role.ADMIN) == 0
         if missing:
             await add_admin(session, wishes.admin_email, wishes.admin_password)
-        admins = await users.list(User.role == Role.ADMIN, User.is_active, order_by=User.id)
+        admins = await users.get_many(
+            User.role == Role.ADMIN, User.is_active.is_(True), order_by=("id", False)
+        )
         token = access_token(admins[0]).access if admins else None
     return Prepared(admin_created=missing, jobs_handed_back=handed_back, token=token)
 

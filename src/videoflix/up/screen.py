@@ -1,10 +1,11 @@
 """What a person sees of `up`: steps, the panel, the children's lines. Plain without a terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -37,6 +38,18 @@ class Screen:
         with self.console.status(Text(sentence)):
             yield
 
+    @contextmanager
+    def progress(self, sentence: str) -> Iterator[Callable[[float], None]]:
+        """A bar that is told the share done, from 0 to 1; without a terminal, every quarter."""
+        if not self.is_terminal:
+            yield _Quarters(self, sentence)
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+        with Progress(*columns, TimeElapsedColumn(), console=self.console) as bar:
+            task = bar.add_task(sentence, total=1.0)
+            yield lambda share: bar.update(task, completed=share)
+            bar.update(task, completed=1.0)
+
     def line(self, source: str, line: str) -> None:
         """A line some child wrote, behind the child's name in the child's colour."""
         colour = self._colours.setdefault(source, COLOURS[len(self._colours) % len(COLOURS)])
@@ -68,3 +81,17 @@ class Screen:
             )
         )
         self.console.print()
+
+
+class _Quarters:
+    """Progress for logs: a line at each quarter."""
+
+    def __init__(self, screen: Screen, sentence: str) -> None:
+        self._screen = screen
+        self._sentence = sentence
+        self._next = 0
+
+    def __call__(self, share: float) -> None:
+        if share * 4 >= self._next:
+            self._screen.say(f"{self._sentence}: {share:.0%}")
+            self._next = int(share * 4) + 1

@@ -43,7 +43,7 @@ def find_ffmpeg() -> Path:
             timeout=30,
         ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FFmpegMissing(f"{path} cannot be run: {error}.") from error
+        raise FFmpegMissing(f"FFMPEG_PATH: {path} cannot be run ({error}).") from error
     lacking = [name for name in NEEDED if f" {name} " not in listed]
     if lacking:
         raise FFmpegMissing(

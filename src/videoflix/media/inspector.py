@@ -15,7 +15,6 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 DEMUXERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
@@ -30,7 +29,7 @@ def inspect(path: str) -> dict[str, Any]:
     try:
         with av.open(f"file:{path}", options=_policy()) as container:
             return _facts(container)
-    except (FFmpegError, ValueError, UnicodeDecodeError) as error:
+    except (FFmpegError, ValueError, MemoryError) as error:
         raise Refused("not-a-video", "This is not a video file we can read.") from error
 
 
@@ -103,7 +102,7 @@ def _times(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
     }
 
 
-def _packets(container: InputContainer) -> Iterator[Packet[Any]]:
+def _packets(container: InputContainer) -> Iterator[Any]:
     """Every packet up to the end, or to the first damage nothing can be read behind."""
     with suppress(FFmpegError):
         yield from container.demux()

@@ -52,10 +52,15 @@ class Source(msgspec.Struct, frozen=True):
 
 
 async def probe(path: Path) -> Source:
-    """Inspect a file on the local disk. Raises Rejected."""
+    """Inspect a file on the local disk.
+
+    Raises Rejected, also for a file that crashes the inspector or exceeds its limits.
+    """
     try:
         answer = json.loads(await run([sys.executable, "-I", str(INSPECTOR), str(path)], LIMITS))
-    except (ProcessFailed, json.JSONDecodeError) as error:
+    except ProcessFailed as error:
+        if error.returncode > 0:  # a fault of ours, not the file's: tried again, and logged
+            raise
         raise Rejected("not-a-video", "This file cannot be read as a video.") from error
     if "rejected" in answer:
         raise Rejected(*answer["rejected"])

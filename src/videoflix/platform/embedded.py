@@ -227,10 +227,18 @@ class EmbeddedPostgres:
         raise PostgresUnusable(f"Postgres was not ready in {START_SECONDS:.0f} s; see {self.log}.")
 
     def _create_database(self) -> None:
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            known = "select 1 from pg_database where datname = %s"
-            if connection.execute(known, [DATABASE]).fetchone() is None:
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+        known = "select from pg_database where datname = %s"
+        create = sql.SQL("create database {}").format(sql.Identifier(DATABASE))
+        try:
+            with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+                if connection.execute(known, [DATABASE]).fetchone() is None:
+                    connection.execute(create)
+        except psycopg.OperationalError as error:
+            self.stop()
+            raise PostgresUnusable(
+                f"The embedded Postgres runs but does not let us in; is {self.passfile} still"
+                f" the one it was made with?\n{error}"
+            ) from error
 
     def _command(self, name: str, *options: str) -> list[str]:
         program = program_folder(self.folder, self._account) / name

@@ -58,14 +58,21 @@ class Child:
         try:
             while True:
                 began = time.monotonic()
-                code = await self._run()
+                ended = await self._run_once()
                 self.exits += 1
                 steady = time.monotonic() - began > STEADY_SECONDS
                 pause = FIRST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
-                self._say(f"stopped ({how_it_ended(code)}), starting again in {pause:g} s")
+                self._say(f"stopped ({ended}), starting again in {pause:g} s")
                 await asyncio.sleep(pause)
         finally:
             self._log.close()
+
+    async def _run_once(self) -> str:
+        """How it ended, in words."""
+        try:
+            return how_it_ended(await self._run())
+        except OSError as error:  # no process or memory left: later, perhaps
+            return f"could not start: {error}"
 
     async def _run(self) -> int:
         process = await asyncio.create_subprocess_exec(

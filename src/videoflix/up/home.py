@@ -8,6 +8,7 @@ home/postgres         the embedded database         home/logs            what ch
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,10 @@ class Home:
             return ""
         return f" at {state.url} (process {state.pid})"
 
+    def clear_scratch(self) -> None:
+        """Remove what killed processes left behind; we hold the lock, so none is alive."""
+        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
+
     def ensure_secret_key(self) -> None:
         """Make the key that signs tokens, unless there is one."""
         _write_once(self.folder / "secret_key", secrets.token_urlsafe(48))
@@ -88,10 +93,6 @@ class Home:
 
     def forget_first_password(self) -> None:
         self._first_password.unlink(missing_ok=True)
-
-    @property
-    def first_password_was_never_shown(self) -> bool:
-        return self._first_password.exists()
 
 
 def _write_once(file: Path, content: str) -> None:

@@ -24,9 +24,12 @@ class Wishes(msgspec.Struct):
 
 
 class Prepared(msgspec.Struct):
-    """What was done; the token lets `up` speak to the API as an administrator, if it has one."""
+    """What was done, and a token to speak to the API as an administrator, if there is one.
 
-    admin_created: bool
+    `first_start`: the first administrator can sign in with the password we wished for.
+    """
+
+    first_start: bool
     jobs_handed_back: int
     token: str | None
 

@@ -8,11 +8,16 @@ import sys
 
 import msgspec
 from click import ClickException
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, access_token
+from videoflix.accounts.service import Accounts, CredentialsRefused, access_token
+from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role
+from videoflix.platform.problems import Problem
+from videoflix.platform.storage import media_storage
+from videoflix.settings import settings
 from videoflix.up.admin import add_admin, errors_as_sentences, migrate
 from videoflix.up.preparation import Prepared, Wishes
 from videoflix.up.recovery import hand_back_jobs
@@ -23,19 +28,46 @@ async def fulfil(wishes: Wishes) -> Prepared:
     async with transaction() as session:
         handed_back = await hand_back_jobs(session) if wishes.hand_back_jobs else 0
         users = Accounts(session).users
-        missing = await users.count(User.role == Role.ADMIN) == 0
-        if missing:
+        if await users.count(User.role == Role.ADMIN) == 0:
             await add_admin(session, wishes.admin_email, wishes.admin_password)
+        first_start = await signs_in(session, wishes)
         admins = await users.get_many(
             User.role == Role.ADMIN, User.is_active.is_(True), order_by=("id", False)
         )
         token = access_token(admins[0]).access if admins else None
-    return Prepared(admin_created=missing, jobs_handed_back=handed_back, token=token)
+    return Prepared(first_start=first_start, jobs_handed_back=handed_back, token=token)
+
+
+async def signs_in(session: AsyncSession, wishes: Wishes) -> bool:
+    """Whether the first password works: made just now, or by a start that never showed it."""
+    try:
+        await Accounts(session).authenticate(wishes.admin_email, wishes.admin_password)
+    except CredentialsRefused:
+        return False
+    return True
+
+
+async def check_media() -> None:
+    """See that films can be stored and encoded, before anybody uploads one.
+
+    Raises ClickException.
+    """
+    try:
+        find_ffmpeg()
+    except FFmpegMissing as error:
+        raise ClickException(str(error)) from error
+    try:
+        await media_storage().check_writable()
+    except (Problem, OSError, ValueError) as error:
+        raise ClickException(
+            f"STORAGE_URL: {settings.media_url} cannot be written to ({error})."
+        ) from error
 
 
 def main() -> None:
     wishes = msgspec.json.decode(sys.stdin.buffer.read(), type=Wishes)
     try:
+        asyncio.run(check_media())
         migrate()
         with errors_as_sentences():
             prepared = asyncio.run(fulfil(wishes))

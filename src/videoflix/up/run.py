@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from videoflix.platform.embedded import EmbeddedPostgres
 from videoflix.platform.postgres_program import PostgresUnusable
@@ -21,7 +23,16 @@ from videoflix.up.screen import Screen
 ADMIN_EMAIL = "admin@videoflix.local"
 MOST_WORKERS_UNASKED = 4
 LOOK_EVERY_SECONDS = 0.5
+SAME_KEYSTROKE_SECONDS = 1.0  # for one Ctrl-C, the terminal and `uv run` may signal us both
 STARTER = "uv"  # when `uv run` started us and was killed, nobody is left to stop us
+PACKAGE_FOLDER = Path(__file__).parents[2]
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """We were told to stop before everything ran."""
+
 
 FAILURES = (AddressUnusable, HomeUnusable, NeverReady, PostgresUnusable, PreparationFailed)
 
@@ -33,6 +44,7 @@ def run(host: str, port: int | None, sample: bool | None) -> int:
         home = Home(settings.videoflix_home)
         with home.held(wanted_address(host, port).url):
             address = free_address(host, port)
+            home.clear_scratch()
             home.ensure_secret_key()
             asyncio.run(Installation(home, address, screen, settings).run(sample))
     except FAILURES as error:
@@ -52,6 +64,7 @@ class Installation:
         self.postgres = None if given.database_url else EmbeddedPostgres(home.postgres)
         self._hurry = asyncio.Event()
         self._stop = asyncio.Event()
+        self._told_to_stop_at = 0.0
         self._environment = {"SITE_URL": os.environ.get("SITE_URL") or address.url}
 
     async def run(self, sample: bool | None) -> None:
@@ -62,6 +75,8 @@ class Installation:
                 with self.screen.step("Starting Postgres …"):
                     self.postgres.start()  # here, in the main thread: it is tied to this thread
             await self._serve(sample)
+        except Stopped:
+            pass
         finally:
             if self.postgres:
                 self.postgres.stop()
@@ -69,45 +84,55 @@ class Installation:
 
     async def _serve(self, sample: bool | None) -> None:
         with self.screen.step("Preparing the database …"):
-            prepared = await self._prepare()
+            prepared = await self._unless_stopped(self._prepare())
         api, *workers = self._children()
-        async with running([api, *workers]):
+        async with in_background(*[child.keep_running() for child in (api, *workers)]):
             with self.screen.step("Starting the API and the workers …"):
-                await self._until_ready_or_stopped(api)
-            if self._stop.is_set():
-                return
+                ready = until_ready(self.address.url, lambda: api.exits > 0)
+                await self._unless_stopped(ready)
             self._show_panel(prepared)
-            wanted = prepared.admin_created if sample is None else sample
-            playing = asyncio.create_task(self._sample(prepared)) if wanted else None
-            await self._stop.wait()
-            if playing:
-                playing.cancel()
-                await asyncio.gather(playing, return_exceptions=True)
-            self.screen.say("Stopping …")
+            wanted = prepared.first_start if sample is None else sample
+            extras = [self._sample(prepared)] if wanted else []
+            async with in_background(self._keep_postgres(), *extras):
+                await self._stop.wait()
 
     async def _prepare(self) -> Prepared:
         """Migrate, and make the first administrator, whose password is shown once."""
-        shown_already = not self.home.first_password_was_never_shown
         wishes = Wishes(ADMIN_EMAIL, self.home.first_password(), self.postgres is not None)
         prepared = await prepare(wishes, self._environment, self._hurry)
-        if shown_already and not prepared.admin_created:
+        if not prepared.first_start:
             self.home.forget_first_password()
         return prepared
 
-    async def _until_ready_or_stopped(self, api: Child) -> None:
-        ready = asyncio.create_task(until_ready(self.address.url, lambda: api.exits > 0))
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work returns. Raises Stopped as soon as we are told to stop."""
+        working = asyncio.create_task(work)
         stopped = asyncio.create_task(self._stop.wait())
-        done, waiting = await asyncio.wait([ready, stopped], return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-        if ready in done:
-            ready.result()
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        raise Stopped
+
+    async def _keep_postgres(self) -> None:
+        """Start the embedded Postgres again when it died; everyone else reconnects."""
+        while self.postgres:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            if self.postgres.pid is None:
+                self.screen.line("postgres", "died, starting again")
+                try:
+                    self.postgres.start()
+                except PostgresUnusable as error:
+                    self.screen.line("postgres", str(error))
 
     def _children(self) -> list[Child]:
         """The API first, then the workers."""
         serve = ["--host", self.address.host, "--port", str(self.address.port)]
         quiet = ["--no-server-header", "--no-access-log", "--log-level", "warning"]
         uvicorn = [*PYTHON, "-m", "uvicorn", "videoflix.app:create_app", "--factory"]
+        uvicorn += ["--app-dir", str(PACKAGE_FOLDER)]  # else the working folder
         worker = [*PYTHON, "-m", "videoflix.cli", "worker", "--role"]
         commands = {
             "api": [*uvicorn, *serve, *quiet, "--timeout-graceful-shutdown", "3"],
@@ -139,7 +164,7 @@ class Installation:
             "Mail": f"{url}/mail",
             "Data": str(self.home.folder),
         }
-        if self.home.first_password_was_never_shown:
+        if prepared.first_start:
             rows["E-mail"] = ADMIN_EMAIL
             rows["Password"] = f"{self.home.first_password()} (shown only now: keep it)"
         if prepared.jobs_handed_back:
@@ -161,27 +186,32 @@ class Installation:
         """The first signal stops in order, the second one at once."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stop_or_hurry)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                loop.add_signal_handler(number, self._stop_or_hurry)
         if _name_of(os.getppid()) == STARTER:
             loop.call_later(LOOK_EVERY_SECONDS, self._look_for_starter, os.getppid())
 
     def _stop_or_hurry(self) -> None:
-        if self._stop.is_set():
+        now = time.monotonic()
+        if not self._stop.is_set():
+            self._told_to_stop_at = now
+            self._stop.set()
+            self.screen.say("Stopping …")
+        elif now - self._told_to_stop_at > SAME_KEYSTROKE_SECONDS:
             self._hurry.set()
-        self._stop.set()
 
     def _look_for_starter(self, starter: int) -> None:
         if os.getppid() != starter:
-            self._stop.set()
+            self._stop_or_hurry()
             return
         loop = asyncio.get_running_loop()
         loop.call_later(LOOK_EVERY_SECONDS, self._look_for_starter, starter)
 
 
 @asynccontextmanager
-async def running(children: list[Child]) -> AsyncGenerator[None]:
-    """Keep the children running for as long as the block lasts; they end together."""
-    tasks = [asyncio.create_task(child.keep_running()) for child in children]
+async def in_background(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Do this for as long as the block lasts; the end of one is not the end of the others."""
+    tasks = [asyncio.create_task(part) for part in work]
     try:
         yield
     finally:

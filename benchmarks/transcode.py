@@ -58,17 +58,32 @@ def ffmpeg(*arguments: str | Path) -> None:
 
 
 def film_like(file: Path, seconds: int) -> None:
-    """Slow zooms, moving shapes and grain at 1080p24, with sound, as a camera would leave it."""
-    picture = (
-        "mandelbrot=s=1920x1080:r=24:end_scale=0.05:maxiter=512[zoom];"
-        "testsrc2=s=640x360:r=24,rotate=t/5:c=none,format=yuva420p,colorchannelmixer=aa=0.6[shape];"
-        "[zoom]format=yuv420p[base];"
-        "[base][shape]overlay=x='200+150*sin(t)':y='300+100*cos(t)',noise=alls=2:allf=t[v]"
+    """A camera that sweeps over a textured scene, something moving in front of it, and sound.
+
+    Texture and coherent motion are what films are made of; test patterns are too easy to encode,
+    and pure noise too hard.
+    """
+    still = file.with_suffix(".png")
+    octaves = [
+        f"color=gray:s={size}:d=1:r=1,noise=all_seed={seed}:alls={strength},scale=2880x1620"
+        for size, seed, strength in (("320x180", 7, 100), ("960x540", 9, 70), ("2880x1620", 5, 40))
+    ]
+    scene = (
+        f"{octaves[0]}[a];{octaves[1]}[b];{octaves[2]},gblur=1[c];"
+        "[a][b]blend=all_mode=average[ab];[ab][c]blend=all_mode=average"
+    )
+    ffmpeg("-f", "lavfi", "-i", scene, "-frames:v", "1", "-update", "1", still)
+    sweep = (
+        "[0:v]crop=1920:1080:x='480+400*sin(t/2)':y='270+200*cos(t/3)',format=yuv420p[scene];"
+        "[1:v]rotate=t/5:c=none,format=yuva420p[figure];"
+        "[scene][figure]overlay=x='500+300*sin(t)':y='300+200*cos(t)'[v]"
     )
     ffmpeg(
-        "-filter_complex", picture, "-f", "lavfi", "-i", "anoisesrc=c=pink:a=0.2", "-map", "[v]",
-        "-map", "0:a", "-t", str(seconds), "-c:v", "libx264", "-preset", "fast", "-crf", "20",
-        "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "192k", file,
+        "-loop", "1", "-framerate", "24", "-i", still, "-f", "lavfi", "-i",
+        "testsrc2=s=640x360:r=24", "-f", "lavfi", "-i", "anoisesrc=c=pink:a=0.2",
+        "-filter_complex", sweep, "-map", "[v]", "-map", "2:a", "-t", str(seconds),
+        "-c:v", "libx264", "-preset", "fast", "-crf", "18", "-g", "48", "-pix_fmt", "yuv420p",
+        "-c:a", "aac", "-b:a", "192k", file,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A whole site for the journeys: the real server and worker processes, on a database of its own."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -32,6 +34,7 @@ class Site(msgspec.Struct):
     password: str
     home: Path
     environment: dict[str, str]
+    api_pid: int
 
     def client(self) -> httpx.Client:
         """A client that is signed in as the admin."""
@@ -39,6 +42,26 @@ class Site(msgspec.Struct):
         token = httpx.post(f"{self.url}/api/v1/auth/token", json=body).json()["access"]
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+
+def upload(client: httpx.Client, file: Path, title: str) -> dict[str, Any]:
+    with file.open("rb") as opened:
+        answer = client.post(
+            "/api/v1/videos", data={"title": title}, files={"file": (file.name, opened)}
+        )
+    assert answer.status_code == 201, answer.text
+    video: dict[str, Any] = answer.json()
+    return video
+
+
+def follow(client: httpx.Client, video_id: int) -> list[dict[str, Any]]:
+    """Every state a film went through, told by its event stream, until the final one."""
+    states = []
+    with client.stream("GET", f"/api/v1/videos/{video_id}/events", timeout=180) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                states.append(json.loads(line.removeprefix("data: ")))
+    return states
 
 
 def free_port() -> int:
@@ -82,12 +105,12 @@ def site(database: None) -> Iterator[Site]:
         [*cli, "worker", "--role", "transcode"],
     ]
     with ExitStack() as stack:
-        for command in commands:
-            process = subprocess.Popen(command, env=environment)
+        processes = [subprocess.Popen(command, env=environment) for command in commands]
+        for process in processes:
             stack.callback(stop, process)
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(url)
-        yield Site(url, ADMIN, PASSWORD, home, environment)
+        yield Site(url, ADMIN, PASSWORD, home, environment, processes[0].pid)
 
 
 def run_to_end(command: list[str], environment: dict[str, str]) -> None:

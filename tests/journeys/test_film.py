@@ -1,6 +1,5 @@
 """From a file to a film: upload, wait, play, on the real server and workers."""
 
-import json
 import subprocess
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,7 +10,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from journeys.conftest import Site
+from journeys.conftest import Site, follow, upload
 from media.clips import ffmpeg, make_clip
 from videoflix.media.ffmpeg import find_ffmpeg
 
@@ -30,26 +29,6 @@ Film = tuple[dict[str, Any], list[dict[str, Any]]]
 def client(site: Site) -> Iterator[httpx.Client]:
     with site.client() as client:
         yield client
-
-
-def upload(client: httpx.Client, file: Path, title: str) -> dict[str, Any]:
-    with file.open("rb") as opened:
-        answer = client.post(
-            "/api/v1/videos", data={"title": title}, files={"file": (file.name, opened)}
-        )
-    assert answer.status_code == 201, answer.text
-    video: dict[str, Any] = answer.json()
-    return video
-
-
-def follow(client: httpx.Client, video_id: int) -> list[dict[str, Any]]:
-    """Every state a film went through, told by its event stream, until the final one."""
-    states = []
-    with client.stream("GET", f"/api/v1/videos/{video_id}/events", timeout=180) as stream:
-        for line in stream.iter_lines():
-            if line.startswith("data: "):
-                states.append(json.loads(line.removeprefix("data: ")))
-    return states
 
 
 @pytest.fixture(scope="module")

@@ -210,14 +210,15 @@ class Installation:
 
 @asynccontextmanager
 async def in_background(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Do this for as long as the block lasts; the end of one is not the end of the others."""
-    tasks = [asyncio.create_task(part) for part in work]
+    """Do this for as long as the block lasts; what fails unexpectedly ends the block."""
     try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part) for part in work]
+            yield
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 def _name_of(process: int) -> str:

@@ -25,5 +25,5 @@ test: ## Run all tests
 bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py
 
-migration: ## Write a migration: make migration NAME="add ratings"
-	uv run python -m videoflix.cli migration "$(NAME)"
+migration: ## Write a migration from the models: make migration NAME="add ratings"
+	uv run videoflix migration "$(NAME)"

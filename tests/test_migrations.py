@@ -1,5 +1,11 @@
 """The migration history ends where the models and the installed procrastinate are."""
 
+import asyncio
+import os
+import subprocess
+import sys
+from urllib.parse import urlsplit, urlunsplit
+
 import asyncpg
 import pytest
 from advanced_alchemy.alembic.commands import AlembicCommands
@@ -23,7 +29,6 @@ union all select 'constraint ' || conname || ' ' || pg_get_constraintdef(oid) fr
            where conrelid::regclass::text like 'procrastinate%'
 order by 1
 """
-TABLES = "select count(*) from pg_tables where schemaname = 'public'"
 
 
 @pytest.fixture
@@ -47,3 +52,23 @@ async def test_queue_is_what_the_installed_procrastinate_expects(database: None)
     await server.close()
     assert len(expected) > 50
     assert migrated == expected
+
+
+async def test_every_migration_can_be_undone(database: None) -> None:
+    """All the way down and up again, on a database of its own."""
+    server = await asyncpg.connect(settings.database_dsn)
+    await server.execute("create database down_and_up template template0")
+    url = urlunsplit(urlsplit(settings.database_dsn)._replace(path="/down_and_up"))
+    script = (
+        "from advanced_alchemy.alembic.commands import AlembicCommands\n"
+        "from videoflix.platform.db import alchemy\n"
+        "commands = AlembicCommands(sqlalchemy_config=alchemy)\n"
+        "commands.upgrade(); commands.downgrade('base'); commands.upgrade(); commands.check()\n"
+    )
+    environment = os.environ | {"DATABASE_URL": url}
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script], env=environment, capture_output=True
+    )
+    await server.execute("drop database down_and_up with (force)")
+    await server.close()
+    assert done.returncode == 0, done.stderr.decode()

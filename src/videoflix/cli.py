@@ -72,6 +72,13 @@ def migrate() -> None:
 
 
 @main.command()
+@click.argument("name")
+def migration(name: str) -> None:
+    """Write a numbered migration from what the models have and the database lacks."""
+    click.echo(late("videoflix.platform.migrations:write_migration")(name))
+
+
+@main.command()
 @click.option(
     "--role",
     type=click.Choice(["transcode", "default", "all"]),

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from videoflix.media.fmp4 import BrokenOutput, Index, index_video
 from videoflix.media.plan import Plan, make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe import probe
+from videoflix.platform.storage import StorageFull
 
 # What the source is made with: arguments, expected rate, expected frames for 10 seconds.
 SOURCES = {
@@ -217,6 +219,26 @@ async def test_damaged_output_is_never_believed(tmp_path: Path) -> None:
         file.write_bytes(broken)
         with pytest.raises(BrokenOutput):
             index_video(file, plan, span)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+async def test_full_disk_is_told_apart_from_a_bad_film(tiny_disk: Path, tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "source.mp4", seconds=8, size="640x360")
+    plan = make_plan(await probe(source))
+    with pytest.raises(StorageFull):
+        await encode_chunk(source, plan, plan.spans[0], tiny_disk, no_report)
 
 
 def size_of(picture: Path) -> str:

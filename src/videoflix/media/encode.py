@@ -1,7 +1,6 @@
 """Encodes chunks and sound with ffmpeg, and believes only what the files prove (fmp4.py)."""
 
 import asyncio
-import errno
 import shutil
 from collections.abc import Awaitable, Callable
 from fractions import Fraction
@@ -12,6 +11,7 @@ from videoflix.media.fmp4 import BrokenOutput, Index, index_audio, index_video, 
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import Plan, Span
 from videoflix.platform.processes import ProcessFailed, run
+from videoflix.platform.storage import StorageFull
 from videoflix.settings import settings
 
 OnFrames = Callable[[int], Awaitable[None]]
@@ -37,7 +37,7 @@ async def encode_chunk(
     """Encode a span into every rung, `folder/<rung>.mp4`, and prove the files.
 
     `on_frames` hears how many of the span's frames are encoded. Raises BrokenOutput,
-    ProcessFailed, or OSError (ENOSPC) when the disk is full.
+    ProcessFailed, or StorageFull when the scratch disk is.
     """
     command = [
         *base_command(),
@@ -82,12 +82,12 @@ async def _run(
     folder: Path,
     on_line: Callable[[str], Awaitable[None]] | None,
 ) -> None:
-    """Raises OSError (ENOSPC) rather than ProcessFailed when the disk is the reason."""
+    """Raises StorageFull rather than ProcessFailed when the disk is the reason."""
     try:
         await run(command, limits(media_seconds), on_line or _ignore)
     except ProcessFailed as error:
         if "No space left" in error.log:
-            raise OSError(errno.ENOSPC, "the disk is full") from error
+            raise StorageFull from error
         raise
 
 
@@ -104,7 +104,7 @@ def _prove(plan: Plan, span: Span, folder: Path, start: int) -> dict[str, Index]
             found[rung.name] = index_video(file, plan, span)
     except (BrokenOutput, FileNotFoundError) as error:
         if shutil.disk_usage(folder).free < SPACE_LOW_BYTES:
-            raise OSError(errno.ENOSPC, "the disk is full") from error
+            raise StorageFull from error
         raise
     return found
 

@@ -1,6 +1,7 @@
 """The history of the schema: ours and the queue's, in one line of numbered migrations."""
 
 import asyncio
+from pathlib import Path
 
 import asyncpg
 from advanced_alchemy.alembic.commands import AlembicCommands
@@ -28,6 +29,15 @@ async def _wait_for_turn() -> None:
         await asyncio.to_thread(AlembicCommands(sqlalchemy_config=alchemy).upgrade)
     finally:
         await connection.close()
+
+
+def write_migration(name: str) -> Path:
+    """Compare the models with the running database; the new file, to be tidied by hand."""
+    number = f"{int(newest_revision()) + 1:04}"
+    AlembicCommands(sqlalchemy_config=alchemy).revision(
+        message=name, autogenerate=True, rev_id=number
+    )
+    return next((MIGRATIONS / "versions").glob(f"{number}_*.py"))
 
 
 def newest_revision() -> str:

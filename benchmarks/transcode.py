@@ -58,15 +58,15 @@ def ffmpeg(*arguments: str | Path) -> None:
 
 
 def film_like(file: Path, seconds: int) -> None:
-    """A camera that sweeps over a textured scene, something moving in front of it, and sound.
+    """A hand-held camera sweeps over a textured scene, a figure moves in front of it; with sound.
 
-    Texture and coherent motion are what films are made of; test patterns are too easy to encode,
+    Texture that moves and turns is what films are made of; test patterns are too easy to encode,
     and pure noise too hard.
     """
     still = file.with_suffix(".png")
     octaves = [
-        f"color=gray:s={size}:d=1:r=1,noise=all_seed={seed}:alls={strength},scale=2880x1620"
-        for size, seed, strength in (("320x180", 7, 100), ("960x540", 9, 70), ("2880x1620", 5, 40))
+        f"color=gray:s={size}:d=1:r=1,noise=all_seed={seed}:alls={strength},scale=2400x1350"
+        for size, seed, strength in (("320x180", 7, 100), ("960x540", 9, 70), ("2400x1350", 5, 40))
     ]
     scene = (
         f"{octaves[0]}[a];{octaves[1]}[b];{octaves[2]},gblur=1[c];"
@@ -74,15 +74,16 @@ def film_like(file: Path, seconds: int) -> None:
     )
     ffmpeg("-f", "lavfi", "-i", scene, "-frames:v", "1", "-update", "1", still)
     sweep = (
-        "[0:v]crop=1920:1080:x='480+400*sin(t/2)':y='270+200*cos(t/3)',format=yuv420p[scene];"
-        "[1:v]rotate=t/5:c=none,format=yuva420p[figure];"
+        "[0:v]rotate='0.06*sin(t*1.3)',"
+        "crop=1920:1080:x='240+200*sin(t/2)':y='135+100*cos(t/3)',format=yuv420p[scene];"
+        "[1:v]rotate=t/2:c=none,format=yuva420p[figure];"
         "[scene][figure]overlay=x='500+300*sin(t)':y='300+200*cos(t)'[v]"
     )
     ffmpeg(
         "-loop", "1", "-framerate", "24", "-i", still, "-f", "lavfi", "-i",
         "testsrc2=s=640x360:r=24", "-f", "lavfi", "-i", "anoisesrc=c=pink:a=0.2",
         "-filter_complex", sweep, "-map", "[v]", "-map", "2:a", "-t", str(seconds),
-        "-c:v", "libx264", "-preset", "fast", "-crf", "18", "-g", "48", "-pix_fmt", "yuv420p",
+        "-c:v", "libx264", "-preset", "fast", "-crf", "20", "-g", "48", "-pix_fmt", "yuv420p",
         "-c:a", "aac", "-b:a", "192k", file,
     )  # fmt: skip
 

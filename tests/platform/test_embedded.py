@@ -196,6 +196,16 @@ def test_says_why_it_cannot_start(folder: Path) -> None:
     version.write_text(right)
 
 
+def test_says_that_its_password_was_lost(folder: Path) -> None:
+    with EmbeddedPostgres(folder, durable=False) as server:
+        password = server.passfile.read_text()
+    server.passfile.unlink()
+    with pytest.raises(PostgresUnusable, match="does not let us in"):
+        server.start()
+    assert server.pid is None
+    server.passfile.write_text(password)
+
+
 @as_root
 def test_names_the_folder_the_servers_account_cannot_enter(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)

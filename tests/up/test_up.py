@@ -154,6 +154,39 @@ def test_killed_without_warning_it_leaves_nothing_and_goes_on(home: Path) -> Non
             wait_until(client, lambda video: video["state"] == "ready")
 
 
+def test_what_dies_is_started_again(home: Path) -> None:
+    with up(home, free_port(), "--no-sample") as running:
+        running.wait_for("Ctrl-C stops everything")
+        whole = psutil.Process(running.process.pid)
+        victims = [child for child in children_of(whole) if "uvicorn" not in child.cmdline()]
+        for victim in victims:
+            victim.kill()
+        running.wait_for("postgres │ died")
+        running.wait_for("worker │ stopped .SIGKILL., starting again")
+        running.wait_for("transcoder-1 │ stopped .SIGKILL., starting again")
+        assert gone(victims)
+        deadline = time.monotonic() + START_SECONDS
+        while len(children_of(whole)) < len(victims) + 1:
+            assert time.monotonic() < deadline, running.said
+            time.sleep(0.1)
+        assert httpx.get(f"{running.url}/health/ready", timeout=30).status_code == 200
+
+
+def children_of(whole: psutil.Process) -> list[psutil.Process]:
+    return [child for child in whole.children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_stopping_while_it_starts_is_clean(home: Path) -> None:
+    with up(home, free_port(), "--no-sample") as running:
+        running.wait_for("Preparing the database")
+        family = running.family()
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(30) == 0
+        assert gone(family)
+        assert "Traceback" not in running.said
+        assert "running" not in running.said
+
+
 def wait_until(client: httpx.Client, condition: object) -> None:
     assert callable(condition)
     deadline = time.monotonic() + 60

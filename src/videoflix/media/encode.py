@@ -23,6 +23,9 @@ SAMPLE_RATE = 48_000
 PRIMING_SAMPLES = 1024
 SPACE_LOW_BYTES = 16 * 1024 * 1024
 
+# Chunks run side by side, and ffmpeg runs decoder, filters and encoders side by side already:
+# more threads in each would only cost.
+ONE_THREAD = ["-filter_complex_threads", "1", "-threads", "1"]
 FRAGMENTED = "+empty_moov+default_base_moof+negative_cts_offsets"
 CLEAN = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
 TONE_MAP = (
@@ -41,6 +44,7 @@ async def encode_chunk(
     """
     command = [
         *base_command(),
+        *ONE_THREAD,
         *_seek(span),
         *input_options(source),
         "-filter_complex", _filters(plan, span),

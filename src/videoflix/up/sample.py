@@ -1,4 +1,4 @@
-"""The sample film: rendered here, uploaded like any client would, followed until it is ready."""
+"""The sample film, treated as any client would treat one: uploaded, followed, linked to."""
 
 import asyncio
 import json
@@ -10,29 +10,14 @@ from typing import Any
 
 import httpx
 
-from videoflix.media.ffmpeg import FFmpegMissing, base_command
-from videoflix.platform.processes import Limits, ProcessFailed, run
+from videoflix.media.ffmpeg import FFmpegMissing
+from videoflix.platform.processes import ProcessFailed
+from videoflix.up.clip import render
 from videoflix.up.screen import Screen
 
 TITLE = "Welcome to Videoflix"
 DESCRIPTION = "Thirty seconds of colour and sound, to try things with. Delete it when you like."
-SECONDS = 30
-LIMITS = Limits(wall_seconds=300, cpu_seconds=600, memory_bytes=8 << 30, file_bytes=1 << 30)
 PATIENCE = httpx.Timeout(30, read=120)
-
-# Drawn small and scaled up: the colours are smooth, and it takes a quarter of the time.
-PICTURE = (
-    f"gradients=s=320x180:r=25:d={SECONDS}:n=4:type=spiral:speed=0.012"
-    ":c0=0x1a1040:c1=0xff4d63:c2=0x2b6cb0:c3=0xffb347,"
-    "format=yuv420p,vignette=PI/5,scale=1280:720:flags=bicubic"
-)
-# Two plucked voices that climb in fifths.
-PLUCKED = (
-    "{volume}*exp(-{decay}*mod(t,{beat}))"
-    "*sin(2*PI*{base}*pow(2,mod(floor(t/{beat})*{step},12)/12)*t)"
-)
-MELODY = PLUCKED.format(volume=0.22, decay=4, beat=0.5, base=220, step=7)
-BASS = PLUCKED.format(volume=0.12, decay=1, beat=2, base=110, step=5)
 
 
 class SampleFailed(Exception):
@@ -58,25 +43,6 @@ async def show_sample(url: str, token: str, scratch: Path, screen: Screen) -> No
                 with screen.progress("Encoding it for every device") as told:
                     await follow(client, video_id, told)
     screen.say(f"The sample film is ready: {url}/#/watch/{video_id}")
-
-
-async def render(film: Path, told: Callable[[float], None]) -> None:
-    """`told` hears the share that is done, from 0 to 1."""
-
-    def on_line(line: str) -> None:
-        name, _, value = line.partition("=")
-        if name == "out_time_us" and value.isdigit():
-            told(int(value) / 1e6 / SECONDS)
-
-    command = [
-        *base_command(),
-        "-f", "lavfi", "-i", PICTURE,
-        "-f", "lavfi", "-i", f"aevalsrc='{MELODY}+{BASS}':d={SECONDS}:s=48000",
-        "-c:v", "libx264", "-preset", "superfast", "-crf", "20", "-pix_fmt", "yuv420p",
-        "-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart",
-        f"file:{film}",
-    ]  # fmt: skip
-    await run(command, LIMITS, on_line)
 
 
 async def upload(client: httpx.AsyncClient, film: Path) -> int:

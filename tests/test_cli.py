@@ -1,0 +1,130 @@
+"""The commands of an operator, ours and Litestar's."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from litestar.cli.main import litestar_group
+from sqlalchemy import text
+
+from videoflix import cli
+from videoflix.accounts.service import Accounts
+from videoflix.cli import late, main
+from videoflix.platform.db import transaction
+
+PASSWORD = "correct horse battery staple"
+CREATE = ["users", "create-admin", "boss@example.org"]
+
+
+def videoflix(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "videoflix.cli", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_help_needs_no_settings() -> None:
+    done = videoflix("--help", X264_CRF="wrong")
+    assert done.returncode == 0
+    for command in ("up", "migrate", "worker", "users"):
+        assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("target", re.findall(r'"(\S+:\S+)"', Path(cli.__file__).read_text()))
+def test_what_is_imported_late_exists(target: str) -> None:
+    assert callable(late(target))
+
+
+def test_up_does_not_load_the_application() -> None:
+    program = "import sys, videoflix.up.run; print({'litestar', 'sqlalchemy'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_litestars_commands_work_on_our_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LITESTAR_APP", raising=False)
+    done = CliRunner().invoke(main, ["routes"])
+    assert done.exit_code == 0
+    assert "/api/v1/videos" in done.output
+
+
+def test_litestar_shows_our_commands() -> None:
+    done = CliRunner().invoke(litestar_group, ["--app", cli.APP, "worker", "--help"])
+    assert done.exit_code == 0
+    assert "--role" in done.output
+
+
+def test_an_unknown_command_is_named() -> None:
+    done = CliRunner().invoke(main, ["dance"])
+    assert done.exit_code == 2
+    assert "No such command 'dance'" in done.output
+
+
+def test_a_database_that_is_away_is_told_in_a_sentence() -> None:
+    done = videoflix("migrate", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert done.returncode == 1
+    assert "DATABASE_URL names cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def the_boss_signs_in() -> bool:
+    async with transaction() as session:
+        boss = await Accounts(session).authenticate("boss@example.org", PASSWORD)
+        sent = await session.execute(text("select recipient from mail"))
+        return boss.role == "admin" and sent.scalar_one() == "boss@example.org"
+
+
+def test_create_admin_reads_the_password_from_the_environment(committed: None) -> None:
+    done = CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    assert done.exit_code == 0, done.output
+    assert asyncio.run(the_boss_signs_in())
+
+
+def test_create_admin_reads_the_password_from_standard_input(committed: None) -> None:
+    done = CliRunner().invoke(main, [*CREATE, "--password-stdin"], input=f"{PASSWORD}\n")
+    assert done.exit_code == 0, done.output
+    assert asyncio.run(the_boss_signs_in())
+
+
+def test_create_admin_asks_for_the_password_twice(committed: None) -> None:
+    done = CliRunner().invoke(main, CREATE, input=f"{PASSWORD}\n{PASSWORD}\n")
+    assert done.exit_code == 0, done.output
+    assert PASSWORD not in done.output
+    assert asyncio.run(the_boss_signs_in())
+
+
+def test_create_admin_takes_no_password_as_an_argument() -> None:
+    done = CliRunner().invoke(main, [*CREATE, "--password", PASSWORD])
+    assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "sentence"),
+    [
+        (CREATE, "", "The password is empty"),
+        (CREATE, "short", "length >= 8"),
+        ([*CREATE[:2], "nobody"], PASSWORD, "email"),
+    ],
+)
+def test_create_admin_says_what_is_wrong(
+    database: None, arguments: list[str], password: str, sentence: str
+) -> None:
+    done = CliRunner().invoke(main, [*arguments, "--password-stdin"], input=f"{password}\n")
+    assert done.exit_code != 0
+    assert sentence in done.output
+    assert "Traceback" not in done.output
+
+
+def test_create_admin_refuses_a_taken_address(committed: None) -> None:
+    for expected in (0, 1):
+        done = CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+        assert done.exit_code == expected
+    assert "boss@example.org has an account already" in done.output

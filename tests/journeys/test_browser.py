@@ -128,7 +128,8 @@ def test_upload_watch_and_choose_a_quality(page: Page, site: Site, tmp_path: Pat
     page.get_by_role("link", name="Videoflix, all films").click()
     poster = page.get_by_role("link", name="My holiday").locator("img")
     expect(poster).to_be_visible(timeout=30_000)
-    until(page, "[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    poster.scroll_into_view_if_needed()
+    until(page, "[...document.images].some(i => i.complete && i.naturalWidth > 0)")
     shoot(page, "films")
 
 

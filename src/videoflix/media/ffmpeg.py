@@ -7,11 +7,13 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
+from videoflix.media.facts import DEMUXERS
 from videoflix.platform.processes import Limits
 from videoflix.settings import settings
 
-NEEDED = ("libx264", "aac")
-DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
+NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}
+# Enough to keep the encoders busy; with one a core, memory would grow with the machine.
+DECODER_THREADS = 2
 
 
 class FFmpegMissing(Exception):
@@ -34,22 +36,26 @@ def find_ffmpeg() -> Path:
     path = settings.ffmpeg_path or _of_the_wheel() or _on_path()
     if path is None:
         raise FFmpegMissing("No ffmpeg was found: set FFMPEG_PATH to one.")
+    for listing, names in NEEDED.items():
+        listed = _listed(path, listing)
+        if lacking := [name for name in names if f" {name} " not in listed]:
+            raise FFmpegMissing(
+                f"{path} lacks {', '.join(lacking)}: set FFMPEG_PATH to another one."
+            )
+    return path
+
+
+def _listed(path: Path, listing: str) -> str:
     try:
-        listed = subprocess.run(  # noqa: S603 - the operator's own program
-            [path, "-hide_banner", "-encoders"],
+        return subprocess.run(  # noqa: S603 - the operator's own program
+            [path, "-hide_banner", listing],
             capture_output=True,
             check=False,
             text=True,
             timeout=30,
         ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FFmpegMissing(f"FFMPEG_PATH: {path} cannot be run ({error}).") from error
-    lacking = [name for name in NEEDED if f" {name} " not in listed]
-    if lacking:
-        raise FFmpegMissing(
-            f"{path} lacks the encoders {', '.join(lacking)}: set FFMPEG_PATH to another one."
-        )
-    return path
+        raise FFmpegMissing(f"{path} cannot be run: {error}.") from error
 
 
 def _of_the_wheel() -> Path | None:
@@ -76,5 +82,6 @@ def input_options(source: Path) -> list[str]:
         "-protocol_whitelist", "file",
         "-format_whitelist", DEMUXERS,
         "-max_pixels", str(settings.film_max_pixels),
+        "-threads", str(DECODER_THREADS),
         "-i", f"file:{source}",
     ]  # fmt: skip

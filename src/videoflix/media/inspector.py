@@ -1,134 +1,182 @@
 """Looks into a file strangers sent, as a program of its own with limits on time and memory.
 
-Usage: inspector.py FILE. Prints one line of JSON: `{"facts": {...}}` or `{"rejected": [code,
-reason]}`. PyAV brings FFmpeg's demuxers; every packet's time of the picture track is read once,
-only the first picture is decoded.
+Usage: `python -m videoflix.media.inspector FILE MAX_PIXELS`. Prints Facts or a Refusal as JSON.
+PyAV brings FFmpeg's demuxers; the time of every packet is read once, and only a few pictures are
+decoded.
 """
 
-import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import islice
+from math import ceil
 from typing import Any
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-DEMUXERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
+from videoflix.media.facts import DEMUXERS, Facts, Refusal, packed
+from videoflix.media.rejection import Rejected
+
 ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC
+FIRST_PICTURES = 12  # enough to notice interlacing behind a still title
+ENTRIES_APART = 1  # seconds
 
 
-class Refused(Exception):
-    """Code and reason."""
+def inspect(path: str, max_pixels: int) -> Facts:
+    """Raises Rejected."""
+    with opened(path) as container:
+        stream = _picture_track(container)
+        _refuse_size(stream, max_pixels)
+        about = _about(container, stream)
+        has_audio = bool(container.streams.audio)
+    pictures = _first_pictures(path)
+    with opened(path) as container:
+        times = _times(container, _picture_track(container), pictures[0])
+    if pictures[0].format.has_palette:
+        times["entries"] = ()  # the colours may come with the first picture only
+    return Facts(
+        **about,
+        **times,
+        interlaced=any(picture.interlaced_frame for picture in pictures),
+        rotation=pictures[0].rotation,
+        is_rgb=pictures[0].format.is_rgb,
+        transfer=int(pictures[0].color_trc or 0),
+        matrix=int(pictures[0].colorspace or 0),
+        has_audio=has_audio and _can_be_heard(path),
+    )
 
 
-def inspect(path: str) -> dict[str, Any]:
+@contextmanager
+def opened(path: str) -> Iterator[InputContainer]:
+    policy = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
-        with av.open(f"file:{path}", options=_policy()) as container:
-            return _facts(container)
-    except (FFmpegError, ValueError, MemoryError) as error:
-        raise Refused("not-a-video", "This is not a video file we can read.") from error
-
-
-def _policy() -> dict[str, str]:
-    return {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
-
-
-def _facts(container: InputContainer) -> dict[str, Any]:
-    stream = _picture_track(container)
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width < 2 or height < 2:
-        raise Refused("not-a-video", "The picture track has no size; the file is damaged.")
-    sound = container.streams.audio[0] if container.streams.audio else None
-    return {
-        "container": container.format.name,
-        "video_codec": stream.codec_context.name,
-        "width": width,
-        "height": height,
-        "declared_seconds": float((stream.duration or 0) * (stream.time_base or 0)),
-        "declared_of_all": (container.duration or 0) / av.time_base,
-        "begin_of_all": (container.start_time or 0) / av.time_base,
-        "frame_rate": str(stream.guessed_rate or stream.average_rate or 0),
-        "has_audio": sound is not None and sound.codec_context.sample_rate > 0,
-        **_times(container, stream),
-        **_first_picture(container, stream),
-    }
+        with av.open(f"file:{path}", options=policy) as container:
+            yield container
+    except (FFmpegError, MemoryError, UnicodeDecodeError) as error:
+        raise Rejected("not-a-video", "This is not a video file we can read.") from error
 
 
 def _picture_track(container: InputContainer) -> VideoStream:
     tracks = [s for s in container.streams.video if not s.disposition & ATTACHED_PICTURE]
     if not tracks and container.streams:
-        raise Refused("no-picture", "The file has sound but no moving picture.")
+        raise Rejected("no-picture", "The file has sound but no moving picture.")
     if not tracks:
-        raise Refused("not-a-video", "This is not a video file we can read.")
+        raise Rejected("not-a-video", "This is not a video file we can read.")
+    if not tracks[0].codec_context:
+        raise Rejected("codec-unknown", "The picture is coded in a way that cannot be read here.")
     return tracks[0]
 
 
-def _times(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
-    """When the picture track begins and ends and where it can be entered; nothing is decoded.
+def _refuse_size(stream: VideoStream, max_pixels: int) -> None:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width < 2 or height < 2:
+        raise Rejected("not-a-video", "The picture track has no size; the file is damaged.")
+    if width * height > max_pixels:
+        raise Rejected(
+            "picture-too-large",
+            f"The picture has {width} x {height} pixels; "
+            f"at most {max_pixels:,} pixels are accepted.",
+        )
 
-    `end_of_all` is the end of the longest track; `entries` lists (pts, dts) of key frames that
-    are at least a second apart.
-    """
-    times: list[Fraction] = []
-    entries: list[tuple[Fraction, Fraction]] = []
-    end, end_of_all = Fraction(0), Fraction(0)
-    for packet in _packets(container):
-        pts = packet.pts if packet.pts is not None else packet.dts
-        if pts is None or not packet.size or packet.time_base is None:
-            continue
-        time = pts * packet.time_base
-        packet_end = time + (packet.duration or 0) * packet.time_base
-        end_of_all = max(end_of_all, packet_end)
-        if packet.stream.index != stream.index:
-            continue
-        times.append(time)
-        end = max(end, packet_end)
-        if packet.is_keyframe and (not entries or time - entries[-1][0] >= 1):
-            dts = packet.dts if packet.dts is not None else pts
-            entries.append((time, dts * packet.time_base))
-    if not times:
-        raise Refused("empty-film", "The file holds no pictures.")
+
+def _about(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
     return {
-        "origin": str(min(times)),
-        "last": str(max(times)),
-        "end": str(end),
-        "end_of_all": float(max(end_of_all, *times[-1:])),
-        "packets": len(times),
-        "entries": [(float(pts), float(dts)) for pts, dts in entries],
+        "container": container.format.name,
+        "video_codec": stream.codec_context.name,
+        "width": stream.codec_context.width,
+        "height": stream.codec_context.height,
+        "sample_aspect": stream.sample_aspect_ratio or Fraction(1),
+        "declared_rate": stream.guessed_rate or stream.average_rate or Fraction(0),
+        "declared": float((stream.duration or 0) * (stream.time_base or 0)),
+        "declared_of_all": (container.duration or 0) / av.time_base,
     }
 
 
-def _packets(container: InputContainer) -> Iterator[Any]:
-    """Every packet up to the end, or to the first damage nothing can be read behind."""
+def _first_pictures(path: str) -> list[VideoFrame]:
+    """The first pictures that can be decoded: what comes before them cannot be shown."""
+    with opened(path) as container:
+        pictures: list[VideoFrame] = []
+        with suppress(FFmpegError):  # damage further on
+            for picture in islice(container.decode(_picture_track(container)), FIRST_PICTURES):
+                pictures.append(picture)
+    if not pictures:
+        raise Rejected("not-a-video", "None of the pictures can be decoded.")
+    return pictures
+
+
+def _can_be_heard(path: str) -> bool:
+    with suppress(Rejected), opened(path) as container:
+        return next(iter(container.decode(audio=0)), None) is not None
+    return False
+
+
+def _times(container: InputContainer, stream: VideoStream, first: VideoFrame) -> dict[str, Any]:
+    """When the picture track begins and ends and where it can be entered; nothing is decoded."""
+    ticks: list[int] = []
+    entries: list[tuple[int, int]] = []
+    base = stream.time_base or Fraction(1)
+    apart = ENTRIES_APART / base
+    end, begin_of_all, end_of_all = 0, float("inf"), 0.0
+    for packet in _packets(container):
+        pts = packet.dts if packet.pts is None else packet.pts
+        if pts is None or not packet.time_base:
+            continue
+        begin_of_all = min(begin_of_all, float(pts * packet.time_base))
+        end_of_all = max(end_of_all, float((pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream_index != stream.index:
+            continue
+        ticks.append(pts)
+        end = max(end, pts + (packet.duration or 0))
+        if packet.is_keyframe and (not entries or pts - entries[-1][0] >= apart):
+            entries.append((pts, pts if packet.dts is None else packet.dts))
+    if not ticks:
+        raise Rejected("empty-film", "The file holds no pictures.")
+    ticks.sort()
+    origin = ticks[0] if first.pts is None else first.pts
+    return {
+        "pictures": len(ticks),
+        "begin": ticks[0] * base,
+        "origin": origin * base,
+        "last": max(ticks[-1], origin) * base,
+        "end": max(end, ticks[-1], origin) * base,
+        "busy_rate": _busy_rate(ticks, float(base)),
+        "seconds_of_all": end_of_all - begin_of_all,
+        "entries": tuple((float(pts * base), float(dts * base)) for pts, dts in entries),
+    }
+
+
+def _packets(container: InputContainer) -> Iterator["Packet[Any]"]:  # generic for mypy only
+    """Every packet that is shown, up to the end or to damage nothing can be read behind."""
     with suppress(FFmpegError):
-        yield from container.demux()
+        for packet in container.demux():
+            # Edit lists leave packets out that are only needed to decode others.
+            if packet.size and not packet.is_discard:
+                yield packet
 
 
-def _first_picture(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
-    with suppress(FFmpegError):  # a stream that cannot go back is decoded from where it is
-        container.seek(0, backward=True, any_frame=False)
-    for frame in container.decode(stream):
-        aspect = stream.codec_context.sample_aspect_ratio or Fraction(1)
-        return {
-            "rotation": frame.rotation,
-            "interlaced": frame.interlaced_frame,
-            "transfer": int(frame.color_trc or 0),
-            "aspect": str(aspect if aspect > 0 else Fraction(1)),
-        }
-    raise Refused("not-a-video", "None of the pictures can be decoded.")
+def _busy_rate(ticks: list[int], base: float) -> float:
+    """Pictures a second in the busier seconds: the tenth with most of them begins here."""
+    seconds = (ticks[-1] - ticks[0]) * base
+    if seconds < 2:
+        return (len(ticks) - 1) / seconds if seconds else 0.0
+    counts = sorted(Counter(int((tick - ticks[0]) * base) for tick in ticks).values())
+    return float(counts[ceil(len(counts) * 0.9) - 1])
 
 
-def main(path: str) -> None:
+def main(path: str, max_pixels: str) -> None:
     try:
-        answer: dict[str, Any] = {"facts": inspect(path)}
-    except Refused as refusal:
-        answer = {"rejected": refusal.args}
-    sys.stdout.write(json.dumps(answer))
+        answer: Facts | Refusal = inspect(path, int(max_pixels))
+    except Rejected as refusal:
+        answer = Refusal(refusal.code, refusal.reason)
+    sys.stdout.buffer.write(packed(answer))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

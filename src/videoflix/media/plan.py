@@ -4,7 +4,10 @@ Everything that is encoded later follows the plan to the frame, so chunks made o
 machines fit together without a gap.
 """
 
+from bisect import bisect_right
 from fractions import Fraction
+from math import ceil
+from operator import itemgetter
 
 import msgspec
 
@@ -19,8 +22,8 @@ TIMESCALE_AT_LEAST = 10_000
 class Span(msgspec.Struct, frozen=True):
     """The frames of a chunk, counted from the film's first one.
 
-    `entry` is the decode time, in seconds of the source's clock, of the key frame that decoding
-    begins at; None for the start of the file.
+    `entry` is where decoding begins: the decode time of a key frame, in seconds of the source's
+    clock; None for the start of the file.
     """
 
     index: int
@@ -33,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What the inspection decided; stored as JSON with the asset.
 
     `origin` is the time stamp of the first picture in the source, in seconds as "num/den"; all
-    tracks count from there.
+    tracks count from there. `hdr` and `matrix` are those of Source.
     """
 
     frame_rate_num: int
@@ -45,7 +48,8 @@ class Plan(msgspec.Struct, frozen=True):
     has_audio: bool
     origin: str
     interlaced: bool
-    hdr: bool
+    hdr: str
+    matrix: str
 
     @property
     def frame_rate(self) -> Fraction:
@@ -85,6 +89,7 @@ def make_plan(source: Source) -> Plan:
         origin=source.origin,
         interlaced=source.interlaced,
         hdr=source.hdr,
+        matrix=source.matrix,
     )
 
 
@@ -93,24 +98,31 @@ def _spans(source: Source, frame_rate: Fraction, segment_frames: int) -> tuple[S
 
     A rest of less than half a segment joins the chunk before it.
     """
-    starts = [0]
-    size = segment_frames
-    while source.frame_count - (starts[-1] + size) >= max(1, segment_frames // 2):
-        starts.append(starts[-1] + size)
-        size = segment_frames * SEGMENTS_A_CHUNK
-    ends = [*starts[1:], source.frame_count]
-    origin = Fraction(source.origin)
-    return tuple(
-        Span(index, start, end - start, _entry(source, origin + start / frame_rate, 1 / frame_rate))
-        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
-    )
+    spans: list[Span] = []
+    start, size, entry = 0, segment_frames, None
+    while source.frame_count - (start + size) >= max(1, segment_frames // 2):
+        spans.append(Span(len(spans), start, size, entry))
+        start += size
+        entry, run_up = _entry(source, start, frame_rate)
+        # As long as the run-up at least: with few key frames, chunks grow rather than each
+        # decode the film from its beginning.
+        segments = max(SEGMENTS_A_CHUNK, ceil(run_up * frame_rate / segment_frames))
+        size = segments * segment_frames
+    spans.append(Span(len(spans), start, source.frame_count - start, entry))
+    return tuple(spans)
 
 
-def _entry(source: Source, begin: Fraction, frame: Fraction) -> float | None:
-    """The last key frame that is shown a whole frame before `begin`.
+def _entry(source: Source, frame: int, frame_rate: Fraction) -> tuple[float | None, Fraction]:
+    """Where to begin decoding for a frame, and how many seconds before it that is.
 
-    A container without an index is searched by decode times, so a seek must name a key frame's
-    own: one just behind it would begin at the next.
+    It is the last key frame that is shown a whole frame earlier. A container without an index
+    is searched by decode times, so the key frame's own is needed.
     """
-    earlier = [dts for pts, dts in source.entries if pts <= begin - frame]
-    return earlier[-1] if len(earlier) > 1 else None
+    origin = Fraction(source.origin)
+    begin = origin + frame / frame_rate
+    latest = begin - 1 / frame_rate
+    at = bisect_right(source.entries, latest, key=itemgetter(0)) - 1
+    if at < 1:
+        return None, begin - origin
+    pts, dts = source.entries[at]
+    return dts, begin - Fraction(pts)

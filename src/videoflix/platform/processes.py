@@ -1,7 +1,7 @@
 """Runs programs that handle strangers' files: limited, watched, and never left behind.
 
-A program gets a process group of its own and dies with us, even when we are killed (launcher.py).
-Its limits hold for everything it does; its last words are kept for the log.
+A program gets a process group of its own, none of our secrets, and dies with us even when we are
+killed (tether.py). Its limits hold for everything it does; its last words are kept for the log.
 """
 
 import asyncio
@@ -15,7 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from videoflix.platform.tether import tethered
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
+# Passwords and keys live in the environment too; a program that reads hostile files gets none.
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+OUTPUT_BYTES = 32 * 1024 * 1024
 LOG_LINES = 30
 LOG_BYTES = 16 * 1024
 LINE_MAX = 1 << 20
@@ -48,26 +53,31 @@ class ProcessTimedOut(ProcessFailed):
 async def run(argv: Sequence[str], limits: Limits, on_line: OnLine | None = None) -> str:
     """Run a program to its end; what it wrote to stdout, or nothing if `on_line` took it.
 
-    Raises ProcessFailed or ProcessTimedOut. When the caller is cancelled the program's whole
-    group is killed before this returns.
+    Of the output at most OUTPUT_BYTES are kept. Raises ProcessFailed or ProcessTimedOut. When
+    the caller is cancelled the program's whole group is killed before this returns.
     """
     process = await asyncio.create_subprocess_exec(
-        *_launched(argv, limits),
+        *tethered(_limited(argv, limits), signal.SIGKILL),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         start_new_session=True,
         limit=LINE_MAX,
     )
     log = bytearray()
+    tail = asyncio.create_task(_tail(process.stderr, log))
     try:
-        async with asyncio.timeout(limits.wall_seconds):
-            output, _, code = await asyncio.gather(
-                _read(process.stdout, on_line), _tail(process.stderr, log), process.wait()
-            )
+        async with asyncio.timeout(limits.wall_seconds) as clock:
+            output = await _read(process.stdout, on_line)
+            await tail
+            code = await process.wait()
     except TimeoutError as error:
+        if not clock.expired():
+            raise  # the listener's own
         raise ProcessTimedOut(argv[0], -signal.SIGKILL, _last_lines(log)) from error
     finally:
+        tail.cancel()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
@@ -76,8 +86,8 @@ async def run(argv: Sequence[str], limits: Limits, on_line: OnLine | None = None
     return output
 
 
-def _launched(argv: Sequence[str], limits: Limits) -> list[str]:
-    bounds = (os.getpid(), limits.cpu_seconds, limits.memory_bytes, limits.file_bytes)
+def _limited(argv: Sequence[str], limits: Limits) -> list[str]:
+    bounds = (limits.cpu_seconds, limits.memory_bytes, limits.file_bytes)
     return [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, bounds), *argv]
 
 
@@ -85,7 +95,10 @@ async def _read(stream: asyncio.StreamReader | None, on_line: OnLine | None) -> 
     if stream is None:
         return ""
     if on_line is None:
-        return (await stream.read()).decode(errors="replace")
+        output = bytearray()
+        while data := await stream.read(1 << 16):
+            output += data[: OUTPUT_BYTES - len(output)]
+        return output.decode(errors="replace")
     async for line in stream:
         waiting = on_line(line.decode(errors="replace").rstrip("\n"))
         if inspect.isawaitable(waiting):

@@ -22,7 +22,9 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from videoflix.platform.problems import Problem
 from videoflix.settings import settings
 
+# A slow disk or bucket may hold up this many buffers of every upload in memory.
 WRITE_BUFFER = 8 * 1024 * 1024
+WRITES_AT_ONCE = 2
 
 
 class StorageFull(Problem):
@@ -64,7 +66,7 @@ class Storage:
         """
         with translated_errors():
             async with obstore.open_writer_async(
-                self._store, key, buffer_size=WRITE_BUFFER
+                self._store, key, buffer_size=WRITE_BUFFER, max_concurrency=WRITES_AT_ONCE
             ) as writer:
                 yield writer
 

@@ -1,0 +1,61 @@
+"""What the inspector tells about a file, as it travels from its process to ours."""
+
+from fractions import Fraction
+
+import msgspec
+
+# What files may be, by the names of FFmpeg's demuxers. Playlists and scripts that name other
+# files are not among them, nor anything that is fetched.
+DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A film as its container and its first pictures describe it.
+
+    `width` and `height` are those of the coded picture, `rotation` counts degrees,
+    `transfer` and `matrix` are code points of ITU-T H.273. Times are in seconds: the track
+    begins at `begin`, the first picture that can be decoded is shown at `origin`, the last one
+    from `last` to `end`. What the container declares is 0 where it declares nothing.
+    """
+
+    container: str
+    video_codec: str
+    width: int
+    height: int
+    sample_aspect: Fraction
+    rotation: int
+    interlaced: bool
+    is_rgb: bool
+    transfer: int
+    matrix: int
+    has_audio: bool
+    pictures: int
+    begin: Fraction
+    origin: Fraction
+    last: Fraction
+    end: Fraction
+    # Seconds all tracks hold together, and what the container declares for them and the picture.
+    seconds_of_all: float
+    declared_of_all: float
+    declared: float
+    # Pictures a second: as declared, and in the film's busier seconds.
+    declared_rate: Fraction
+    busy_rate: float
+    # Key frames decoding can begin at: presentation and decode time.
+    entries: tuple[tuple[float, float], ...]
+
+
+class Refusal(msgspec.Struct, frozen=True, tag=True):
+    """Why a file is refused; see Rejected."""
+
+    code: str
+    reason: str
+
+
+def packed(answer: Facts | Refusal) -> bytes:
+    return msgspec.json.encode(answer, enc_hook=str)
+
+
+def unpacked(data: str) -> Facts | Refusal:
+    """Raises msgspec.DecodeError."""
+    return msgspec.json.decode(data, type=Facts | Refusal, dec_hook=lambda kind, text: kind(text))

@@ -55,7 +55,7 @@ def _listed(path: Path, listing: str) -> str:
             timeout=30,
         ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FFmpegMissing(f"{path} cannot be run: {error}.") from error
+        raise FFmpegMissing(f"FFMPEG_PATH: {path} cannot be run ({error}).") from error
 
 
 def _of_the_wheel() -> Path | None:

@@ -1,6 +1,6 @@
 """What encoding a film costs, against the limit and against the usual way, in one run.
 
-    uv run python benchmarks/transcode.py [--seconds 12] [--rounds 3] [--preset fast]
+    uv run python benchmarks/transcode.py [--seconds 24] [--rounds 3] [--preset fast]
 
 - ours: the pipeline as the workers run it, chunk by chunk, two chunks at a time.
 - pure: x264 alone, every rung from raw frames that are scaled already; nobody can do less.
@@ -193,7 +193,7 @@ def verdict(preset: str, costs: dict[str, list[Cost]]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seconds", type=int, default=12)
+    parser.add_argument("--seconds", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--preset", choices=list(LIMITS), help="only this one")
     arguments = parser.parse_args()

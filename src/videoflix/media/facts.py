@@ -41,7 +41,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     # Pictures a second: as declared, and in the film's busier seconds.
     declared_rate: Fraction
     busy_rate: float
-    # Key frames decoding can begin at: presentation and decode time.
+    # Where decoding can begin: the time from which all is shown, and the one to seek to for it.
     entries: tuple[tuple[float, float], ...]
 
 

@@ -15,15 +15,15 @@ from videoflix.media.ladder import Rung, make_ladder
 from videoflix.media.probe import Source
 
 SEGMENT_SECONDS = 4
-SEGMENTS_A_CHUNK = 3
+CHUNK_SEGMENTS = (3, 4, 2)  # the most wanted length first
 TIMESCALE_AT_LEAST = 10_000
 
 
 class Span(msgspec.Struct, frozen=True):
     """The frames of a chunk, counted from the film's first one.
 
-    `entry` is where decoding begins: the decode time of a key frame, in seconds of the source's
-    clock; None for the start of the file.
+    `entry` is the time to seek to for decoding them, in seconds of the source's clock; None for
+    the start of the file.
     """
 
     index: int
@@ -103,26 +103,35 @@ def _spans(source: Source, frame_rate: Fraction, segment_frames: int) -> tuple[S
     while source.frame_count - (start + size) >= max(1, segment_frames // 2):
         spans.append(Span(len(spans), start, size, entry))
         start += size
-        entry, run_up = _entry(source, start, frame_rate)
-        # As long as the run-up at least: with few key frames, chunks grow rather than each
-        # decode the film from its beginning.
-        segments = max(SEGMENTS_A_CHUNK, ceil(run_up * frame_rate / segment_frames))
-        size = segments * segment_frames
+        entry, _ = _entry(source, start, frame_rate)
+        size = _chunk_frames(source, start, frame_rate, segment_frames)
     spans.append(Span(len(spans), start, source.frame_count - start, entry))
     return tuple(spans)
 
 
-def _entry(source: Source, frame: int, frame_rate: Fraction) -> tuple[float | None, Fraction]:
-    """Where to begin decoding for a frame, and how many seconds before it that is.
+def _chunk_frames(source: Source, start: int, frame_rate: Fraction, segment_frames: int) -> int:
+    """Frames of the chunk that begins at `start`.
 
-    It is the last key frame that is shown a whole frame earlier. A container without an index
-    is searched by decode times, so the key frame's own is needed.
+    What is decoded before a chunk's own frames is work done twice, so a chunk ends where the next
+    needs little of it, and is at least as long as its own: where key frames are rare, chunks
+    grow rather than decode the film from its beginning each.
     """
+
+    def run_up(frame: int) -> Fraction:
+        return _entry(source, frame, frame_rate)[1] * frame_rate / segment_frames
+
+    fewest = ceil(run_up(start))
+    choice = [segments for segments in CHUNK_SEGMENTS if segments >= fewest] or [fewest]
+    best = min(choice, key=lambda segments: run_up(start + segments * segment_frames) / segments)
+    return best * segment_frames
+
+
+def _entry(source: Source, frame: int, frame_rate: Fraction) -> tuple[float | None, Fraction]:
+    """Where to begin decoding for a frame, and how many seconds before it that is."""
     origin = Fraction(source.origin)
     begin = origin + frame / frame_rate
-    latest = begin - 1 / frame_rate
-    at = bisect_right(source.entries, latest, key=itemgetter(0)) - 1
+    at = bisect_right(source.entries, begin, key=itemgetter(0)) - 1
     if at < 1:
         return None, begin - origin
-    pts, dts = source.entries[at]
-    return dts, begin - Fraction(pts)
+    shown, sought = source.entries[at]
+    return sought, begin - Fraction(shown)

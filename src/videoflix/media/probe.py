@@ -38,8 +38,8 @@ class Source(msgspec.Struct, frozen=True):
     `origin` is the first picture's time stamp in seconds as "num/den"; `frame_count` counts
     pictures on a grid of constant rate from there. `hdr` names the transfer curve of a picture
     with high dynamic range, `matrix` the colour matrix a file leaves unsaid ("auto": it says).
-    `entries` are the key frames decoding can begin at: (presentation time, decode time) in
-    seconds.
+    `entries` are the places decoding can begin at, in seconds: from when on all pictures are
+    there, and the time to seek to for it.
     """
 
     container: str

@@ -12,8 +12,8 @@ from videoflix.platform.processes import Limits
 from videoflix.settings import settings
 
 NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}
-# Enough to keep the encoders busy; with one a core, memory would grow with the machine.
-DECODER_THREADS = 2
+# Enough to keep the encoders busy; each more costs processor time and memory.
+DECODER_THREADS = 1
 
 
 class FFmpegMissing(Exception):

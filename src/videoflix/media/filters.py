@@ -15,8 +15,9 @@ def ladder(plan: Plan, span: Span, *, from_start: bool) -> str:
     """A graph that decodes once and ends in a pad a rung: each is scaled from the one above."""
     chain = f"[0:V:0]{grid(plan, span, from_start=from_start)},{picture(plan, plan.rungs[0])}"
     for rung, smaller in zip(plan.rungs, plan.rungs[1:], strict=False):
-        # zimg scales in less than half the time swscale takes for the same Lanczos kernel.
-        scale = f"zscale=w={smaller.width}:h={smaller.height}:filter=lanczos"
+        # zimg scales in less than half the time swscale takes for the same Lanczos kernel; cut
+        # into slices for threads it would take more, and the encoders use every core anyway.
+        scale = f"zscale=w={smaller.width}:h={smaller.height}:filter=lanczos:threads=1"
         chain += f",split=2[{rung.name}][above_{smaller.name}];[above_{smaller.name}]{scale}"
     return f"{chain}[{plan.rungs[-1].name}]"
 

@@ -12,9 +12,18 @@ from videoflix.accounts import models as accounts_models
 from videoflix.catalog import models as catalog_models
 from videoflix.media import models as media_models
 from videoflix.platform import mail as mail_models
+from videoflix.platform.queue import clock as clock_models
+from videoflix.platform.queue import incidents as incident_models
 from videoflix.settings import settings
 
-MODELS = [accounts_models, catalog_models, media_models, mail_models]
+MODELS = [
+    accounts_models,
+    catalog_models,
+    clock_models,
+    incident_models,
+    mail_models,
+    media_models,
+]
 
 
 def include_name(name: str | None, kind: str, parents: object) -> bool:

@@ -105,12 +105,22 @@ def test_nothing_commits_but_the_edge() -> None:
             assert ".commit()" not in path.read_text(), path
 
 
+def imports_of(text: str) -> set[str]:
+    """The top-level packages a module imports."""
+    nodes = list(ast.walk(ast.parse(text)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names}
+
+
 def test_jobs_are_enqueued_only_with_their_row() -> None:
     for path in modules():
         text = path.read_text()
         assert ".defer_async(" not in text, path
         assert ".defer(" not in text, path
         assert ".configure(" not in text or path.parts[-2] == "platform", path
+        inside = "queue" in path.parts or path.name == "worker.py"
+        assert inside or "procrastinate" not in imports_of(text), f"{path}: use platform.queue"
 
 
 def test_no_shortcuts() -> None:

@@ -23,6 +23,7 @@ union all select 'function ' || pg_get_functiondef(oid) from pg_proc
            where proname like 'procrastinate%'
 union all select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger
            where not tgisinternal and tgrelid::regclass::text like 'procrastinate%'
+             and tgname not like 'videoflix%'
 union all select 'enum ' || enumtypid::regtype || '.' || enumlabel from pg_enum
            where enumtypid::regtype::text like 'procrastinate%'
 union all select 'constraint ' || conname || ' ' || pg_get_constraintdef(oid) from pg_constraint

@@ -81,7 +81,7 @@ def migration(name: str) -> None:
 @main.command()
 @click.option(
     "--role",
-    type=click.Choice(["transcode", "default", "all"]),
+    type=click.Choice(["transcode", "default", "maintenance", "all"]),
     default="all",
     show_default=True,
     help="Which queues to work on.",
@@ -89,6 +89,30 @@ def migration(name: str) -> None:
 def worker(role: str) -> None:
     """Work on queued jobs until told to stop."""
     late("videoflix.worker:run")(role)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def jobs(context: click.Context) -> None:
+    """Show the job queue: what waits, runs and failed, and who works."""
+    if context.invoked_subcommand is None:
+        asyncio.run(late("videoflix.up.jobs:show")())
+
+
+@jobs.command("retry")
+@click.argument("job_id", type=click.IntRange(1))
+def retry_job(job_id: int) -> None:
+    """Give a job that failed or was cancelled all its attempts again."""
+    asyncio.run(late("videoflix.up.jobs:retry")(job_id))
+    click.echo(f"Job {job_id} waits for a worker.")
+
+
+@jobs.command("cancel")
+@click.argument("job_id", type=click.IntRange(1))
+def cancel_job(job_id: int) -> None:
+    """Cancel a job; one that runs is stopped by its worker."""
+    asyncio.run(late("videoflix.up.jobs:cancel")(job_id))
+    click.echo(f"Job {job_id} is cancelled.")
 
 
 @main.group()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import platformdirs
@@ -56,6 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     film_max_pixels: Positive = 40_000_000
     # How many films' chunks `videoflix up` encodes at the same time; 0: one a core, at most four.
     transcode_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    # Seconds without a sign of life after which a worker's jobs are taken back.
+    worker_stall_seconds: Annotated[float, msgspec.Meta(ge=1.5)] = 30.0
+    # Seconds running jobs may still take when a worker is told to stop; then they are given back.
+    worker_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 15.0
+    # The clock that scheduled jobs follow: a name like Europe/Berlin.
+    time_zone: ZoneInfo = ZoneInfo("UTC")
     # x264's preset: from ultrafast (large files) to veryslow (small ones).
     x264_preset: str = "veryfast"
     # x264's constant rate factor: lower is better and larger; 18 to 28 are usual.
@@ -79,6 +86,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def media_url(self) -> str:
         return self.storage_url or (self.videoflix_home / "media").absolute().as_uri()
+
+    @property
+    def worker_reap_seconds(self) -> float:
+        """How often each worker looks for jobs to take back."""
+        return self.worker_stall_seconds / 3
 
     @property
     def access_token_lifetime(self) -> timedelta:
@@ -116,8 +128,13 @@ def socket_directory(postgres_home: Path) -> Path:
 
 
 def _from_text(kind: type[Any], value: str) -> Any:
-    """Kinds msgspec does not read from text by itself: paths, for one."""
-    return kind(value).expanduser().absolute() if kind is Path else kind(value)
+    """Kinds msgspec does not read from text by itself: paths and time zones."""
+    if kind is Path:
+        return Path(value).expanduser().absolute()
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"expected a time zone like Europe/Berlin, not `{value}`") from None
 
 
 def read_settings(environment: dict[str, str]) -> Settings:

@@ -1,43 +1,61 @@
 """The worker process: `videoflix worker --role all`.
 
-Plain `procrastinate --app=videoflix.worker.queue worker` runs the same jobs.
+Plain `procrastinate --app=videoflix.worker.queue worker` runs the same jobs in the same way.
 """
 
 import asyncio
 import logging
-from contextlib import suppress
+
+from procrastinate.exceptions import ConnectorException
 
 from videoflix.media import jobs as media_jobs
-from videoflix.operations import service as operations_service
-from videoflix.platform.queue import queue
-from videoflix.platform.reaper import reap_for_ever
+from videoflix.platform.queue import prune, queue
+from videoflix.platform.scratch import sweep_scratch
 
-__all__ = ["media_jobs", "operations_service", "queue", "run"]
+__all__ = ["ROLES", "media_jobs", "prune", "queue", "run"]
 
-# One film's chunk fills a machine; mail and the like wait for others most of the time.
+CONNECT_AGAIN_SECONDS = 1.0
+
+# One film's chunk fills a machine, and a job that kills its process must not take others along;
+# mail and the like wait for others most of the time.
 ROLES: dict[str, tuple[list[str], int]] = {
     "transcode": (["transcode"], 1),
     "default": (["default"], 10),
-    "all": (["transcode", "default"], 1),
+    "maintenance": (["maintenance"], 1),
+    "all": (["transcode", "default", "maintenance"], 1),
 }
+
+logger = logging.getLogger(__name__)
 
 
 def run(role: str) -> None:
     """Work on the queues of a role until told to stop (SIGTERM or SIGINT)."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # our manager says it once
     asyncio.run(_work(role))
 
 
 async def _work(role: str) -> None:
     queues, concurrency = ROLES[role]
-    async with queue.open_async():
-        reaper = asyncio.create_task(reap_for_ever())
+    await asyncio.to_thread(sweep_scratch)
+    await _connect()
+    try:
+        await queue.run_worker_async(
+            name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
+        )
+    finally:
+        await queue.close_async()
+
+
+async def _connect() -> None:
+    """Wait for the database, however long it takes."""
+    while True:
         try:
-            await queue.run_worker_async(
-                name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
-            )
-        finally:
-            reaper.cancel()
-            with suppress(asyncio.CancelledError):
-                await reaper
+            await queue.open_async()
+        except ConnectorException as error:
+            logger.warning("no database yet (%s)", error)
+            await queue.close_async()
+            await asyncio.sleep(CONNECT_AGAIN_SECONDS)
+        else:
+            return

@@ -59,6 +59,10 @@ class Catalog:
         video.poster = poster
         await announce(self.session, topic_of(video_id))
 
+    async def poster(self, video_id: int) -> str | None:
+        """The storage key of a film's poster."""
+        return (await self._locked(video_id)).poster
+
     async def advance(self, video_id: int, progress: float, *, playable: bool) -> None:
         """Encoding went on; progress never goes back."""
         video = await self._locked(video_id)

@@ -1,8 +1,8 @@
 """What happens to an upload later: inspect, encode, illustrate, clean up.
 
 Each handler reads in a short transaction, works for minutes with none open, and shows its
-result in another. It may run twice: the files of an attempt lie in a folder of its own, and the
-transaction that shows them lets only one attempt win.
+result in another, which also ends the job. It may run twice: the files of an attempt lie in a
+folder of its own, and the transaction that shows them lets only one attempt win.
 """
 
 import asyncio
@@ -12,10 +12,12 @@ import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from videoflix.media.encode import encode_audio, encode_chunk
 from videoflix.media.fmp4 import Index
@@ -30,14 +32,17 @@ from videoflix.media.schemas import (
     Inspect,
     MakePoster,
     Piece,
+    SweepAttempts,
 )
 from videoflix.media.service import AUDIO, Media
 from videoflix.platform.db import transaction
-from videoflix.platform.queue import handles
+from videoflix.platform.queue import AttemptLost, JobCancelled, completing, handles
+from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import StorageFull, media_storage
-from videoflix.settings import settings
 
 REPORT_SECONDS = 1.0
+# Younger files may belong to an attempt that is about to show them.
+LEFT_ALONE = timedelta(hours=1)
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +70,17 @@ async def refuse(asset_id: int, code: str, reason: str) -> None:
         await Media(session).refuse(asset_id, code, reason)
 
 
-async def give_up(job: Inspect | EncodeChunk | EncodeAudio, error: Exception | None) -> None:
-    """The last attempt failed: tell the uploader."""
+async def give_up(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) -> None:
+    """It will not be done: tell the uploader."""
     if isinstance(error, StorageFull):
         await refuse(
             job.asset_id,
             "storage-full",
             "The server ran out of space; upload the film again later.",
+        )
+    elif isinstance(error, JobCancelled):
+        await refuse(
+            job.asset_id, "encoding-cancelled", "An administrator stopped the work on this film."
         )
     else:
         await refuse(
@@ -92,7 +101,7 @@ async def inspect(job: Inspect) -> None:
     except Rejected as refusal:  # no retry: the file will not get better
         await refuse(job.asset_id, refusal.code, refusal.reason)
         return
-    async with transaction() as session:
+    async with completing() as session:
         await Media(session).adopt_plan(job.asset_id, plan)
 
 
@@ -134,14 +143,13 @@ async def make_a_poster(job: MakePoster) -> None:
         )
     if work.plan is None:
         return
-    async with desk(work) as (source, folder):
+    async with desk(work) as (source, folder), files_of(work):
         picture = await make_poster(source, work.plan, folder)
         key = f"{work.attempt}/{picture.name}"
         await media_storage().put(key, picture)
-    async with transaction() as session:
-        made = await Media(session).poster_made(job.asset_id, key)
-    if not made:
-        await media_storage().delete_below(work.attempt)
+        async with completing() as session:
+            if not await Media(session).poster_made(job.asset_id, key):
+                raise NotShown
 
 
 @handles(DeleteFolder)
@@ -149,11 +157,38 @@ async def delete_folder(job: DeleteFolder) -> None:
     await media_storage().delete_below(job.folder)
 
 
+@handles(SweepAttempts)
+async def sweep_attempts(job: SweepAttempts) -> None:
+    async with transaction() as session:
+        keys = await Media(session).keys_in_use(job.asset_id)
+    if keys is not None:
+        await media_storage().delete_others(keys.folder, keys.used, LEFT_ALONE)
+
+
+class NotShown(Exception):
+    """Nobody will ever read these files: another attempt was faster, or the film is gone."""
+
+
+@asynccontextmanager
+async def files_of(work: Work) -> AsyncGenerator[None]:
+    """What the block stores below the attempt's folder goes away unless it was shown.
+
+    Raises AttemptLost. After any other error it is unknown whether the files were shown (the
+    answer to a commit can be lost), so they stay for the sweep.
+    """
+    try:
+        yield
+    except (AttemptLost, NotShown) as verdict:
+        await media_storage().delete_below(work.attempt)
+        if isinstance(verdict, AttemptLost):
+            raise
+        logger.info("the files in %s are not needed", work.attempt)
+
+
 @asynccontextmanager
 async def desk(work: Work) -> AsyncGenerator[tuple[Path, Path]]:
     """The source as a local file, and an empty folder for results; both go with the block."""
-    scratch = settings.videoflix_home / "scratch"
-    await asyncio.to_thread(scratch.mkdir, parents=True, exist_ok=True)
+    scratch = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=scratch) as name:
         async with media_storage().local_copy(work.source_key, scratch) as source:
             yield source, Path(name)
@@ -163,15 +198,14 @@ async def show(
     asset_id: int, index: int | None, work: Work, folder: Path, indexes: dict[str, Index]
 ) -> None:
     """Store an attempt's verified files, then let one transaction decide whether they count."""
-    pieces = {
-        name: await _stored(work, index or 0, folder / f"{name}.mp4", found)
-        for name, found in indexes.items()
-    }
-    async with transaction() as session:
-        shown = await Media(session).encoded(asset_id, index, pieces)
-    if not shown:
-        logger.info("another attempt at asset %s chunk %s was faster", asset_id, index)
-        await media_storage().delete_below(work.attempt)
+    async with files_of(work):
+        pieces = {
+            name: await _stored(work, index or 0, folder / f"{name}.mp4", found)
+            for name, found in indexes.items()
+        }
+        async with completing() as session:
+            if not await Media(session).encoded(asset_id, index, pieces):
+                raise NotShown
 
 
 async def _stored(work: Work, chunk_index: int, file: Path, index: Index) -> Piece:
@@ -205,5 +239,8 @@ class ProgressReport:
         if time.monotonic() - self._last < REPORT_SECONDS:
             return
         self._last = time.monotonic()
-        async with transaction() as session:
-            await Media(session).report(self._job.asset_id, self._job.index, count)
+        try:
+            async with transaction() as session:
+                await Media(session).report(self._job.asset_id, self._job.index, count)
+        except (SQLAlchemyError, OSError) as error:  # the work itself goes on
+            logger.debug("progress of asset %s not told: %s", self._job.asset_id, error)

@@ -12,12 +12,17 @@ from videoflix.platform.queue import Job
 INSPECTION, FIRST_PICTURE, POSTER, REST = 30, 20, 15, 10
 
 
+# A chunk of a film whose index is damaged may have to be decoded from the film's beginning.
+ENCODING_SECONDS = 6 * 3600.0
+
+
 class Inspect(Job):
     """Find out what was uploaded and plan its renditions, or refuse it."""
 
     name: ClassVar = "media.inspect"
     queue: ClassVar = "transcode"
     priority: ClassVar = INSPECTION
+    deadline: ClassVar = 3600.0
     asset_id: int
 
 
@@ -26,6 +31,7 @@ class EncodeChunk(Job):
 
     name: ClassVar = "media.encode_chunk"
     queue: ClassVar = "transcode"
+    deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
     index: int
 
@@ -40,6 +46,7 @@ class EncodeAudio(Job):
     name: ClassVar = "media.encode_audio"
     queue: ClassVar = "transcode"
     priority: ClassVar = FIRST_PICTURE
+    deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
 
 
@@ -58,6 +65,21 @@ class DeleteFolder(Job):
     name: ClassVar = "media.delete_folder"
     attempts: ClassVar = 10
     folder: str
+
+
+class SweepAttempts(Job):
+    """Remove what attempts that were killed left behind, some time after a film was complete."""
+
+    name: ClassVar = "media.sweep_attempts"
+    queue: ClassVar = "maintenance"
+    asset_id: int
+
+
+class KeysInUse(msgspec.Struct, frozen=True):
+    """The folder of an asset, and which objects in it somebody may read."""
+
+    folder: str
+    used: set[str]
 
 
 class StoredFile(msgspec.Struct, frozen=True):

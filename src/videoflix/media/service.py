@@ -1,5 +1,6 @@
 """What may happen to media files."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 import msgspec
@@ -16,9 +17,11 @@ from videoflix.media.schemas import (
     EncodeAudio,
     EncodeChunk,
     Inspect,
+    KeysInUse,
     MakePoster,
     Piece,
     StoredFile,
+    SweepAttempts,
     Timeline,
     Track,
 )
@@ -26,6 +29,7 @@ from videoflix.platform.queue import enqueue, enqueue_many, withdraw
 
 AUDIO = "audio"
 AUDIO_BITRATE = 128_000
+SWEEP_AFTER = timedelta(hours=2)
 
 
 class Media:
@@ -138,6 +142,16 @@ class Media:
         await self._advance(asset)
         return True
 
+    async def keys_in_use(self, asset_id: int) -> KeysInUse | None:
+        """What must be kept of an asset's folder; None when the asset is gone, and its files."""
+        asset = await self.assets.get_one_or_none(id=asset_id)
+        if asset is None or asset.state is AssetState.FAILED:
+            return None
+        parts = await self.renditions.parts_of(asset_id)
+        poster = await self.catalog.poster(asset.video_id)
+        used = {asset.source_key, *(part.key for _, part in parts), *filter(None, [poster])}
+        return KeysInUse(asset.folder, used)
+
     async def timeline(self, video_id: int) -> Timeline | None:
         """What of a film can be played now; None when it has no usable file."""
         asset = await self.assets.newest_of(video_id)
@@ -152,6 +166,8 @@ class Media:
         if playable and not await self.chunks.waiting(asset.id):
             asset.state = AssetState.READY
             await self.catalog.publish(asset.video_id)
+            later = datetime.now(UTC) + SWEEP_AFTER
+            await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
         else:
             await self.catalog.advance(asset.video_id, share, playable=playable)
 

@@ -1,7 +1,7 @@
 """Shapes of operations over HTTP."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,13 +23,38 @@ class Health(msgspec.Struct):
 
 
 class QueueCount(msgspec.Struct):
-    """Jobs of a queue; `oldest_seconds` is how long its first waiting job has waited."""
+    """Jobs of a queue; `oldest_seconds` is how long its first waiting job has waited.
+
+    `failed` are dead letters. `rescued` (taken back from workers that were gone) and `fenced`
+    (results that came after that, and were dropped) happened in the last 24 hours.
+    """
 
     queue: str
     todo: int
     doing: int
     failed: int
     oldest_seconds: float
+    rescued: int
+    fenced: int
+
+
+class DeadLetter(msgspec.Struct):
+    """A job that failed for good, and why."""
+
+    id: int
+    queue: str
+    task: str
+    payload: dict[str, Any]
+    attempts: int
+    failed_at: datetime | None
+    reason: str
+
+
+class CancelledJob(msgspec.Struct, frozen=True):
+    """A job that will not run."""
+
+    task: str
+    payload: dict[str, Any]
 
 
 class WorkerSeen(msgspec.Struct):

@@ -10,11 +10,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import Catalog
 from videoflix.operations.repository import MailRepository, QueueRepository
-from videoflix.operations.schemas import Check, Health, KeptMail, Overview
+from videoflix.operations.schemas import (
+    CancelledJob,
+    Check,
+    DeadLetter,
+    Health,
+    KeptMail,
+    Overview,
+)
+from videoflix.platform.db import violated
 from videoflix.platform.migrations import current_revision, newest_revision
-from videoflix.platform.problems import Problem
-from videoflix.platform.queue import STALLED_SECONDS
+from videoflix.platform.problems import Conflict, NotFound, Problem
 from videoflix.platform.storage import media_storage
+from videoflix.settings import settings
+
+QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
+
+
+class JobNotFound(NotFound):
+    """There is no such job in a state that allows this."""
+
+
+class JobWaitsAlready(Conflict):
+    """An equal job waits already; this one is not needed."""
+
 
 expected_revision = cache(newest_revision)
 
@@ -45,6 +64,36 @@ class Operations:
             workers=await self.queue.workers(),
             videos=await Catalog(self.session).counts(),
         )
+
+    async def dead_letters(self, limit: int = 20) -> list[DeadLetter]:
+        """The newest jobs that failed for good."""
+        return await self.queue.dead_letters(limit)
+
+    async def retry_job(self, job_id: int) -> None:
+        """Give a job that ended without success all its attempts again.
+
+        Raises JobNotFound, or JobWaitsAlready.
+        """
+        try:
+            revived = await self.queue.revive(job_id)
+        except SQLAlchemyError as error:
+            if violated(error) != QUEUEING_LOCK:
+                raise
+            raise JobWaitsAlready from error
+        if not revived:
+            raise JobNotFound
+
+    async def cancel_job(self, job_id: int) -> CancelledJob | None:
+        """Cancel a job: a waiting one at once, a running one as soon as its worker hears of it.
+
+        Whoever waits for the job has to be told after the commit; what to tell is returned,
+        or None when the worker will do that. Raises JobNotFound.
+        """
+        found = await self.queue.job(job_id)
+        if found is None or not await self.queue.cancel(job_id):
+            raise JobNotFound
+        status, task, payload = found
+        return CancelledJob(task, payload) if status == "todo" else None
 
     async def mail(self, page: LimitOffset) -> tuple[list[KeptMail], int]:
         """Mails, newest first, and how many there are."""
@@ -78,6 +127,6 @@ class Operations:
 
     async def _check_worker(self) -> Check:
         age = await self.queue.seconds_since_heartbeat()
-        if age is None or age > STALLED_SECONDS:
+        if age is None or age > settings.worker_stall_seconds:
             return Check(False, "No worker has been seen: run `videoflix worker`.")
         return Check(True, "A worker is alive.")

@@ -4,12 +4,15 @@ Application code never commits. A request commits when its handler returned, bef
 response is sent; a job commits at the end of each `transaction()` block it opens.
 """
 
+import asyncio
 import enum
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import sqlalchemy
 from advanced_alchemy.base import BigIntAuditBase
 from advanced_alchemy.extensions.litestar import (
@@ -19,9 +22,14 @@ from advanced_alchemy.extensions.litestar import (
     SQLAlchemyAsyncConfig,
 )
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.settings import settings
+
+logger = logging.getLogger(__name__)
+
+ASK_AGAIN_SECONDS = 1.0
 
 PACKAGE = Path(__file__).parents[1]
 # Inside an installed wheel the migrations lie in the package, in a checkout beside src.
@@ -85,6 +93,32 @@ async def transaction() -> AsyncGenerator[AsyncSession]:
     """
     async with alchemy.get_session() as session, session.begin():
         yield session
+
+
+@asynccontextmanager
+async def patient_transaction() -> AsyncGenerator[AsyncSession]:
+    """A transaction for results that took long to make: it waits for a database that is away.
+
+    Only its beginning is patient; a connection that breaks in the middle raises.
+    """
+    async with alchemy.get_session() as session:
+        await _connect_patiently(session)
+        yield session
+        await session.commit()
+
+
+async def _connect_patiently(session: AsyncSession) -> None:
+    level = logging.WARNING  # the first time
+    while True:
+        try:
+            await session.connection()
+        except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
+            logger.log(level, "a result waits for the database (%s)", error)
+            level = logging.DEBUG
+            await session.rollback()
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+        else:
+            return
 
 
 async def provide_session() -> AsyncGenerator[AsyncSession]:

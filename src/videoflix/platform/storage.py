@@ -7,7 +7,9 @@ whoever holds one may cache what it names.
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -102,6 +104,21 @@ class Storage:
                 await obstore.delete_async(self._store, key)
             except FileNotFoundError:
                 continue
+
+    async def delete_others(
+        self, prefix: str, kept: AbstractSet[str], older_than: timedelta
+    ) -> None:
+        """Remove the objects below a prefix that are not kept and have not changed lately."""
+        until = datetime.now(UTC) - older_than
+        with translated_errors():
+            async for batch in obstore.list(self._store, prefix):
+                await self.delete(
+                    [
+                        meta["path"]
+                        for meta in batch
+                        if meta["path"] not in kept and meta["last_modified"] < until
+                    ]
+                )
 
     async def delete_below(self, prefix: str) -> None:
         """Remove every object below a prefix, and the local folder that held them."""

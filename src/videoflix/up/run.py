@@ -137,6 +137,7 @@ class Installation:
         commands = {
             "api": [*uvicorn, *serve, *quiet, "--timeout-graceful-shutdown", "3"],
             "worker": [*worker, "default"],
+            "maintenance": [*worker, "maintenance"],
         }
         for number in range(1, self._transcoders() + 1):
             commands[f"transcoder-{number}"] = [*worker, "transcode"]

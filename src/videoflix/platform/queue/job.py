@@ -1,0 +1,33 @@
+"""What a job is: a payload that is stored as JSON, and how it wants to be run."""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Work for later. The fields of a subclass are stored with the job."""
+
+    # The task's name in the database: jobs that wait while the code changes keep it.
+    name: ClassVar[str]
+    queue: ClassVar[str] = "default"
+    priority: ClassVar[int] = 0
+    # How often the job is tried, counting attempts that killed their worker.
+    attempts: ClassVar[int] = 5
+    # Seconds one attempt may take before it is stopped and counts as failed.
+    deadline: ClassVar[float] = 600.0
+
+    @property
+    def urgency(self) -> int:
+        """Jobs of a queue run in this order, the highest first."""
+        return self.priority
+
+    @property
+    def lock(self) -> str | None:
+        """Jobs with the same lock run one after the other."""
+        return None
+
+    @property
+    def once(self) -> str | None:
+        """Of jobs with the same mark at most one waits; a second is not enqueued."""
+        return None

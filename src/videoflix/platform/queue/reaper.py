@@ -1,0 +1,135 @@
+"""Takes jobs back from workers that are gone, in every worker, beside its jobs.
+
+A killed worker cannot say that its job ended; its missing heartbeat does. A job also comes back
+when it runs long past its deadline, or when its worker lives but does not know of it (the answer
+to its fetch was lost). A job that used up its attempts is buried by whoever fetches it next
+(handlers.py), so that its last words are never lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from videoflix.platform.queue.attempts import Claim
+from videoflix.platform.queue.endings import Ending, end
+from videoflix.platform.queue.incidents import IncidentKind
+from videoflix.platform.queue.job import Job
+from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
+from videoflix.platform.queue.registry import handled
+from videoflix.settings import settings
+
+logger = logging.getLogger(__name__)
+
+# Beyond its deadline a job's own worker has had this long to stop it.
+DEADLINE_MARGIN = 60.0
+LONGEST_PAUSE = 60.0
+
+ORPHANS = """
+select job.id, job.attempts, job.worker_id,
+       case when job.worker_id is null then 'its worker is gone'
+            when worker.last_heartbeat < now() - make_interval(secs => %(stall)s)
+            then 'its worker fell silent'
+            else 'it ran past its deadline' end as reason
+from procrastinate_jobs as job
+left join procrastinate_workers as worker on worker.id = job.worker_id
+left join lateral (
+    select max(at) as at from procrastinate_events
+    where job_id = job.id and type = 'started'
+) as started on true
+left join jsonb_to_recordset(%(deadlines)s::jsonb) as known (name text, seconds float)
+    on known.name = job.task_name
+where job.status = 'doing'
+  and (job.worker_id is null
+       or (worker.last_heartbeat < now() - make_interval(secs => %(stall)s)
+           and job.worker_id <> %(myself)s)
+       or started.at < now() - make_interval(secs => coalesce(known.seconds, %(deadline)s)))
+order by job.id
+"""
+MINE = """
+select id, attempts from procrastinate_jobs where status = 'doing' and worker_id = %(myself)s
+"""
+FORGET = """
+delete from procrastinate_workers as worker
+where last_heartbeat < now() - make_interval(secs => %(stall)s)
+  and not exists (select from procrastinate_jobs
+                  where worker_id = worker.id and status = 'doing')
+returning id
+"""
+
+
+class Reaper:
+    """The reaper of one worker; `running` tells the ids of the jobs it is working on."""
+
+    def __init__(
+        self, manager: PatientJobManager, worker_id: int, running: Callable[[], set[int]]
+    ) -> None:
+        self._manager = manager
+        self._worker_id = worker_id
+        self._running = running
+        self._suspects: set[int] = set()
+
+    async def reap_for_ever(self) -> None:
+        """Look for orphans until cancelled; who cannot see the database steadily does not judge.
+
+        After an outage every worker seems silent until it had the time for a heartbeat.
+        """
+        while True:
+            await asyncio.sleep(settings.worker_reap_seconds)
+            if self._manager.outage.steady_for(settings.worker_stall_seconds / 2):
+                try:
+                    await self.reap()
+                except DatabaseAway:
+                    logger.debug("cannot look for orphaned jobs now")
+                except Exception:  # one strange row must not end the worker
+                    logger.exception("looking for orphaned jobs failed")
+
+    async def reap(self) -> int:
+        """Take back every orphaned job; how many there were."""
+        orphans = await self._manager.ask(
+            ORPHANS,
+            stall=settings.worker_stall_seconds,
+            myself=self._worker_id,
+            deadline=Job.deadline + DEADLINE_MARGIN,
+            deadlines=_deadlines(),
+        )
+        for orphan in orphans:
+            claim = Claim(orphan["id"], orphan["attempts"], orphan["worker_id"])
+            await self._take_back(claim, orphan["reason"], cost=1)
+        unknown = await self._unknown_to_us()
+        for claim in unknown:
+            await self._take_back(claim, "its worker does not know of it", cost=0)
+        await self._manager.ask(FORGET, stall=settings.worker_stall_seconds)
+        return len(orphans) + len(unknown)
+
+    async def _unknown_to_us(self) -> list[Claim]:
+        """Jobs that are ours in the database, twice in a row, and that we do not run."""
+        running = self._running()
+        rows = await self._manager.ask(MINE, myself=self._worker_id)
+        running |= self._running()
+        claims = {
+            row["id"]: Claim(row["id"], row["attempts"], self._worker_id)
+            for row in rows
+            if row["id"] not in running
+        }
+        unknown = [claim for number, claim in claims.items() if number in self._suspects]
+        self._suspects = set(claims)
+        return unknown
+
+    async def _take_back(self, claim: Claim, reason: str, cost: int) -> None:
+        pause = min(2.0**claim.attempt, LONGEST_PAUSE) if claim.attempt else 0.0
+        ending = Ending(
+            "todo", pause=pause, cost=cost, incident=IncidentKind.RESCUED, reason=reason
+        )
+        status = await end(self._manager, claim, ending)
+        if status:
+            logger.warning("took job %s back, because %s: now %s", claim.job_id, reason, status)
+
+
+def _deadlines() -> str:
+    known = [
+        {"name": name, "seconds": kind.payload.deadline + DEADLINE_MARGIN}
+        for name, kind in handled.items()
+    ]
+    return msgspec.json.encode(known).decode()

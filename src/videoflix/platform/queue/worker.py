@@ -1,0 +1,133 @@
+"""procrastinate's worker, with ends that are fenced, a reaper and a clock at its side."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from procrastinate import worker as upstream
+from procrastinate.exceptions import TaskNotFound
+from procrastinate.job_context import AbortReason, JobContext, JobResult
+from procrastinate.jobs import Job as StoredJob
+from procrastinate.jobs import Notification, Status
+from procrastinate.retry import RetryDecision
+from procrastinate.utils import utcnow
+
+from videoflix.platform.queue.attempts import ATTEMPT, Attempt, claim_on
+from videoflix.platform.queue.clock import tick_for_ever
+from videoflix.platform.queue.endings import SUCCEEDED, Ending, end_patiently
+from videoflix.platform.queue.incidents import IncidentKind
+from videoflix.platform.queue.manager import PatientJobManager
+from videoflix.platform.queue.reaper import Reaper
+from videoflix.platform.queue.registry import JobCancelled, say_last_words
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN_PAUSE = 30.0
+STOPPING_PATIENCE = 10.0
+
+
+class Worker(upstream.Worker):
+    """A worker that outlives its database's outages and forgets no job.
+
+    It overrides four private methods of procrastinate's; a contract test pins them.
+    """
+
+    heard = 0
+    stopping_since = 0.0
+
+    @property
+    def manager(self) -> PatientJobManager:
+        manager = self.app.job_manager
+        assert isinstance(manager, PatientJobManager)  # noqa: S101 - JobQueue made both
+        return manager
+
+    def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
+        assert self.worker_id is not None  # noqa: S101 - registered before
+        reaper = Reaper(self.manager, self.worker_id, self._running_ids)
+        return [
+            *super()._start_side_tasks(),
+            asyncio.create_task(reaper.reap_for_ever(), name="reaper"),
+            asyncio.create_task(tick_for_ever(), name="clock"),
+        ]
+
+    async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
+        self.heard += 1
+        await super()._handle_notification(channel=channel, notification=notification)
+
+    async def _fetch_and_process_jobs(self) -> None:
+        """Fetch until no job is left, nor any news that came while we asked for one.
+
+        procrastinate forgets such news and the job waits for the next poll.
+        """
+        fetch: Callable[[], Awaitable[None]] = super()._fetch_and_process_jobs
+        heard = -1
+        while heard != self.heard and not self._stop_event.is_set():
+            heard = self.heard
+            await fetch()
+
+    async def _persist_job_status(
+        self,
+        job: StoredJob,
+        status: Status,
+        retry_decision: RetryDecision | None,
+        context: JobContext,
+        job_result: JobResult | None,
+    ) -> None:
+        attempt: Attempt | None = context.additional_context.get(ATTEMPT)
+        if attempt is None or not attempt.completed:
+            reason = attempt.reason if attempt else TaskNotFound.__name__
+            await self._end(job, self._ending(job, status, retry_decision, context, reason))
+        self._job_ids_to_abort.pop(job.id or 0, None)
+
+    async def _end(self, job: StoredJob, ending: Ending) -> None:
+        if ending.status == "aborted":
+            await self._tell_cancelled(job)
+        now = await end_patiently(self.manager, claim_on(job), ending, enough=self._is_out_of_time)
+        if now == "aborted" and ending.status == "todo":  # cancelled just when it failed
+            await self._tell_cancelled(job)
+
+    def _ending(
+        self,
+        job: StoredJob,
+        status: Status,
+        retry: RetryDecision | None,
+        context: JobContext,
+        reason: str,
+    ) -> Ending:
+        if status is Status.SUCCEEDED:
+            return SUCCEEDED
+        if context.abort_reason() is AbortReason.SHUTDOWN:
+            return Ending("todo", cost=0)
+        if status is Status.ABORTED:
+            return Ending("aborted")
+        if job.task_name not in self.app.tasks:
+            logger.error("no handler for %s here: put back for another version", job.task_name)
+            return Ending(
+                "todo",
+                pause=UNKNOWN_PAUSE,
+                cost=0,
+                incident=IncidentKind.UNKNOWN,
+                reason=f"no handler of the name {job.task_name}",
+            )
+        if retry is not None:
+            pause = (retry.retry_at - utcnow()).total_seconds() if retry.retry_at else 0.0
+            return Ending("todo", pause=max(pause, 0.0))
+        return Ending("failed", incident=IncidentKind.DEAD, reason=reason)
+
+    async def _tell_cancelled(self, job: StoredJob) -> None:
+        try:
+            await say_last_words(job.task_name, job.task_kwargs, JobCancelled())
+        except Exception:
+            logger.exception("nobody was told that %s was cancelled", job.call_string)
+
+    def _is_out_of_time(self) -> bool:
+        """Whether a stopping worker has waited long enough for its database."""
+        if not self._stop_event.is_set():
+            return False
+        self.stopping_since = self.stopping_since or time.monotonic()
+        return time.monotonic() - self.stopping_since > STOPPING_PATIENCE
+
+    def _running_ids(self) -> set[int]:
+        return {context.job.id for context in self._running_jobs.values() if context.job.id}

@@ -1,0 +1,83 @@
+"""What killed attempts leave behind is swept up, and nothing else."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Video
+from videoflix.media.jobs import sweep_attempts
+from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
+from videoflix.media.schemas import SweepAttempts
+from videoflix.platform.storage import media_storage
+
+FOLDER = "assets/sweeping"
+HOUR = 3600
+
+
+@pytest.fixture
+async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
+    """A complete film with one part and a poster."""
+    video = Video(title="t", poster=f"{FOLDER}/p/poster.jpg")
+    session.add(video)
+    await session.flush()
+    asset = Asset(
+        video_id=video.id,
+        state=AssetState.READY,
+        folder=FOLDER,
+        source_key=f"{FOLDER}/source",
+        source_name="a.mp4",
+        source_bytes=3,
+        source_sha256="",
+    )
+    session.add(asset)
+    await session.flush()
+    rendition = Rendition(
+        asset_id=asset.id, name="audio", kind=TrackKind.AUDIO, max_bitrate=128_000
+    )
+    session.add(rendition)
+    await session.flush()
+    session.add(
+        Part(
+            rendition_id=rendition.id,
+            chunk_index=0,
+            key=f"{FOLDER}/a/audio.mp4",
+            codec="",
+            timescale=1,
+            init_length=1,
+            init_sha256="",
+            segments=[],
+        )
+    )
+    await session.commit()
+    yield asset
+    await media_storage().delete_below(FOLDER)
+
+
+async def store(name: str, age: float) -> None:
+    storage = media_storage()
+    async with storage.writing(f"{FOLDER}/{name}") as writer:
+        await writer.write(b"abc")
+    assert storage.folder
+    changed = time.time() - age
+    os.utime(storage.folder / FOLDER / name, (changed, changed))
+
+
+async def left() -> set[str]:
+    return {key.removeprefix(f"{FOLDER}/") for key in await media_storage().keys(FOLDER)}
+
+
+async def test_what_nobody_reads_goes(asset: Asset) -> None:
+    for name in ("source", "p/poster.jpg", "a/audio.mp4", "killed/720p.mp4"):
+        await store(name, age=2 * HOUR)
+    await store("running/720p.mp4", age=60)
+    await sweep_attempts(SweepAttempts(asset_id=asset.id))
+    assert await left() == {"source", "p/poster.jpg", "a/audio.mp4", "running/720p.mp4"}
+
+
+async def test_film_that_is_gone_is_left_to_its_own_job(asset: Asset) -> None:
+    await store("source", age=2 * HOUR)
+    await sweep_attempts(SweepAttempts(asset_id=asset.id + 1))
+    assert await left() == {"source"}

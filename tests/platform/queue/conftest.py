@@ -1,0 +1,33 @@
+"""A handler whose behaviour a test chooses, and the queue's connections."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from counting import Behaviour, Count
+from videoflix.platform.queue import handles, queue
+from videoflix.platform.queue.registry import handled
+
+
+@pytest.fixture
+async def behaviour(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Behaviour]:
+    """The one handler of `Count`."""
+    behaviour = Behaviour()
+    monkeypatch.setattr(queue, "tasks", dict(queue.tasks))
+    before = dict(handled)
+
+    async def mourn(job: Count, error: Exception) -> None:
+        behaviour.calls.append(("mourn", job.number, type(error).__name__))
+        if behaviour.mourn:
+            await behaviour.mourn(job)
+
+    @handles(Count, otherwise=mourn)
+    async def work(job: Count) -> None:
+        behaviour.calls.append(("work", job.number))
+        if behaviour.work:
+            await behaviour.work(job)
+
+    async with queue.open_async():
+        yield behaviour
+    handled.clear()
+    handled.update(before)

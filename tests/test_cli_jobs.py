@@ -1,0 +1,96 @@
+"""`videoflix jobs`: look, retry, cancel."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from counting import execute, rows, states
+from videoflix.catalog.models import Video
+from videoflix.cli import main
+from videoflix.media.models import Asset
+from videoflix.media.schemas import Inspect
+from videoflix.platform.db import transaction
+from videoflix.platform.queue import enqueue
+
+BURY = """
+with dead as (
+    update procrastinate_jobs set status = 'failed', attempts = 5
+    returning id, queue_name, task_name
+)
+insert into job_incident
+    (kind, job_id, queue_name, task_name, attempt, reason, created_at, updated_at)
+select 'dead', id, queue_name, task_name, 4, 'ProcessFailed: ffmpeg ended with 1', now(), now()
+from dead
+"""
+
+
+def videoflix(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "140"}).invoke(main, ["jobs", *arguments])
+
+
+async def add_film() -> None:
+    async with transaction() as session:
+        video = Video(title="t")
+        session.add(video)
+        await session.flush()
+        asset = Asset(
+            video_id=video.id,
+            folder="assets/x",
+            source_key="assets/x/source",
+            source_name="a.mp4",
+            source_bytes=3,
+            source_sha256="",
+        )
+        session.add(asset)
+        await session.flush()
+        await enqueue(session, Inspect(asset_id=asset.id))
+
+
+def run(work: Any) -> Any:
+    return asyncio.run(work)
+
+
+@pytest.fixture
+def film(committed: None) -> None:
+    """A film that waits for its inspection."""
+    run(add_film())
+
+
+def test_dead_letter_is_shown_and_tried_again(film: None) -> None:
+    run(execute(BURY))
+    shown = videoflix()
+    assert shown.exit_code == 0, shown.output
+    assert "media.inspect(asset_id=1)" in shown.output
+    assert "ProcessFailed: ffmpeg ended with 1" in shown.output
+    assert "videoflix jobs retry" in shown.output
+    assert videoflix("retry", "1").exit_code == 0
+    assert run(states()) == [("todo", 0)]
+
+
+def test_who_waits_for_a_cancelled_job_is_told(film: None) -> None:
+    assert videoflix("cancel", "1").exit_code == 0
+    assert run(states())[0] == ("cancelled", 0)
+    [video] = run(rows("select state, failure_code from video"))
+    assert video == {"state": "failed", "failure_code": "encoding-cancelled"}
+
+
+def test_job_that_cannot_be_helped_is_named(film: None) -> None:
+    for arguments in (["retry", "1"], ["retry", "99"], ["cancel", "99"]):
+        done = videoflix(*arguments)
+        assert done.exit_code == 1
+        assert "There is no such job" in done.output
+
+
+def test_job_is_not_doubled_by_a_retry(film: None) -> None:
+    run(execute("update procrastinate_jobs set status = 'failed', queueing_lock = 'one'"))
+    run(
+        execute(
+            "insert into procrastinate_jobs (queue_name, task_name, queueing_lock)"
+            " values ('transcode', 'media.inspect', 'one')"
+        )
+    )
+    done = videoflix("retry", "1")
+    assert done.exit_code == 1
+    assert "An equal job waits already" in done.output

@@ -53,37 +53,39 @@ def run(work: Any) -> Any:
 
 
 @pytest.fixture
-def film(committed: None) -> None:
-    """A film that waits for its inspection."""
+def job(committed: None) -> str:
+    """The inspection a film waits for: the job's id."""
     run(add_film())
+    [found] = run(rows("select id from procrastinate_jobs"))
+    return str(found["id"])
 
 
-def test_dead_letter_is_shown_and_tried_again(film: None) -> None:
+def test_dead_letter_is_shown_and_tried_again(job: str) -> None:
     run(execute(BURY))
     shown = videoflix()
     assert shown.exit_code == 0, shown.output
-    assert "media.inspect(asset_id=1)" in shown.output
+    assert "media.inspect(asset_id=" in shown.output
     assert "ProcessFailed: ffmpeg ended with 1" in shown.output
     assert "videoflix jobs retry" in shown.output
-    assert videoflix("retry", "1").exit_code == 0
+    assert videoflix("retry", job).exit_code == 0
     assert run(states()) == [("todo", 0)]
 
 
-def test_who_waits_for_a_cancelled_job_is_told(film: None) -> None:
-    assert videoflix("cancel", "1").exit_code == 0
+def test_who_waits_for_a_cancelled_job_is_told(job: str) -> None:
+    assert videoflix("cancel", job).exit_code == 0
     assert run(states())[0] == ("cancelled", 0)
     [video] = run(rows("select state, failure_code from video"))
     assert video == {"state": "failed", "failure_code": "encoding-cancelled"}
 
 
-def test_job_that_cannot_be_helped_is_named(film: None) -> None:
-    for arguments in (["retry", "1"], ["retry", "99"], ["cancel", "99"]):
+def test_job_that_cannot_be_helped_is_named(job: str) -> None:
+    for arguments in (["retry", job], ["retry", "999999"], ["cancel", "999999"]):
         done = videoflix(*arguments)
         assert done.exit_code == 1
         assert "There is no such job" in done.output
 
 
-def test_job_is_not_doubled_by_a_retry(film: None) -> None:
+def test_job_is_not_doubled_by_a_retry(job: str) -> None:
     run(execute("update procrastinate_jobs set status = 'failed', queueing_lock = 'one'"))
     run(
         execute(
@@ -91,6 +93,6 @@ def test_job_is_not_doubled_by_a_retry(film: None) -> None:
             " values ('transcode', 'media.inspect', 'one')"
         )
     )
-    done = videoflix("retry", "1")
+    done = videoflix("retry", job)
     assert done.exit_code == 1
     assert "An equal job waits already" in done.output

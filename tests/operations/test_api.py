@@ -60,6 +60,25 @@ async def test_overview_is_for_admins(
     (queue,) = overview["queues"]
     assert (queue["queue"], queue["todo"], queue["doing"]) == ("transcode", 1, 0)
     assert queue["oldest_seconds"] >= 0
+    assert (queue["rescued"], queue["fenced"], queue["unknown"]) == (0, 0, 0)
+
+
+async def test_incidents_of_the_last_day_are_counted(
+    admin: httpx.AsyncClient, editor: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    await editor.post("/api/v1/videos", data={"title": "T"}, files={"file": ("a", b"abc")})
+    for kind, hours in (("rescued", 1), ("rescued", 23), ("rescued", 25), ("unknown", 1)):
+        await session.execute(
+            text(
+                "insert into job_incident (kind, job_id, queue_name, task_name, attempt, reason,"
+                " created_at, updated_at) values (:kind, 1, 'transcode', 't', 0, '',"
+                " now() - make_interval(hours => :hours), now())"
+            ),
+            {"kind": kind, "hours": hours},
+        )
+    await session.commit()
+    (queue,) = (await admin.get("/api/v1/operations/overview")).json()["queues"]
+    assert (queue["rescued"], queue["fenced"], queue["unknown"]) == (2, 0, 1)
 
 
 async def test_kept_mail_is_for_admins(

@@ -18,7 +18,8 @@ QUEUES = text("""
            coalesce(extract(epoch from now() - min(deferred.at)
                     filter (where status = 'todo')), 0)::float,
            coalesce(min(incident.rescued), 0),
-           coalesce(min(incident.fenced), 0)
+           coalesce(min(incident.fenced), 0),
+           coalesce(min(incident.unknown), 0)
     from procrastinate_jobs as job
     left join lateral (
         select min(event.at) as at from procrastinate_events as event
@@ -27,7 +28,8 @@ QUEUES = text("""
     left join (
         select queue_name,
                count(*) filter (where kind = 'rescued') as rescued,
-               count(*) filter (where kind = 'fenced') as fenced
+               count(*) filter (where kind = 'fenced') as fenced,
+               count(*) filter (where kind = 'unknown') as unknown
         from job_incident where created_at > now() - interval '24 hours' group by queue_name
     ) as incident on incident.queue_name = job.queue_name
     group by job.queue_name order by job.queue_name

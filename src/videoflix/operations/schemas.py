@@ -25,8 +25,9 @@ class Health(msgspec.Struct):
 class QueueCount(msgspec.Struct):
     """Jobs of a queue; `oldest_seconds` is how long its first waiting job has waited.
 
-    `failed` are dead letters. `rescued` (taken back from workers that were gone) and `fenced`
-    (results that came after that, and were dropped) happened in the last 24 hours.
+    `failed` are dead letters. In the last 24 hours, `rescued` were taken back from workers that
+    were gone, `fenced` are results that came after that and were dropped, and `unknown` were put
+    back because the worker that fetched them has no handler of that name.
     """
 
     queue: str
@@ -36,6 +37,7 @@ class QueueCount(msgspec.Struct):
     oldest_seconds: float
     rescued: int
     fenced: int
+    unknown: int
 
 
 class DeadLetter(msgspec.Struct):

@@ -15,6 +15,10 @@ from videoflix.up.admin import errors_as_sentences
 
 __all__ = ["cancel", "retry", "show", "worker"]  # worker.py knows every job's handler
 
+HEADINGS = (
+    "Queue", "Waiting", "Running", "Failed", "Oldest waits", "Rescued", "Fenced", "Unknown",
+)  # fmt: skip
+
 
 async def show() -> None:
     """Print queues, workers and dead letters. Raises ClickException."""
@@ -49,7 +53,7 @@ async def cancel(job_id: int) -> None:
 
 def _queues(queues: list[QueueCount]) -> Table:
     table = Table(title="Queues", title_justify="left")
-    for heading in ("Queue", "Waiting", "Running", "Failed", "Oldest waits", "Rescued", "Fenced"):
+    for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == "Queue" else "right")
     for queue in queues:
         table.add_row(
@@ -60,6 +64,7 @@ def _queues(queues: list[QueueCount]) -> Table:
             f"{queue.oldest_seconds:.0f} s" if queue.todo else "",
             str(queue.rescued),
             str(queue.fenced),
+            str(queue.unknown),
         )
     return table
 

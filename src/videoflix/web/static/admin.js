@@ -79,7 +79,7 @@ async function refresh() {
     const queues = overview.queues.map((queue) => row(
       cell(queue.queue), cell(queue.todo), cell(queue.doing),
       cell(queue.failed, queue.failed ? "failed" : ""), cell(duration(queue.oldest_seconds)),
-      cell(queue.rescued), cell(queue.fenced),
+      cell(queue.rescued), cell(queue.fenced), cell(queue.unknown, queue.unknown ? "failed" : ""),
     ));
     document.getElementById("queues").replaceChildren(...(queues.length ? queues : [row(cell("No jobs yet"))]));
     document.getElementById("workers").textContent = overview.workers.length

@@ -10,11 +10,12 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from postgres import running_postgres  # sets the environment: before anything of videoflix
-from videoflix.accounts.service import Accounts, access_token
+from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
+from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
 PASSWORD = "correct horse battery staple"
@@ -66,8 +67,9 @@ async def sign_in(app: Litestar, session: AsyncSession, role: Role) -> httpx.Asy
     user = await Accounts(session).create_user(
         email=f"{role}@example.org", password=PASSWORD, name=role.title(), role=role
     )
+    pair = await Sessions(session).open(user)
     await session.commit()
-    return http_client(app, {"Authorization": f"Bearer {access_token(user).access}"})
+    return http_client(app, {"Authorization": f"Bearer {pair.access}"})
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from videoflix.accounts.api import AuthController, MeController
+from videoflix.accounts.api import MeController
 from videoflix.catalog.api import VideoController
 from videoflix.cli import OperatorCommands
 from videoflix.media.api import UploadController
@@ -29,8 +29,11 @@ from videoflix.platform.problems import (
     problem_response,
     validation_response,
 )
+from videoflix.platform.revocations import revocations
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api import PlaybackController
+from videoflix.sessions.api import AuthController
+from videoflix.sessions.service import recently_ended
 from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
 
@@ -44,9 +47,15 @@ CONTROLLERS = [
 ]
 
 
+async def read_revocations() -> None:
+    """Learn which sign-ins ended while this process did not listen."""
+    revocations.add(await recently_ended())
+
+
 @asynccontextmanager
 async def listening(_: Litestar) -> AsyncGenerator[None]:
     """Hear what other processes announce, for as long as the application runs."""
+    newsroom.on_connect(read_revocations)
     async with newsroom.listening():
         yield
 

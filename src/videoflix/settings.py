@@ -41,8 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     site_url: str = "http://127.0.0.1:8000"
     # Signs tokens; at least 32 characters. Unset, a random one kept in VIDEOFLIX_HOME.
     secret_key: str = ""
-    # How long a sign-in lasts, in seconds.
-    access_token_seconds: Positive = 8 * 3600
+    # How long an access token is good, in seconds; then the refresh token gets the next one.
+    access_token_seconds: Positive = 15 * 60
+    # How long a person stays signed in, in seconds.
+    refresh_token_seconds: Positive = 30 * 24 * 3600
     # How long a link to play a film stays valid, in seconds.
     play_token_seconds: Positive = 6 * 3600
     # The ffmpeg program to use; unset, the one of the installed wheel, then the one on PATH.
@@ -95,6 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def access_token_lifetime(self) -> timedelta:
         return timedelta(seconds=self.access_token_seconds)
+
+    @property
+    def refresh_token_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.refresh_token_seconds)
 
     @property
     def play_token_lifetime(self) -> timedelta:

@@ -13,21 +13,6 @@ Email = Annotated[
 Password = Annotated[str, msgspec.Meta(min_length=8, max_length=128, pattern=r"^[^\x00]*$")]
 
 
-class Credentials(msgspec.Struct, forbid_unknown_fields=True):
-    """What a person signs in with."""
-
-    email: Annotated[str, msgspec.Meta(max_length=254, pattern=r"^[^\x00]*$")]
-    password: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
-
-
-class AccessToken(msgspec.Struct):
-    """A token for the Authorization header; `expires_in` counts seconds."""
-
-    access: str
-    expires_in: int
-    token_type: str = "Bearer"  # noqa: S105 - the scheme's name, no secret
-
-
 class Person(msgspec.Struct):
     """An account as its owner sees it."""
 
@@ -39,9 +24,3 @@ class Person(msgspec.Struct):
     @classmethod
     def of(cls, user: models.User) -> Self:
         return msgspec.convert(user, cls, from_attributes=True)
-
-
-class SignedIn(msgspec.Struct):
-    """Who the session cookie now stands for."""
-
-    user: Person

@@ -8,12 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.accounts.models import User
 from videoflix.accounts.passwords import NOBODY, hash_password, matches
 from videoflix.accounts.repository import UserRepository
-from videoflix.accounts.schemas import AccessToken
 from videoflix.platform.db import violated
 from videoflix.platform.identity import Role
 from videoflix.platform.problems import Conflict, SignInNeeded
-from videoflix.platform.tokens import Purpose, sign
-from videoflix.settings import settings
 
 
 class CredentialsRefused(SignInNeeded):
@@ -62,10 +59,3 @@ class Accounts:
         if user is None or not user.is_active:
             raise SignInNeeded
         return user
-
-
-def access_token(user: User) -> AccessToken:
-    """A fresh access token that names the person and their role."""
-    lifetime = settings.access_token_lifetime
-    token = sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value)
-    return AccessToken(access=token, expires_in=int(lifetime.total_seconds()))

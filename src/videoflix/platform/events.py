@@ -5,11 +5,12 @@ A notification carries a topic (`video:12`) and nothing else; whoever hears it r
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.settings import settings
@@ -17,6 +18,8 @@ from videoflix.settings import settings
 CHANNEL = "videoflix_events"
 RECONNECT_SECONDS = 1.0
 KEEPALIVE_SECONDS = 15.0
+
+FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ async def announce(session: AsyncSession, topic: str) -> None:
     await session.execute(
         text("select pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic}
     )
+    # This process need not wait for the echo.
+    event.listen(session.sync_session, "after_commit", lambda _: newsroom.ring(topic), once=True)
 
 
 class Newsroom:
@@ -33,6 +38,24 @@ class Newsroom:
 
     def __init__(self) -> None:
         self._subscribers: dict[str, set[asyncio.Event]] = {}
+        self._ears: dict[str, Callable[[str], None]] = {}
+        self._catch_up: list[Callable[[], Awaitable[None]]] = []
+
+    def pass_on(self, prefix: str, ear: Callable[[str], None]) -> None:
+        """Have a function called with every topic that begins so."""
+        self._ears[prefix] = ear
+
+    def on_connect(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Have a function called whenever listening begins: it reads what was missed."""
+        self._catch_up.append(catch_up)
+
+    def ring(self, topic: str) -> None:
+        """Pass on that there is news about a topic."""
+        for bell in self._subscribers.get(topic, ()):
+            bell.set()
+        for prefix, ear in self._ears.items():
+            if topic.startswith(prefix):
+                ear(topic)
 
     @contextmanager
     def subscribe(self, topic: str) -> Iterator[asyncio.Event]:
@@ -61,7 +84,7 @@ class Newsroom:
         while True:
             try:
                 await self._listen_once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except FAILURES as error:
                 logger.warning("event connection lost (%s), reconnecting", error)
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -70,6 +93,8 @@ class Newsroom:
         try:
             await connection.add_listener(CHANNEL, self._hear)
             self._ring_all()  # what was said while nobody listened
+            for catch_up in self._catch_up:
+                await catch_up()
             while not connection.is_closed():
                 await asyncio.sleep(KEEPALIVE_SECONDS)
                 await connection.execute("select 1", timeout=5)
@@ -77,8 +102,7 @@ class Newsroom:
             await connection.close(timeout=2)
 
     def _hear(self, connection: object, pid: int, channel: str, topic: object) -> None:
-        for bell in self._subscribers.get(str(topic), ()):
-            bell.set()
+        self.ring(str(topic))
 
     def _ring_all(self) -> None:
         for bells in self._subscribers.values():

@@ -17,10 +17,12 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from videoflix.platform.problems import Forbidden, SignInNeeded
+from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, verify
 from videoflix.settings import settings
 
 COOKIE = "access_token"
+REFRESH_COOKIE = "refresh_token"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -40,6 +42,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     user_id: int
     role: Role
+    sign_in_id: int
 
     def may(self, role: Role) -> bool:
         """Whether the person has this role or a higher one."""
@@ -77,9 +80,10 @@ def identity_of(token: str) -> Identity | None:
         return None
     try:
         claims = verify(Purpose.ACCESS, token)
-        return Identity(user_id=int(claims["sub"]), role=Role(claims["role"]))
+        identity = Identity(int(claims["sub"]), Role(claims["role"]), int(claims["sid"]))
     except (TokenRefused, KeyError, ValueError):
         return None
+    return None if identity.sign_in_id in revocations else identity
 
 
 def refuse_other_origins(connection: ASGIConnection[Any, Any, Any, Any]) -> None:

@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     """The `typ` claim: a token made for one purpose is refused for any other."""
 
     ACCESS = "access"
+    REFRESH = "refresh"
     PLAY = "play"
 
 
@@ -31,16 +32,19 @@ def _key() -> str:
 
 
 def sign(purpose: Purpose, subject: int, lifetime: timedelta, **claims: Any) -> str:
-    """A token about `subject` (a user's id) that expires after `lifetime`."""
+    """A token about `subject` (a user's id) that expires after `lifetime`.
+
+    Its `jti` is random unless the claims hold one.
+    """
     now = datetime.now(UTC)
     payload = {
+        "jti": uuid.uuid4().hex,
         **claims,
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": str(subject),
         "iat": now,
         "exp": now + lifetime,
-        "jti": uuid.uuid4().hex,
         "typ": purpose.value,
     }
     return jwt.encode(payload, _key(), ALGORITHM)

@@ -13,6 +13,7 @@ from videoflix.media.schemas import Piece, Timeline, Track
 from videoflix.media.service import Media
 from videoflix.platform.identity import Identity, Role
 from videoflix.platform.problems import Conflict, NotFound, SignInNeeded
+from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
 from videoflix.playback.hls import (
     MediaSegment,
@@ -60,7 +61,14 @@ class Playback:
         if not video.playable:
             raise NotPlayableYet(progress=video.progress)
         lifetime = settings.play_token_lifetime
-        token = sign(Purpose.PLAY, viewer.user_id, lifetime, video=video_id, role=viewer.role.value)
+        token = sign(
+            Purpose.PLAY,
+            viewer.user_id,
+            lifetime,
+            video=video_id,
+            role=viewer.role.value,
+            sid=viewer.sign_in_id,
+        )
         return PlayPass(
             master_url=f"/api/v1/videos/{video_id}/master.m3u8?token={token}",
             expires_at=datetime.now(UTC) + lifetime,
@@ -137,9 +145,12 @@ def ticket_holder(token: str, video_id: int) -> Identity:
         claims = verify(Purpose.PLAY, token)
         if claims["video"] != video_id:
             raise SignInNeeded("This link is for another film.")
-        return Identity(user_id=int(claims["sub"]), role=Role(claims["role"]))
+        holder = Identity(int(claims["sub"]), Role(claims["role"]), int(claims["sid"]))
+        if holder.sign_in_id in revocations:
+            raise SignInNeeded("You signed out; sign in and open the film again.")
     except (TokenRefused, KeyError, ValueError) as error:
         raise SignInNeeded("This link is no longer valid; open the film again.") from error
+    return holder
 
 
 def segments_of(track: Track) -> list[MediaSegment]:

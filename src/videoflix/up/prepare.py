@@ -11,16 +11,19 @@ from click import ClickException
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, CredentialsRefused, access_token
+from videoflix.accounts.service import Accounts, CredentialsRefused
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.problems import Problem
 from videoflix.platform.storage import media_storage
+from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 from videoflix.up.admin import add_admin, errors_as_sentences, migrate
 from videoflix.up.preparation import Prepared, Wishes
 from videoflix.up.recovery import hand_back_jobs
+
+DEVICE = "videoflix up"
 
 
 async def fulfil(wishes: Wishes) -> Prepared:
@@ -34,7 +37,7 @@ async def fulfil(wishes: Wishes) -> Prepared:
         admins = await users.get_many(
             User.role == Role.ADMIN, User.is_active.is_(True), order_by=("id", False)
         )
-        token = access_token(admins[0]).access if admins else None
+        token = (await Sessions(session).open(admins[0], DEVICE)).access if admins else None
     return Prepared(first_start=first_start, jobs_handed_back=handed_back, token=token)
 
 

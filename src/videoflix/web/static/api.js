@@ -10,7 +10,20 @@ export class Refused extends Error {
   }
 }
 
-async function call(method, path, body) {
+// One renewal at a time, however many calls found the session expired.
+let renewal = null;
+
+function renew() {
+  renewal ??= fetch(`${BASE}/auth/session/refresh`, { method: "POST", credentials: "same-origin" })
+    .then((response) => response.ok, () => false)
+    .finally(() => { renewal = null; });
+  return renewal;
+}
+
+// Event streams and uploads cannot be repeated half-way: keep the session fresh while the page is open.
+setInterval(renew, 10 * 60 * 1000);
+
+async function call(method, path, body, again = true) {
   const options = { method, headers: {}, credentials: "same-origin" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
@@ -23,6 +36,10 @@ async function call(method, path, body) {
     throw new Refused({ detail: "The server cannot be reached; check your connection." }, 0);
   }
   if (response.status === 204) return null;
+  const isSigningIn = method === "POST" && path.startsWith("/auth/");
+  if (response.status === 401 && again && !isSigningIn && await renew()) {
+    return call(method, path, body, false);
+  }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Refused(answer, response.status);
   return answer;

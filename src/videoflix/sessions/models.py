@@ -1,0 +1,31 @@
+"""Tables of the sign-ins."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.accounts.models import User
+from videoflix.platform.db import Record
+
+
+class SignIn(Record):
+    """A sign-in on one device, and the family of refresh tokens that keeps it alive."""
+
+    __tablename__ = "sign_in"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    device: Mapped[str] = mapped_column(String(200))
+    expires_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None, index=True)
+
+
+class RefreshToken(Record):
+    """A refresh token by its `jti`; once used it is kept, so that a replay is noticed."""
+
+    __tablename__ = "refresh_token"
+
+    sign_in_id: Mapped[int] = mapped_column(ForeignKey(SignIn.id, ondelete="CASCADE"), index=True)
+    jti: Mapped[str] = mapped_column(String(32), unique=True)
+    used_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -1,0 +1,87 @@
+"""All SQL of the sign-ins."""
+
+from datetime import datetime, timedelta
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import func, select, update
+
+from videoflix.accounts.models import User
+from videoflix.sessions.models import RefreshToken, SignIn
+
+
+class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
+    """Sign-ins, open and ended."""
+
+    model_type = SignIn
+
+    async def open_of(self, user_id: int) -> list[SignIn]:
+        """A person's open sign-ins, the latest used first."""
+        return list(
+            await self.session.scalars(
+                select(SignIn)
+                .where(
+                    SignIn.user_id == user_id,
+                    SignIn.ended_at.is_(None),
+                    SignIn.expires_at > func.now(),
+                )
+                .order_by(SignIn.last_seen_at.desc(), SignIn.id.desc())
+            )
+        )
+
+    async def end(self, user_id: int, *, only: int | None = None) -> list[int]:
+        """End a person's open sign-ins, or one of them; the ids of those that were open."""
+        statement = update(SignIn).where(SignIn.user_id == user_id, SignIn.ended_at.is_(None))
+        if only is not None:
+            statement = statement.where(SignIn.id == only)
+        ended = await self.session.scalars(
+            statement.values(ended_at=func.now()).returning(SignIn.id)
+        )
+        return list(ended)
+
+    async def ended_since(self, span: timedelta) -> list[int]:
+        """Sign-ins that ended lately: their access tokens may not have expired yet."""
+        return list(
+            await self.session.scalars(select(SignIn.id).where(SignIn.ended_at > func.now() - span))
+        )
+
+
+class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
+    """Refresh tokens, fresh and used."""
+
+    model_type = RefreshToken
+
+    async def use(self, jti: str) -> bool:
+        """Mark a fresh token as used; False when it was used before, or is unknown."""
+        used = await self.session.scalar(
+            update(RefreshToken)
+            .where(RefreshToken.jti == jti, RefreshToken.used_at.is_(None))
+            .values(used_at=func.now())
+            .returning(RefreshToken.id)
+        )
+        return used is not None
+
+    async def used_within(self, jti: str, span: timedelta) -> bool:
+        """Whether the token was used for the first time so lately."""
+        found = await self.session.scalar(
+            select(RefreshToken.id).where(
+                RefreshToken.jti == jti, RefreshToken.used_at > func.now() - span
+            )
+        )
+        return found is not None
+
+    async def family_of(self, jti: str) -> tuple[SignIn, User] | None:
+        """The sign-in a token belongs to, and its person."""
+        row = (
+            await self.session.execute(
+                select(SignIn, User)
+                .join(RefreshToken, RefreshToken.sign_in_id == SignIn.id)
+                .join(User, User.id == SignIn.user_id)
+                .where(RefreshToken.jti == jti)
+            )
+        ).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def database_time(self) -> datetime:
+        """What time it is for every process."""
+        now: datetime = (await self.session.scalars(select(func.now()))).one()
+        return now

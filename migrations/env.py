@@ -14,6 +14,7 @@ from videoflix.media import models as media_models
 from videoflix.platform import mail as mail_models
 from videoflix.platform.queue import clock as clock_models
 from videoflix.platform.queue import incidents as incident_models
+from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
 from videoflix.settings import settings
 
@@ -24,6 +25,7 @@ MODELS = [
     incident_models,
     mail_models,
     media_models,
+    registration_models,
     session_models,
 ]
 

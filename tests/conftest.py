@@ -15,6 +15,7 @@ from videoflix.app import create_app
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
+from videoflix.platform.revocations import revocations
 from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
@@ -94,6 +95,7 @@ async def admin(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.Asy
 async def committed(database: None) -> AsyncGenerator[None]:
     """For what needs real commits (other connections, NOTIFY): all rows go afterwards."""
     yield
+    revocations._until.clear()  # numbers begin again
     async with transaction() as session:
         tables = await session.scalars(
             text(

@@ -32,6 +32,7 @@ from videoflix.platform.problems import (
 from videoflix.platform.revocations import revocations
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api import PlaybackController
+from videoflix.registration.api import RegistrationController
 from videoflix.sessions.api import AuthController
 from videoflix.sessions.service import recently_ended
 from videoflix.web.api import page_handlers
@@ -39,6 +40,7 @@ from videoflix.web.openapi import add_docs_policy, render_plugins
 
 CONTROLLERS = [
     AuthController,
+    RegistrationController,
     MeController,
     VideoController,
     UploadController,

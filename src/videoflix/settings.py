@@ -45,6 +45,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     access_token_seconds: Positive = 15 * 60
     # How long a person stays signed in, in seconds.
     refresh_token_seconds: Positive = 30 * 24 * 3600
+    # Whether a new account has to confirm its e-mail address before it can be used: true or false.
+    activation_required: bool = True
+    # Page that mailed links to confirm an address open, with {uid} and {token}; unset, our own.
+    activation_url: str = ""
+    # Page that mailed links to choose a new password open; unset, our own.
+    password_reset_url: str = ""
+    # Page that mailed links to confirm a changed address open; unset, our own.
+    email_confirm_url: str = ""
     # How long a link to play a film stays valid, in seconds.
     play_token_seconds: Positive = 6 * 3600
     # The ffmpeg program to use; unset, the one of the installed wheel, then the one on PATH.
@@ -88,6 +96,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def media_url(self) -> str:
         return self.storage_url or (self.videoflix_home / "media").absolute().as_uri()
+
+    @property
+    def activation_link(self) -> str:
+        return self.activation_url or f"{self.site_url}/#/activate/{{token}}"
+
+    @property
+    def password_reset_link(self) -> str:
+        return self.password_reset_url or f"{self.site_url}/#/reset/{{token}}"
+
+    @property
+    def email_confirm_link(self) -> str:
+        return self.email_confirm_url or f"{self.site_url}/#/confirm-email/{{token}}"
 
     @property
     def worker_reap_seconds(self) -> float:

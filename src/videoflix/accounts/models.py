@@ -1,5 +1,7 @@
 """Tables of the accounts."""
 
+from datetime import datetime
+
 from sqlalchemy import Index, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -8,7 +10,10 @@ from videoflix.platform.identity import Role
 
 
 class User(Record):
-    """A person with an account; the e-mail address is unique whatever its case."""
+    """A person with an account; the e-mail address is unique whatever its case.
+
+    Signing in takes a confirmed address; staff switch an account off by `is_active`.
+    """
 
     __tablename__ = "user_account"
 
@@ -17,5 +22,6 @@ class User(Record):
     password_hash: Mapped[str]
     role: Mapped[Role] = mapped_column(default=Role.VIEWER)
     is_active: Mapped[bool] = mapped_column(default=True)
+    confirmed_at: Mapped[datetime | None] = mapped_column(default=None)
 
     __table_args__ = (Index("uq_user_account_email", func.lower(email), unique=True),)

@@ -48,6 +48,11 @@ async function call(method, path, body, again = true) {
 export const me = () => call("GET", "/me");
 export const signIn = (email, password) => call("POST", "/auth/session", { email, password });
 export const signOut = () => call("DELETE", "/auth/session");
+export const register = (account) => call("POST", "/auth/register", account);
+export const forgot = ({ email }) => call("POST", "/auth/password/forgot", { email });
+export const activate = (token) => call("POST", "/auth/activate", { token });
+export const reset = (token, password) => call("POST", "/auth/password/reset", { token, password });
+export const confirmEmail = (token) => call("POST", "/auth/email/confirm", { token });
 export const videos = (limit, offset) => call("GET", `/videos?limit=${limit}&offset=${offset}`);
 export const video = (id) => call("GET", `/videos/${id}`);
 export const play = (id) => call("POST", `/videos/${id}/play`);

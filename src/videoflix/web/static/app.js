@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
+import { openGate, wayOf } from "./gate.js";
 import { openPlayer } from "./player.js";
 import { openUpload } from "./upload.js";
 
@@ -141,6 +142,11 @@ function showProblem(refusal) {
 }
 
 function route() {
+  const gate = wayOf(location.hash);
+  if (gate) {
+    bar.hidden = true;
+    return openGate(show("gate-view"), gate);
+  }
   if (!person) return showSignIn();
   bar.hidden = false;
   document.getElementById("open-upload").hidden = !isEditor();

@@ -1,0 +1,121 @@
+"""Registering and mailed links over HTTP; answers never tell whether an address is known."""
+
+from typing import Any
+
+from litestar import Controller, Request, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
+
+from videoflix.platform.identity import signed_in
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.web import service
+from videoflix.registration.schemas import (
+    Accepted,
+    Address,
+    EmailChange,
+    MailedToken,
+    NewAccount,
+    PasswordChange,
+    PasswordReset,
+)
+from videoflix.registration.service import LinkSpent, PasswordWrong, Registration
+
+
+class RegistrationController(Controller):
+    path = "/auth"
+    tags = ("Accounts",)
+    dependencies = {"registration": service(Registration)}
+
+    @post("/register", summary="Register", status_code=HTTP_202_ACCEPTED)
+    async def register(
+        self, registration: NamedDependency[Registration], data: JSONBody[NewAccount]
+    ) -> Accepted:
+        """Ask for an account; a mail says how it goes on."""
+        await registration.register(data)
+        return Accepted("Read your mail: it says how it goes on.")
+
+    @post(
+        "/activate",
+        summary="Confirm an address",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(LinkSpent),
+    )
+    async def activate(
+        self, registration: NamedDependency[Registration], data: JSONBody[MailedToken]
+    ) -> None:
+        """Confirm the address with the mailed token; then signing in works."""
+        await registration.activate(data.token)
+
+    @post("/activate/resend", summary="Mail the confirmation again", status_code=HTTP_202_ACCEPTED)
+    async def resend(
+        self, registration: NamedDependency[Registration], data: JSONBody[Address]
+    ) -> Accepted:
+        """Mail the link again; the one before stops working."""
+        await registration.resend(data.email)
+        return Accepted("If this address waits for its confirmation, a new link is on its way.")
+
+    @post("/password/forgot", summary="Ask for a new password", status_code=HTTP_202_ACCEPTED)
+    async def forgot_password(
+        self, registration: NamedDependency[Registration], data: JSONBody[Address]
+    ) -> Accepted:
+        """Mail a link to choose a new password."""
+        await registration.forgot(data.email)
+        return Accepted("If somebody has this address, a link is on its way.")
+
+    @post(
+        "/password/reset",
+        summary="Choose a new password by a link",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(LinkSpent),
+    )
+    async def reset_password(
+        self, registration: NamedDependency[Registration], data: JSONBody[PasswordReset]
+    ) -> None:
+        """Choose a new password with the mailed token; you are signed out everywhere."""
+        await registration.reset(data.token, data.password)
+
+    @post(
+        "/password/change",
+        summary="Change the password",
+        guards=[signed_in],
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(SignInNeeded, PasswordWrong),
+    )
+    async def change_password(
+        self,
+        request: Request[Any, Any, Any],
+        registration: NamedDependency[Registration],
+        data: JSONBody[PasswordChange],
+    ) -> None:
+        """Change your password; you are signed out everywhere."""
+        await registration.change_password(request.user.user_id, data.current, data.password)
+
+    @post(
+        "/email/change",
+        summary="Change the e-mail address",
+        guards=[signed_in],
+        status_code=HTTP_202_ACCEPTED,
+        responses=problems(SignInNeeded, PasswordWrong),
+    )
+    async def change_email(
+        self,
+        request: Request[Any, Any, Any],
+        registration: NamedDependency[Registration],
+        data: JSONBody[EmailChange],
+    ) -> Accepted:
+        """Ask for another address; it counts once the mailed link was opened."""
+        await registration.change_email(request.user.user_id, data.password, data.email)
+        return Accepted("If nobody uses this address, a link to confirm it is on its way.")
+
+    @post(
+        "/email/confirm",
+        summary="Confirm the new address",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(LinkSpent),
+    )
+    async def confirm_email(
+        self, registration: NamedDependency[Registration], data: JSONBody[MailedToken]
+    ) -> None:
+        """Confirm the new address with the mailed token."""
+        await registration.confirm_email(data.token)

@@ -1,0 +1,33 @@
+"""Tables of what people prove by mail."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.accounts.models import User
+from videoflix.platform.db import Record
+
+
+class Proof(StrEnum):
+    """What the holder of a mailed token may do: a token made for one is refused for the others."""
+
+    ACTIVATE = "activate"
+    RESET_PASSWORD = "reset-password"  # noqa: S105 - a purpose, no secret
+    CHANGE_EMAIL = "change-email"
+
+
+class MailToken(Record):
+    """A token that was mailed, as its SHA-256; it works once, for one purpose, until it expires.
+
+    `email` is the address it proves.
+    """
+
+    __tablename__ = "mail_token"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    proof: Mapped[Proof]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(254))
+    expires_at: Mapped[datetime]

@@ -26,10 +26,10 @@ class Behaviour:
         self.mourn: Callable[[Count], Awaitable[None]] | None = None
 
 
-async def run_jobs(concurrency: int = 1) -> None:
-    """Work until no job of the queue `counting` can be done now."""
+async def run_jobs(concurrency: int = 1, queue_name: str = "counting") -> None:
+    """Work until no job of a queue can be done now."""
     await queue.run_worker_async(
-        queues=["counting"],
+        queues=[queue_name],
         wait=False,
         listen_notify=False,
         install_signal_handlers=False,

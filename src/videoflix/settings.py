@@ -6,7 +6,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -21,6 +21,28 @@ def _default_home() -> Path:
     if sys.platform == "linux" and os.geteuid() == 0:
         return Path("/var/lib/videoflix")
     return platformdirs.user_data_path("videoflix", appauthor=False)
+
+
+class SmtpServer:
+    """A mail server: smtp://user:password@host:587 or smtps://user:password@host.
+
+    Raises ValueError for anything else.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise ValueError("expected smtp://user:password@host:587 or smtps://user:password@host")
+        self.host = parts.hostname
+        self.user = unquote(parts.username or "")
+        self.password = unquote(parts.password or "")
+        self.implicit_tls = parts.scheme == "smtps"
+        self.port = parts.port or (465 if self.implicit_tls else 587 if self.password else 25)
+
+    @property
+    def must_start_tls(self) -> bool:
+        """Whether a password would be readable on the way without STARTTLS."""
+        return bool(self.password) and not self.implicit_tls
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
@@ -45,6 +67,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     access_token_seconds: Positive = 15 * 60
     # How long a person stays signed in, in seconds.
     refresh_token_seconds: Positive = 30 * 24 * 3600
+    # smtp://user:password@host:587 (STARTTLS) or smtps://…; unset, mails are only kept, see /mail.
+    smtp_url: SmtpServer | None = None
+    # Whom mails come from; unset, noreply at the host of SITE_URL.
+    mail_from: str = ""
+    # The name of the site, in mails.
+    site_name: str = "Videoflix"
     # Whether a new account has to confirm its e-mail address before it can be used: true or false.
     activation_required: bool = True
     # Page that mailed links to confirm an address open, with {uid} and {token}; unset, our own.
@@ -96,6 +124,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def media_url(self) -> str:
         return self.storage_url or (self.videoflix_home / "media").absolute().as_uri()
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain that vouches for our mails."""
+        address = self.mail_from.rpartition("@")[2].rstrip("> ")
+        return address or urlsplit(self.site_url).hostname or "localhost"
+
+    @property
+    def mail_sender(self) -> str:
+        return self.mail_from or f"{self.site_name} <noreply@{self.mail_domain}>"
 
     @property
     def activation_link(self) -> str:
@@ -157,6 +195,8 @@ def _from_text(kind: type[Any], value: str) -> Any:
     """Kinds msgspec does not read from text by itself: paths and time zones."""
     if kind is Path:
         return Path(value).expanduser().absolute()
+    if kind is SmtpServer:
+        return SmtpServer(value)
     try:
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from conftest import PASSWORD
+from postbox import Postbox
 from postgres import HOME
 from videoflix.settings import settings
 
@@ -35,6 +36,7 @@ class Site(msgspec.Struct):
     home: Path
     environment: dict[str, str]
     api_pid: int
+    postbox: Postbox
 
     def client(self) -> httpx.Client:
         """A client that is signed in as the admin."""
@@ -89,11 +91,13 @@ def site(database: None) -> Iterator[Site]:
     home = HOME / "journeys"
     home.mkdir()
     port = free_port()
+    postbox = Postbox(free_port())
     environment = os.environ | {
         "VIDEOFLIX_HOME": str(home),
         "DATABASE_URL": own_database(),
         "SITE_URL": f"http://127.0.0.1:{port}",
         "VIDEOFLIX_PASSWORD": PASSWORD,
+        "SMTP_URL": f"smtp://127.0.0.1:{postbox.port}",
     }
     cli = [sys.executable, "-m", "videoflix.cli"]
     run_to_end([*cli, "migrate"], environment)
@@ -105,12 +109,13 @@ def site(database: None) -> Iterator[Site]:
         [*cli, "worker", "--role", "transcode"],
     ]
     with ExitStack() as stack:
+        stack.enter_context(postbox.running())
         processes = [subprocess.Popen(command, env=environment) for command in commands]
         for process in processes:
             stack.callback(stop, process)
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(url)
-        yield Site(url, ADMIN, PASSWORD, home, environment, processes[0].pid)
+        yield Site(url, ADMIN, PASSWORD, home, environment, processes[0].pid, postbox)
 
 
 def run_to_end(command: list[str], environment: dict[str, str]) -> None:

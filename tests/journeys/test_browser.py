@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
@@ -215,3 +216,45 @@ def test_api_docs_render_offline(page: Page, path: str) -> None:
     )
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"api{path.replace('/', '-')}.png")
+
+
+def link_in(text: str) -> str:
+    found = re.search(r"https?://\S+", text)
+    assert found, text
+    return found[0]
+
+
+def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Site) -> None:
+    """With a real mail server: what is clicked are the links of the mails."""
+    email, password = "grace@example.org", "a first good password"
+    page.goto("/")
+    page.get_by_role("link", name="Create an account").click()
+    shoot(page, "register")
+    page.get_by_label("Name").fill("Grace")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("New password").fill(password)
+    page.get_by_role("button", name="Create the account").click()
+    expect(page.get_by_role("status")).to_contain_text("Read your mail")
+    page.goto(link_in(site.postbox.newest("Confirm your e-mail address")))
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("status")).to_contain_text("You can sign in now")
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+    with httpx.Client(base_url=site.url) as forgetful:
+        forgetful.post("/api/v1/auth/password/forgot", json={"email": email})
+    page.goto(link_in(site.postbox.newest("Choose a new password")))
+    shoot(page, "new-password")
+    page.get_by_label("New password").fill("a second good password")
+    page.get_by_role("button", name="Save the password").click()
+    expect(page.get_by_role("status")).to_contain_text("Your new password is saved")
+    page.get_by_role("link", name="Sign in").click()
+    page.reload()
+    expect(page.get_by_label("E-mail")).to_be_visible()
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill("a second good password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()

@@ -84,10 +84,15 @@ async def test_incidents_of_the_last_day_are_counted(
 async def test_kept_mail_is_for_admins(
     admin: httpx.AsyncClient, editor: httpx.AsyncClient, session: AsyncSession
 ) -> None:
-    await post_mail(session, "ada@example.org", "Hello", "Welcome.")
+    await post_mail(
+        session, to="ada@example.org", letter="password-changed", values={"url": "https://x/"}
+    )
     await session.commit()
     assert (await editor.get("/api/v1/operations/mail")).status_code == 403
     page = (await admin.get("/api/v1/operations/mail")).json()
     assert page["total"] == 1
     mail = page["items"][0]
-    assert (mail["to"], mail["subject"], mail["sent_at"]) == ("ada@example.org", "Hello", None)
+    assert (mail["to"], mail["sent_at"], mail["failure"]) == ("ada@example.org", None, None)
+    assert mail["subject"] == "Your password was changed"
+    assert "https://x/" in mail["text"]
+    assert "https://x/" in mail["html"]

@@ -19,6 +19,7 @@ class User(Record):
 
     email: Mapped[str] = mapped_column(String(254))
     name: Mapped[str] = mapped_column(String(100), default="")
+    language: Mapped[str] = mapped_column(String(5), default="en")
     password_hash: Mapped[str]
     role: Mapped[Role] = mapped_column(default=Role.VIEWER)
     is_active: Mapped[bool] = mapped_column(default=True)

@@ -19,7 +19,14 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return await self.get_one_or_none(func.lower(User.email) == email.lower())
 
     async def enter(
-        self, *, email: str, name: str, password_hash: str, role: Role, confirmed: bool
+        self,
+        *,
+        email: str,
+        name: str,
+        language: str,
+        password_hash: str,
+        role: Role,
+        confirmed: bool,
     ) -> User | None:
         """A new person, or None when somebody has the address: the index decides, in one step."""
         found: User | None = await self.session.scalar(
@@ -27,6 +34,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
             .values(
                 email=email,
                 name=name,
+                language=language,
                 password_hash=password_hash,
                 role=role,
                 is_active=True,

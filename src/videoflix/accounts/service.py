@@ -42,6 +42,7 @@ class Accounts:
         email: str,
         password: str,
         name: str = "",
+        language: str = "en",
         role: Role = Role.VIEWER,
         confirmed: bool,
     ) -> User | None:
@@ -49,6 +50,7 @@ class Accounts:
         return await self.users.enter(
             email=normalized(email),
             name=name,
+            language=language,
             password_hash=await hash_password(password),
             role=role,
             confirmed=confirmed,

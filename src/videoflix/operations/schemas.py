@@ -77,14 +77,19 @@ class Overview(msgspec.Struct):
 
 
 class KeptMail(msgspec.Struct):
-    """A mail of this installation; `sent_at` is empty while it was only kept."""
+    """A mail of this installation; `sent_at` is empty while it waits or was only kept.
+
+    `failure` says why the mail server never will take it. What was sent has no text any more.
+    """
 
     id: int
     to: str
     subject: str
     text: str
+    html: str
     created_at: datetime
     sent_at: datetime | None
+    failure: str | None
 
 
 class KeptMailPage(Page[KeptMail]):

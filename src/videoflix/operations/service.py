@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.metadata import version
 
+import msgspec
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -99,8 +100,18 @@ class Operations:
         """Mails, newest first, and how many there are."""
         found, total = await self.mails.newest(page)
         return [
-            KeptMail(
-                mail.id, mail.recipient, mail.subject, mail.text, mail.created_at, mail.sent_at
+            msgspec.convert(
+                {
+                    "id": mail.id,
+                    "to": mail.recipient,
+                    "subject": mail.subject,
+                    "text": mail.text,
+                    "html": mail.html,
+                    "created_at": mail.created_at,
+                    "sent_at": mail.sent_at,
+                    "failure": mail.failure,
+                },
+                KeptMail,
             )
             for mail in found
         ], total

@@ -1,6 +1,6 @@
 """Shapes of registering, and of proving an address by mail."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
     password: Password
     name: Name = ""
+    language: Literal["en", "de"] = "en"
 
 
 class Accepted(msgspec.Struct):

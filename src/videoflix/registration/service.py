@@ -50,6 +50,7 @@ class Registration:
             email=new.email,
             password=new.password,
             name=new.name,
+            language=new.language,
             confirmed=not settings.activation_required,
         )
         await enqueue(self.session, WriteToRegistrant(email=new.email))
@@ -95,12 +96,7 @@ class Registration:
         except EmailTaken as error:
             raise LinkSpent from error  # who has it is nobody's business
         await self.tokens.void(user.id)
-        await post_mail(
-            self.session,
-            old,
-            "Your e-mail address was changed",
-            f"Your account now uses another address.\n\nIf this was not you: {settings.site_url}/",
-        )
+        await self._write(user, "address-changed", to=old)
 
     async def write_to_registrant(self, email: str) -> None:
         """Mail what a registration leads to."""
@@ -109,22 +105,10 @@ class Registration:
             return
         if user.confirmed_at is not None:
             if settings.activation_required:
-                await post_mail(
-                    self.session,
-                    user.email,
-                    "You already have an account",
-                    "Somebody, probably you, wanted to register with this address.\n\n"
-                    f"You have an account already; sign in: {settings.site_url}/\n",
-                )
+                await self._write(user, "already-registered", url=f"{settings.site_url}/")
             return
         token = await self._issue(user, Proof.ACTIVATE, user.email, ACTIVATION_LIFETIME)
-        await post_mail(
-            self.session,
-            user.email,
-            "Confirm your e-mail address",
-            "Open this link to confirm your address:\n\n"
-            f"{link(settings.activation_link, user, token)}\n",
-        )
+        await self._write(user, "confirm-address", url=link(settings.activation_link, user, token))
 
     async def write_reset(self, email: str) -> None:
         """Mail a link to choose a new password."""
@@ -132,12 +116,8 @@ class Registration:
         if user is None or not user.is_active:
             return
         token = await self._issue(user, Proof.RESET_PASSWORD, user.email, RESET_LIFETIME)
-        await post_mail(
-            self.session,
-            user.email,
-            "Choose a new password",
-            "Open this link within an hour to choose a new password:\n\n"
-            f"{link(settings.password_reset_link, user, token)}\n",
+        await self._write(
+            user, "reset-password", url=link(settings.password_reset_link, user, token)
         )
 
     async def write_to_new_address(self, user_id: int, email: str) -> None:
@@ -146,12 +126,16 @@ class Registration:
         if await self.accounts.by_email(email):
             return
         token = await self._issue(user, Proof.CHANGE_EMAIL, email, ACTIVATION_LIFETIME)
+        url = link(settings.email_confirm_link, user, token)
+        await self._write(user, "confirm-new-address", to=email, url=url)
+
+    async def _write(self, user: User, letter: str, *, to: str = "", url: str = "") -> None:
         await post_mail(
             self.session,
-            email,
-            "Confirm your new e-mail address",
-            "Open this link to use this address from now on:\n\n"
-            f"{link(settings.email_confirm_link, user, token)}\n",
+            to=to or user.email,
+            letter=letter,
+            language=user.language,
+            values={"name": user.name, "url": url},
         )
 
     async def _issue(self, user: User, proof: Proof, email: str, lifetime: timedelta) -> str:
@@ -177,13 +161,7 @@ class Registration:
         await self.accounts.set_password(user, password)
         await self.tokens.void(user.id)
         await self.sessions.end_all(user.id)
-        await post_mail(
-            self.session,
-            user.email,
-            "Your password was changed",
-            "You are signed out everywhere; sign in with the new password.\n\n"
-            f"If this was not you, choose another one at once: {settings.site_url}/\n",
-        )
+        await self._write(user, "password-changed", url=f"{settings.site_url}/")
 
 
 def link(template: str, user: User, token: str) -> str:

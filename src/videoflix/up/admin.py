@@ -31,14 +31,6 @@ UNREACHABLE = (
     InterfaceError,
     OperationalError,
 )
-WELCOME_SUBJECT = "You are an administrator of Videoflix"
-WELCOME = """Hello,
-
-you may now upload films, look after the installation and invite others.
-
-Watch and upload: {url}/
-State of the installation: {url}/admin
-"""
 
 
 class NewAdmin(msgspec.Struct):
@@ -68,7 +60,8 @@ async def add_admin(session: AsyncSession, email: str, password: str, name: str 
     user = await Accounts(session).create_user(
         email=new.email, password=new.password, name=new.name, role=Role.ADMIN
     )
-    await post_mail(session, user.email, WELCOME_SUBJECT, WELCOME.format(url=settings.site_url))
+    url = f"{settings.site_url}/admin"
+    await post_mail(session, to=user.email, letter="welcome-admin", values={"url": url})
     return user
 
 

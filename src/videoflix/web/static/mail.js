@@ -15,6 +15,11 @@ function linked(text) {
   });
 }
 
+function fate(mail) {
+  if (mail.failure) return `The mail server refused it: ${mail.failure}`;
+  return `Sent ${ago(mail.sent_at)}; its text is not kept.`;
+}
+
 function letter(mail) {
   const made = document.createElement("details");
   made.className = "letter";
@@ -26,7 +31,7 @@ function letter(mail) {
     summary.append(part);
   }
   const body = document.createElement("p");
-  body.append(...linked(mail.text));
+  body.append(...linked(mail.text || fate(mail)));
   made.append(summary, body);
   return made;
 }

@@ -1,0 +1,74 @@
+"""Makes a letter's subject, text and HTML from its words (letters/*.toml) and one layout."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from videoflix.settings import settings
+
+LETTERS = Path(__file__).parent / "letters"
+LANGUAGES = ("en", "de")
+
+
+class Composed(msgspec.Struct, frozen=True):
+    """A letter ready to be sent."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a letter says in one language; `button` is empty when it links to nothing."""
+
+    subject: str
+    lines: list[str]
+    button: str = ""
+
+
+_plain = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - plain text
+_layouts = Environment(
+    loader=FileSystemLoader(LETTERS),
+    undefined=StrictUndefined,
+    autoescape=select_autoescape(),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@cache
+def _words(language: str) -> dict[str, Words]:
+    content: dict[str, Any] = tomllib.loads((LETTERS / f"{language}.toml").read_text())
+    return msgspec.convert(content, dict[str, Words])
+
+
+def compose(letter: str, language: str, values: Mapping[str, str]) -> Composed:
+    """A letter in a language, in English if there is none in that one.
+
+    `values` fill the letter's blanks; `url` is where its button leads. Raises KeyError for an
+    unknown letter and jinja2.UndefinedError for a blank without a value.
+    """
+    words = _words(language if language in LANGUAGES else LANGUAGES[0])[letter]
+    blanks = {"name": "", "site": settings.site_name, **values}
+    subject = " ".join(_fill(words.subject, blanks).split())  # one line, whatever they hold
+    filled = {
+        **blanks,
+        "language": language,
+        "subject": subject,
+        "lines": [_fill(line, blanks) for line in words.lines],
+        "button": words.button,
+    }
+    return Composed(
+        subject=subject,
+        text=_layouts.get_template("layout.txt").render(filled).strip() + "\n",
+        html=_layouts.get_template("layout.html").render(filled),
+    )
+
+
+def _fill(words: str, blanks: Mapping[str, str]) -> str:
+    return _plain.from_string(words).render(blanks)

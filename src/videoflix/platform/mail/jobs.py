@@ -1,0 +1,78 @@
+"""Hands mails to the mail server (RFC 5321), by a job that tries again for a day."""
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+import aiosmtplib
+
+from videoflix.platform.db import transaction
+from videoflix.platform.mail.models import Mail
+from videoflix.platform.mail.post import SendMail
+from videoflix.platform.queue import completing, handles
+from videoflix.settings import SmtpServer, settings
+
+TIMEOUT_SECONDS = 10.0
+PERMANENT = 500
+
+
+@handles(SendMail)
+async def send(job: SendMail) -> None:
+    async with transaction() as session:
+        mail = await session.get(Mail, job.mail_id)
+        if mail is None or mail.sent_at or mail.failure or settings.smtp_url is None:
+            return
+        message = _message(mail)
+    failure = await deliver(settings.smtp_url, message)
+    async with completing() as session:
+        mail = await session.get_one(Mail, job.mail_id)
+        mail.failure = failure
+        if failure is None:
+            mail.sent_at = datetime.now(UTC)
+        mail.text = mail.html = ""  # its links are secrets
+
+
+async def deliver(server: SmtpServer, message: EmailMessage) -> str | None:
+    """Give a message to the server; why it never will take it, or None when it did.
+
+    Raises aiosmtplib.SMTPException or OSError when another attempt may help.
+    """
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        username=server.user or None,
+        password=server.password or None,
+        use_tls=server.implicit_tls,
+        start_tls=True if server.must_start_tls else None,  # None: when the server offers it
+        timeout=TIMEOUT_SECONDS,
+    )
+    try:
+        async with client:
+            await client.send_message(message)
+    except aiosmtplib.SMTPRecipientsRefused as refused:
+        return _if_permanent(refused, refused.recipients[0])
+    except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as refused:
+        return _if_permanent(refused, refused)
+    return None
+
+
+def _if_permanent(error: aiosmtplib.SMTPException, answer: aiosmtplib.SMTPResponseException) -> str:
+    """The server's own words, if it means never (5xx). Raises the error again otherwise."""
+    if answer.code < PERMANENT:
+        raise error
+    return f"{answer.code} {answer.message}"
+
+
+def _message(mail: Mail) -> EmailMessage:
+    """The mail for the wire; its Message-ID stays the same however often it is sent."""
+    message = EmailMessage()
+    message["From"] = settings.mail_sender
+    message["To"] = mail.recipient
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(mail.created_at)
+    made = int(mail.created_at.timestamp())
+    message["Message-ID"] = f"<mail-{mail.id}-{made}@{settings.mail_domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message

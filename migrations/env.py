@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from videoflix.accounts import models as accounts_models
 from videoflix.catalog import models as catalog_models
 from videoflix.media import models as media_models
+from videoflix.platform import throttle as throttle_models
 from videoflix.platform.mail import models as mail_models
 from videoflix.platform.queue import clock as clock_models
 from videoflix.platform.queue import incidents as incident_models
@@ -27,6 +28,7 @@ MODELS = [
     media_models,
     registration_models,
     session_models,
+    throttle_models,
 ]
 
 

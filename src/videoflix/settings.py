@@ -4,6 +4,8 @@ import hashlib
 import os
 import sys
 from datetime import timedelta
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlsplit
@@ -63,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     site_url: str = "http://127.0.0.1:8000"
     # Signs tokens; at least 32 characters. Unset, a random one kept in VIDEOFLIX_HOME.
     secret_key: str = ""
+    # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
+    trusted_proxies: str = ""
     # How long an access token is good, in seconds; then the refresh token gets the next one.
     access_token_seconds: Positive = 15 * 60
     # How long a person stays signed in, in seconds.
@@ -124,6 +128,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def media_url(self) -> str:
         return self.storage_url or (self.videoflix_home / "media").absolute().as_uri()
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of TRUSTED_PROXIES. Raises SystemExit with a sentence."""
+        return _networks(self.trusted_proxies)
 
     @property
     def mail_domain(self) -> str:
@@ -189,6 +198,14 @@ def socket_directory(postgres_home: Path) -> Path:
         return beside_data
     digest = hashlib.sha256(str(postgres_home).encode()).hexdigest()[:16]
     return Path("/tmp") / f"videoflix-{digest}"  # noqa: S108 - the folder itself is owned and closed
+
+
+@cache
+def _networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in listed.split(",") if part.strip())
+    except ValueError as error:
+        sys.exit(f"TRUSTED_PROXIES is wrong: {error}.")
 
 
 def _from_text(kind: type[Any], value: str) -> Any:

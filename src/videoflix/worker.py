@@ -9,12 +9,22 @@ import logging
 from procrastinate.exceptions import ConnectorException
 
 from videoflix.media import jobs as media_jobs
+from videoflix.platform import throttle
 from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.scratch import sweep_scratch
 from videoflix.registration import jobs as registration_jobs
 
-__all__ = ["ROLES", "mail_jobs", "media_jobs", "prune", "queue", "registration_jobs", "run"]
+__all__ = [
+    "ROLES",
+    "mail_jobs",
+    "media_jobs",
+    "prune",
+    "queue",
+    "registration_jobs",
+    "run",
+    "throttle",
+]
 
 CONNECT_AGAIN_SECONDS = 1.0
 

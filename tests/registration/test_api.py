@@ -258,9 +258,9 @@ async def test_twenty_racing_registrations_make_one_account(
     answers = await asyncio.gather(
         *[committing.post(f"{AUTH}/register", json=NEW) for _ in range(20)]
     )
-    assert {(answer.status_code, answer.content) for answer in answers} == {
-        (202, answers[0].content)
-    }
+    accepted = [answer for answer in answers if answer.status_code == 202]
+    assert {answer.status_code for answer in answers} == {202, 429}
+    assert len({answer.content for answer in accepted}) == 1
     assert len(await rows("select id from user_account")) == 1
 
 

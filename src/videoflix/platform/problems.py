@@ -36,6 +36,10 @@ class Problem(Exception):
         self.detail = detail
         self.members = members
 
+    def answer_headers(self) -> dict[str, str]:
+        """Headers that belong to this answer."""
+        return dict(self.headers)
+
 
 class NotFound(Problem):
     """There is no such thing, or you may not see it."""
@@ -129,7 +133,7 @@ def problem_answer(error: Problem) -> Response[dict[str, Any]]:
         "status": error.status.value,
         "detail": error.detail or title,
     }
-    return _response(body, dict(error.headers))
+    return _response(body, error.answer_headers())
 
 
 def http_error_response(

@@ -7,8 +7,11 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
+from videoflix.accounts.service import normalized
+from videoflix.platform.client import client_address
 from videoflix.platform.identity import signed_in
 from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.throttle import Limit, TooManyTries
 from videoflix.platform.web import service
 from videoflix.registration.schemas import (
     Accepted,
@@ -21,17 +24,30 @@ from videoflix.registration.schemas import (
 )
 from videoflix.registration.service import LinkSpent, PasswordWrong, Registration
 
+# Each of these may cause a mail: limited from one address, and to one mailbox.
+ASKING = Limit("ask-for-mail", burst=10, seconds=60)
+MAILBOX = Limit("mailbox", burst=4, seconds=600)
+
 
 class RegistrationController(Controller):
     path = "/auth"
     tags = ("Accounts",)
     dependencies = {"registration": service(Registration)}
 
-    @post("/register", summary="Register", status_code=HTTP_202_ACCEPTED)
+    @post(
+        "/register",
+        summary="Register",
+        status_code=HTTP_202_ACCEPTED,
+        responses=problems(TooManyTries),
+    )
     async def register(
-        self, registration: NamedDependency[Registration], data: JSONBody[NewAccount]
+        self,
+        request: Request[Any, Any, Any],
+        registration: NamedDependency[Registration],
+        data: JSONBody[NewAccount],
     ) -> Accepted:
         """Ask for an account; a mail says how it goes on."""
+        await _limit_mail(request, data.email)
         await registration.register(data)
         return Accepted("Read your mail: it says how it goes on.")
 
@@ -47,19 +63,37 @@ class RegistrationController(Controller):
         """Confirm the address with the mailed token; then signing in works."""
         await registration.activate(data.token)
 
-    @post("/activate/resend", summary="Mail the confirmation again", status_code=HTTP_202_ACCEPTED)
+    @post(
+        "/activate/resend",
+        summary="Mail the confirmation again",
+        status_code=HTTP_202_ACCEPTED,
+        responses=problems(TooManyTries),
+    )
     async def resend(
-        self, registration: NamedDependency[Registration], data: JSONBody[Address]
+        self,
+        request: Request[Any, Any, Any],
+        registration: NamedDependency[Registration],
+        data: JSONBody[Address],
     ) -> Accepted:
         """Mail the link again; the one before stops working."""
+        await _limit_mail(request, data.email)
         await registration.resend(data.email)
         return Accepted("If this address waits for its confirmation, a new link is on its way.")
 
-    @post("/password/forgot", summary="Ask for a new password", status_code=HTTP_202_ACCEPTED)
+    @post(
+        "/password/forgot",
+        summary="Ask for a new password",
+        status_code=HTTP_202_ACCEPTED,
+        responses=problems(TooManyTries),
+    )
     async def forgot_password(
-        self, registration: NamedDependency[Registration], data: JSONBody[Address]
+        self,
+        request: Request[Any, Any, Any],
+        registration: NamedDependency[Registration],
+        data: JSONBody[Address],
     ) -> Accepted:
         """Mail a link to choose a new password."""
+        await _limit_mail(request, data.email)
         await registration.forgot(data.email)
         return Accepted("If somebody has this address, a link is on its way.")
 
@@ -119,3 +153,9 @@ class RegistrationController(Controller):
     ) -> None:
         """Confirm the new address with the mailed token."""
         await registration.confirm_email(data.token)
+
+
+async def _limit_mail(request: Request[Any, Any, Any], email: str) -> None:
+    """The same for known and unknown addresses. Raises TooManyTries."""
+    await ASKING.spend(client_address(request))
+    await MAILBOX.spend(normalized(email).lower())

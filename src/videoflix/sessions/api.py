@@ -8,8 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
+from videoflix.accounts.models import User
 from videoflix.accounts.schemas import Person
-from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.accounts.service import Accounts, CredentialsRefused, normalized
+from videoflix.platform.client import client_address
 from videoflix.platform.identity import (
     COOKIE,
     REFRESH_COOKIE,
@@ -19,6 +21,7 @@ from videoflix.platform.identity import (
     signed_in,
 )
 from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.throttle import Limit, TooManyTries
 from videoflix.platform.web import Id, service
 from videoflix.sessions.schemas import (
     Credentials,
@@ -30,6 +33,12 @@ from videoflix.sessions.schemas import (
 )
 from videoflix.sessions.service import RefreshRefused, Sessions, SignInNotFound
 from videoflix.settings import settings
+
+# From one address; guesses at one account from there; and guesses at it from everywhere, which
+# slow a botnet down without keeping the owner out for long.
+SIGN_INS = Limit("sign-in", burst=30, seconds=2)
+GUESSES = Limit("guess", burst=6, seconds=60)
+GUESSES_EVERYWHERE = Limit("guess-everywhere", burst=100, seconds=10)
 
 # The refresh token travels to nowhere else.
 REFRESH_PATH = "/api/v1/auth"
@@ -44,7 +53,7 @@ class AuthController(Controller):
         "/token",
         summary="Sign in for tokens",
         status_code=HTTP_200_OK,
-        responses=problems(CredentialsRefused),
+        responses=problems(CredentialsRefused, TooManyTries),
     )
     async def create_token(
         self,
@@ -54,7 +63,7 @@ class AuthController(Controller):
         data: JSONBody[Credentials],
     ) -> TokenPair:
         """Sign in for programs: answers an access token and a refresh token."""
-        user = await accounts.authenticate(data.email, data.password)
+        user = await _authenticated(request, accounts, data)
         return await sessions.open(user, _device(request))
 
     @post(
@@ -84,7 +93,7 @@ class AuthController(Controller):
         "/session",
         summary="Sign in for cookies",
         status_code=HTTP_200_OK,
-        responses=problems(CredentialsRefused),
+        responses=problems(CredentialsRefused, TooManyTries),
     )
     async def open_session(
         self,
@@ -94,7 +103,7 @@ class AuthController(Controller):
         data: JSONBody[Credentials],
     ) -> Response[SignedIn]:
         """Sign in for browsers: sets HTTP-only cookies."""
-        user = await accounts.authenticate(data.email, data.password)
+        user = await _authenticated(request, accounts, data)
         pair = await sessions.open(user, _device(request))
         return Response(SignedIn(Person.of(user)), cookies=_cookies(pair))
 
@@ -176,6 +185,20 @@ class AuthController(Controller):
     ) -> None:
         """End one of your sign-ins."""
         await sessions.end(request.user.user_id, sign_in_id)
+
+
+async def _authenticated(
+    request: Request[Any, Any, Any], accounts: Accounts, data: Credentials
+) -> User:
+    """Who these credentials belong to, unless too many were tried from the same place."""
+    address, account = client_address(request), normalized(data.email).lower()
+    await SIGN_INS.spend(address)
+    await GUESSES.spend(address, account)
+    await GUESSES_EVERYWHERE.spend(account)
+    user = await accounts.authenticate(data.email, data.password)
+    await GUESSES.forgive(address, account)
+    await GUESSES_EVERYWHERE.forgive(account)
+    return user
 
 
 def _device(request: Request[Any, Any, Any]) -> str:

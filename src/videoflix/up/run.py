@@ -131,6 +131,7 @@ class Installation:
         """The API first, then the workers."""
         serve = ["--host", self.address.host, "--port", str(self.address.port)]
         quiet = ["--no-server-header", "--no-access-log", "--log-level", "warning"]
+        quiet += ["--no-proxy-headers"]  # platform/client.py knows whom to believe
         uvicorn = [*PYTHON, "-m", "uvicorn", "videoflix.app:create_app", "--factory"]
         uvicorn += ["--app-dir", str(PACKAGE_FOLDER)]  # else the working folder
         worker = [*PYTHON, "-m", "videoflix.cli", "worker", "--role"]

@@ -1,0 +1,47 @@
+"""Where a request comes from, when proxies stand in between."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from videoflix.settings import settings
+
+# A household gets a whole network of these; its single addresses are free to change.
+IPV6_HOUSEHOLD_BITS = 64
+
+Address = IPv4Address | IPv6Address
+
+
+def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The client's address, or its /64 network with IPv6; "unknown" on a Unix socket.
+
+    X-Forwarded-For counts only as far as TRUSTED_PROXIES wrote it, read from the right: anybody
+    may begin such a header.
+    """
+    client = connection.scope["client"]
+    hops = [client[0] if client else "unknown"]
+    forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
+    hops += [hop.strip() for hop in reversed(forwarded.split(",")) if hop.strip()]
+    for hop in hops:
+        address = _parsed(hop)
+        if address is None:
+            return hops[0]
+        if not any(address in network for network in settings.trusted_networks):
+            return _household(address)
+    return hops[-1]
+
+
+def _parsed(hop: str) -> Address | None:
+    try:
+        return ip_address(hop)
+    except ValueError:
+        return None
+
+
+def _household(address: Address) -> str:
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(IPv6Address(int(address) >> IPV6_HOUSEHOLD_BITS << IPV6_HOUSEHOLD_BITS))
+    return str(address)

@@ -1,0 +1,110 @@
+"""Limits on how often something may be tried, counted in Postgres so that all replicas agree.
+
+Each limit is a bucket that holds `burst` tries and gets one back every `seconds` (the generic cell
+rate algorithm of ITU-T I.371): a row keeps the moment at which the bucket is full again, and one
+statement decides and counts. Nothing is locked for good: who waits may try again.
+"""
+
+import hashlib
+import math
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import ClassVar
+
+import msgspec
+from sqlalchemy import String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.platform.db import Record, transaction
+from videoflix.platform.problems import Problem
+from videoflix.platform.queue import Job, completing, every, handles
+
+SPEND = text("""
+insert into throttle as bucket (key, full_at, created_at, updated_at)
+values (:key, now() + cast(:step as interval), now(), now())
+on conflict (key) do update
+set full_at = greatest(bucket.full_at, now()) + cast(:step as interval), updated_at = now()
+where greatest(bucket.full_at, now()) + cast(:step as interval) <= now() + cast(:span as interval)
+returning true
+""")
+WAIT = text("""
+select full_at + cast(:step as interval) - cast(:span as interval) - now()
+from throttle where key = :key
+""")
+FORGET = text("delete from throttle where key = :key")
+
+
+DROP_FULL = text("delete from throttle where full_at < now()")
+
+
+class Bucket(Record):
+    """How empty a bucket is: it is full again at `full_at`."""
+
+    __tablename__ = "throttle"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's own form
+
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    full_at: Mapped[datetime]
+
+
+class TooManyTries(Problem):
+    """You tried too often; wait a moment and try again."""
+
+    status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, wait: timedelta) -> None:
+        self.seconds = max(1, math.ceil(wait.total_seconds()))
+        super().__init__(f"Try again in {self.seconds} seconds.")
+
+    def answer_headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
+
+
+class SweepThrottle(Job):
+    """Forget the buckets that are full again."""
+
+    name: ClassVar = "throttle.sweep"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
+every("*/10 * * * *", SweepThrottle())
+
+
+@handles(SweepThrottle)
+async def sweep(job: SweepThrottle) -> None:
+    async with completing() as session:
+        await session.execute(DROP_FULL)
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """So many tries at once, and one more every so many seconds."""
+
+    name: str
+    burst: int
+    seconds: float
+
+    async def spend(self, *who: str) -> None:
+        """Take one try of whoever this is about. Raises TooManyTries.
+
+        In a transaction of its own: what comes of the try must not undo the counting.
+        """
+        step = timedelta(seconds=self.seconds)
+        values = {"key": self._key(who), "step": step, "span": step * self.burst}
+        async with transaction() as session:
+            if await session.scalar(SPEND, values):
+                return
+            wait: timedelta | None = await session.scalar(WAIT, values)
+        raise TooManyTries(wait or step)
+
+    async def forgive(self, *who: str) -> None:
+        """Fill the bucket again."""
+        async with transaction() as session:
+            await session.execute(FORGET, {"key": self._key(who)})
+
+    def _key(self, who: tuple[str, ...]) -> str:
+        """Hashed: a table of who tried what would be worth stealing."""
+        return hashlib.sha256("\0".join((self.name, *who)).encode()).hexdigest()

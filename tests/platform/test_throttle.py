@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from counting import execute, rows
+from videoflix.platform.db import transaction
 from videoflix.platform.throttle import Limit, SweepThrottle, TooManyTries, sweep
 
 FIVE = Limit("test", burst=5, seconds=60)
@@ -37,7 +38,8 @@ async def test_tries_come_back_one_by_one(committed: None) -> None:
 
 async def test_forgiven_bucket_is_full(committed: None) -> None:
     await tries(5, "a")
-    await FIVE.forgive("a")
+    async with transaction() as session:
+        await FIVE.forgive(session, "a")
     assert await tries(20, "a") == 5
 
 

@@ -1,15 +1,18 @@
 """Guessing passwords is slow, from one place and from many."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 from conftest import PASSWORD
 from videoflix.accounts.service import Accounts
-from videoflix.platform.db import transaction
+from videoflix.platform.db import alchemy, transaction
+from videoflix.settings import settings
 
 ADA = "ada@example.org"
 From = Callable[[str], httpx.AsyncClient]
@@ -79,3 +82,19 @@ async def test_nobody_can_fill_a_mailbox(from_address: From, path: str) -> None:
         for number in range(5)
     ]
     assert [answer.status_code for answer in answers] == [202] * 4 + [429]
+
+
+async def test_thirty_sign_ins_at_once_do_not_wait_for_each_others_connections(
+    from_address: From,
+) -> None:
+    """More than the pool has connections: nobody may hold one while waiting for another."""
+    pool = create_async_engine(settings.sqlalchemy_url, pool_size=3, max_overflow=0, pool_timeout=2)
+    alchemy.session_maker = async_sessionmaker(pool, expire_on_commit=False)
+    try:
+        answers = await asyncio.gather(
+            *[sign_in(from_address(f"203.0.113.{number}"), PASSWORD) for number in range(30)]
+        )
+    finally:
+        alchemy.session_maker = None
+        await pool.dispose()
+    assert {answer.status_code for answer in answers} == {200}

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import msgspec
 from sqlalchemy import String, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.platform.db import Record, transaction
@@ -90,7 +91,8 @@ class Limit(msgspec.Struct, frozen=True):
     async def spend(self, *who: str) -> None:
         """Take one try of whoever this is about. Raises TooManyTries.
 
-        In a transaction of its own: what comes of the try must not undo the counting.
+        In a transaction of its own: what comes of the try must not undo the counting. So call it
+        before the request's session holds a connection, or two would be needed at once.
         """
         step = timedelta(seconds=self.seconds)
         values = {"key": self._key(who), "step": step, "span": step * self.burst}
@@ -100,10 +102,9 @@ class Limit(msgspec.Struct, frozen=True):
             wait: timedelta | None = await session.scalar(WAIT, values)
         raise TooManyTries(wait or step)
 
-    async def forgive(self, *who: str) -> None:
-        """Fill the bucket again."""
-        async with transaction() as session:
-            await session.execute(FORGET, {"key": self._key(who)})
+    async def forgive(self, session: AsyncSession, *who: str) -> None:
+        """Fill the bucket again, if the session's transaction commits."""
+        await session.execute(FORGET, {"key": self._key(who)})
 
     def _key(self, who: tuple[str, ...]) -> str:
         """Hashed: a table of who tried what would be worth stealing."""

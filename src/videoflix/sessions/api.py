@@ -63,7 +63,7 @@ class AuthController(Controller):
         data: JSONBody[Credentials],
     ) -> TokenPair:
         """Sign in for programs: answers an access token and a refresh token."""
-        user = await _authenticated(request, accounts, data)
+        user = await _authenticated(request, accounts, sessions, data)
         return await sessions.open(user, _device(request))
 
     @post(
@@ -103,7 +103,7 @@ class AuthController(Controller):
         data: JSONBody[Credentials],
     ) -> Response[SignedIn]:
         """Sign in for browsers: sets HTTP-only cookies."""
-        user = await _authenticated(request, accounts, data)
+        user = await _authenticated(request, accounts, sessions, data)
         pair = await sessions.open(user, _device(request))
         return Response(SignedIn(Person.of(user)), cookies=_cookies(pair))
 
@@ -188,7 +188,7 @@ class AuthController(Controller):
 
 
 async def _authenticated(
-    request: Request[Any, Any, Any], accounts: Accounts, data: Credentials
+    request: Request[Any, Any, Any], accounts: Accounts, sessions: Sessions, data: Credentials
 ) -> User:
     """Who these credentials belong to, unless too many were tried from the same place."""
     address, account = client_address(request), normalized(data.email).lower()
@@ -196,8 +196,8 @@ async def _authenticated(
     await GUESSES.spend(address, account)
     await GUESSES_EVERYWHERE.spend(account)
     user = await accounts.authenticate(data.email, data.password)
-    await GUESSES.forgive(address, account)
-    await GUESSES_EVERYWHERE.forgive(account)
+    await GUESSES.forgive(sessions.session, address, account)
+    await GUESSES_EVERYWHERE.forgive(sessions.session, account)
     return user
 
 

@@ -61,7 +61,9 @@ class Sessions:
         if sign_in.ended_at is not None or sign_in.expires_at <= now or not user.is_active:
             raise RefreshRefused
         if not await self.tokens.use(jti) and not await self.tokens.used_within(jti, GRACE):
-            await end_stolen(user.id, sign_in.id)
+            user_id, sign_in_id = user.id, sign_in.id
+            await self.session.rollback()  # gives its connection back before another is taken
+            await end_stolen(user_id, sign_in_id)
             raise RefreshRefused("This token was used before, so the sign-in was ended.")
         sign_in.last_seen_at = now
         return await self._next_pair(user, sign_in, sign_in.expires_at - now)

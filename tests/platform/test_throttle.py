@@ -26,7 +26,7 @@ async def test_twenty_racing_tries_admit_the_burst(committed: None) -> None:
 
 
 async def test_tries_come_back_one_by_one(committed: None) -> None:
-    await tries(5, "a")
+    assert await tries(5, "a") == 5
     with pytest.raises(TooManyTries) as refused:
         await FIVE.spend("a")
     assert 58 <= int(refused.value.answer_headers()["Retry-After"]) <= 60
@@ -37,7 +37,7 @@ async def test_tries_come_back_one_by_one(committed: None) -> None:
 
 
 async def test_forgiven_bucket_is_full(committed: None) -> None:
-    await tries(5, "a")
+    assert await tries(5, "a") == 5
     async with transaction() as session:
         await FIVE.forgive(session, "a")
     assert await tries(20, "a") == 5

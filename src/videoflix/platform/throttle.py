@@ -20,12 +20,15 @@ from videoflix.platform.db import Record, transaction
 from videoflix.platform.problems import Problem
 from videoflix.platform.queue import Job, completing, every, handles
 
+# clock_timestamp() is read under the row's lock; now() is when the transaction began, and who began
+# first may come last.
 SPEND = text("""
 insert into throttle as bucket (key, full_at, created_at, updated_at)
-values (:key, now() + cast(:step as interval), now(), now())
+values (:key, clock_timestamp() + cast(:step as interval), now(), now())
 on conflict (key) do update
-set full_at = greatest(bucket.full_at, now()) + cast(:step as interval), updated_at = now()
-where greatest(bucket.full_at, now()) + cast(:step as interval) <= now() + cast(:span as interval)
+set full_at = greatest(bucket.full_at, clock_timestamp()) + cast(:step as interval),
+    updated_at = now()
+where bucket.full_at <= clock_timestamp() + cast(:span as interval) - cast(:step as interval)
 returning true
 """)
 WAIT = text("""
@@ -33,8 +36,6 @@ select full_at + cast(:step as interval) - cast(:span as interval) - now()
 from throttle where key = :key
 """)
 FORGET = text("delete from throttle where key = :key")
-
-
 DROP_FULL = text("delete from throttle where full_at < now()")
 
 

@@ -24,6 +24,7 @@ test: ## Run all tests
 
 bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py
+	uv run --group bench python benchmarks/queue.py
 
 migration: ## Write a migration from the models: make migration NAME="add ratings"
 	uv run videoflix migration "$(NAME)"

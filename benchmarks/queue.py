@@ -1,6 +1,6 @@
 """What the queue's promises cost, against plain procrastinate and against Redis, in one run.
 
-    uv run --group bench python -m benchmarks.queue [--jobs 2000] [--rounds 3]
+    uv run --group bench python benchmarks/queue.py [--jobs 2000] [--rounds 3]
 
 - ours: our worker and job manager on procrastinate's tables, fenced, with reaper and clock.
 - plain: procrastinate as it comes, on its own schema, same server, same options.
@@ -11,13 +11,17 @@ time from enqueueing one job to its first line, by an idle worker; the lock is t
 0.05 s that share one, with four at a time. Ratios are medians of rounds that take turns.
 """
 
+import sys
+
+# Run as a script, this folder comes first, and queue.py would hide the standard library's.
+sys.path[:] = [entry for entry in sys.path if not entry.endswith("/benchmarks")]
+
 import argparse
 import json
 import os
 import shutil
 import statistics
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +33,13 @@ ROOT = Path(__file__).parents[1]
 # ours against plain: at least this share of its jobs a second, and this long for one lock
 THROUGHPUT_LIMIT = 0.9
 LOCK_LIMIT_SECONDS = 2.0
+
+MODULES = {
+    "ours": "benchmarks.queue_contestants",
+    "plain": "benchmarks.queue_contestants",
+    "rq": "benchmarks.queue_on_redis",
+    "celery": "benchmarks.queue_on_redis",
+}
 
 Result = dict[str, float]
 
@@ -50,7 +61,7 @@ def redis(folder: Path) -> Iterator[str | None]:
 def measure(name: str, jobs: int, environment: dict[str, str]) -> Result | None:
     """What a contestant measured of itself; None when it is not installed here."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.queue_contestants", name, str(jobs)],
+        [sys.executable, "-m", MODULES[name], name, str(jobs)],
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,

@@ -105,6 +105,10 @@ class Arena:
         """The numbers that were shown, in order; a number that comes twice was shown twice."""
         return [n for (n,) in self.ask("select number from effect where number >= 0 order by 1")]
 
+    def begun(self) -> list[int]:
+        """The numbers of the jobs that were begun, in order, as often as they were."""
+        return [n for (n,) in self.ask("select number from begun order by 1")]
+
     def assert_every_tick_came_once(self) -> None:
         """Each minute since the first is in the ledger once, with one job and one effect.
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from videoflix.accounts import models as accounts_models
+from videoflix.audit import models as audit_models
 from videoflix.catalog import models as catalog_models
 from videoflix.media import models as media_models
 from videoflix.platform import throttle as throttle_models
@@ -21,6 +22,7 @@ from videoflix.settings import settings
 
 MODELS = [
     accounts_models,
+    audit_models,
     catalog_models,
     clock_models,
     incident_models,

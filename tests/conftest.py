@@ -66,7 +66,7 @@ def http_client(app: Litestar, headers: dict[str, str] | None = None) -> httpx.A
 
 async def sign_in(app: Litestar, session: AsyncSession, role: Role) -> httpx.AsyncClient:
     user = await Accounts(session).create_user(
-        email=f"{role}@example.org", password=PASSWORD, name=role.title(), role=role
+        email=f"{role}@example.org", password=PASSWORD, first_name=role.title(), role=role
     )
     pair = await Sessions(session).open(user)
     await session.commit()

@@ -128,3 +128,25 @@ def test_create_admin_refuses_a_taken_address(committed: None) -> None:
         done = CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
         assert done.exit_code == expected
     assert "boss@example.org has an account already" in done.output
+
+
+def test_users_are_listed_and_switched_off(committed: None) -> None:
+    CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    other = [*CREATE[:2], "other@example.org", "--first-name", "Olga"]
+    CliRunner().invoke(main, other, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    off = CliRunner().invoke(main, ["users", "deactivate", "Boss@Example.org"])
+    assert off.exit_code == 0, off.output
+    listed = CliRunner().invoke(main, ["users", "list"], env={"COLUMNS": "120"})
+    assert re.search(r"boss@example.org .*admin .*off", listed.output)
+    assert re.search(r"other@example.org .*Olga .*admin .*active", listed.output)
+
+
+@pytest.mark.parametrize(
+    ("email", "sentence"),
+    [("nobody@example.org", "Nobody has the address"), ("boss@example.org", "make another one")],
+)
+def test_deactivate_says_what_is_wrong(committed: None, email: str, sentence: str) -> None:
+    CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    done = CliRunner().invoke(main, ["users", "deactivate", email])
+    assert done.exit_code == 1
+    assert sentence in done.output

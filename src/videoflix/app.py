@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import OpenAPIConfig
@@ -14,10 +15,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from videoflix.accounts.api import MeController
+from videoflix.audit.api import ActivityController, AuditController
 from videoflix.catalog.api import VideoController
 from videoflix.cli import OperatorCommands
+from videoflix.directory.api import UserController
 from videoflix.media.api import UploadController
-from videoflix.operations.api import HealthController, OperationsController
+from videoflix.operations.api import ExportController, HealthController, OperationsController
 from videoflix.platform.db import alchemy, provide_session
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
@@ -32,16 +35,26 @@ from videoflix.platform.problems import (
 from videoflix.platform.revocations import revocations
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api import PlaybackController
-from videoflix.registration.api import RegistrationController
-from videoflix.sessions.api import AuthController
-from videoflix.sessions.service import recently_ended
+from videoflix.registration.api import FarewellController, RegistrationController
+from videoflix.sessions.api.browsers import BrowserSessionController
+from videoflix.sessions.api.programs import AuthController
+from videoflix.sessions.api.scripts import ApiTokenController
+from videoflix.sessions.service import api_tokens, recently_ended
+from videoflix.settings import settings
 from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
 
 CONTROLLERS = [
     AuthController,
+    BrowserSessionController,
     RegistrationController,
     MeController,
+    FarewellController,
+    ApiTokenController,
+    ActivityController,
+    ExportController,
+    UserController,
+    AuditController,
     VideoController,
     UploadController,
     PlaybackController,
@@ -62,6 +75,18 @@ async def listening(_: Litestar) -> AsyncGenerator[None]:
         yield
 
 
+def _cors() -> CORSConfig | None:
+    """Front ends on other hosts: only those that CORS_ORIGINS names."""
+    if not settings.origins:
+        return None
+    return CORSConfig(
+        allow_origins=settings.origins,
+        allow_credentials=True,
+        allow_headers=["authorization", "content-type", "x-csrftoken", "idempotency-key"],
+        expose_headers=["etag", "location", "retry-after"],
+    )
+
+
 def create_app() -> Litestar:
     return Litestar(
         route_handlers=[
@@ -70,7 +95,8 @@ def create_app() -> Litestar:
             *page_handlers,
         ],
         dependencies={"session": Provide(provide_session)},
-        middleware=[IdentityMiddleware(), JsonBodiesOnly()],
+        middleware=[IdentityMiddleware(api_tokens.holder_of), JsonBodiesOnly()],
+        cors_config=_cors(),
         exception_handlers={
             Problem: problem_response,
             ValidationException: validation_response,

@@ -122,17 +122,32 @@ def users() -> None:
 
 @users.command("create-admin")
 @click.argument("email")
-@click.option("--name", default="", help="Shown to others.")
+@click.option("--first-name", default="")
+@click.option("--last-name", default="")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-def create_admin(email: str, name: str, password_stdin: bool) -> None:
+def create_admin(email: str, first_name: str, last_name: str, password_stdin: bool) -> None:
     """Make an account that may do everything.
 
     The password is asked for, or taken from standard input (--password-stdin) or from the
     variable VIDEOFLIX_PASSWORD; as an argument every user of the machine could read it.
     """
     password = _password(password_stdin)
-    asyncio.run(late("videoflix.up.admin:create_admin")(email, password, name))
+    asyncio.run(late("videoflix.up.admin:create_admin")(email, password, first_name, last_name))
     click.echo(f"{email} may sign in now.")
+
+
+@users.command("list")
+def list_users() -> None:
+    """Show every account."""
+    asyncio.run(late("videoflix.up.users:show")())
+
+
+@users.command("deactivate")
+@click.argument("email")
+def deactivate_user(email: str) -> None:
+    """Switch an account off; it is signed out everywhere within a second."""
+    asyncio.run(late("videoflix.up.users:deactivate")(email))
+    click.echo(f"{email} is switched off.")
 
 
 def _password(from_stdin: bool) -> str:

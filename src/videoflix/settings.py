@@ -65,12 +65,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     site_url: str = "http://127.0.0.1:8000"
     # Signs tokens; at least 32 characters. Unset, a random one kept in VIDEOFLIX_HOME.
     secret_key: str = ""
+    # Earlier values of SECRET_KEY, with commas between: what they signed is good until it expires.
+    previous_secret_keys: str = ""
+    # Front ends on other hosts that may call the API from browsers, cookies included, with commas
+    # between: https://films.example.
+    cors_origins: str = ""
     # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
     trusted_proxies: str = ""
     # How long an access token is good, in seconds; then the refresh token gets the next one.
     access_token_seconds: Positive = 15 * 60
     # How long a person stays signed in, in seconds.
     refresh_token_seconds: Positive = 30 * 24 * 3600
+    # The shortest password that is accepted; 15 is recommended, older front ends expect 8.
+    password_min: Annotated[int, msgspec.Meta(ge=8, le=64)] = 8
+    # Whether anybody may try the site as a guest, who is forgotten after a day: true or false.
+    guest_login: bool = False
     # smtp://user:password@host:587 (STARTTLS) or smtps://…; unset, mails are only kept, see /mail.
     smtp_url: SmtpServer | None = None
     # Whom mails come from; unset, noreply at the host of SITE_URL.
@@ -79,6 +88,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     site_name: str = "Videoflix"
     # Whether a new account has to confirm its e-mail address before it can be used: true or false.
     activation_required: bool = True
+    # How long a mailed link to confirm an address works, in seconds.
+    activation_seconds: Positive = 3 * 24 * 3600
+    # How long a mailed link to choose a new password works, in seconds.
+    password_reset_seconds: Positive = 3600
     # Page that mailed links to confirm an address open, with {uid} and {token}; unset, our own.
     activation_url: str = ""
     # Page that mailed links to choose a new password open; unset, our own.
@@ -135,6 +148,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         return _networks(self.trusted_proxies)
 
     @property
+    def origins(self) -> list[str]:
+        """The origins of CORS_ORIGINS, as browsers send them."""
+        return [part.strip().rstrip("/") for part in self.cors_origins.split(",") if part.strip()]
+
+    @property
     def mail_domain(self) -> str:
         """The domain that vouches for our mails."""
         address = self.mail_from.rpartition("@")[2].rstrip("> ")
@@ -170,6 +188,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         return timedelta(seconds=self.refresh_token_seconds)
 
     @property
+    def activation_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.activation_seconds)
+
+    @property
+    def password_reset_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.password_reset_seconds)
+
+    @property
     def play_token_lifetime(self) -> timedelta:
         return timedelta(seconds=self.play_token_seconds)
 
@@ -189,6 +215,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         if len(key) < 32:
             sys.exit("SECRET_KEY is too short: it takes at least 32 characters.")
         return key
+
+    @property
+    def earlier_keys(self) -> list[str]:
+        """The secrets of PREVIOUS_SECRET_KEYS."""
+        return [part.strip() for part in self.previous_secret_keys.split(",") if part.strip()]
 
 
 def socket_directory(postgres_home: Path) -> Path:

@@ -8,21 +8,25 @@ import logging
 
 from procrastinate.exceptions import ConnectorException
 
+from videoflix.audit import jobs as audit_jobs
 from videoflix.media import jobs as media_jobs
 from videoflix.platform import throttle
 from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.scratch import sweep_scratch
 from videoflix.registration import jobs as registration_jobs
+from videoflix.sessions import jobs as sessions_jobs
 
 __all__ = [
     "ROLES",
+    "audit_jobs",
     "mail_jobs",
     "media_jobs",
     "prune",
     "queue",
     "registration_jobs",
     "run",
+    "sessions_jobs",
     "throttle",
 ]
 

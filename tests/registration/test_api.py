@@ -23,7 +23,7 @@ from videoflix.settings import settings
 
 AUTH = "/api/v1/auth"
 ADA = "ada@example.org"
-NEW = {"email": ADA, "password": PASSWORD, "name": "Ada"}
+NEW = {"email": ADA, "password": PASSWORD, "first_name": "Ada"}
 OTHER_PASSWORD = "another good password"
 
 
@@ -67,7 +67,7 @@ async def sign_in(client: httpx.AsyncClient, email: str = ADA, password: str = P
 @pytest.fixture
 async def ada(client: httpx.AsyncClient, session: AsyncSession) -> dict[str, str]:
     """Ada is confirmed and signed in: her header."""
-    await Accounts(session).create_user(email=ADA, password=PASSWORD, name="Ada")
+    await Accounts(session).create_user(email=ADA, password=PASSWORD, first_name="Ada")
     await session.commit()
     pair = await client.post(f"{AUTH}/token", json={"email": ADA, "password": PASSWORD})
     return {"Authorization": f"Bearer {pair.json()['access']}"}
@@ -233,7 +233,7 @@ async def test_closed_installation_needs_no_confirmation(
     [
         (NEW | {"password": "short"}, "password"),
         (NEW | {"email": "nobody"}, "email"),
-        (NEW | {"name": "Ada\r\nBcc: all@example.org"}, "name"),
+        (NEW | {"first_name": "Ada\r\nBcc: all@example.org"}, "first_name"),
         (NEW | {"role": "admin"}, "role"),
     ],
 )

@@ -1,5 +1,7 @@
-"""Password hashes: argon2id with the parameters of OWASP's Password Storage Cheat Sheet.
+"""Passwords: which are refused, and how they are hashed.
 
+Argon2id with the parameters of OWASP's Password Storage Cheat Sheet. As NIST SP 800-63B asks,
+nothing is demanded of a password but length, and that it is not among the first ones to be tried.
 A hash takes 19 MiB and tens of milliseconds, so it is made in a thread, a few at a time: many
 sign-ins at once can then neither stall the event loop nor eat the memory.
 """
@@ -8,8 +10,12 @@ import asyncio
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 AT_ONCE = 4
+
+# The thirty thousand most common ones (Dropbox's zxcvbn, MIT licence).
+COMMON = frozenset(FREQUENCY_LISTS["passwords"])
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _turn = asyncio.Semaphore(AT_ONCE)
@@ -28,6 +34,21 @@ async def matches(stored: str, password: str) -> bool:
     """Whether this password made the stored hash."""
     async with _turn:
         return await asyncio.to_thread(_verify, stored, password)
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
+    return _hasher.check_needs_rehash(stored)
+
+
+def weakness(password: str, email: str) -> str | None:
+    """Why this password would be guessed at once, as a sentence; None when it would not."""
+    folded = password.casefold()
+    if folded in COMMON:
+        return "This password is among the most common ones; choose another."
+    if folded in {email.casefold(), email.casefold().partition("@")[0]}:
+        return "Your e-mail address is the first thing anybody would try; choose another password."
+    return None
 
 
 def _verify(stored: str, password: str) -> bool:

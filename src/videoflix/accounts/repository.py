@@ -1,9 +1,10 @@
 """All SQL of the accounts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import func, literal, select
+from sqlalchemy import delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
@@ -22,28 +23,69 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         self,
         *,
         email: str,
-        name: str,
+        first_name: str,
+        last_name: str,
         language: str,
         password_hash: str,
         role: Role,
         confirmed: bool,
+        guest: bool = False,
     ) -> User | None:
         """A new person, or None when somebody has the address: the index decides, in one step."""
         found: User | None = await self.session.scalar(
             insert(User)
             .values(
                 email=email,
-                name=name,
+                first_name=first_name,
+                last_name=last_name,
+                phone="",
+                address="",
                 language=language,
                 password_hash=password_hash,
                 role=role,
                 is_active=True,
+                is_guest=guest,
                 confirmed_at=func.now() if confirmed else literal(None),
             )
             .on_conflict_do_nothing()
             .returning(User)
         )
         return found
+
+    async def active_admins(self) -> list[int]:
+        """Ids of those who may administer, locked: two can then not take each other's role."""
+        found = await self.session.scalars(
+            select(User.id)
+            .where(User.role == Role.ADMIN, User.is_active.is_(True))
+            .order_by(User.id)
+            .with_for_update()
+        )
+        return list(found)
+
+    async def listed(
+        self, page: LimitOffset, *, search: str, role: Role | None
+    ) -> tuple[list[User], int]:
+        """People whose address or name holds the words, newest first; and how many there are."""
+        conditions = []
+        if search:
+            held = User.email + " " + User.first_name + " " + User.last_name
+            conditions.append(func.lower(held).contains(search.lower(), autoescape=True))
+        if role is not None:
+            conditions.append(User.role == role)
+        found, total = await self.get_many_and_count(*conditions, page, order_by=("id", True))
+        return list(found), total
+
+    async def guests(self, *, older_than: timedelta) -> list[int]:
+        found = await self.session.scalars(
+            select(User.id).where(
+                User.is_guest.is_(True), User.created_at < func.now() - older_than
+            )
+        )
+        return list(found)
+
+    async def remove_guest(self, user_id: int) -> None:
+        """Forget a person, if it is a guest."""
+        await self.session.execute(delete(User).where(User.id == user_id, User.is_guest.is_(True)))
 
     async def database_time(self) -> datetime:
         """What time it is for every process."""

@@ -1,26 +1,73 @@
 """Shapes of the accounts: what they say and accept over HTTP."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from videoflix.accounts import models
 from videoflix.platform.identity import Role
+from videoflix.settings import settings
 
 Email = Annotated[
     str, msgspec.Meta(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")
 ]
-Password = Annotated[str, msgspec.Meta(min_length=8, max_length=128, pattern=r"^[^\x00]*$")]
+Password = Annotated[
+    str,
+    msgspec.Meta(min_length=settings.password_min, max_length=128, pattern=r"^[^\x00]*$"),
+]
+Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*$")]
+Phone = Annotated[str, msgspec.Meta(max_length=30, pattern=r"^[0-9 +()/.-]*$")]
+PostalAddress = Annotated[str, msgspec.Meta(max_length=300, pattern=r"^[^\x00]*$")]
+Language = Literal["en", "de"]
 
 
 class Person(msgspec.Struct):
-    """An account as its owner sees it."""
+    """An account as its owner sees it.
+
+    `initials` stand in for a picture; `name` is first and last name together.
+    """
 
     id: int
     email: str
     name: str
+    first_name: str
+    last_name: str
+    initials: str
+    phone: str
+    address: str
+    language: str
     role: Role
+    is_guest: bool
 
     @classmethod
     def of(cls, user: models.User) -> Self:
-        return msgspec.convert(user, cls, from_attributes=True)
+        return cls(
+            id=user.id,
+            email=user.email,
+            name=user.name,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            initials=initials(user),
+            phone=user.phone,
+            address=user.address,
+            language=user.language,
+            role=user.role,
+            is_guest=user.is_guest,
+        )
+
+
+class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What people may change about themselves; what is left out stays."""
+
+    first_name: Name | UnsetType = UNSET
+    last_name: Name | UnsetType = UNSET
+    phone: Phone | UnsetType = UNSET
+    address: PostalAddress | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+
+
+def initials(user: models.User) -> str:
+    """One or two letters: of the names, or of the address."""
+    letters = "".join(name[:1] for name in (user.first_name, user.last_name) if name)
+    return (letters or user.email[:1]).upper()

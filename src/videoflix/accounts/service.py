@@ -1,16 +1,19 @@
 """What may happen to accounts."""
 
+import secrets
 import unicodedata
 
+import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.passwords import NOBODY, hash_password, matches
+from videoflix.accounts.passwords import NOBODY, hash_password, is_outdated, matches, weakness
 from videoflix.accounts.repository import UserRepository
+from videoflix.accounts.schemas import ProfileChange
 from videoflix.platform.db import violated
 from videoflix.platform.identity import Role
-from videoflix.platform.problems import Conflict, SignInNeeded
+from videoflix.platform.problems import BadInput, Conflict, InvalidInput, SignInNeeded
 
 
 class CredentialsRefused(SignInNeeded):
@@ -21,16 +24,41 @@ class EmailTaken(Conflict):
     """Another account already uses this e-mail address."""
 
 
+class PasswordWeak(InvalidInput):
+    """This password would be guessed at once."""
+
+
+class PasswordWrong(BadInput):
+    """This is not your password."""
+
+
+class LastAdmin(Conflict):
+    """Somebody has to stay administrator: make another one first."""
+
+
 class Accounts:
     def __init__(self, session: AsyncSession) -> None:
         self.users = UserRepository(session=session)
 
     async def create_user(
-        self, *, email: str, password: str, name: str = "", role: Role = Role.VIEWER
+        self,
+        *,
+        email: str,
+        password: str,
+        first_name: str = "",
+        last_name: str = "",
+        language: str = "en",
+        role: Role = Role.VIEWER,
     ) -> User:
-        """Enter a person who may sign in at once. Raises EmailTaken."""
+        """Enter a person who may sign in at once. Raises EmailTaken or PasswordWeak."""
         user = await self.enter(
-            email=email, password=password, name=name, role=role, confirmed=True
+            email=email,
+            password=password,
+            first_name=first_name,
+            last_name=last_name,
+            language=language,
+            role=role,
+            confirmed=True,
         )
         if user is None:
             raise EmailTaken(f"{email} has an account already.")
@@ -41,20 +69,62 @@ class Accounts:
         *,
         email: str,
         password: str,
-        name: str = "",
+        first_name: str = "",
+        last_name: str = "",
         language: str = "en",
         role: Role = Role.VIEWER,
         confirmed: bool,
     ) -> User | None:
-        """Enter a person, or None when the address is taken; both take the same time."""
+        """Enter a person, or None when the address is taken; both take the same time.
+
+        Raises PasswordWeak.
+        """
+        refuse_weak(password, normalized(email))
         return await self.users.enter(
             email=normalized(email),
-            name=name,
+            first_name=first_name,
+            last_name=last_name,
             language=language,
             password_hash=await hash_password(password),
             role=role,
             confirmed=confirmed,
         )
+
+    async def enter_guest(self) -> User:
+        """Somebody who tries the site: the address is nobody's (RFC 2606), no password fits."""
+        user = await self.users.enter(
+            email=f"guest-{secrets.token_hex(8)}@guest.invalid",
+            first_name="Guest",
+            last_name="",
+            language="en",
+            password_hash="!",  # noqa: S106 - no hash, so nothing matches it
+            role=Role.VIEWER,
+            confirmed=True,
+            guest=True,
+        )
+        if user is None:  # once in 2^64
+            raise EmailTaken
+        return user
+
+    async def change(self, user_id: int, change: ProfileChange) -> User:
+        """Change what a person says about themselves."""
+        user = await self.person(user_id)
+        for name, value in msgspec.structs.asdict(change).items():
+            if value is not msgspec.UNSET:
+                setattr(user, name, value)
+        return user
+
+    async def proven(self, user_id: int, password: str) -> User:
+        """The person, who typed the password once more. Raises PasswordWrong."""
+        user = await self.person(user_id)
+        if not await matches(user.password_hash, password):
+            raise PasswordWrong
+        return user
+
+    async def keep_an_admin(self, leaving: User) -> None:
+        """Call before somebody stops being an administrator. Raises LastAdmin."""
+        if leaving.role is Role.ADMIN and await self.users.active_admins() == [leaving.id]:
+            raise LastAdmin
 
     async def by_email(self, email: str) -> User | None:
         return await self.users.by_email(normalized(email))
@@ -75,10 +145,9 @@ class Accounts:
             raise EmailTaken from error
 
     async def set_password(self, user: User, password: str) -> None:
+        """Raises PasswordWeak."""
+        refuse_weak(password, user.email)
         user.password_hash = await hash_password(password)
-
-    async def knows_password(self, user: User, password: str) -> bool:
-        return await matches(user.password_hash, password)
 
     async def authenticate(self, email: str, password: str) -> User:
         """The active, confirmed person these credentials belong to. Raises CredentialsRefused.
@@ -89,6 +158,8 @@ class Accounts:
         known = await matches(user.password_hash if user else NOBODY, password)
         if user is None or not known or not user.is_active or user.confirmed_at is None:
             raise CredentialsRefused
+        if is_outdated(user.password_hash):
+            user.password_hash = await hash_password(password)
         return user
 
     async def person(self, user_id: int) -> User:
@@ -97,6 +168,12 @@ class Accounts:
         if user is None or not user.is_active:
             raise SignInNeeded
         return user
+
+
+def refuse_weak(password: str, email: str) -> None:
+    """Raises PasswordWeak."""
+    if reason := weakness(password, email):
+        raise PasswordWeak(reason, errors=[{"field": "password", "message": reason}])
 
 
 def normalized(email: str) -> str:

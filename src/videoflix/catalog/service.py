@@ -31,6 +31,10 @@ class Catalog:
             raise VideoNotFound
         return video
 
+    async def uploads_of(self, user_id: int, page: LimitOffset) -> list[Video]:
+        """What a person uploaded, newest first."""
+        return await self.videos.get_many(Video.uploaded_by == user_id, page, order_by=("id", True))
+
     async def counts(self) -> dict[str, int]:
         """How many films there are in each state."""
         return {state.value: 0 for state in VideoState} | await self.videos.count_by_state()

@@ -1,12 +1,14 @@
 """Operations over HTTP: health for machines, an overview for people."""
 
+from typing import Any
+
 from advanced_alchemy.filters import LimitOffset
-from litestar import Controller, Response, get
+from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency
 
-from videoflix.operations.schemas import Health, KeptMailPage, Overview
+from videoflix.operations.schemas import Health, KeptMailPage, Overview, PersonalData
 from videoflix.operations.service import Operations
-from videoflix.platform.identity import admins_only
+from videoflix.platform.identity import ScopeTooNarrow, admins_only, in_person
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.web import Limit, Offset, service
 
@@ -50,3 +52,22 @@ class OperationsController(Controller):
         """List the mails this installation wrote, newest first."""
         found, total = await operations.mail(LimitOffset(limit, offset))
         return KeptMailPage(found, total, limit, offset)
+
+
+class ExportController(Controller):
+    path = "/me/export"
+    tags = ("Accounts",)
+    guards = (in_person,)
+    dependencies = {"operations": service(Operations)}
+
+    @get(summary="Export your data", responses=problems(SignInNeeded, ScopeTooNarrow))
+    async def export_me(
+        self, request: Request[Any, Any, Any], operations: NamedDependency[Operations]
+    ) -> Response[PersonalData]:
+        """Download everything that is stored about you, as JSON."""
+        found = await operations.personal_data(request.user.user_id, request.user.sign_in_id)
+        headers = {
+            "Content-Disposition": 'attachment; filename="videoflix-export.json"',
+            "Cache-Control": "private, no-store",
+        }
+        return Response(found, headers=headers)

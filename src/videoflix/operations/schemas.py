@@ -5,7 +5,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from videoflix.accounts.schemas import Person
+from videoflix.audit.schemas import Event
+from videoflix.catalog.schemas import Video
 from videoflix.platform.web import Page
+from videoflix.sessions.schemas import ApiTokenShown, SignInShown
 
 
 class Check(msgspec.Struct):
@@ -94,3 +98,13 @@ class KeptMail(msgspec.Struct):
 
 class KeptMailPage(Page[KeptMail]):
     """A page of mails."""
+
+
+class PersonalData(msgspec.Struct):
+    """Everything that is stored about a person."""
+
+    account: Person
+    devices: list[SignInShown]
+    api_tokens: list[ApiTokenShown]
+    activity: list[Event]
+    uploads: list[Video]

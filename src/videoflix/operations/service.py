@@ -9,6 +9,11 @@ from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.accounts.schemas import Person
+from videoflix.accounts.service import Accounts
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
+from videoflix.catalog.schemas import Video
 from videoflix.catalog.service import Catalog
 from videoflix.operations.repository import MailRepository, QueueRepository
 from videoflix.operations.schemas import (
@@ -18,13 +23,16 @@ from videoflix.operations.schemas import (
     Health,
     KeptMail,
     Overview,
+    PersonalData,
 )
 from videoflix.platform.db import violated
 from videoflix.platform.migrations import current_revision, newest_revision
 from videoflix.platform.problems import Conflict, NotFound, Problem
 from videoflix.platform.storage import media_storage
+from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
+PERSONAL_ROWS = 10_000
 QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
 
 
@@ -115,6 +123,21 @@ class Operations:
             )
             for mail in found
         ], total
+
+    async def personal_data(self, user_id: int, sign_in_id: int) -> PersonalData:
+        """Everything that is stored about a person; the newest ten thousand of each kind."""
+        everything = LimitOffset(PERSONAL_ROWS, 0)
+        audit, sessions = Audit(self.session), Sessions(self.session)
+        await audit.record(EventKind.EXPORTED, user_id, by=user_id)
+        activity, _ = await audit.activity(everything, user_id=user_id)
+        uploads = await Catalog(self.session).uploads_of(user_id, everything)
+        return PersonalData(
+            account=Person.of(await Accounts(self.session).person(user_id)),
+            devices=await sessions.of(user_id, sign_in_id),
+            api_tokens=await sessions.api_tokens(user_id),
+            activity=activity,
+            uploads=[Video.of(video) for video in uploads],
+        )
 
     async def _attempt(self, check: Callable[[], Awaitable[Check]]) -> Check:
         try:

@@ -1,5 +1,8 @@
 """Where a request comes from, when proxies stand in between."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -10,10 +13,37 @@ from videoflix.settings import settings
 # A household gets a whole network of these; its single addresses are free to change.
 IPV6_HOUSEHOLD_BITS = 64
 
+Connection = ASGIConnection[Any, Any, Any, Any]
 Address = IPv4Address | IPv6Address
 
 
-def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+_visitor: ContextVar[Connection | None] = ContextVar("visitor", default=None)
+
+
+@contextmanager
+def visiting(connection: Connection) -> Iterator[None]:
+    """While this request is answered, `visitor()` tells about it."""
+    reset = _visitor.set(connection)
+    try:
+        yield
+    finally:
+        _visitor.reset(reset)
+
+
+def visitor() -> tuple[str, str]:
+    """The address and the device (User-Agent) behind what happens now; empty for a job."""
+    connection = _visitor.get()
+    if connection is None:
+        return "", ""
+    return client_address(connection), device_of(connection)
+
+
+def device_of(connection: Connection) -> str:
+    """What the client calls itself, at most 200 characters."""
+    return connection.headers.get("user-agent", "").replace("\x00", "")[:200]
+
+
+def client_address(connection: Connection) -> str:
     """The client's address, or its /64 network with IPv6; "unknown" on a Unix socket.
 
     X-Forwarded-For counts only as far as TRUSTED_PROXIES wrote it, read from the right: anybody

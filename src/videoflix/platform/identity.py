@@ -1,29 +1,30 @@
-"""Who is asking: read once per request from its token, without a query.
+"""Who is asking: read once per request, from an access token without a query.
 
-A bearer header is taken before the cookie, so that an old cookie never spoils a valid header.
-A cookie travels with requests that other sites cause, so a change made with a cookie alone
-must come from our own origin.
+A header is taken before the cookie, so that an old cookie never spoils a valid header. A change
+asked for with a cookie alone must prove that our own page asks (cross_site.py).
 """
 
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
+from videoflix.platform.client import visiting
+from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site
 from videoflix.platform.problems import Forbidden, SignInNeeded
 from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, verify
-from videoflix.settings import settings
 
 COOKIE = "access_token"
 REFRESH_COOKIE = "refresh_token"
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+# How API tokens begin, so that people and scanners know them when they see them.
+API_TOKEN_PREFIX = "vf_"  # noqa: S105 - a prefix, no secret
 
 
 class Role(StrEnum):
@@ -34,44 +35,71 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Scope(StrEnum):
+    """What an API token may do of what its person may: look, change, administer."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
 RANKS = list(Role)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The person behind a request."""
+    """The person behind a request; `scope` is set when an API token speaks for them."""
 
     user_id: int
     role: Role
     sign_in_id: int
+    scope: Scope | None = None
 
     def may(self, role: Role) -> bool:
-        """Whether the person has this role or a higher one."""
+        """Whether the person has this role or a higher one, and the token may use it."""
+        if role is Role.ADMIN and self.scope not in {None, Scope.ADMIN}:
+            return False
         return RANKS.index(self.role) >= RANKS.index(role)
 
 
-class CrossSiteRequest(Forbidden):
-    """Another site asked for this change with your cookie."""
+class ScopeTooNarrow(Forbidden):
+    """The scope of this API token does not allow that."""
+
+
+FindApiToken = Callable[[str], Awaitable[Identity | None]]
 
 
 class IdentityMiddleware(ASGIMiddleware):
-    """Sets `request.user` to an Identity, or to None for strangers."""
+    """Sets `request.user` to an Identity, or to None for strangers.
+
+    `find_api_token` knows whom an API token speaks for.
+    """
 
     scopes = (ScopeType.HTTP,)
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    def __init__(self, find_api_token: FindApiToken) -> None:
+        self._find_api_token = find_api_token
+
+    async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         connection = ASGIConnection[Any, Any, Any, Any](scope)
         scheme, _, credential = connection.headers.get("authorization", "").partition(" ")
-        from_cookie = not scheme
-        if from_cookie:
-            credential = connection.cookies.get(COOKIE, "")
-        elif scheme.lower() != "bearer":
-            credential = ""
-        user = identity_of(credential.strip())
-        if user and from_cookie and str(scope.get("method")) not in SAFE_METHODS:
-            refuse_other_origins(connection)
+        if scheme:
+            user = await self._from_header(scheme.lower(), credential.strip())
+        else:
+            user = identity_of(connection.cookies.get(COOKIE, ""))
+        if user and scope["method"] not in SAFE_METHODS:
+            if user.scope is Scope.READ:
+                raise ScopeTooNarrow("This token may only read.")
+            if not scheme:
+                refuse_cross_site(connection, user.sign_in_id)
         scope["user"] = user
         scope["auth"] = None
-        await next_app(scope, receive, send)
+        with visiting(connection):
+            await next_app(scope, receive, send)
+
+    async def _from_header(self, scheme: str, credential: str) -> Identity | None:
+        if scheme in {"bearer", "token"} and credential.startswith(API_TOKEN_PREFIX):
+            return await self._find_api_token(credential)
+        return identity_of(credential) if scheme == "bearer" else None
 
 
 def identity_of(token: str) -> Identity | None:
@@ -86,26 +114,17 @@ def identity_of(token: str) -> Identity | None:
     return None if identity.sign_in_id in revocations else identity
 
 
-def refuse_other_origins(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Raises CrossSiteRequest unless the browser says the request began on our own pages.
-
-    Sec-Fetch-Site is the browser's own word (Fetch Metadata); browsers without it send Origin.
-    """
-    site = connection.headers.get("sec-fetch-site")
-    if site is not None:
-        if site not in {"same-origin", "none"}:
-            raise CrossSiteRequest
-        return
-    origin = urlsplit(connection.headers.get("origin", ""))
-    ours = {connection.headers.get("host"), urlsplit(settings.site_url).netloc}
-    if not origin.netloc or origin.netloc not in ours:
-        raise CrossSiteRequest("Send the Origin header, or use a bearer token.")
-
-
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Guard: anyone who is signed in."""
     if connection.scope["user"] is None:
         raise SignInNeeded
+
+
+def in_person(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard: people who signed in themselves; a stolen API token must not make more of itself."""
+    signed_in(connection, handler)
+    if connection.scope["user"].scope is not None:
+        raise ScopeTooNarrow("Sign in with your password for this; an API token is not enough.")
 
 
 def editors_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -122,5 +141,7 @@ def _require(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> None
     user: Identity | None = connection.scope["user"]
     if user is None:
         raise SignInNeeded
+    if user.scope and not user.may(role) and RANKS.index(user.role) >= RANKS.index(role):
+        raise ScopeTooNarrow(f"This needs the scope “admin”; this token has “{user.scope}”.")
     if not user.may(role):
         raise Forbidden(f"This needs the role “{role}”; yours is “{user.role}”.")

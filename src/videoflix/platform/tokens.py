@@ -1,5 +1,11 @@
-"""Signed, expiring tokens (JWT, RFC 7519) in one place: one algorithm, one purpose each."""
+"""Signed, expiring tokens (JWT, RFC 7519) in one place: one algorithm, one purpose each.
 
+The header's `kid` names the key, so that SECRET_KEY can be changed while what an earlier one
+signed stays good until it expires.
+"""
+
+import hashlib
+import hmac
 import uuid
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -27,8 +33,20 @@ class TokenRefused(Exception):
 
 
 @cache
-def _key() -> str:
-    return settings.signing_key
+def _keys() -> dict[str, str]:
+    """Every key that verifies by its id; the first one signs."""
+    return {_key_id(key): key for key in [settings.signing_key, *settings.earlier_keys]}
+
+
+def _key_id(key: str) -> str:
+    """A name that tells nothing about the key."""
+    return hmac.new(key.encode(), b"kid", hashlib.sha256).hexdigest()[:12]
+
+
+def csrf_token(sign_in_id: int) -> str:
+    """What a page must send back in X-CSRFToken; nobody can make one for another sign-in."""
+    key = next(iter(_keys().values()))
+    return hmac.new(key.encode(), f"csrf:{sign_in_id}".encode(), hashlib.sha256).hexdigest()
 
 
 def sign(purpose: Purpose, subject: int, lifetime: timedelta, **claims: Any) -> str:
@@ -47,21 +65,23 @@ def sign(purpose: Purpose, subject: int, lifetime: timedelta, **claims: Any) -> 
         "exp": now + lifetime,
         "typ": purpose.value,
     }
-    return jwt.encode(payload, _key(), ALGORITHM)
+    kid, key = next(iter(_keys().items()))
+    return jwt.encode(payload, key, ALGORITHM, headers={"kid": kid})
 
 
 def verify(purpose: Purpose, token: str) -> dict[str, Any]:
     """The token's claims. Raises TokenRefused."""
     try:
+        key = _keys()[str(jwt.get_unverified_header(token)["kid"])]
         claims: dict[str, Any] = jwt.decode(
             token,
-            _key(),
+            key,
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
             issuer=ISSUER,
             options={"require": ["exp", "iat", "sub", "jti", "typ"]},
         )
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, KeyError, TypeError) as error:
         raise TokenRefused from error
     if claims["typ"] != purpose.value:
         raise TokenRefused

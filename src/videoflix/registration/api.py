@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from litestar import Controller, Request, post
+from litestar import Controller, Request, delete, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from videoflix.accounts.service import normalized
+from videoflix.accounts.service import LastAdmin, PasswordWeak, PasswordWrong, normalized
 from videoflix.platform.client import client_address
-from videoflix.platform.identity import signed_in
+from videoflix.platform.identity import ScopeTooNarrow, in_person
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.throttle import Limit, TooManyTries
 from videoflix.platform.web import service
@@ -17,12 +17,13 @@ from videoflix.registration.schemas import (
     Accepted,
     Address,
     EmailChange,
+    Farewell,
     MailedToken,
     NewAccount,
     PasswordChange,
     PasswordReset,
 )
-from videoflix.registration.service import LinkSpent, PasswordWrong, Registration
+from videoflix.registration.service import LinkSpent, Registration
 
 # Each of these may cause a mail: limited from one address, and to one mailbox.
 ASKING = Limit("ask-for-mail", burst=10, seconds=60)
@@ -38,7 +39,7 @@ class RegistrationController(Controller):
         "/register",
         summary="Register",
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(TooManyTries),
+        responses=problems(PasswordWeak, TooManyTries),
     )
     async def register(
         self,
@@ -101,7 +102,7 @@ class RegistrationController(Controller):
         "/password/reset",
         summary="Choose a new password by a link",
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(LinkSpent),
+        responses=problems(LinkSpent, PasswordWeak),
     )
     async def reset_password(
         self, registration: NamedDependency[Registration], data: JSONBody[PasswordReset]
@@ -112,9 +113,9 @@ class RegistrationController(Controller):
     @post(
         "/password/change",
         summary="Change the password",
-        guards=[signed_in],
+        guards=[in_person],
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(SignInNeeded, PasswordWrong),
+        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, PasswordWeak),
     )
     async def change_password(
         self,
@@ -128,9 +129,9 @@ class RegistrationController(Controller):
     @post(
         "/email/change",
         summary="Change the e-mail address",
-        guards=[signed_in],
+        guards=[in_person],
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(SignInNeeded, PasswordWrong),
+        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong),
     )
     async def change_email(
         self,
@@ -153,6 +154,26 @@ class RegistrationController(Controller):
     ) -> None:
         """Confirm the new address with the mailed token."""
         await registration.confirm_email(data.token)
+
+
+class FarewellController(Controller):
+    path = "/me"
+    tags = ("Accounts",)
+    guards = (in_person,)
+    dependencies = {"registration": service(Registration)}
+
+    @delete(
+        summary="Close your account",
+        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, LastAdmin),
+    )
+    async def close_account(
+        self,
+        request: Request[Any, Any, Any],
+        registration: NamedDependency[Registration],
+        data: JSONBody[Farewell],
+    ) -> None:
+        """Close your account with your password: everything about you is forgotten."""
+        await registration.close_account(request.user.user_id, data.password)
 
 
 async def _limit_mail(request: Request[Any, Any, Any], email: str) -> None:

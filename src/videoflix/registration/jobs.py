@@ -3,9 +3,21 @@
 They are written later, so that the request takes the same time for both.
 """
 
-from videoflix.platform.queue import completing, handles
-from videoflix.registration.schemas import WriteReset, WriteToNewAddress, WriteToRegistrant
+import logging
+
+from videoflix.platform.queue import completing, every, handles
+from videoflix.registration.repository import MailTokenRepository
+from videoflix.registration.schemas import (
+    SweepLinks,
+    WriteReset,
+    WriteToNewAddress,
+    WriteToRegistrant,
+)
 from videoflix.registration.service import Registration
+
+logger = logging.getLogger(__name__)
+
+every("50 * * * *", SweepLinks())
 
 
 @handles(WriteToRegistrant)
@@ -24,3 +36,10 @@ async def write_reset(job: WriteReset) -> None:
 async def write_to_new_address(job: WriteToNewAddress) -> None:
     async with completing() as session:
         await Registration(session).write_to_new_address(job.user_id, job.email)
+
+
+@handles(SweepLinks)
+async def sweep_links(job: SweepLinks) -> None:
+    async with completing() as session:
+        forgotten = await MailTokenRepository(session=session).forget_expired()
+    logger.info("forgot %d mailed links", forgotten)

@@ -45,6 +45,13 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         ).one_or_none()
         return None if row is None else (row[0], row[1])
 
+    async def forget_expired(self) -> int:
+        """Delete what no longer works; how many there were."""
+        found = await self.session.scalars(
+            delete(MailToken).where(MailToken.expires_at < func.now()).returning(MailToken.id)
+        )
+        return len(found.all())
+
     async def void(self, user_id: int) -> None:
         """Make all of a person's tokens worthless."""
         await self.session.execute(delete(MailToken).where(MailToken.user_id == user_id))

@@ -1,13 +1,14 @@
 """Shapes of registering, and of proving an address by mail."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import msgspec
 
-from videoflix.accounts.schemas import Email, Password
+from videoflix.accounts.schemas import Email, Language, Name, Password
 from videoflix.platform.queue import Job
 
-Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*$")]
+# What somebody typed as their password; today's rules need not hold for it.
+Typed = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
 Secret = Annotated[str, msgspec.Meta(min_length=20, max_length=100, pattern=r"^[\w-]+$")]
 
 
@@ -16,8 +17,9 @@ class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
 
     email: Email
     password: Password
-    name: Name = ""
-    language: Literal["en", "de"] = "en"
+    first_name: Name = ""
+    last_name: Name = ""
+    language: Language = "en"
 
 
 class Accepted(msgspec.Struct):
@@ -48,15 +50,21 @@ class PasswordReset(msgspec.Struct, forbid_unknown_fields=True):
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     """Your password until now, and the new one."""
 
-    current: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
+    current: Typed
     password: Password
 
 
 class EmailChange(msgspec.Struct, forbid_unknown_fields=True):
     """Your password, and the new address, which has to be confirmed."""
 
-    password: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
+    password: Typed
     email: Email
+
+
+class Farewell(msgspec.Struct, forbid_unknown_fields=True):
+    """Your password, to close your account with."""
+
+    password: Typed
 
 
 class WriteToRegistrant(Job):
@@ -79,3 +87,14 @@ class WriteToNewAddress(Job):
     name: ClassVar = "registration.write_to_new_address"
     user_id: int
     email: str
+
+
+class SweepLinks(Job):
+    """Forget mailed tokens that expired."""
+
+    name: ClassVar = "registration.sweep_links"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name

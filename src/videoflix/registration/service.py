@@ -1,6 +1,7 @@
 """Registering, and what people prove by opening a mailed link."""
 
 import hashlib
+import math
 import secrets
 from datetime import timedelta
 
@@ -8,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts, EmailTaken
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
 from videoflix.platform.mail import post_mail
 from videoflix.platform.problems import BadInput
 from videoflix.platform.queue import enqueue
@@ -22,16 +25,9 @@ from videoflix.registration.schemas import (
 from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
-ACTIVATION_LIFETIME = timedelta(days=3)
-RESET_LIFETIME = timedelta(hours=1)
-
 
 class LinkSpent(BadInput):
     """This link was used before or is too old; ask for a new one."""
-
-
-class PasswordWrong(BadInput):
-    """This is not your password."""
 
 
 class Registration:
@@ -39,6 +35,7 @@ class Registration:
         self.session = session
         self.accounts = Accounts(session)
         self.sessions = Sessions(session)
+        self.audit = Audit(session)
         self.tokens = MailTokenRepository(session=session)
 
     async def register(self, new: NewAccount) -> None:
@@ -46,13 +43,15 @@ class Registration:
 
         Takes the same steps whether or not the address is known; what differs is the mail.
         """
-        await self.accounts.enter(
+        user = await self.accounts.enter(
             email=new.email,
             password=new.password,
-            name=new.name,
+            first_name=new.first_name,
+            last_name=new.last_name,
             language=new.language,
             confirmed=not settings.activation_required,
         )
+        await self.audit.record(EventKind.REGISTERED, user.id if user else None)
         await enqueue(self.session, WriteToRegistrant(email=new.email))
 
     async def resend(self, email: str) -> None:
@@ -63,6 +62,7 @@ class Registration:
         """The address is confirmed: its person may sign in. Raises LinkSpent."""
         user, _ = await self._spend(Proof.ACTIVATE, token)
         await self.accounts.confirm(user)
+        await self.audit.record(EventKind.CONFIRMED, user.id)
 
     async def forgot(self, email: str) -> None:
         """Mail a link to choose a new password, if anybody has this address."""
@@ -73,19 +73,31 @@ class Registration:
         user, _ = await self._spend(Proof.RESET_PASSWORD, token)
         await self.accounts.confirm(user)  # whoever reads the mail has the address
         await self._set_password(user, password)
+        await self.audit.record(EventKind.PASSWORD_RESET, user.id)
 
     async def change_password(self, user_id: int, current: str, password: str) -> None:
         """Choose a new password; every sign-in ends. Raises PasswordWrong."""
-        user = await self._proven(user_id, current)
+        user = await self.accounts.proven(user_id, current)
         await self._set_password(user, password)
+        await self.audit.record(EventKind.PASSWORD_CHANGED, user.id, by=user.id)
 
     async def change_email(self, user_id: int, password: str, email: str) -> None:
         """Mail a link to the new address; until it is opened the old one stays.
 
         Raises PasswordWrong.
         """
-        user = await self._proven(user_id, password)
+        user = await self.accounts.proven(user_id, password)
+        await self.audit.record(EventKind.EMAIL_ASKED, user.id, by=user.id)
         await enqueue(self.session, WriteToNewAddress(user_id=user.id, email=email))
+
+    async def close_account(self, user_id: int, password: str) -> None:
+        """Forget a person, their sign-ins and all they own. Raises PasswordWrong or LastAdmin."""
+        user = await self.accounts.proven(user_id, password)
+        await self.accounts.keep_an_admin(user)
+        await self.sessions.end_all(user.id)
+        await self._write(user, "account-closed")
+        await self.audit.record(EventKind.CLOSED, user.id, by=user.id)
+        await self.accounts.users.delete(user.id)
 
     async def confirm_email(self, token: str) -> None:
         """The new address is proven and takes the old one's place. Raises LinkSpent."""
@@ -96,6 +108,7 @@ class Registration:
         except EmailTaken as error:
             raise LinkSpent from error  # who has it is nobody's business
         await self.tokens.void(user.id)
+        await self.audit.record(EventKind.EMAIL_CHANGED, user.id)
         await self._write(user, "address-changed", to=old)
 
     async def write_to_registrant(self, email: str) -> None:
@@ -107,35 +120,56 @@ class Registration:
             if settings.activation_required:
                 await self._write(user, "already-registered", url=f"{settings.site_url}/")
             return
-        token = await self._issue(user, Proof.ACTIVATE, user.email, ACTIVATION_LIFETIME)
-        await self._write(user, "confirm-address", url=link(settings.activation_link, user, token))
+        lifetime = settings.activation_lifetime
+        token = await self._issue(user, Proof.ACTIVATE, user.email, lifetime)
+        url = link(settings.activation_link, user, token)
+        await self._write(user, "confirm-address", url=url, lifetime=lifetime)
 
     async def write_reset(self, email: str) -> None:
         """Mail a link to choose a new password."""
         user = await self.accounts.by_email(email)
-        if user is None or not user.is_active:
+        if user is None or not user.is_active or user.is_guest:
             return
-        token = await self._issue(user, Proof.RESET_PASSWORD, user.email, RESET_LIFETIME)
-        await self._write(
-            user, "reset-password", url=link(settings.password_reset_link, user, token)
-        )
+        await self.audit.record(EventKind.RESET_ASKED, user.id)
+        await self._write_reset(user, "reset-password", settings.password_reset_lifetime)
 
     async def write_to_new_address(self, user_id: int, email: str) -> None:
         """Mail a link that proves the new address."""
         user = await self.accounts.person(user_id)
         if await self.accounts.by_email(email):
             return
-        token = await self._issue(user, Proof.CHANGE_EMAIL, email, ACTIVATION_LIFETIME)
+        token = await self._issue(user, Proof.CHANGE_EMAIL, email, settings.activation_lifetime)
         url = link(settings.email_confirm_link, user, token)
         await self._write(user, "confirm-new-address", to=email, url=url)
 
-    async def _write(self, user: User, letter: str, *, to: str = "", url: str = "") -> None:
+    async def invite(self, user: User) -> None:
+        """Mail a link to choose the first password; it works as long as one to confirm."""
+        await self._write_reset(user, "invitation", settings.activation_lifetime)
+
+    async def _write_reset(self, user: User, letter: str, lifetime: timedelta) -> None:
+        token = await self._issue(user, Proof.RESET_PASSWORD, user.email, lifetime)
+        url = link(settings.password_reset_link, user, token)
+        await self._write(user, letter, url=url, lifetime=lifetime)
+
+    async def _write(
+        self,
+        user: User,
+        letter: str,
+        *,
+        to: str = "",
+        url: str = "",
+        lifetime: timedelta = timedelta(),
+    ) -> None:
         await post_mail(
             self.session,
             to=to or user.email,
             letter=letter,
             language=user.language,
-            values={"name": user.name, "url": url},
+            values={
+                "name": user.name,
+                "url": url,
+                "hours": str(math.ceil(lifetime / timedelta(hours=1))),
+            },
         )
 
     async def _issue(self, user: User, proof: Proof, email: str, lifetime: timedelta) -> str:
@@ -150,12 +184,6 @@ class Registration:
         if spent is None or user is None or not user.is_active:
             raise LinkSpent
         return user, spent[1]
-
-    async def _proven(self, user_id: int, password: str) -> User:
-        user = await self.accounts.person(user_id)
-        if not await self.accounts.knows_password(user, password):
-            raise PasswordWrong
-        return user
 
     async def _set_password(self, user: User, password: str) -> None:
         await self.accounts.set_password(user, password)

@@ -7,10 +7,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
 from videoflix.platform.db import Record
+from videoflix.platform.identity import Scope
 
 
 class SignIn(Record):
-    """A sign-in on one device, and the family of refresh tokens that keeps it alive."""
+    """A sign-in on one device, and the family of refresh tokens that keeps it alive.
+
+    An API token is one too, with the SHA-256 of the token, a scope, and its name as the device.
+    """
 
     __tablename__ = "sign_in"
 
@@ -18,6 +22,8 @@ class SignIn(Record):
     device: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True, default=None)
+    scope: Mapped[Scope | None] = mapped_column(default=None)
     ended_at: Mapped[datetime | None] = mapped_column(default=None, index=True)
 
 

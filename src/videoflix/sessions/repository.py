@@ -3,10 +3,12 @@
 from datetime import datetime, timedelta
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from videoflix.accounts.models import User
 from videoflix.sessions.models import RefreshToken, SignIn
+
+FORGOTTEN_AFTER = timedelta(days=30)
 
 
 class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
@@ -14,8 +16,9 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
 
     model_type = SignIn
 
-    async def open_of(self, user_id: int) -> list[SignIn]:
-        """A person's open sign-ins, the latest used first."""
+    async def open_of(self, user_id: int, *, api_tokens: bool) -> list[SignIn]:
+        """A person's open sign-ins or API tokens, the latest used first."""
+        kind = SignIn.token_hash.is_not(None) if api_tokens else SignIn.token_hash.is_(None)
         return list(
             await self.session.scalars(
                 select(SignIn)
@@ -23,6 +26,7 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
                     SignIn.user_id == user_id,
                     SignIn.ended_at.is_(None),
                     SignIn.expires_at > func.now(),
+                    kind,
                 )
                 .order_by(SignIn.last_seen_at.desc(), SignIn.id.desc())
             )
@@ -37,6 +41,34 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
             statement.values(ended_at=func.now()).returning(SignIn.id)
         )
         return list(ended)
+
+    async def holder_of(self, token_hash: str) -> tuple[SignIn, User] | None:
+        """The API token of this hash and its person, if both may be used; it counts as used."""
+        row = (
+            await self.session.execute(
+                update(SignIn)
+                .where(
+                    SignIn.token_hash == token_hash,
+                    SignIn.ended_at.is_(None),
+                    SignIn.expires_at > func.now(),
+                    SignIn.user_id == User.id,
+                    User.is_active.is_(True),
+                )
+                .values(last_seen_at=func.clock_timestamp())
+                .returning(SignIn, User)
+            )
+        ).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def forget(self) -> int:
+        """Delete sign-ins that were over a month ago, with their tokens; how many there were."""
+        over = func.now() - FORGOTTEN_AFTER
+        found = await self.session.scalars(
+            delete(SignIn)
+            .where(or_(SignIn.expires_at < over, SignIn.ended_at < over))
+            .returning(SignIn.id)
+        )
+        return len(found.all())
 
     async def ended_since(self, span: timedelta) -> list[int]:
         """Sign-ins that ended lately: their access tokens may not have expired yet."""

@@ -1,11 +1,13 @@
 """Shapes of signing in and staying signed in."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from videoflix.accounts.schemas import Person
+from videoflix.platform.identity import Scope
+from videoflix.platform.queue import Job
 
 Token = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[^\x00]*$")]
 
@@ -57,3 +59,40 @@ class SignInShown(msgspec.Struct):
     last_seen_at: datetime
     expires_at: datetime
     current: bool
+
+
+class NewApiToken(msgspec.Struct, forbid_unknown_fields=True):
+    """What a token is for, what it may do, and for how many days."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*$")]
+    scope: Scope = Scope.READ
+    days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
+
+
+class ApiTokenShown(msgspec.Struct):
+    """An API token without the token itself, which is not kept."""
+
+    id: int
+    name: str
+    scope: Scope
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime
+
+
+class ApiTokenMade(msgspec.Struct):
+    """A new API token; `token` is shown this once."""
+
+    token: str
+    about: ApiTokenShown
+
+
+class SweepSignIns(Job):
+    """Forget sign-ins that are long over, and guests of yesterday."""
+
+    name: ClassVar = "sessions.sweep"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name

@@ -1,22 +1,39 @@
 """What may happen to sign-ins: they open, go on with the next pair of tokens, and end."""
 
+import hashlib
+import secrets
+import time
 import uuid
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
+from videoflix.accounts.service import Accounts
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
 from videoflix.platform.db import transaction
-from videoflix.platform.problems import NotFound, SignInNeeded
-from videoflix.platform.revocations import KEPT, announce_revocation
+from videoflix.platform.identity import API_TOKEN_PREFIX, Identity, Scope
+from videoflix.platform.problems import Forbidden, NotFound, SignInNeeded
+from videoflix.platform.revocations import KEPT, announce_revocation, revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
 from videoflix.sessions.models import RefreshToken, SignIn
 from videoflix.sessions.repository import RefreshTokenRepository, SignInRepository
-from videoflix.sessions.schemas import SignInShown, TokenPair
+from videoflix.sessions.schemas import (
+    ApiTokenMade,
+    ApiTokenShown,
+    NewApiToken,
+    SignInShown,
+    TokenPair,
+)
 from videoflix.settings import settings
 
 # Two tabs may send the same token at once, and an answer may be lost on the way.
 GRACE = timedelta(seconds=10)
+GUESTS_STAY = timedelta(days=1)
+# Between two looks into the database for the same API token.
+API_TOKEN_KNOWN_SECONDS = 60.0
+API_TOKENS_KNOWN = 10_000
 
 
 class RefreshRefused(SignInNeeded):
@@ -27,14 +44,21 @@ class SignInNotFound(NotFound):
     """You have no such sign-in."""
 
 
+class GuestsNotWelcome(Forbidden):
+    """This site has no guests; ask for an account."""
+
+
 class Sessions:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
+        self.accounts = Accounts(session)
+        self.audit = Audit(session)
         self.sign_ins = SignInRepository(session=session)
         self.tokens = RefreshTokenRepository(session=session)
 
     async def open(self, user: User, device: str = "") -> TokenPair:
         """Sign a person in."""
+        await self.audit.record(EventKind.SIGNED_IN, user.id, by=user.id)
         now = await self.tokens.database_time()
         sign_in = await self.sign_ins.add(
             SignIn(
@@ -45,6 +69,44 @@ class Sessions:
             )
         )
         return await self._next_pair(user, sign_in, settings.refresh_token_lifetime)
+
+    async def open_as_guest(self, device: str = "") -> tuple[User, TokenPair]:
+        """Sign somebody in without an account, for a day. Raises GuestsNotWelcome."""
+        if not settings.guest_login:
+            raise GuestsNotWelcome
+        guest = await self.accounts.enter_guest()
+        await self.audit.record(EventKind.GUEST, guest.id, by=guest.id)
+        return guest, await self.open(guest, device)
+
+    async def make_api_token(self, user_id: int, new: NewApiToken) -> ApiTokenMade:
+        """A token for scripts; only its hash is kept."""
+        token = API_TOKEN_PREFIX + secrets.token_urlsafe(32)
+        now = await self.tokens.database_time()
+        made = await self.sign_ins.add(
+            SignIn(
+                user_id=user_id,
+                device=new.name,
+                created_at=now,
+                expires_at=now + timedelta(days=new.days),
+                last_seen_at=now,
+                token_hash=_hash(token),
+                scope=new.scope,
+            )
+        )
+        await self.audit.record(
+            EventKind.API_TOKEN_MADE, user_id, by=user_id, detail=f"{new.name} ({new.scope})"
+        )
+        return ApiTokenMade(token, _api_token(made))
+
+    async def api_tokens(self, user_id: int) -> list[ApiTokenShown]:
+        """A person's API tokens, the latest used first."""
+        found = await self.sign_ins.open_of(user_id, api_tokens=True)
+        return [_api_token(sign_in) for sign_in in found]
+
+    async def revoke_api_token(self, user_id: int, token_id: int) -> None:
+        """Raises SignInNotFound."""
+        await self.end(user_id, token_id)
+        await self.audit.record(EventKind.API_TOKEN_REVOKED, user_id, by=user_id)
 
     async def refresh(self, token: str) -> TokenPair:
         """The next pair of tokens. Raises RefreshRefused.
@@ -79,7 +141,7 @@ class Sessions:
                 expires_at=found.expires_at,
                 current=found.id == current,
             )
-            for found in await self.sign_ins.open_of(user_id)
+            for found in await self.sign_ins.open_of(user_id, api_tokens=False)
         ]
 
     async def end(self, user_id: int, sign_in_id: int) -> None:
@@ -93,17 +155,38 @@ class Sessions:
             family = await self.tokens.family_of(_jti_of(token))
         except RefreshRefused:
             return
-        if family:
-            await self._end(family[1].id, only=family[0].id)
+        if family and await self._end(family[1].id, only=family[0].id):
+            await self.audit.record(EventKind.SIGNED_OUT, family[1].id, by=family[1].id)
+
+    async def sign_out(self, user_id: int, sign_in_id: int) -> None:
+        """End the sign-in that asks for it. Raises SignInNotFound."""
+        await self.audit.record(EventKind.SIGNED_OUT, user_id, by=user_id)
+        await self.end(user_id, sign_in_id)
+
+    async def sign_out_everywhere(self, user_id: int) -> None:
+        """End all of a person's sign-ins and API tokens."""
+        await self.audit.record(EventKind.SIGNED_OUT_EVERYWHERE, user_id, by=user_id)
+        await self.end_all(user_id)
 
     async def end_all(self, user_id: int) -> None:
-        """End all of a person's sign-ins."""
+        """End all of a person's sign-ins and API tokens."""
         await self._end(user_id)
 
+    async def sweep(self) -> tuple[int, int]:
+        """Forget what is over: how many sign-ins, and how many guests."""
+        guests = await self.accounts.users.guests(older_than=GUESTS_STAY)
+        for user_id in guests:
+            await self._end(user_id)
+            await self.accounts.users.remove_guest(user_id)
+        return await self.sign_ins.forget(), len(guests)
+
     async def _end(self, user_id: int, only: int | None = None) -> list[int]:
+        """End sign-ins; a guest who leaves is forgotten."""
         ended = await self.sign_ins.end(user_id, only=only)
         for sign_in_id in ended:
             await announce_revocation(self.session, sign_in_id)
+        if ended:
+            await self.accounts.users.remove_guest(user_id)
         return ended
 
     async def _next_pair(self, user: User, sign_in: SignIn, left: timedelta) -> TokenPair:
@@ -114,21 +197,81 @@ class Sessions:
         return TokenPair(
             access=access,
             expires_in=int(lifetime.total_seconds()),
-            refresh=sign(Purpose.REFRESH, user.id, left, jti=jti),
+            refresh=sign(Purpose.REFRESH, user.id, left, jti=jti, sid=sign_in.id),
             refresh_expires_in=int(left.total_seconds()),
         )
+
+
+class ApiTokens:
+    """Whom API tokens speak for, as this process has seen lately; revocations count at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Identity, float]] = {}
+
+    async def holder_of(self, token: str) -> Identity | None:
+        """The person, or None if the token is no good (any more)."""
+        token_hash = _hash(token)
+        identity, until = self._known.get(token_hash, (None, 0.0))
+        if identity is None or until < time.monotonic():
+            identity = await _holder_of(token_hash)
+            self._keep(token_hash, identity)
+        return None if identity is None or identity.sign_in_id in revocations else identity
+
+    def _keep(self, token_hash: str, identity: Identity | None) -> None:
+        self._known.pop(token_hash, None)
+        if identity is not None:
+            self._known[token_hash] = identity, time.monotonic() + API_TOKEN_KNOWN_SECONDS
+        if len(self._known) > API_TOKENS_KNOWN:
+            del self._known[next(iter(self._known))]
+
+
+api_tokens = ApiTokens()
+
+
+async def _holder_of(token_hash: str) -> Identity | None:
+    async with transaction() as session:
+        found = await SignInRepository(session=session).holder_of(token_hash)
+    if found is None:
+        return None
+    sign_in, user = found
+    return Identity(user.id, user.role, sign_in.id, sign_in.scope or Scope.READ)
 
 
 async def end_stolen(user_id: int, sign_in_id: int) -> None:
     """End a sign-in in a transaction of its own: the request's will be rolled back."""
     async with transaction() as session:
-        await Sessions(session).end(user_id, sign_in_id)
+        sessions = Sessions(session)
+        await sessions.audit.record(EventKind.TOKEN_REPLAYED, user_id)
+        await sessions.end(user_id, sign_in_id)
 
 
 async def recently_ended() -> list[int]:
     """Sign-ins whose tokens may not have expired yet."""
     async with transaction() as session:
         return await SignInRepository(session=session).ended_since(KEPT)
+
+
+def sign_in_of(token: str) -> int:
+    """The sign-in a refresh token belongs to; 0 if it is no good."""
+    try:
+        return int(verify(Purpose.REFRESH, token)["sid"])
+    except (TokenRefused, KeyError):
+        return 0
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _api_token(found: SignIn) -> ApiTokenShown:
+    return ApiTokenShown(
+        id=found.id,
+        name=found.device,
+        scope=found.scope or Scope.READ,
+        created_at=found.created_at,
+        last_used_at=found.last_seen_at if found.last_seen_at > found.created_at else None,
+        expires_at=found.expires_at,
+    )
 
 
 def _jti_of(token: str) -> str:

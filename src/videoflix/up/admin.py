@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
 import asyncpg
 import msgspec
@@ -11,10 +10,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.schemas import Email, Password
-from videoflix.accounts.service import Accounts
+from videoflix.directory.schemas import NewPerson
+from videoflix.directory.service import Directory
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
 from videoflix.platform.mail import post_mail
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.problems import Problem
@@ -33,33 +31,34 @@ UNREACHABLE = (
 )
 
 
-class NewAdmin(msgspec.Struct):
-    """An administrator to be."""
-
-    email: Email
-    password: Password
-    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
-
-
 def migrate() -> None:
     """Bring the database to the newest schema. Raises ClickException."""
     with errors_as_sentences():
         upgrade()
 
 
-async def create_admin(email: str, password: str, name: str) -> None:
+async def create_admin(email: str, password: str, first_name: str, last_name: str) -> None:
     """Enter an administrator. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
-            await add_admin(session, email, password, name)
+            await add_admin(session, email, password, first_name, last_name)
 
 
-async def add_admin(session: AsyncSession, email: str, password: str, name: str = "") -> User:
-    """Raises msgspec.ValidationError or EmailTaken."""
-    new = msgspec.convert({"email": email, "password": password, "name": name}, NewAdmin)
-    user = await Accounts(session).create_user(
-        email=new.email, password=new.password, name=new.name, role=Role.ADMIN
+async def add_admin(
+    session: AsyncSession, email: str, password: str, first_name: str = "", last_name: str = ""
+) -> User:
+    """Raises msgspec.ValidationError, EmailTaken or PasswordWeak."""
+    new = msgspec.convert(
+        {
+            "email": email,
+            "password": password,
+            "first_name": first_name,
+            "last_name": last_name,
+            "role": "admin",
+        },
+        NewPerson,
     )
+    user = await Directory(session).add(new, by=None)
     url = f"{settings.site_url}/admin"
     await post_mail(session, to=user.email, letter="welcome-admin", values={"url": url})
     return user

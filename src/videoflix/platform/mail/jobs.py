@@ -1,19 +1,26 @@
 """Hands mails to the mail server (RFC 5321), by a job that tries again for a day."""
 
-from datetime import UTC, datetime
+import logging
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 import aiosmtplib
+from sqlalchemy import delete, func
 
 from videoflix.platform.db import transaction
 from videoflix.platform.mail.models import Mail
-from videoflix.platform.mail.post import SendMail
-from videoflix.platform.queue import completing, handles
+from videoflix.platform.mail.post import SendMail, SweepMail
+from videoflix.platform.queue import completing, every, handles
 from videoflix.settings import SmtpServer, settings
 
 TIMEOUT_SECONDS = 10.0
 PERMANENT = 500
+KEPT = timedelta(days=30)
+
+logger = logging.getLogger(__name__)
+
+every("5 4 * * *", SweepMail())
 
 
 @handles(SendMail)
@@ -30,6 +37,14 @@ async def send(job: SendMail) -> None:
         if failure is None:
             mail.sent_at = datetime.now(UTC)
         mail.text = mail.html = ""  # its links are secrets
+
+
+@handles(SweepMail)
+async def sweep(job: SweepMail) -> None:
+    async with completing() as session:
+        old = delete(Mail).where(Mail.created_at < func.now() - KEPT).returning(Mail.id)
+        swept = len((await session.scalars(old)).all())
+    logger.info("forgot %d mails", swept)
 
 
 async def deliver(server: SmtpServer, message: EmailMessage) -> str | None:

@@ -20,6 +20,17 @@ class SendMail(Job):
     mail_id: int
 
 
+class SweepMail(Job):
+    """Delete mails that are a month old."""
+
+    name: ClassVar = "mail.sweep"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
 async def post_mail(
     session: AsyncSession,
     *,

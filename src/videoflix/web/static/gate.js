@@ -6,7 +6,7 @@ const WAYS = {
   register: {
     title: "Create an account",
     hint: "We send you a mail with a link to confirm your address.",
-    fields: ["name", "email", "password"],
+    fields: ["first_name", "last_name", "email", "password"],
     button: "Create the account",
     send: (fields) => api.register(fields),
   },

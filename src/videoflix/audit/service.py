@@ -1,0 +1,58 @@
+"""Who did what to which account: written with the change itself, never changed afterwards."""
+
+from datetime import timedelta
+
+from advanced_alchemy.filters import LimitOffset
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.audit.models import SecurityEvent
+from videoflix.audit.repository import SecurityEventRepository
+from videoflix.audit.schemas import Event, EventKind
+from videoflix.platform.client import visitor
+
+FAMILIAR = timedelta(days=90)
+
+
+class Audit:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.events = SecurityEventRepository(session=session)
+
+    async def record(
+        self, kind: EventKind, user_id: int | None, *, by: int | None = None, detail: str = ""
+    ) -> None:
+        """Note what happened to a person, in the transaction it happens in."""
+        address, device = visitor()
+        self.session.add(
+            SecurityEvent(
+                kind=kind.value,
+                user_id=user_id,
+                actor_id=by,
+                address=address,
+                device=device,
+                detail=detail[:200],
+            )
+        )
+
+    async def activity(
+        self, page: LimitOffset, *, user_id: int | None = None, kind: EventKind | None = None
+    ) -> tuple[list[Event], int]:
+        """What happened, the newest first, and how much there is."""
+        found, total = await self.events.newest(page, user_id=user_id, kind=kind)
+        return [
+            Event(
+                id=event.id,
+                at=event.created_at,
+                kind=event.kind,
+                user_id=event.user_id,
+                actor_id=event.actor_id,
+                address=event.address,
+                device=event.device,
+                detail=event.detail,
+            )
+            for event in found
+        ], total
+
+    async def is_familiar(self, user_id: int, address: str) -> bool:
+        """Whether the person signed in from this address in the last three months."""
+        return await self.events.came_from(user_id, EventKind.SIGNED_IN, address, FAMILIAR)

@@ -1,0 +1,96 @@
+"""What administrators may do to accounts; each of it ends in the audit."""
+
+import secrets
+
+import msgspec
+from advanced_alchemy.filters import LimitOffset
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.accounts.models import User
+from videoflix.accounts.service import Accounts
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
+from videoflix.directory.schemas import NewPerson, PersonChange
+from videoflix.platform.identity import Role
+from videoflix.platform.problems import NotFound
+from videoflix.registration.service import Registration
+from videoflix.sessions.service import Sessions
+
+
+class PersonNotFound(NotFound):
+    """Nobody has this number."""
+
+
+class Directory:
+    """`by` is the administrator who does it; None for the commands of an operator."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.accounts = Accounts(session)
+        self.audit = Audit(session)
+        self.registration = Registration(session)
+        self.sessions = Sessions(session)
+
+    async def people(
+        self, page: LimitOffset, *, search: str = "", role: Role | None = None
+    ) -> tuple[list[User], int]:
+        """Accounts whose address or name holds the words, newest first; and how many."""
+        return await self.accounts.users.listed(page, search=search, role=role)
+
+    async def person(self, user_id: int) -> User:
+        """Raises PersonNotFound."""
+        user = await self.accounts.users.get_one_or_none(id=user_id)
+        if user is None:
+            raise PersonNotFound
+        return user
+
+    async def add(self, new: NewPerson, *, by: int | None) -> User:
+        """Enter somebody who may sign in at once. Raises EmailTaken or PasswordWeak."""
+        user = await self.accounts.create_user(
+            email=new.email,
+            password=new.password or secrets.token_urlsafe(32),
+            first_name=new.first_name,
+            last_name=new.last_name,
+            language=new.language,
+            role=new.role,
+        )
+        if new.password is None:
+            await self.registration.invite(user)
+        await self.audit.record(EventKind.CREATED, user.id, by=by, detail=new.role)
+        return user
+
+    async def change(self, user_id: int, change: PersonChange, *, by: int | None) -> User:
+        """Change an account. Raises PersonNotFound or LastAdmin.
+
+        Another role needs another sign-in: tokens carry the one they were signed for.
+        """
+        user = await self.person(user_id)
+        before = user.role
+        if change.role not in {msgspec.UNSET, before}:
+            await self.accounts.keep_an_admin(user)
+            await self.sessions.end_all(user.id)
+        for name, value in msgspec.structs.asdict(change).items():
+            if value is not msgspec.UNSET:
+                setattr(user, name, value)
+        if user.role is not before:
+            detail = f"{before} to {user.role}"
+            await self.audit.record(EventKind.ROLE_CHANGED, user.id, by=by, detail=detail)
+        return user
+
+    async def deactivate(self, user_id: int, *, by: int | None) -> User:
+        """Switch an account off; it is signed out everywhere. Raises PersonNotFound, LastAdmin."""
+        user = await self.person(user_id)
+        if user.is_active:
+            await self.accounts.keep_an_admin(user)
+            user.is_active = False
+            await self.sessions.end_all(user.id)
+            await self.audit.record(EventKind.DEACTIVATED, user.id, by=by)
+        return user
+
+    async def activate(self, user_id: int, *, by: int | None) -> User:
+        """Switch an account on, its address confirmed or not. Raises PersonNotFound."""
+        user = await self.person(user_id)
+        if not user.is_active or user.confirmed_at is None:
+            user.is_active = True
+            await self.accounts.confirm(user)
+            await self.audit.record(EventKind.ACTIVATED, user.id, by=by)
+        return user

@@ -1,0 +1,61 @@
+"""Who may try to come in, and how often."""
+
+from typing import Any
+
+from litestar import Request
+
+from videoflix.accounts.models import User
+from videoflix.accounts.service import Accounts, CredentialsRefused, normalized
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
+from videoflix.platform.client import client_address
+from videoflix.platform.db import transaction
+from videoflix.platform.throttle import Limit, TooManyTries
+from videoflix.sessions.schemas import Credentials
+from videoflix.sessions.service import Sessions
+
+# From one address; guesses at one account from there; and guesses at it from everywhere, which
+# slow a botnet down. They cannot keep the owner out where the owner has been before.
+SIGN_INS = Limit("sign-in", burst=30, seconds=2)
+GUESSES = Limit("guess", burst=6, seconds=60)
+GUESSES_EVERYWHERE = Limit("guess-everywhere", burst=100, seconds=10)
+GUESTS = Limit("guest", burst=10, seconds=60)
+
+
+async def authenticated(
+    request: Request[Any, Any, Any], accounts: Accounts, sessions: Sessions, data: Credentials
+) -> User:
+    """Who these credentials belong to, unless too many were tried from the same place.
+
+    Raises CredentialsRefused or TooManyTries. No transaction is open while another one counts.
+    """
+    address, account = client_address(request), normalized(data.email).lower()
+    await SIGN_INS.spend(address)
+    await GUESSES.spend(address, account)
+    try:
+        await GUESSES_EVERYWHERE.spend(account)
+    except TooManyTries:
+        if not await _has_been_here(account, address):
+            raise
+    try:
+        user = await accounts.authenticate(data.email, data.password)
+    except CredentialsRefused:
+        await sessions.session.rollback()  # gives its connection back before another is taken
+        await _note_refusal(account)
+        raise
+    await GUESSES.forgive(sessions.session, address, account)
+    await GUESSES_EVERYWHERE.forgive(sessions.session, account)
+    return user
+
+
+async def _has_been_here(account: str, address: str) -> bool:
+    async with transaction() as session:
+        user = await Accounts(session).by_email(account)
+        return user is not None and await Audit(session).is_familiar(user.id, address)
+
+
+async def _note_refusal(account: str) -> None:
+    """The same steps for known and unknown addresses; what was typed is never kept."""
+    async with transaction() as session:
+        user = await Accounts(session).by_email(account)
+        await Audit(session).record(EventKind.SIGN_IN_REFUSED, user.id if user else None)

@@ -1,0 +1,39 @@
+"""`videoflix users`: who has an account, and switching one off."""
+
+from advanced_alchemy.filters import LimitOffset
+from rich.console import Console
+from rich.table import Table
+
+from videoflix.directory.service import Directory, PersonNotFound
+from videoflix.platform.db import transaction
+from videoflix.up.admin import errors_as_sentences
+
+BATCH = 500
+
+
+async def show() -> None:
+    """Print every account, newest first. Raises ClickException."""
+    table = Table("id", "e-mail", "name", "role", "state", "since", box=None)
+    with errors_as_sentences():
+        async with transaction() as session:
+            directory, total = Directory(session), 1
+            while table.row_count < total:
+                people, total = await directory.people(LimitOffset(BATCH, table.row_count))
+                for user in people:
+                    state = "active" if user.is_active else "off"
+                    if user.confirmed_at is None:
+                        state = "unconfirmed"
+                    since = f"{user.created_at:%Y-%m-%d}"
+                    table.add_row(str(user.id), user.email, user.name, user.role, state, since)
+    Console().print(table)
+
+
+async def deactivate(email: str) -> None:
+    """Switch an account off; it is signed out everywhere. Raises ClickException."""
+    with errors_as_sentences():
+        async with transaction() as session:
+            directory = Directory(session)
+            user = await directory.accounts.by_email(email)
+            if user is None:
+                raise PersonNotFound(f"Nobody has the address {email}.")
+            await directory.deactivate(user.id, by=None)

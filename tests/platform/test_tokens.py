@@ -1,0 +1,46 @@
+"""Signed tokens and the keys they are signed with."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from videoflix.platform import tokens
+from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.settings import settings
+
+SOON = timedelta(minutes=5)
+
+
+@pytest.fixture
+def rotate(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Set other keys, as a restart with another environment does."""
+
+    def use(secret_key: str, previous: str) -> None:
+        other = msgspec.structs.replace(
+            settings, secret_key=secret_key, previous_secret_keys=previous
+        )
+        monkeypatch.setattr(tokens, "settings", other)
+        tokens._keys.cache_clear()
+
+    yield use
+    monkeypatch.undo()
+    tokens._keys.cache_clear()
+
+
+def test_tokens_outlive_a_change_of_the_key(rotate: object) -> None:
+    assert callable(rotate)
+    old = sign(Purpose.ACCESS, 7, SOON)
+    rotate("n" * 40, settings.signing_key)
+    assert verify(Purpose.ACCESS, old)["sub"] == "7"
+    new = sign(Purpose.ACCESS, 8, SOON)
+    rotate("n" * 40, "")
+    assert verify(Purpose.ACCESS, new)["sub"] == "8"
+    with pytest.raises(TokenRefused):
+        verify(Purpose.ACCESS, old)
+
+
+@pytest.mark.parametrize("token", ["", "a.b.c", "vf_x", "a" * 2000])
+def test_what_is_no_token_is_refused(token: str) -> None:
+    with pytest.raises(TokenRefused):
+        verify(Purpose.ACCESS, token)

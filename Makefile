@@ -24,7 +24,8 @@ test: ## Run all tests
 
 bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py
-	uv run --group bench python benchmarks/queue.py
+	uv run python benchmarks/auth.py
+	uv run --group bench python benchmarks/job_queue.py
 
 migration: ## Write a migration from the models: make migration NAME="add ratings"
 	uv run videoflix migration "$(NAME)"

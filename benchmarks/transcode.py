@@ -10,17 +10,13 @@ All three use the same encoder settings. CPU is the children's, user and system.
 say little on shared machines; the ratios are medians of rounds that take turns.
 """
 
-import sys
-
-# Run as a script, this folder comes first, and queue.py would hide the standard library's.
-sys.path[:] = [entry for entry in sys.path if not entry.endswith("/benchmarks")]
-
 import argparse
 import asyncio
 import os
 import resource
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

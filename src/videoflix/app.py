@@ -30,6 +30,7 @@ from videoflix.platform.problems import (
     database_response,
     http_error_response,
     problem_response,
+    unreadable_response,
     validation_response,
 )
 from videoflix.platform.revocations import revocations
@@ -105,6 +106,8 @@ def create_app() -> Litestar:
             InterfaceError: database_response,
             PoolTimeoutError: database_response,
             OSError: database_response,
+            RecursionError: unreadable_response,
+            UnicodeError: unreadable_response,
             Exception: crash_response,
         },
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],

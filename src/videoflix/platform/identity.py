@@ -4,6 +4,7 @@ A header is taken before the cookie, so that an old cookie never spoils a valid 
 asked for with a cookie alone must prove that our own page asks (cross_site.py).
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
@@ -25,6 +26,11 @@ COOKIE = "access_token"
 REFRESH_COOKIE = "refresh_token"
 # How API tokens begin, so that people and scanners know them when they see them.
 API_TOKEN_PREFIX = "vf_"  # noqa: S105 - a prefix, no secret
+
+
+# Checking a signature takes longer than answering a small request: a good token is remembered.
+VERIFIED_KEPT = 10_000
+_verified: dict[str, tuple["Identity | None", float]] = {}
 
 
 class Role(StrEnum):
@@ -103,15 +109,31 @@ class IdentityMiddleware(ASGIMiddleware):
 
 
 def identity_of(token: str) -> Identity | None:
-    """The person an access token was signed for, or None if it is not valid."""
-    if not token:
-        return None
+    """The person an access token was signed for, or None if it is not valid (any more)."""
+    identity, until = _verified.get(token, (None, 0.0))
+    if until < time.time():
+        identity, until = _verify(token) if token else (None, 0.0)
+        _remember(token, identity, until)
+    return None if identity is None or identity.sign_in_id in revocations else identity
+
+
+def _verify(token: str) -> tuple[Identity | None, float]:
+    """The person, and until when the token is good."""
     try:
         claims = verify(Purpose.ACCESS, token)
         identity = Identity(int(claims["sub"]), Role(claims["role"]), int(claims["sid"]))
     except (TokenRefused, KeyError, ValueError):
-        return None
-    return None if identity.sign_in_id in revocations else identity
+        return None, 0.0
+    return identity, float(claims["exp"])
+
+
+def _remember(token: str, identity: Identity | None, until: float) -> None:
+    """The newest ones only; what is refused is not kept, or anybody could fill the memory."""
+    _verified.pop(token, None)
+    if identity is not None:
+        _verified[token] = identity, until
+    if len(_verified) > VERIFIED_KEPT:
+        del _verified[next(iter(_verified))]
 
 
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -173,6 +173,14 @@ def database_response(
     return problem_answer(Unavailable())
 
 
+def unreadable_response(
+    request: Request[Any, Any, Any], error: RecursionError | UnicodeError
+) -> Response[dict[str, Any]]:
+    """A body of a thousand brackets, or one that is no UTF-8: Litestar lets both through."""
+    request.logger.warning("unreadable: %s %s", request.method, request.url.path, exc_info=error)
+    return problem_answer(BadInput("The body is no JSON in UTF-8, or nested too deeply."))
+
+
 def crash_response(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """What nobody foresaw: logged with its traceback, told without it."""
     request.logger.error("unhandled error", exc_info=error)

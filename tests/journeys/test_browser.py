@@ -230,7 +230,7 @@ def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Sit
     page.goto("/")
     page.get_by_role("link", name="Create an account").click()
     shoot(page, "register")
-    page.get_by_label("Name").fill("Grace")
+    page.get_by_label("First name").fill("Grace")
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("New password").fill(password)
     page.get_by_role("button", name="Create the account").click()

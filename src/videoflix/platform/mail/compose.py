@@ -54,7 +54,7 @@ def compose(letter: str, language: str, values: Mapping[str, str]) -> Composed:
     unknown letter and jinja2.UndefinedError for a blank without a value.
     """
     words = _words(language if language in LANGUAGES else LANGUAGES[0])[letter]
-    blanks = {"name": "", "site": settings.site_name, **values}
+    blanks = {"name": "", "hours": "1", "site": settings.site_name, **values}
     subject = " ".join(_fill(words.subject, blanks).split())  # one line, whatever they hold
     filled = {
         **blanks,

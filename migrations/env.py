@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from videoflix.accounts import models as accounts_models
 from videoflix.audit import models as audit_models
 from videoflix.catalog import models as catalog_models
+from videoflix.library import models as library_models
 from videoflix.media import models as media_models
 from videoflix.platform import throttle as throttle_models
 from videoflix.platform.mail import models as mail_models
 from videoflix.platform.queue import clock as clock_models
 from videoflix.platform.queue import incidents as incident_models
+from videoflix.profiles import models as profile_models
 from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
 from videoflix.settings import settings
@@ -26,8 +28,10 @@ MODELS = [
     catalog_models,
     clock_models,
     incident_models,
+    library_models,
     mail_models,
     media_models,
+    profile_models,
     registration_models,
     session_models,
     throttle_models,
@@ -35,8 +39,8 @@ MODELS = [
 
 
 def include_name(name: str | None, kind: str, parents: object) -> bool:
-    """Autogenerate must not drop the queue's tables, which have no model here."""
-    return kind != "table" or not (name or "").startswith("procrastinate_")
+    """Autogenerate must not drop the queue's tables and the partitions: they have no model."""
+    return kind != "table" or not (name or "").startswith(("procrastinate_", "video_view_"))
 
 
 def migrate(connection: Connection) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from postgres import running_postgres  # sets the environment: before anything of videoflix
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
+from videoflix.catalog.api.answers import answers
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.revocations import revocations
+from videoflix.profiles.service import known
 from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
@@ -40,10 +42,18 @@ async def session(database: None) -> AsyncGenerator[AsyncSession]:
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         )
         alchemy.session_maker = maker
+        forget_everything()
         async with maker() as session:
             yield session
         alchemy.session_maker = None
         await outer.rollback()
+
+
+def forget_everything() -> None:
+    """What this process remembers of other tests' rows, whose numbers begin again."""
+    revocations._until.clear()
+    answers.forget()
+    known._kept.clear()
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +104,9 @@ async def admin(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.Asy
 @pytest.fixture
 async def committed(database: None) -> AsyncGenerator[None]:
     """For what needs real commits (other connections, NOTIFY): all rows go afterwards."""
+    forget_everything()
     yield
-    revocations._until.clear()  # numbers begin again
+    forget_everything()
     async with transaction() as session:
         tables = await session.scalars(
             text(

@@ -16,9 +16,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from videoflix.accounts.api import MeController
 from videoflix.audit.api import ActivityController, AuditController
-from videoflix.catalog.api import VideoController
+from videoflix.catalog.api.categories import CategoryController, CategoryVideoController
+from videoflix.catalog.api.desk import DeskController, SubtitleController
+from videoflix.catalog.api.videos import VideoController
 from videoflix.cli import OperatorCommands
 from videoflix.directory.api import UserController
+from videoflix.library.api.access import counting_views
+from videoflix.library.api.history import HistoryController, ProgressController
+from videoflix.library.api.votes import VoteController
+from videoflix.library.api.watchlist import WatchlistController
 from videoflix.media.api import UploadController
 from videoflix.operations.api import ExportController, HealthController, OperationsController
 from videoflix.platform.db import alchemy, provide_session
@@ -36,6 +42,7 @@ from videoflix.platform.problems import (
 from videoflix.platform.revocations import revocations
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api import PlaybackController
+from videoflix.profiles.api import ProfileController
 from videoflix.registration.api import FarewellController, RegistrationController
 from videoflix.sessions.api.browsers import BrowserSessionController
 from videoflix.sessions.api.programs import AuthController
@@ -56,11 +63,23 @@ CONTROLLERS = [
     ExportController,
     UserController,
     AuditController,
+    ProfileController,
     VideoController,
+    CategoryVideoController,
+    CategoryController,
+    DeskController,
+    SubtitleController,
     UploadController,
+    WatchlistController,
+    HistoryController,
+    ProgressController,
+    VoteController,
     PlaybackController,
     OperationsController,
 ]
+
+# What browsers may send besides the usual.
+OUR_HEADERS = ("x-csrftoken", "x-profile")
 
 
 async def read_revocations() -> None:
@@ -83,7 +102,7 @@ def _cors() -> CORSConfig | None:
     return CORSConfig(
         allow_origins=settings.origins,
         allow_credentials=True,
-        allow_headers=["authorization", "content-type", "x-csrftoken", "idempotency-key"],
+        allow_headers=["authorization", "content-type", "idempotency-key", *OUR_HEADERS],
         expose_headers=["etag", "location", "retry-after"],
     )
 
@@ -111,7 +130,7 @@ def create_app() -> Litestar:
             Exception: crash_response,
         },
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],
-        lifespan=[listening],
+        lifespan=[listening, counting_views],
         before_send=[add_docs_policy],
         openapi_config=OpenAPIConfig(
             title="Videoflix",

@@ -9,6 +9,8 @@ import logging
 from procrastinate.exceptions import ConnectorException
 
 from videoflix.audit import jobs as audit_jobs
+from videoflix.catalog import jobs as catalog_jobs
+from videoflix.library import jobs as library_jobs
 from videoflix.media import jobs as media_jobs
 from videoflix.platform import throttle
 from videoflix.platform.mail import jobs as mail_jobs
@@ -20,6 +22,8 @@ from videoflix.sessions import jobs as sessions_jobs
 __all__ = [
     "ROLES",
     "audit_jobs",
+    "catalog_jobs",
+    "library_jobs",
     "mail_jobs",
     "media_jobs",
     "prune",

@@ -56,7 +56,7 @@ def test_hopeless_uploads_say_why_and_leave_nothing(
     answer = client.post(f"/api/v1/videos/{video['id']}/play")
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/film-failed")
     assert settled(lambda: stored(site) == before), "files were left behind"
-    assert client.delete(f"/api/v1/videos/{video['id']}").status_code == 204
+    assert client.delete(f"/api/v1/videos/{video['id']}?permanently=true").status_code == 204
 
 
 def test_the_worker_lives_and_a_deleted_film_takes_its_files_along(
@@ -66,7 +66,7 @@ def test_the_worker_lives_and_a_deleted_film_takes_its_files_along(
     video = upload(client, make_clip(tmp_path / "film.mp4"), "Good")
     assert follow(client, video["id"])[-1]["state"] == "ready"
     assert len(stored(site)) > len(before) + 2
-    assert client.delete(f"/api/v1/videos/{video['id']}").status_code == 204
+    assert client.delete(f"/api/v1/videos/{video['id']}?permanently=true").status_code == 204
     assert client.get(f"/api/v1/videos/{video['id']}").status_code == 404
     assert settled(lambda: stored(site) == before), "files were left behind"
 
@@ -98,7 +98,9 @@ def test_two_gigabytes_go_through_flat_memory(
     )
     assert answer.status_code == 201, answer.text
     assert peak - before < RSS_LIMIT, f"{(peak - before) >> 20} MB more"
-    assert client.delete(f"/api/v1/videos/{answer.json()['id']}").status_code == 204
+    assert (
+        client.delete(f"/api/v1/videos/{answer.json()['id']}?permanently=true").status_code == 204
+    )
 
 
 def settled(condition: Callable[[], bool]) -> bool:

@@ -162,16 +162,29 @@ async def test_only_editors_upload_and_delete(
     assert stored_files() == []
 
 
-async def test_json_is_no_upload(editor: httpx.AsyncClient) -> None:
-    answer = await editor.post(VIDEOS, json={"title": "T"})
-    assert answer.status_code == 415
+async def test_json_enters_a_draft_that_waits_for_its_file(
+    editor: httpx.AsyncClient, viewer: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    draft = await editor.post(VIDEOS, json={"title": "T", "publish": False})
+    assert draft.status_code == 201
+    assert (draft.json()["publication"], draft.json()["playable"]) == ("draft", False)
+    path = f"{VIDEOS}/{draft.json()['id']}"
+    assert await jobs(session) == []
+    assert (await editor.put(f"{path}/file", files=FILE)).status_code == 202
+    assert await jobs(session) == ["media.inspect"]
+    assert (await viewer.put(f"{path}/file", files=FILE)).status_code == 403
+    assert (await editor.put(f"{VIDEOS}/999999/file", files=FILE)).status_code == 404
+    refused = await editor.post(VIDEOS, json={"title": "T", "release_year": "soon"})
+    assert refused.json()["errors"][0]["field"] == "release_year"
 
 
 async def test_deleted_film_is_gone_and_its_files_follow(
     editor: httpx.AsyncClient, session: AsyncSession
 ) -> None:
     video = (await editor.post(VIDEOS, data={"title": "T"}, files=FILE)).json()
-    assert (await editor.delete(f"{VIDEOS}/{video['id']}")).status_code == 204
-    assert (await editor.get(f"{VIDEOS}/{video['id']}")).status_code == 404
+    path = f"{VIDEOS}/{video['id']}"
+    assert (await editor.delete(f"{path}?permanently=true")).status_code == 204
+    assert (await editor.get(path)).status_code == 404
     assert "media.delete_folder" in await jobs(session)
-    assert (await editor.delete(f"{VIDEOS}/{video['id']}")).status_code == 404
+    assert (await editor.delete(path)).status_code == 404
+    assert (await editor.post(f"{path}/restore")).status_code == 404

@@ -170,6 +170,16 @@ class Accounts:
         return user
 
 
+async def hash_secret(secret: str) -> str:
+    """The PHC string of what else people prove themselves with, such as a PIN."""
+    return await hash_password(secret)
+
+
+async def knows_secret(stored: str, secret: str) -> bool:
+    """Whether this secret made the stored hash."""
+    return await matches(stored, secret)
+
+
 def refuse_weak(password: str, email: str) -> None:
     """Raises PasswordWeak."""
     if reason := weakness(password, email):

@@ -1,9 +1,23 @@
-"""Tables of the catalogue."""
+"""Tables of the catalogue. Triggers of migration 0013 keep `slug`, `search` and search_word."""
 
+from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
@@ -18,17 +32,39 @@ class VideoState(StrEnum):
     FAILED = "failed"
 
 
+class Audience(StrEnum):
+    """Whom a published film is for; private ones are for editors."""
+
+    EVERYONE = "everyone"
+    MEMBERS = "members"
+    PRIVATE = "private"
+
+
 class Video(Record):
     """A title, with what its media told about it so that a list needs one query.
 
     `progress` runs from 0 to 1; `failure_code` is stable, `failure_reason` a sentence;
-    `duration` counts seconds; `qualities` names the renditions, the highest first.
+    `duration` counts seconds; `qualities` names the renditions, the highest first. Without
+    `published_at` it is a draft, with one in the future it is scheduled; `shown_at` is what lists
+    are ordered by. `deleted_at` hides it from everybody until it is restored or purged.
+    `popularity` counts the views of the last 30 days, `score` is upvotes minus downvotes.
     """
 
     __tablename__ = "video"
 
     title: Mapped[str] = mapped_column(String(200))
+    slug: Mapped[str] = mapped_column(String(120), server_default=sql("''"), unique=True)
     description: Mapped[str] = mapped_column(default="")
+    genre: Mapped[str] = mapped_column(String(50), server_default=sql("''"))
+    language: Mapped[str] = mapped_column(String(5), server_default=sql("'en'"))
+    release_year: Mapped[int | None] = mapped_column(SmallInteger, default=None)
+    age_rating: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
+    author: Mapped[str] = mapped_column(String(150), server_default=sql("''"))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String(50)), server_default=sql("'{}'"))
+    featured: Mapped[bool] = mapped_column(server_default=sql("false"))
+    audience: Mapped[Audience] = mapped_column(server_default=sql("'everyone'"))
+    published_at: Mapped[datetime | None] = mapped_column(default=sql("now()"))
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
     uploaded_by: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     state: Mapped[VideoState] = mapped_column(default=VideoState.PROCESSING)
     playable: Mapped[bool] = mapped_column(default=False)
@@ -38,8 +74,101 @@ class Video(Record):
     duration: Mapped[float | None] = mapped_column(default=None)
     poster: Mapped[str | None] = mapped_column(default=None)
     qualities: Mapped[list[str]] = mapped_column(ARRAY(String(16)), default=list)
+    upvotes: Mapped[int] = mapped_column(server_default=sql("0"))
+    downvotes: Mapped[int] = mapped_column(server_default=sql("0"))
+    views: Mapped[int] = mapped_column(server_default=sql("0"))
+    popularity: Mapped[int] = mapped_column(server_default=sql("0"))
+    score: Mapped[int] = mapped_column(Computed("upvotes - downvotes", persisted=True))
+    shown_at: Mapped[datetime] = mapped_column(
+        Computed("coalesce(published_at, created_at)", persisted=True)
+    )
+    search: Mapped[str] = mapped_column(TSVECTOR, server_default=sql("''"), deferred=True)
 
     __table_args__ = (
-        Index("ix_video_created_at_id", "created_at", "id"),
-        Index("ix_video_uploaded_by", "uploaded_by"),
+        Index("ix_video_shown_at", "shown_at", "id"),
+        Index("ix_video_genre", "genre", "shown_at", "id"),
+        Index("ix_video_language", "language", "shown_at", "id"),
+        Index("ix_video_release_year", "release_year", "shown_at", "id"),
+        Index("ix_video_uploaded_by", "uploaded_by", "shown_at", "id"),
+        Index("ix_video_duration", "duration", "id"),
+        Index("ix_video_popularity", "popularity", "id"),
+        Index("ix_video_score", "score", "id"),
+        Index("ix_video_featured", "shown_at", "id", postgresql_where=sql("featured is true")),
+        Index("ix_video_deleted_at", "deleted_at", postgresql_where=sql("deleted_at is not null")),
+        Index(
+            "ix_video_title",
+            func.videoflix_plain(title).label("plain"),
+            "id",
+            postgresql_ops={"plain": "text_pattern_ops"},
+        ),
+        Index("ix_video_search", "search", postgresql_using="gin"),
+        Index("ix_video_tags", "tags", postgresql_using="gin"),
+    )
+
+
+class Category(Record):
+    """A shelf of the catalogue; `position` orders the shelves, `picture` is a storage key."""
+
+    __tablename__ = "category"
+
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    slug: Mapped[str] = mapped_column(String(120), unique=True)
+    position: Mapped[int] = mapped_column(default=0)
+    picture: Mapped[str | None] = mapped_column(default=None)
+
+
+# `shown_at` is the film's own, kept by triggers: the newest of a category are found by one index.
+video_category = Table(
+    "video_category",
+    Record.metadata,
+    Column("video_id", ForeignKey(Video.id, ondelete="CASCADE"), primary_key=True),
+    Column("category_id", ForeignKey(Category.id, ondelete="RESTRICT"), primary_key=True),
+    Column("shown_at", DateTime(timezone=True), nullable=False),
+    Index("ix_video_category_category_id", "category_id", "shown_at", "video_id"),
+)
+
+# Every word of titles, people and tags: misspelt ones are looked up here.
+search_word = Table(
+    "search_word",
+    Record.metadata,
+    Column("word", String(40), primary_key=True),
+    Index(
+        "ix_search_word_word",
+        "word",
+        postgresql_using="gin",
+        postgresql_ops={"word": "gin_trgm_ops"},
+    ),
+)
+
+
+class Subtitle(Record):
+    """The spoken words of a film in one language, as WebVTT."""
+
+    __tablename__ = "subtitle"
+
+    video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"))
+    language: Mapped[str] = mapped_column(String(5))
+    label: Mapped[str] = mapped_column(String(50))
+    text: Mapped[str]
+
+    __table_args__ = (UniqueConstraint("video_id", "language"),)
+
+
+class SubtitleCue(Record):
+    """A line of a subtitle, to be found by its words; `at` counts seconds."""
+
+    __tablename__ = "subtitle_cue"
+
+    subtitle_id: Mapped[int] = mapped_column(
+        ForeignKey(Subtitle.id, ondelete="CASCADE"), index=True
+    )
+    video_id: Mapped[int] = mapped_column(BigInteger)
+    language: Mapped[str] = mapped_column(String(5))
+    at: Mapped[float]
+    text: Mapped[str]
+    search: Mapped[str] = mapped_column(TSVECTOR, server_default=sql("''"), deferred=True)
+
+    __table_args__ = (
+        Index("ix_subtitle_cue_video_id", "video_id", "at"),
+        Index("ix_subtitle_cue_search", "search", postgresql_using="gin"),
     )

@@ -1,17 +1,53 @@
 """Shapes of the catalogue: what it says and accepts over HTTP."""
 
-from datetime import datetime
-from typing import Annotated, Self
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from videoflix.catalog import models
-from videoflix.catalog.models import VideoState
-from videoflix.platform.web import Page
+from videoflix.catalog.models import Audience, VideoState
+from videoflix.platform.queue import Job
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Description = Annotated[str, msgspec.Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
+Line = Annotated[str, msgspec.Meta(max_length=150, pattern=r"^[^\x00\r\n]*$")]
+Genre = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[^\x00\r\n]*$")]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*$")]
+Tags = Annotated[list[Tag], msgspec.Meta(max_length=30)]
+LanguageCode = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", max_length=5)]
+Year = Annotated[int, msgspec.Meta(ge=1870, le=2200)]
+AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
+BigId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+CategoryTitle = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*$")
+]
+CategorySlug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]*$", max_length=100)]
+Position = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+CategoryIds = Annotated[list[BigId], msgspec.Meta(max_length=20)]
+
+
+class Ordering(StrEnum):
+    """What a list of films is ordered by."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    TITLE = "title"
+    DURATION = "duration"
+    MOST_WATCHED = "most-watched"
+    BEST_VOTED = "best-voted"
+
+
+class Publication(StrEnum):
+    """Whether viewers may see a film."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    PUBLISHED = "published"
+    DELETED = "deleted"
 
 
 class VideoDraft(msgspec.Struct, forbid_unknown_fields=True):
@@ -19,6 +55,51 @@ class VideoDraft(msgspec.Struct, forbid_unknown_fields=True):
 
     title: Title
     description: Description = ""
+    genre: Genre = ""
+    language: LanguageCode = "en"
+    release_year: Year | None = None
+    age_rating: AgeRating = 0
+    author: Line = ""
+    tags: Tags = []
+    featured: bool = False
+    audience: Audience = Audience.EVERYONE
+    categories: CategoryIds = []
+    publish: bool = True
+
+
+class VideoChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What an editor changes; what is left out stays."""
+
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    genre: Genre | UnsetType = UNSET
+    language: LanguageCode | UnsetType = UNSET
+    release_year: Year | UnsetType | None = UNSET
+    age_rating: AgeRating | UnsetType = UNSET
+    author: Line | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    featured: bool | UnsetType = UNSET
+    audience: Audience | UnsetType = UNSET
+    categories: CategoryIds | UnsetType = UNSET
+
+
+class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """When to publish: at once if nothing is said."""
+
+    publish_at: datetime | None = None
+
+
+class BulkRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """One action on many films: all of them, or none."""
+
+    ids: Annotated[list[BigId], msgspec.Meta(min_length=1, max_length=100)]
+    action: Literal["publish", "unpublish", "delete", "restore", "feature", "unfeature"]
+
+
+class BulkResult(msgspec.Struct):
+    """How many films it was done to."""
+
+    changed: int
 
 
 class Failure(msgspec.Struct):
@@ -28,12 +109,50 @@ class Failure(msgspec.Struct):
     reason: str
 
 
-class Video(msgspec.Struct):
-    """A film; `progress` runs from 0 to 1, `duration` counts seconds."""
+class CategoryName(msgspec.Struct):
+    """A category as films name it."""
 
     id: int
+    name: str
+    slug: str
+
+
+class SubtitleTrack(msgspec.Struct):
+    """A subtitle of a film; `url` answers WebVTT."""
+
+    language: str
+    label: str
+    url: str
+
+
+class Hit(msgspec.Struct):
+    """Where somebody says what was searched for: seconds from the start, and the words."""
+
+    at: float
+    text: str
+
+
+class Video(msgspec.Struct):
+    """A film; `progress` runs from 0 to 1, `duration` counts seconds.
+
+    `views` counts all, `popularity` those of the last 30 days. `hits` are set by a search.
+    """
+
+    id: int
+    slug: str
     title: str
     description: str
+    genre: str
+    language: str
+    release_year: int | None
+    age_rating: int
+    author: str
+    tags: list[str]
+    categories: list[CategoryName]
+    featured: bool
+    audience: Audience
+    publication: Publication
+    published_at: datetime | None
     state: VideoState
     playable: bool
     progress: float
@@ -41,30 +160,158 @@ class Video(msgspec.Struct):
     duration: float | None
     poster_url: str | None
     qualities: list[str]
+    subtitles: list[SubtitleTrack]
+    upvotes: int
+    downvotes: int
+    views: int
+    popularity: int
+    uploaded_by: int | None
     created_at: datetime
+    hits: list[Hit]
 
     @classmethod
-    def of(cls, video: models.Video) -> Self:
-        failure = None
-        if video.failure_code:
-            failure = Failure(video.failure_code, video.failure_reason or "")
+    def of(
+        cls,
+        video: models.Video,
+        categories: list[dict[str, Any]] | None = None,
+        subtitles: list[dict[str, Any]] | None = None,
+        hits: list[Hit] | None = None,
+    ) -> Self:
         return cls(
             id=video.id,
+            slug=video.slug,
             title=video.title,
             description=video.description,
+            genre=video.genre,
+            language=video.language,
+            release_year=video.release_year,
+            age_rating=video.age_rating,
+            author=video.author,
+            tags=video.tags,
+            categories=[CategoryName(**found) for found in categories or ()],
+            featured=video.featured,
+            audience=video.audience,
+            publication=publication_of(video),
+            published_at=video.published_at,
             state=video.state,
             playable=video.playable,
             progress=round(video.progress, 4),
-            failure=failure,
+            failure=failure_of(video),
             duration=video.duration,
             poster_url=poster_url(video),
             qualities=video.qualities,
+            subtitles=[
+                SubtitleTrack(found["language"], found["label"], subtitle_url(video.id, found))
+                for found in subtitles or ()
+            ],
+            upvotes=video.upvotes,
+            downvotes=video.downvotes,
+            views=video.views,
+            popularity=video.popularity,
+            uploaded_by=video.uploaded_by,
             created_at=video.created_at,
+            hits=hits or [],
         )
 
 
-class VideoPage(Page[Video]):
-    """A page of films."""
+class VideoPage(msgspec.Struct):
+    """A page of films.
+
+    `total` is counted up to a thousand: beyond, `total_is_minimum`. With a cursor there is neither
+    `total` nor `offset`. `next_cursor` leads to the next page, if there is one. `corrected` is what
+    was searched for instead of words that nobody wrote.
+    """
+
+    items: list[Video]
+    total: int | None
+    limit: int
+    offset: int | None
+    total_is_minimum: bool = False
+    next_cursor: str | None = None
+    corrected: str | None = None
+
+
+class Suggestion(msgspec.Struct):
+    """A film whose title somebody may be typing."""
+
+    id: int
+    slug: str
+    title: str
+
+
+class NewCategory(msgspec.Struct, forbid_unknown_fields=True):
+    """A shelf to be; without a slug, one is made of the name."""
+
+    name: CategoryTitle
+    slug: CategorySlug = ""
+    position: Position | None = None
+
+
+class CategoryChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays."""
+
+    name: CategoryTitle | UnsetType = UNSET
+    slug: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+$", max_length=100)] | UnsetType = UNSET
+    position: Position | UnsetType = UNSET
+
+
+class CategoryShown(msgspec.Struct):
+    """A shelf of the catalogue."""
+
+    id: int
+    name: str
+    slug: str
+    position: int
+    picture_url: str | None
+
+    @classmethod
+    def of(cls, category: models.Category) -> Self:
+        picture = None
+        if category.picture:
+            version = category.picture.rpartition("/")[2]
+            picture = f"/api/v1/categories/{category.id}/picture?v={version}"
+        return cls(category.id, category.name, category.slug, category.position, picture)
+
+
+class CategoryWithVideos(msgspec.Struct):
+    """A shelf and its newest films."""
+
+    category: CategoryShown
+    videos: list[Video]
+
+
+class PurgeDeleted(Job):
+    """Remove films for good that were deleted a month ago, with their files."""
+
+    name: ClassVar = "catalog.purge"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
+class AnnouncePublication(Job):
+    """A scheduled film is due: let every process know."""
+
+    name: ClassVar = "catalog.announce_publication"
+    queue: ClassVar = "maintenance"
+    video_id: int
+
+
+def publication_of(video: models.Video) -> Publication:
+    if video.deleted_at is not None:
+        return Publication.DELETED
+    if video.published_at is None:
+        return Publication.DRAFT
+    is_due = video.published_at <= datetime.now(UTC)
+    return Publication.PUBLISHED if is_due else Publication.SCHEDULED
+
+
+def failure_of(video: models.Video) -> Failure | None:
+    if not video.failure_code:
+        return None
+    return Failure(video.failure_code, video.failure_reason or "")
 
 
 def poster_url(video: models.Video) -> str | None:
@@ -73,3 +320,7 @@ def poster_url(video: models.Video) -> str | None:
         return None
     version = quote(video.poster.rsplit("/", 2)[-2])
     return f"/api/v1/videos/{video.id}/poster.jpg?v={version}"
+
+
+def subtitle_url(video_id: int, subtitle: dict[str, Any]) -> str:
+    return f"/api/v1/videos/{video_id}/subtitles/{subtitle['language']}.vtt"

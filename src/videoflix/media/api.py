@@ -1,14 +1,21 @@
 """Uploads over HTTP."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from litestar import Controller, Request, Response, delete, post
+from litestar import Controller, Request, Response, delete, post, put
 from litestar.di import NamedDependency
-from litestar.status_codes import HTTP_201_CREATED
+from litestar.params import FromQuery
+from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.schemas import Video, VideoDraft
-from videoflix.catalog.service import VideoNotFound
+from videoflix.catalog.service import Catalog, VideoNotFound
+from videoflix.catalog.service.catalog import CategoryUnknown
+from videoflix.catalog.service.desk import Desk
+from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
 from videoflix.media.uploads import (
     FileEmpty,
@@ -19,7 +26,7 @@ from videoflix.media.uploads import (
     receive_form,
 )
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import editors_only
+from videoflix.platform.identity import Role, editors_only
 from videoflix.platform.problems import (
     BadInput,
     Forbidden,
@@ -28,8 +35,9 @@ from videoflix.platform.problems import (
     UnsupportedMediaType,
     problems,
 )
-from videoflix.platform.storage import Storage, StorageFull, media_storage
+from videoflix.platform.storage import StorageFull, media_storage
 from videoflix.platform.web import Id, service
+from videoflix.profiles.schemas import ALL_AGES, Viewing
 from videoflix.settings import settings
 
 
@@ -48,6 +56,7 @@ class UploadController(Controller):
         request_max_body_size=None,
         responses=problems(
             TitleMissing,
+            CategoryUnknown,
             FileMissing,
             FileEmpty,
             UploadBroken,
@@ -60,60 +69,143 @@ class UploadController(Controller):
         ),
     )
     async def upload_video(self, request: Request[Any, Any, Any]) -> Response[Video]:
-        """Upload a film as multipart/form-data: `title`, optional `description`, `file`.
+        """Upload a film as multipart/form-data: `title`, optional details, `file`.
 
         Bytes go straight to the storage; a film of any size takes little memory. The answer
-        comes when the file is safe; inspection and encoding follow in the background.
+        comes when the file is safe; inspection and encoding follow in the background. A JSON
+        body enters a draft whose file follows.
         """
-        storage = media_storage()
-        announced = int(request.headers.get("content-length") or 0)
-        if announced > settings.upload_max_bytes + 1024 * 1024:
-            raise UploadTooLarge(f"At most {settings.upload_max_bytes} bytes are accepted.")
-        await storage.refuse_if_full(announced)
-        form = await receive_form(
-            request.stream(),
-            request.headers.get("content-type", ""),
-            storage,
-            settings.upload_max_bytes,
-        )
-        video = await _enter(form, storage, request.user.user_id)
+        if request.headers.get("content-type", "").startswith("application/json"):
+            video = await _enter_draft(await request.body(), request.user.user_id)
+        else:
+            video = await _enter(await _receive(request), request.user.user_id)
         headers = {"Location": f"/api/v1/videos/{video.id}"}
         return Response(video, status_code=HTTP_201_CREATED, headers=headers)
+
+    @put(
+        "/{video_id:int}/file",
+        summary="Give a film its file, or another one",
+        status_code=HTTP_202_ACCEPTED,
+        request_max_body_size=None,
+        responses=problems(
+            FileMissing,
+            FileEmpty,
+            UploadBroken,
+            SignInNeeded,
+            Forbidden,
+            VideoNotFound,
+            UploadTooLarge,
+            UnsupportedMediaType,
+            StorageFull,
+        ),
+    )
+    async def replace_file(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+        """Upload another file as the form field `file`; the old one plays until it is complete.
+
+        What people remember belongs to the film and stays.
+        """
+        form = await _receive(request)
+        async with _kept(form) as file, transaction() as session:
+            await Media(session).replace(video_id, file)
 
     @delete(
         "/{video_id:int}",
         summary="Delete a film",
-        dependencies={"media": service(Media)},
+        dependencies={"media": service(Media), "desk": service(Desk)},
         responses=problems(SignInNeeded, Forbidden, VideoNotFound),
     )
-    async def delete_video(self, media: NamedDependency[Media], video_id: Id) -> None:
-        """Delete a film: it leaves the catalogue at once, its files follow."""
-        await media.remove(video_id)
+    async def delete_video(
+        self,
+        media: NamedDependency[Media],
+        desk: NamedDependency[Desk],
+        video_id: Id,
+        permanently: FromQuery[bool] = False,
+    ) -> None:
+        """Delete a film: nobody sees it any more. It can be restored for 30 days.
+
+        With `permanently`, it is gone at once and its files follow.
+        """
+        if permanently:
+            await media.remove(video_id)
+        else:
+            await desk.delete(video_id)
 
 
-async def _enter(form: Form, storage: Storage, uploaded_by: int) -> Video:
-    """Enter the stored file; its own transaction, so that a failed one leaves no file behind."""
+async def _receive(request: Request[Any, Any, Any]) -> Form:
+    """Store what comes, unless it is announced to be too large or the storage is full."""
+    storage = media_storage()
+    announced = int(request.headers.get("content-length") or 0)
+    if announced > settings.upload_max_bytes + 1024 * 1024:
+        raise UploadTooLarge(f"At most {settings.upload_max_bytes} bytes are accepted.")
+    await storage.refuse_if_full(announced)
+    return await receive_form(
+        request.stream(),
+        request.headers.get("content-type", ""),
+        storage,
+        settings.upload_max_bytes,
+    )
+
+
+@asynccontextmanager
+async def _kept(form: Form) -> AsyncGenerator[StoredFile]:
+    """The stored file, which goes away again if the block fails. Raises FileMissing, FileEmpty."""
     if form.file is None:
         raise FileMissing
     try:
         if form.file.size == 0:
             raise FileEmpty
-        draft = _draft(form.fields)
-        async with transaction() as session:
-            video = await Media(session).accept(draft, form.file, uploaded_by)
-            return Video.of(video)
+        yield form.file
     except BaseException:
-        await storage.delete_below(form.file.folder)
+        await media_storage().delete_below(form.file.folder)
         raise
 
 
+async def _enter(form: Form, uploaded_by: int) -> Video:
+    """Enter the stored file; its own transaction, so that a failed one leaves no file behind."""
+    async with _kept(form) as file:
+        draft = _draft(form.fields)
+        async with transaction() as session:
+            video = await Media(session).accept(draft, file, uploaded_by)
+            return await _shown(session, video.id, uploaded_by)
+
+
+async def _enter_draft(body: bytes, uploaded_by: int) -> Video:
+    """Enter a film without a file; nobody but editors sees it before it has one."""
+    try:
+        draft = msgspec.json.decode(body, type=VideoDraft)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from error
+    except msgspec.DecodeError as error:
+        raise BadInput(str(error)) from error
+    async with transaction() as session:
+        video = await Catalog(session).add(draft, uploaded_by)
+        return await _shown(session, video.id, uploaded_by)
+
+
+async def _shown(session: AsyncSession, video_id: int, editor: int) -> Video:
+    viewing = Viewing(editor, 0, Role.EDITOR, ALL_AGES, member=True)
+    return await Catalog(session).shown(viewing, video_id)
+
+
 def _draft(fields: dict[str, str]) -> VideoDraft:
+    """The draft a form describes; lists are written with commas between."""
     title = fields.pop("title", "").strip()
     if not title:
         raise TitleMissing
+    lists: dict[str, list[str]] = {
+        name: [part.strip() for part in fields.pop(name).split(",") if part.strip()]
+        for name in ("tags", "categories")
+        if name in fields
+    }
+    described: dict[str, object] = {**fields, **lists, "title": title}
     try:
-        return msgspec.convert({**fields, "title": title}, VideoDraft)
+        return msgspec.convert(described, VideoDraft, strict=False)
     except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$.")
-        field = path.rstrip("`")
-        raise InvalidInput(str(error), errors=[{"field": field, "message": reason}]) from error
+        raise _invalid(error) from error
+
+
+def _invalid(error: msgspec.ValidationError) -> InvalidInput:
+    """A problem that names the field."""
+    reason, _, path = str(error).partition(" - at `$.")
+    field = path.rstrip("`")
+    return InvalidInput(str(error), errors=[{"field": field, "message": reason}])

@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,9 @@ from tempfile import TemporaryDirectory
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
+from videoflix.catalog.schemas import PurgeDeleted
+from videoflix.catalog.service import VideoNotFound
+from videoflix.catalog.service.desk import Desk
 from videoflix.media.encode import encode_audio, encode_chunk
 from videoflix.media.fmp4 import Index
 from videoflix.media.plan import Plan, make_plan
@@ -36,11 +39,12 @@ from videoflix.media.schemas import (
 )
 from videoflix.media.service import AUDIO, Media
 from videoflix.platform.db import transaction
-from videoflix.platform.queue import AttemptLost, JobCancelled, completing, handles
+from videoflix.platform.queue import AttemptLost, JobCancelled, completing, every, handles
 from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import StorageFull, media_storage
 
 REPORT_SECONDS = 1.0
+PURGED_AT_ONCE = 1_000
 # Younger files may belong to an attempt that is about to show them.
 LEFT_ALONE = timedelta(hours=1)
 
@@ -163,6 +167,21 @@ async def sweep_attempts(job: SweepAttempts) -> None:
         keys = await Media(session).keys_in_use(job.asset_id)
     if keys is not None:
         await media_storage().delete_others(keys.folder, keys.used, LEFT_ALONE)
+
+
+every("35 3 * * *", PurgeDeleted())
+
+
+@handles(PurgeDeleted)
+async def purge_deleted(job: PurgeDeleted) -> None:
+    """Each film in a transaction of its own: whatever happens, nothing is left half done."""
+    async with transaction() as session:
+        due = await Desk(session).due_for_purge(PURGED_AT_ONCE)
+    for video_id in due:
+        async with transaction() as session:
+            with suppress(VideoNotFound):
+                await Media(session).remove(video_id)
+    logger.info("removed %d films that were deleted a month ago", len(due))
 
 
 class NotShown(Exception):

@@ -1,11 +1,11 @@
 """All SQL of the media."""
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.media.models import Asset, Chunk, Part, Rendition, TrackKind
+from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
 
 
 class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
@@ -24,11 +24,28 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         return found
 
     async def newest_of(self, video_id: int) -> Asset | None:
-        """The file that a film currently consists of."""
+        """The file that a film currently consists of: a complete one, else the newest."""
+        is_ready = Asset.state == AssetState.READY
         found: Asset | None = await self.session.scalar(
-            select(Asset).where(Asset.video_id == video_id).order_by(Asset.id.desc()).limit(1)
+            select(Asset)
+            .where(Asset.video_id == video_id)
+            .order_by(is_ready.desc(), Asset.id.desc())
+            .limit(1)
         )
         return found
+
+    async def ready_of(self, video_id: int) -> bool:
+        """Whether a film has a complete file."""
+        return await self.exists(Asset.video_id == video_id, Asset.state == AssetState.READY)
+
+    async def forget_others(self, asset: Asset) -> list[str]:
+        """Forget a film's earlier files; their folders."""
+        gone = await self.session.scalars(
+            delete(Asset)
+            .where(Asset.video_id == asset.video_id, Asset.id < asset.id)
+            .returning(Asset.folder)
+        )
+        return list(gone)
 
     async def folders_of(self, video_id: int) -> list[str]:
         return list(

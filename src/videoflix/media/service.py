@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import VideoDraft
-from videoflix.catalog.service import Catalog
+from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
 from videoflix.media.plan import Plan
 from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
@@ -43,9 +43,25 @@ class Media:
     async def accept(self, draft: VideoDraft, file: StoredFile, uploaded_by: int) -> Video:
         """Enter a film whose file is stored, and have it inspected."""
         video = await self.catalog.add(draft, uploaded_by)
+        await self._take_in(video.id, file)
+        return video
+
+    async def replace(self, video_id: int, file: StoredFile) -> None:
+        """Give a film another file; the one it has plays on until the new one is complete.
+
+        Raises VideoNotFound.
+        """
+        video = await self.catalog.locked(video_id)
+        if video.deleted_at is not None:
+            raise VideoNotFound
+        if not await self.assets.ready_of(video_id):
+            await self.catalog.begin_again(video_id)
+        await self._take_in(video_id, file)
+
+    async def _take_in(self, video_id: int, file: StoredFile) -> None:
         asset = await self.assets.add(
             Asset(
-                video_id=video.id,
+                video_id=video_id,
                 folder=file.folder,
                 source_key=file.key,
                 source_name=file.name,
@@ -54,7 +70,6 @@ class Media:
             )
         )
         await enqueue(self.session, Inspect(asset_id=asset.id))
-        return video
 
     async def remove(self, video_id: int) -> None:
         """Take a film out of the catalogue; its files follow. Raises VideoNotFound."""
@@ -82,8 +97,8 @@ class Media:
             ]
         )
         await self.renditions.add_many(_renditions(asset_id, plan))
-        qualities = [rung.name for rung in plan.rungs]
-        await self.catalog.describe(asset.video_id, duration=plan.duration, qualities=qualities)
+        if not await self.assets.ready_of(asset.video_id):
+            await self._describe(asset.video_id, plan)
         await enqueue_many(
             self.session,
             [
@@ -100,7 +115,8 @@ class Media:
             return
         asset.state = AssetState.FAILED
         await withdraw(self.session, [EncodeChunk, EncodeAudio, MakePoster], asset_id=asset_id)
-        await self.catalog.fail(asset.video_id, code, reason)
+        if not await self.assets.ready_of(asset.video_id):
+            await self.catalog.fail(asset.video_id, code, reason)
         await enqueue(self.session, DeleteFolder(folder=asset.folder))
 
     async def report(self, asset_id: int, index: int, frames: int) -> None:
@@ -109,6 +125,8 @@ class Media:
         if asset is None:
             return
         await self.chunks.report(asset_id, index, frames)
+        if await self.assets.ready_of(asset.video_id):
+            return  # the older file plays on
         share = await self.chunks.share_encoded(asset_id)
         await self.catalog.advance(asset.video_id, share, playable=False)
 
@@ -164,12 +182,24 @@ class Media:
         timeline = await self._timeline(asset, msgspec.convert(asset.plan, Plan))
         playable = all(track.pieces for track in timeline.tracks)
         if playable and not await self.chunks.waiting(asset.id):
+            await self._retire_others(asset)
             asset.state = AssetState.READY
-            await self.catalog.publish(asset.video_id)
+            await self._describe(asset.video_id, msgspec.convert(asset.plan, Plan))
+            await self.catalog.complete(asset.video_id)
             later = datetime.now(UTC) + SWEEP_AFTER
             await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
-        else:
+        elif not await self.assets.ready_of(asset.video_id):
             await self.catalog.advance(asset.video_id, share, playable=playable)
+
+    async def _describe(self, video_id: int, plan: Plan) -> None:
+        qualities = [rung.name for rung in plan.rungs]
+        await self.catalog.describe(video_id, duration=plan.duration, qualities=qualities)
+
+    async def _retire_others(self, asset: Asset) -> None:
+        """A film's earlier files are not needed any more; players of them go on for a while."""
+        later = datetime.now(UTC) + SWEEP_AFTER
+        for folder in await self.assets.forget_others(asset):
+            await enqueue(self.session, DeleteFolder(folder=folder), at=later)
 
     async def _timeline(self, asset: Asset, plan: Plan) -> Timeline:
         parts: dict[int, list[Part]] = {}

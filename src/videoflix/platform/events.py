@@ -40,6 +40,7 @@ class Newsroom:
         self._subscribers: dict[str, set[asyncio.Event]] = {}
         self._ears: dict[str, Callable[[str], None]] = {}
         self._catch_up: list[Callable[[], Awaitable[None]]] = []
+        self.hears = False  # whether news of other processes arrives
 
     def pass_on(self, prefix: str, ear: Callable[[str], None]) -> None:
         """Have a function called with every topic that begins so."""
@@ -91,14 +92,17 @@ class Newsroom:
     async def _listen_once(self) -> None:
         connection = await asyncpg.connect(settings.database_dsn, timeout=5)
         try:
+            closed = asyncio.Event()
+            connection.add_termination_listener(lambda _: closed.set())
             await connection.add_listener(CHANNEL, self._hear)
             self._ring_all()  # what was said while nobody listened
             for catch_up in self._catch_up:
                 await catch_up()
-            while not connection.is_closed():
-                await asyncio.sleep(KEEPALIVE_SECONDS)
+            self.hears = True
+            while not await _set_within(closed, KEEPALIVE_SECONDS):
                 await connection.execute("select 1", timeout=5)
         finally:
+            self.hears = False
             await connection.close(timeout=2)
 
     def _hear(self, connection: object, pid: int, channel: str, topic: object) -> None:
@@ -108,6 +112,14 @@ class Newsroom:
         for bells in self._subscribers.values():
             for bell in bells:
                 bell.set()
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 newsroom = Newsroom()

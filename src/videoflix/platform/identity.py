@@ -53,12 +53,16 @@ RANKS = list(Role)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The person behind a request; `scope` is set when an API token speaks for them."""
+    """The person behind a request; `scope` is set when an API token speaks for them.
+
+    `profile` is what the header X-Profile says, unchecked.
+    """
 
     user_id: int
     role: Role
     sign_in_id: int
     scope: Scope | None = None
+    profile: str = ""
 
     def may(self, role: Role) -> bool:
         """Whether the person has this role or a higher one, and the token may use it."""
@@ -97,6 +101,8 @@ class IdentityMiddleware(ASGIMiddleware):
                 raise ScopeTooNarrow("This token may only read.")
             if not scheme:
                 refuse_cross_site(connection, user.sign_in_id)
+        if user and (profile := connection.headers.get("x-profile", "")):
+            user = msgspec.structs.replace(user, profile=profile)
         scope["user"] = user
         scope["auth"] = None
         with visiting(connection):

@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     ACCESS = "access"
     REFRESH = "refresh"
     PLAY = "play"
+    PROFILE = "profile"
 
 
 class TokenRefused(Exception):

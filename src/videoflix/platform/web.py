@@ -1,6 +1,7 @@
 """Small vocabulary shared by all controllers."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.problems import UnsupportedMediaType
+from videoflix.platform.problems import InvalidInput, UnsupportedMediaType
 
 BIGINT_MAX = 2**63 - 1
 
@@ -21,6 +22,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items 
 Offset = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many items to skip.")]
 
 Item = TypeVar("Item")
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Page(msgspec.Struct, Generic[Item]):
@@ -30,6 +32,20 @@ class Page(msgspec.Struct, Generic[Item]):
     total: int
     limit: int
     offset: int
+
+
+def one_of(kind: type[Choice], name: str, value: str | None) -> Choice | None:
+    """A query parameter that knows only these values. Raises InvalidInput, which names them."""
+    if value is None:
+        return None
+    try:
+        return kind(value)
+    except ValueError as error:
+        allowed = ", ".join(kind)
+        reason = f"expected one of {allowed}, not “{value[:50]}”"
+        raise InvalidInput(
+            f"{name}: {reason}", errors=[{"field": name, "message": reason}]
+        ) from error
 
 
 def service(factory: Callable[[AsyncSession], Any]) -> Provide:

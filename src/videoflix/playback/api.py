@@ -11,7 +11,7 @@ from litestar.status_codes import HTTP_200_OK
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.media.schemas import Timeline
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import Identity, signed_in
+from videoflix.platform.identity import signed_in
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.storage import media_storage
 from videoflix.platform.web import Id, service
@@ -27,6 +27,8 @@ from videoflix.playback.service import (
     segment_slice,
     ticket_holder,
 )
+from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.service import viewing_of
 
 HLS = "application/vnd.apple.mpegurl"
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -56,7 +58,8 @@ class PlaybackController(Controller):
         self, request: Request[Any, Any, Any], playback: NamedDependency[Playback], video_id: Id
     ) -> PlayPass:
         """Ask for an address that plays the film without any header."""
-        return await playback.open(request.user, video_id)
+        viewing = await viewing_of(request.user)
+        return await playback.open(viewing, request.user.sign_in_id, video_id)
 
     @get(
         "/master.m3u8",
@@ -72,8 +75,8 @@ class PlaybackController(Controller):
         token: Token = "",
     ) -> Response[str]:
         """The film's multivariant playlist (HLS)."""
-        viewer = _viewer(request, video_id, token)
-        text = await playback.master(viewer, video_id, _query(token))
+        viewing = await _viewing(request, video_id, token)
+        text = await playback.master(viewing, video_id, _query(token))
         return Response(text, media_type=HLS, headers=NOT_STORED)
 
     @get(
@@ -92,8 +95,8 @@ class PlaybackController(Controller):
         token: Token = "",
     ) -> Response[str]:
         """A rendition's media playlist; it grows while the film is being encoded."""
-        viewer = _viewer(request, video_id, token)
-        text = await playback.playlist(viewer, video_id, asset_id, rendition, _query(token))
+        viewing = await _viewing(request, video_id, token)
+        text = await playback.playlist(viewing, video_id, asset_id, rendition, _query(token))
         return Response(text, media_type=HLS, headers=NOT_STORED)
 
     @get(
@@ -112,10 +115,10 @@ class PlaybackController(Controller):
         token: Token = "",
     ) -> Response[bytes]:
         """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
-        viewer = _viewer(request, video_id, token)
+        viewing = await _viewing(request, video_id, token)
         if not token:  # a play token was made for a film its holder may see
             async with transaction() as session:
-                await Catalog(session).video(viewer, video_id)
+                await Catalog(session).video(viewing, video_id)
         found = await _find(video_id, asset_id, rendition, file_name)
         try:
             data = await media_storage().read(found.key, found.offset, found.length)
@@ -132,8 +135,9 @@ class PlaybackController(Controller):
     )
     async def show_poster(self, request: Request[Any, Any, Any], video_id: Id) -> Response[bytes]:
         """The picture that stands for the film."""
+        viewing = await viewing_of(request.user)
         async with transaction() as session:
-            video = await Catalog(session).video(request.user, video_id)
+            video = await Catalog(session).video(viewing, video_id)
         if video.poster is None:
             raise StreamNotFound
         try:
@@ -143,14 +147,13 @@ class PlaybackController(Controller):
         return Response(data, media_type="image/jpeg", headers=FOR_EVER)
 
 
-def _viewer(request: Request[Any, Any, Any], video_id: int, token: str) -> Identity:
-    """Who asks: the play token if there is one, else who is signed in."""
+async def _viewing(request: Request[Any, Any, Any], video_id: int, token: str) -> Viewing:
+    """Who watches: the play token if there is one, else who is signed in."""
     if token:
         return ticket_holder(token, video_id)
     if request.user is None:
         raise SignInNeeded
-    identity: Identity = request.user
-    return identity
+    return await viewing_of(request.user)
 
 
 def _query(token: str) -> str:

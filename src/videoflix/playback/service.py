@@ -11,7 +11,6 @@ from videoflix.catalog.service import Catalog
 from videoflix.media.models import TrackKind
 from videoflix.media.schemas import Piece, Timeline, Track
 from videoflix.media.service import Media
-from videoflix.platform.identity import Identity, Role
 from videoflix.platform.problems import Conflict, NotFound, SignInNeeded
 from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
@@ -23,6 +22,7 @@ from videoflix.playback.hls import (
     multivariant_playlist,
 )
 from videoflix.playback.schemas import PlayPass
+from videoflix.profiles.schemas import Viewing
 from videoflix.settings import settings
 
 TIMELINES_KEPT = 256
@@ -53,9 +53,9 @@ class Playback:
         self.catalog = Catalog(session)
         self.media = Media(session)
 
-    async def open(self, viewer: Identity, video_id: int) -> PlayPass:
+    async def open(self, viewing: Viewing, sign_in_id: int, video_id: int) -> PlayPass:
         """An address to play the film from. Raises NotPlayableYet or FilmFailed."""
-        video = await self.catalog.video(viewer, video_id)
+        video = await self.catalog.video(viewing, video_id)
         if video.state is VideoState.FAILED:
             raise FilmFailed(video.failure_reason or "")
         if not video.playable:
@@ -63,20 +63,20 @@ class Playback:
         lifetime = settings.play_token_lifetime
         token = sign(
             Purpose.PLAY,
-            viewer.user_id,
+            viewing.user_id,
             lifetime,
             video=video_id,
-            role=viewer.role.value,
-            sid=viewer.sign_in_id,
+            sid=sign_in_id,
+            who=msgspec.to_builtins(viewing),
         )
         return PlayPass(
             master_url=f"/api/v1/videos/{video_id}/master.m3u8?token={token}",
             expires_at=datetime.now(UTC) + lifetime,
         )
 
-    async def master(self, viewer: Identity, video_id: int, query: str) -> str:
+    async def master(self, viewing: Viewing, video_id: int, query: str) -> str:
         """The multivariant playlist of a film; `query` goes on to everything it names."""
-        timeline = await self._visible_timeline(viewer, video_id)
+        timeline = await self._visible_timeline(viewing, video_id)
         audio = timeline.track("audio")
         sound = f"assets/{timeline.asset_id}/audio/index.m3u8" if audio else None
         variants = [
@@ -89,10 +89,10 @@ class Playback:
         return multivariant_playlist(variants, audio_uri=sound, query=query)
 
     async def playlist(
-        self, viewer: Identity, video_id: int, asset_id: int, rendition: str, query: str
+        self, viewing: Viewing, video_id: int, asset_id: int, rendition: str, query: str
     ) -> str:
         """The media playlist of one rendition."""
-        timeline = await self._visible_timeline(viewer, video_id)
+        timeline = await self._visible_timeline(viewing, video_id)
         track = timeline.track(rendition)
         if timeline.asset_id != asset_id or track is None:
             raise StreamNotFound
@@ -109,8 +109,8 @@ class Playback:
             raise StreamNotFound
         return timeline
 
-    async def _visible_timeline(self, viewer: Identity, video_id: int) -> Timeline:
-        video = await self.catalog.video(viewer, video_id)
+    async def _visible_timeline(self, viewing: Viewing, video_id: int) -> Timeline:
+        video = await self.catalog.video(viewing, video_id)
         if video.state is VideoState.FAILED:
             raise FilmFailed(video.failure_reason or "")
         timeline = await self.media.timeline(video_id)
@@ -139,18 +139,17 @@ class TimelineCache:
             del self._kept[next(iter(self._kept))]
 
 
-def ticket_holder(token: str, video_id: int) -> Identity:
-    """The person a play token was signed for. Raises SignInNeeded for any other film."""
+def ticket_holder(token: str, video_id: int) -> Viewing:
+    """Whom a play token was signed for. Raises SignInNeeded for any other film."""
     try:
         claims = verify(Purpose.PLAY, token)
         if claims["video"] != video_id:
             raise SignInNeeded("This link is for another film.")
-        holder = Identity(int(claims["sub"]), Role(claims["role"]), int(claims["sid"]))
-        if holder.sign_in_id in revocations:
+        if int(claims["sid"]) in revocations:
             raise SignInNeeded("You signed out; sign in and open the film again.")
+        return msgspec.convert(claims["who"], Viewing)
     except (TokenRefused, KeyError, ValueError) as error:
         raise SignInNeeded("This link is no longer valid; open the film again.") from error
-    return holder
 
 
 def segments_of(track: Track) -> list[MediaSegment]:

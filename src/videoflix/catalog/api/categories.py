@@ -1,0 +1,201 @@
+"""Categories over HTTP."""
+
+import uuid
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, JSONBody, PathParameter, QueryParameter
+from litestar.status_codes import HTTP_204_NO_CONTENT
+
+from videoflix.catalog.api.answers import from_memory, remembered
+from videoflix.catalog.models import Category
+from videoflix.catalog.schemas import (
+    CategoryChange,
+    CategoryShown,
+    CategoryWithVideos,
+    NewCategory,
+)
+from videoflix.catalog.service.shelves import (
+    CategoryInUse,
+    CategoryNotFound,
+    CategoryTaken,
+    Shelves,
+)
+from videoflix.platform.identity import editors_only, signed_in
+from videoflix.platform.problems import BadInput, Forbidden, NotFound, SignInNeeded, problems
+from videoflix.platform.storage import media_storage
+from videoflix.platform.web import Limit, service
+from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.service import WATCHING
+
+Named = Annotated[str, PathParameter(pattern=r"^[\w-]+$", max_length=120)]
+MoveTo = Annotated[
+    str | None,
+    QueryParameter(pattern=r"^[\w-]+$", max_length=120, description="Where its films go."),
+]
+PICTURE_MAX = 2 * 1024 * 1024
+SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+
+
+class PictureRefused(BadInput):
+    """A picture is a JPEG or PNG file of at most 2 MiB."""
+
+
+class PictureNotFound(NotFound):
+    """This category has no picture."""
+
+
+class CategoryController(Controller):
+    path = "/categories"
+    tags = ("Catalogue",)
+    guards = (signed_in,)
+    dependencies = {"shelves": service(Shelves)}
+
+    @get(summary="List categories", before_request=from_memory, responses=problems(*WATCHING))
+    async def list_categories(
+        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+    ) -> Response[list[CategoryShown]]:
+        """List the categories in their order."""
+
+        async def make(_: Viewing) -> list[CategoryShown]:
+            return [CategoryShown.of(found) for found in await shelves.categories.all()]
+
+        return await remembered(request, make)
+
+    @get(
+        "/{category:str}",
+        summary="Show a category",
+        responses=problems(SignInNeeded, CategoryNotFound),
+    )
+    async def show_category(
+        self, shelves: NamedDependency[Shelves], category: Named
+    ) -> CategoryShown:
+        """Show a category by its slug or id."""
+        return CategoryShown.of(await shelves.category(category))
+
+    @get(
+        "/{category:str}/picture",
+        summary="A category's picture",
+        media_type="image/jpeg",
+        responses=problems(SignInNeeded, CategoryNotFound, PictureNotFound),
+    )
+    async def show_picture(
+        self, shelves: NamedDependency[Shelves], category: Named
+    ) -> Response[bytes]:
+        """The picture of a category."""
+        found = await shelves.category(category)
+        if found.picture is None:
+            raise PictureNotFound
+        try:
+            data = await media_storage().read_all(found.picture)
+        except FileNotFoundError as error:
+            raise PictureNotFound from error
+        headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+        return Response(data, media_type=_kind_of(data), headers=headers)
+
+    @post(
+        summary="Add a category",
+        guards=[editors_only],
+        responses=problems(SignInNeeded, Forbidden, CategoryTaken),
+    )
+    async def add_category(
+        self, shelves: NamedDependency[Shelves], data: JSONBody[NewCategory]
+    ) -> CategoryShown:
+        """Add a category, after all others unless `position` says so."""
+        made = await shelves.add_category(data.name, data.slug, data.position)
+        return CategoryShown.of(made)
+
+    @patch(
+        "/{category:str}",
+        summary="Change a category",
+        guards=[editors_only],
+        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, CategoryTaken),
+    )
+    async def change_category(
+        self, shelves: NamedDependency[Shelves], category: Named, data: JSONBody[CategoryChange]
+    ) -> CategoryShown:
+        """Change name, slug or position; what is left out stays."""
+        fields = {
+            name: value
+            for name, value in msgspec.structs.asdict(data).items()
+            if value is not msgspec.UNSET
+        }
+        return CategoryShown.of(await shelves.change_category(category, fields))
+
+    @put(
+        "/{category:str}/picture",
+        summary="Upload a category's picture",
+        guards=[editors_only],
+        status_code=HTTP_204_NO_CONTENT,
+        request_max_body_size=PICTURE_MAX + 64 * 1024,
+        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, PictureRefused),
+    )
+    async def put_picture(
+        self,
+        shelves: NamedDependency[Shelves],
+        category: Named,
+        data: Annotated[UploadFile, Body(media_type=RequestEncodingType.MULTI_PART)],
+    ) -> None:
+        """Keep a JPEG or PNG file, sent as the form field `data`."""
+        picture = await data.read()
+        if len(picture) > PICTURE_MAX or not _kind_of(picture):
+            raise PictureRefused
+        await _keep_picture(shelves, await shelves.category(category), picture)
+
+    @delete(
+        "/{category:str}",
+        summary="Delete a category",
+        guards=[editors_only],
+        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, CategoryInUse),
+    )
+    async def delete_category(
+        self, shelves: NamedDependency[Shelves], category: Named, move_to: MoveTo = None
+    ) -> None:
+        """Delete a category; its films move to `move_to`, or it stays while it has any."""
+        picture = await shelves.remove_category(category, move_to)
+        if picture:
+            await media_storage().delete([picture])
+
+
+class CategoryVideoController(Controller):
+    path = "/videos/by-category"
+    tags = ("Catalogue",)
+    guards = (signed_in,)
+    dependencies = {"shelves": service(Shelves)}
+
+    @get(summary="Films by category", before_request=from_memory, responses=problems(*WATCHING))
+    async def list_by_category(
+        self,
+        request: Request[Any, Any, Any],
+        shelves: NamedDependency[Shelves],
+        limit: Limit = 10,
+    ) -> Response[list[CategoryWithVideos]]:
+        """Every category with its newest films."""
+
+        async def make(viewing: Viewing) -> list[CategoryWithVideos]:
+            return [
+                CategoryWithVideos(CategoryShown.of(category), films)
+                for category, films in await shelves.by_category(viewing, limit)
+            ]
+
+        return await remembered(request, make)
+
+
+async def _keep_picture(shelves: Shelves, category: Category, picture: bytes) -> None:
+    """Under a new key each time, so that browsers may keep what they have."""
+    key = f"categories/{category.id}/{uuid.uuid4().hex}"
+    old = category.picture
+    async with media_storage().writing(key) as writer:
+        await writer.write(picture)
+    await shelves.change_category(str(category.id), {"picture": key})
+    if old:
+        await media_storage().delete([old])
+
+
+def _kind_of(data: bytes) -> str:
+    """The media type a picture's first bytes tell; empty for anything else."""
+    return next((kind for start, kind in SIGNATURES.items() if data.startswith(start)), "")

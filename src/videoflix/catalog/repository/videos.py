@@ -1,0 +1,220 @@
+"""Films: lists, single ones, and changes."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from advanced_alchemy.filters import LimitOffset
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+)
+
+from videoflix.catalog.models import Category, Video, video_category
+from videoflix.catalog.repository.listing import (
+    Cursor,
+    Filters,
+    Listed,
+    category_id_of,
+    in_order,
+    listed,
+    matching,
+    visible_to,
+)
+from videoflix.catalog.schemas import Ordering
+from videoflix.profiles.schemas import Viewing
+
+# A list is counted so far; more would cost more than the page itself.
+COUNTED = 1_000
+RELATED_CONSIDERED = 60
+
+
+class VideoRepository(SQLAlchemyAsyncRepository[Video]):
+    """Films, and who sees them."""
+
+    model_type = Video
+
+    async def page(
+        self,
+        viewing: Viewing,
+        filters: Filters,
+        ordering: Ordering,
+        page: LimitOffset,
+        cursor: Cursor | None = None,
+    ) -> list[Listed]:
+        """A page of a list, with one film more than asked for if there is a next page."""
+        order = in_order(ordering, by_category=filters.category is not None)
+        statement = self._filtered(listed().add_columns(order.key), viewing, filters)
+        if ordering is Ordering.DURATION:
+            statement = statement.where(Video.duration.is_not(None))
+        if cursor is not None:
+            statement = statement.where(order.after(cursor))
+        statement = order.sort(statement).limit(page.limit + 1).offset(page.offset)
+        found = await self.session.execute(statement)
+        return [Listed(*row) for row in found]
+
+    async def count_some(self, viewing: Viewing, filters: Filters) -> int:
+        """How many films a list has, up to one more than COUNTED."""
+        some = self._filtered(select(literal(1)), viewing, filters)
+        # In the index's order: the planner would otherwise read the table.
+        order = in_order(Ordering.NEWEST, by_category=filters.category is not None)
+        some = order.sort(some).limit(COUNTED + 1)
+        return await self.session.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+    def _filtered(self, statement: Select[Any], viewing: Viewing, filters: Filters) -> Select[Any]:
+        statement = statement.select_from(Video).where(*matching(viewing, filters))
+        if filters.category is None:
+            return statement
+        return statement.join(video_category, video_category.c.video_id == Video.id).where(
+            video_category.c.category_id == category_id_of(filters.category)
+        )
+
+    async def shown(self, viewing: Viewing, wanted: ColumnElement[bool]) -> Listed | None:
+        """One film this person may see."""
+        row = (
+            await self.session.execute(listed().where(wanted, visible_to(viewing)))
+        ).one_or_none()
+        return None if row is None else Listed(*row)
+
+    async def seen_by(self, viewing: Viewing, video_id: int) -> Video | None:
+        return await self.get_one_or_none(Video.id == video_id, visible_to(viewing))
+
+    async def seen_of(self, viewing: Viewing, ids: Sequence[int]) -> list[Listed]:
+        """Those of these films that this person may see, in no order."""
+        found = await self.session.execute(listed().where(Video.id.in_(ids), visible_to(viewing)))
+        return [Listed(*row) for row in found]
+
+    async def by_category(
+        self, viewing: Viewing, count: int
+    ) -> list[tuple[Category, Listed | None]]:
+        """Every category with its newest films, in one query; an empty one comes without."""
+        newest = (
+            select(video_category.c.video_id, video_category.c.shown_at)
+            .join(Video, Video.id == video_category.c.video_id)
+            .where(video_category.c.category_id == Category.id, visible_to(viewing))
+            .order_by(video_category.c.shown_at.desc(), video_category.c.video_id.desc())
+            .limit(count)
+            .lateral("newest")
+        )
+        statement = (
+            listed()
+            .add_columns(Category)
+            .select_from(Category)
+            .outerjoin(newest, true())
+            .outerjoin(Video, Video.id == newest.c.video_id)
+            .order_by(Category.position, Category.id, newest.c.shown_at.desc(), Video.id.desc())
+        )
+        found = await self.session.execute(statement)
+        return [(row[3], Listed(row[0], row[1], row[2]) if row[0] else None) for row in found]
+
+    async def related(self, viewing: Viewing, video: Video, count: int) -> list[Listed]:
+        """Films that share most with this one: tags, then author, genre and categories.
+
+        The newest few of each kind are considered, so it takes as long with a million titles.
+        """
+        shelves = select(video_category.c.category_id).where(video_category.c.video_id == video.id)
+        kinds = [
+            select(Video.id).where(Video.genre == video.genre, literal(bool(video.genre))),
+            select(Video.id)
+            .join(video_category, video_category.c.video_id == Video.id)
+            .where(video_category.c.category_id.in_(shelves)),
+        ]
+        if video.tags:
+            kinds.append(select(Video.id).where(Video.tags.overlap(video.tags)))
+        considered = [
+            kind.where(visible_to(viewing), Video.id != video.id)
+            .order_by(Video.shown_at.desc())
+            .limit(RELATED_CONSIDERED)
+            .subquery()
+            for kind in kinds
+        ]
+        ids = [select(part.c.id) for part in considered]
+        mine = select(func.unnest(Video.tags).label("tag")).correlate(Video).subquery()
+        shared = (
+            select(func.count())
+            .select_from(mine)
+            .where(mine.c.tag.in_(video.tags))
+            .scalar_subquery()
+        )
+        return await self._closest(ids, shared, video, count)
+
+    async def _closest(
+        self, ids: list[Select[Any]], shared: ColumnElement[int], video: Video, count: int
+    ) -> list[Listed]:
+        same_author = and_(Video.author == video.author, Video.author != "")
+        closeness = (
+            shared * 3
+            + cast(same_author, Integer) * 4
+            + cast(Video.genre == video.genre, Integer) * 2
+        )
+        found = await self.session.execute(
+            listed()
+            .where(Video.id.in_(ids[0].union(*ids[1:])))
+            .order_by(closeness.desc(), Video.popularity.desc(), Video.id.desc())
+            .limit(count)
+        )
+        return [Listed(*row) for row in found]
+
+    async def locked(self, video_id: int) -> Video | None:
+        """The row, held against other writers until the transaction ends."""
+        found: Video | None = await self.session.scalar(
+            select(Video)
+            .where(Video.id == video_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def locked_many(self, ids: Sequence[int]) -> list[Video]:
+        """The rows in the order of their ids, so that two of these never wait for each other."""
+        found = await self.session.scalars(
+            select(Video)
+            .where(Video.id.in_(ids))
+            .order_by(Video.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return list(found)
+
+    async def set_categories(self, video_id: int, category_ids: Sequence[int]) -> int:
+        """Put a film on these shelves and no others; how many of them there are."""
+        await self.session.execute(
+            delete(video_category).where(video_category.c.video_id == video_id)
+        )
+        chosen = select(literal(video_id), Category.id, func.now()).where(
+            Category.id.in_(category_ids)
+        )
+        done = await self.session.execute(
+            insert(video_category)
+            .from_select(["video_id", "category_id", "shown_at"], chosen)
+            .returning(video_category.c.category_id)
+        )
+        return len(done.all())
+
+    async def deleted_before(self, span: timedelta, count: int) -> list[int]:
+        """Films that were deleted so long ago."""
+        found = await self.session.scalars(
+            select(Video.id)
+            .where(Video.deleted_at < func.now() - span)
+            .order_by(Video.deleted_at)
+            .limit(count)
+        )
+        return list(found)
+
+    async def count_by_state(self) -> dict[str, int]:
+        rows = await self.session.execute(
+            select(Video.state, func.count())
+            .where(Video.deleted_at.is_(None))
+            .group_by(Video.state)
+        )
+        return {state.value: count for state, count in rows}

@@ -1,0 +1,71 @@
+"""Resume positions and history over HTTP."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, delete, get, put
+from litestar.params import FromQuery, JSONBody
+
+from videoflix.catalog.service import VideoNotFound
+from videoflix.library.api.access import PERSONAL, counter, library_of
+from videoflix.library.schemas import HistoryItem, Progress, ProgressUpdate
+from videoflix.platform.identity import signed_in
+from videoflix.platform.problems import problems
+from videoflix.platform.web import Id, Limit, Offset
+from videoflix.profiles.service import WATCHING
+
+
+class HistoryController(Controller):
+    path = "/history"
+    tags = ("Library",)
+    guards = (signed_in,)
+
+    @get(summary="What you watched", responses=problems(*WATCHING))
+    async def list_history(
+        self,
+        request: Request[Any, Any, Any],
+        unfinished: FromQuery[bool] = False,
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Response[list[HistoryItem]]:
+        """What you watched, the latest first; with `unfinished` what to continue watching."""
+        async with library_of(request) as library:
+            found = await library.history(limit, offset, unfinished=unfinished)
+            return Response(found, headers=PERSONAL)
+
+    @delete(summary="Forget all you watched", responses=problems(*WATCHING))
+    async def clear_history(self, request: Request[Any, Any, Any]) -> None:
+        """Forget everything this profile watched."""
+        async with library_of(request) as library:
+            await library.forget()
+
+    @delete("/{video_id:int}", summary="Forget that you watched it", responses=problems(*WATCHING))
+    async def forget_video(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+        """Forget a film; whether it was there or not."""
+        async with library_of(request) as library:
+            await library.forget(video_id)
+
+
+class ProgressController(Controller):
+    path = "/videos/{video_id:int}/progress"
+    tags = ("Library",)
+    guards = (signed_in,)
+
+    @get(summary="Where you stopped", responses=problems(*WATCHING, VideoNotFound))
+    async def show_progress(
+        self, request: Request[Any, Any, Any], video_id: Id
+    ) -> Response[Progress]:
+        """Where you stopped watching; at 0 if you never began."""
+        async with library_of(request) as library:
+            return Response(await library.progress(video_id), headers=PERSONAL)
+
+    @put(summary="Say where you are", responses=problems(*WATCHING, VideoNotFound))
+    async def put_progress(
+        self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[ProgressUpdate]
+    ) -> Response[Progress]:
+        """Say every few seconds where the player is; the latest by the player's clock counts."""
+        async with library_of(request) as library:
+            progress, is_view = await library.note(video_id, data)
+            profile_id = library.profile_id
+        if is_view:
+            counter.count(video_id, profile_id)
+        return Response(progress, headers=PERSONAL)

@@ -1,0 +1,79 @@
+"""The watchlist over HTTP."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.params import JSONBody, QueryParameter
+from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
+
+from videoflix.catalog.service import VideoNotFound
+from videoflix.library.api.access import PERSONAL, library_of
+from videoflix.library.schemas import Contained, WatchlistAdd, WatchlistItem, WatchlistMove
+from videoflix.library.service import NotOnWatchlist, WatchlistFull
+from videoflix.platform.identity import signed_in
+from videoflix.platform.problems import problems
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset
+from videoflix.profiles.service import WATCHING
+
+Ids = Annotated[
+    list[Annotated[int, QueryParameter(ge=1, le=BIGINT_MAX)]],
+    QueryParameter(max_items=100, description="The films asked about: `ids=1&ids=2`."),
+]
+
+
+class WatchlistController(Controller):
+    path = "/watchlist"
+    tags = ("Library",)
+    guards = (signed_in,)
+
+    @get(summary="Your watchlist", responses=problems(*WATCHING))
+    async def list_watchlist(
+        self, request: Request[Any, Any, Any], limit: Limit = 20, offset: Offset = 0
+    ) -> Response[list[WatchlistItem]]:
+        """The films you mean to watch, the last added first unless you moved them."""
+        async with library_of(request) as library:
+            return Response(await library.watchlist(limit, offset), headers=PERSONAL)
+
+    @post(
+        summary="Add to the watchlist",
+        status_code=HTTP_200_OK,
+        responses=problems(*WATCHING, VideoNotFound, WatchlistFull),
+    )
+    async def add_to_watchlist(
+        self, request: Request[Any, Any, Any], data: JSONBody[WatchlistAdd]
+    ) -> Contained:
+        """Add a film; it is there once, however often you add it."""
+        async with library_of(request) as library:
+            await library.add(data.video_id)
+            return Contained([data.video_id])
+
+    @get("/contains", summary="Which films are on it", responses=problems(*WATCHING))
+    async def list_contained(
+        self, request: Request[Any, Any, Any], ids: Ids
+    ) -> Response[Contained]:
+        """Which of these films are on your watchlist."""
+        async with library_of(request) as library:
+            return Response(Contained(await library.contained(ids)), headers=PERSONAL)
+
+    @put(
+        "/{video_id:int}/position",
+        summary="Move within the watchlist",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(*WATCHING, NotOnWatchlist),
+    )
+    async def move_in_watchlist(
+        self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[WatchlistMove]
+    ) -> None:
+        """Put a film before another one of the list, or at its end."""
+        async with library_of(request) as library:
+            await library.move(video_id, data.before)
+
+    @delete(
+        "/{video_id:int}",
+        summary="Take off the watchlist",
+        responses=problems(*WATCHING, NotOnWatchlist),
+    )
+    async def take_off_watchlist(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+        """Take a film off the list."""
+        async with library_of(request) as library:
+            await library.take(video_id)

@@ -1,0 +1,18 @@
+"""Counting views."""
+
+import logging
+
+from videoflix.library.schemas import CountViews
+from videoflix.library.service import Views
+from videoflix.platform.queue import completing, every, handles
+
+logger = logging.getLogger(__name__)
+
+every("25 * * * *", CountViews())
+
+
+@handles(CountViews)
+async def count_views(job: CountViews) -> None:
+    async with completing() as session:
+        changed = await Views(session).roll_up()
+    logger.info("the popularity of %d films changed", changed)

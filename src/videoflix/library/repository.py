@@ -1,0 +1,259 @@
+"""All SQL of what profiles remember."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import Float, and_, case, cast, delete, func, literal, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Video
+from videoflix.library.models import Vote, WatchlistEntry, WatchState, video_view
+
+FINISHED_SHARE = 0.95
+
+ROLL_UP = text("""
+with counted as (
+    select video_id, count(*) as views from video_view
+    where seen_on > current_date - 30 group by video_id
+)
+update video set popularity = coalesce(counted.views, 0)
+from video as old left join counted on counted.video_id = old.id
+where video.id = old.id and old.popularity <> coalesce(counted.views, 0)
+returning video.id
+""")
+# Rows that came before their month's partition did would keep it from being made.
+MAKE_PARTITION = """
+do $$ begin
+    if to_regclass('video_view_{name}') is null then
+        create table video_view_{name} (like video_view including all);
+        with moved as (delete from video_view_other
+                       where seen_on >= '{begin}' and seen_on < '{end}' returning *)
+        insert into video_view_{name} select * from moved;
+        alter table video_view attach partition video_view_{name}
+            for values from ('{begin}') to ('{end}');
+    end if;
+end $$
+"""
+
+
+class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
+    """Watchlists, in their order."""
+
+    model_type = WatchlistEntry
+
+    async def of(self, profile_id: int, limit: int, offset: int) -> list[WatchlistEntry]:
+        found = await self.session.scalars(
+            select(WatchlistEntry)
+            .where(WatchlistEntry.profile_id == profile_id)
+            .order_by(WatchlistEntry.position, WatchlistEntry.id)
+            .limit(limit)
+            .offset(offset)
+        )
+        return list(found)
+
+    async def put(self, profile_id: int, video_id: int) -> bool:
+        """Add a film in front; False when it is there already."""
+        first = (
+            select(func.coalesce(func.min(WatchlistEntry.position), 0.0) - 1)
+            .where(WatchlistEntry.profile_id == profile_id)
+            .scalar_subquery()
+        )
+        added = await self.session.scalar(
+            insert(WatchlistEntry)
+            .values(
+                profile_id=profile_id,
+                video_id=video_id,
+                position=first,
+                created_at=func.now(),
+                updated_at=func.now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(WatchlistEntry.id)
+        )
+        return added is not None
+
+    async def take(self, profile_id: int, video_id: int) -> bool:
+        gone = await self.session.scalar(
+            delete(WatchlistEntry)
+            .where(WatchlistEntry.profile_id == profile_id, WatchlistEntry.video_id == video_id)
+            .returning(WatchlistEntry.id)
+        )
+        return gone is not None
+
+    async def contained(self, profile_id: int, video_ids: Sequence[int]) -> list[int]:
+        found = await self.session.scalars(
+            select(WatchlistEntry.video_id)
+            .where(WatchlistEntry.profile_id == profile_id, WatchlistEntry.video_id.in_(video_ids))
+            .order_by(WatchlistEntry.video_id)
+        )
+        return list(found)
+
+    async def locked(self, profile_id: int) -> list[WatchlistEntry]:
+        """The whole list, held: two moves at once would mix their positions."""
+        found = await self.session.scalars(
+            select(WatchlistEntry)
+            .where(WatchlistEntry.profile_id == profile_id)
+            .order_by(WatchlistEntry.position, WatchlistEntry.id)
+            .with_for_update()
+        )
+        return list(found)
+
+
+class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
+    """Where profiles stopped watching, the latest first."""
+
+    model_type = WatchState
+
+    async def beat(
+        self, profile_id: int, video_id: int, seconds: float, client_at: datetime
+    ) -> bool:
+        """Note where a player is, unless a later word of it is known: one statement.
+
+        A clock that runs ahead counts as now, or nothing else would count for a while.
+        """
+        length = func.coalesce(Video.duration, cast(seconds, Float))
+        at = func.least(cast(seconds, Float), length)
+        update = insert(WatchState).from_select(
+            [
+                "profile_id",
+                "video_id",
+                "seconds",
+                "finished",
+                "client_at",
+                "created_at",
+                "updated_at",
+            ],
+            select(
+                literal(profile_id),
+                Video.id,
+                at,
+                case((Video.duration > 0, at >= Video.duration * FINISHED_SHARE), else_=False),
+                func.least(literal(client_at), func.now()),
+                func.now(),
+                func.now(),
+            ).where(Video.id == video_id),
+        )
+        noted = await self.session.scalar(
+            update.on_conflict_do_update(
+                index_elements=["profile_id", "video_id"],
+                set_={
+                    "seconds": update.excluded.seconds,
+                    "finished": update.excluded.finished,
+                    "client_at": update.excluded.client_at,
+                    "updated_at": func.now(),
+                },
+                where=WatchState.client_at <= update.excluded.client_at,
+            ).returning(WatchState.id)
+        )
+        return noted is not None
+
+    async def of(
+        self, profile_id: int, *, unfinished: bool, limit: int, offset: int
+    ) -> list[WatchState]:
+        conditions = [WatchState.profile_id == profile_id]
+        if unfinished:
+            conditions += [WatchState.finished.is_(False), WatchState.seconds > 0]
+        found = await self.session.scalars(
+            select(WatchState)
+            .where(*conditions)
+            .order_by(WatchState.client_at.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        return list(found)
+
+    async def some(self, profile_id: int, video_ids: Sequence[int]) -> list[WatchState]:
+        found = await self.session.scalars(
+            select(WatchState)
+            .where(WatchState.profile_id == profile_id, WatchState.video_id.in_(video_ids))
+            .execution_options(populate_existing=True)
+        )
+        return list(found)
+
+    async def forget(self, profile_id: int, video_id: int | None = None) -> int:
+        """Forget one film, or all; how many there were."""
+        statement = delete(WatchState).where(WatchState.profile_id == profile_id)
+        if video_id is not None:
+            statement = statement.where(WatchState.video_id == video_id)
+        return len((await self.session.scalars(statement.returning(WatchState.id))).all())
+
+
+class VoteRepository(SQLAlchemyAsyncRepository[Vote]):
+    """Votes; triggers keep the films' counts."""
+
+    model_type = Vote
+
+    async def cast(self, profile_id: int, video_id: int, value: int) -> None:
+        """The profile's only vote on this film, whatever it was before."""
+        vote = insert(Vote).values(
+            profile_id=profile_id,
+            video_id=video_id,
+            value=value,
+            created_at=func.now(),
+            updated_at=func.now(),
+        )
+        await self.session.execute(
+            vote.on_conflict_do_update(
+                index_elements=["profile_id", "video_id"],
+                set_={"value": value, "updated_at": func.now()},
+                where=Vote.value != value,
+            )
+        )
+
+    async def withdraw(self, profile_id: int, video_id: int) -> None:
+        await self.session.execute(
+            delete(Vote).where(and_(Vote.profile_id == profile_id, Vote.video_id == video_id))
+        )
+
+    async def counts(self, profile_id: int, video_id: int) -> tuple[int | None, int, int]:
+        """The profile's vote, and all votes up and down."""
+        mine = (
+            select(Vote.value)
+            .where(Vote.profile_id == profile_id, Vote.video_id == video_id)
+            .scalar_subquery()
+        )
+        row = (
+            await self.session.execute(
+                select(mine, Video.upvotes, Video.downvotes).where(Video.id == video_id)
+            )
+        ).one()
+        return row[0], row[1], row[2]
+
+
+class ViewRepository:
+    """Views, a partition a month."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def add(self, seen: Sequence[tuple[int, int, date]]) -> int:
+        """Count views (film, profile, day), each once; how many were new."""
+        added = await self.session.execute(
+            insert(video_view)
+            .values(
+                [
+                    {"video_id": video_id, "profile_id": profile_id, "seen_on": day}
+                    for video_id, profile_id, day in sorted(seen)
+                ]
+            )
+            .on_conflict_do_nothing()
+            .returning(video_view.c.video_id)
+        )
+        new = sorted(row[0] for row in added)
+        for video_id in dict.fromkeys(new):
+            await self.session.execute(
+                text("update video set views = views + :count where id = :id"),
+                {"count": new.count(video_id), "id": video_id},
+            )
+        return len(new)
+
+    async def roll_up(self) -> int:
+        """Count the last 30 days anew; how many films changed."""
+        return len((await self.session.execute(ROLL_UP)).all())
+
+    async def make_partition(self, begin: date, end: date) -> None:
+        """A table for the views of a month, if there is none."""
+        statement = MAKE_PARTITION.format(name=f"{begin:%Y_%m}", begin=begin, end=end)
+        await self.session.execute(text(statement))

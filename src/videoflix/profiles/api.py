@@ -1,0 +1,104 @@
+"""Profiles over HTTP."""
+
+from typing import Any
+
+from litestar import Controller, Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from litestar.status_codes import HTTP_200_OK
+
+from videoflix.accounts.service import PasswordWrong
+from videoflix.platform.identity import signed_in
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.throttle import TooManyTries
+from videoflix.platform.web import Id, service
+from videoflix.profiles.schemas import (
+    NewProfile,
+    PinEntry,
+    ProfileChange,
+    ProfileKey,
+    ProfileShown,
+)
+from videoflix.profiles.service import (
+    PINS,
+    FirstProfileStays,
+    NameTaken,
+    PasswordNeeded,
+    PinWrong,
+    ProfileNotFound,
+    Profiles,
+    TooManyProfiles,
+)
+
+
+class ProfileController(Controller):
+    path = "/me/profiles"
+    tags = ("Profiles",)
+    guards = (signed_in,)
+    dependencies = {"profiles": service(Profiles)}
+
+    @get(summary="List your profiles", responses=problems(SignInNeeded))
+    async def list_profiles(
+        self, request: Request[Any, Any, Any], profiles: NamedDependency[Profiles]
+    ) -> list[ProfileShown]:
+        """List the profiles of your account, the first one first."""
+        return [ProfileShown.of(found) for found in await profiles.of(request.user.user_id)]
+
+    @post(
+        summary="Add a profile",
+        responses=problems(SignInNeeded, TooManyProfiles, NameTaken),
+    )
+    async def add_profile(
+        self,
+        request: Request[Any, Any, Any],
+        profiles: NamedDependency[Profiles],
+        data: JSONBody[NewProfile],
+    ) -> ProfileShown:
+        """Add a profile with lists of its own; choose it by sending its id as X-Profile."""
+        return ProfileShown.of(await profiles.add(request.user.user_id, data))
+
+    @patch(
+        "/{profile_id:int}",
+        summary="Change a profile",
+        responses=problems(SignInNeeded, ProfileNotFound, PasswordNeeded, PasswordWrong, NameTaken),
+    )
+    async def change_profile(
+        self,
+        request: Request[Any, Any, Any],
+        profiles: NamedDependency[Profiles],
+        profile_id: FromPath[Id],
+        data: JSONBody[ProfileChange],
+    ) -> ProfileShown:
+        """Change a profile; its PIN and its age limit only with the account's password."""
+        return ProfileShown.of(await profiles.change(request.user.user_id, profile_id, data))
+
+    @delete(
+        "/{profile_id:int}",
+        summary="Delete a profile",
+        responses=problems(SignInNeeded, ProfileNotFound, FirstProfileStays),
+    )
+    async def delete_profile(
+        self,
+        request: Request[Any, Any, Any],
+        profiles: NamedDependency[Profiles],
+        profile_id: FromPath[Id],
+    ) -> None:
+        """Delete a profile with its lists and votes."""
+        await profiles.remove(request.user.user_id, profile_id)
+
+    @post(
+        "/{profile_id:int}/unlock",
+        summary="Unlock a profile",
+        status_code=HTTP_200_OK,
+        responses=problems(SignInNeeded, ProfileNotFound, PinWrong, TooManyTries),
+    )
+    async def unlock_profile(
+        self,
+        request: Request[Any, Any, Any],
+        profiles: NamedDependency[Profiles],
+        profile_id: FromPath[Id],
+        data: JSONBody[PinEntry],
+    ) -> ProfileKey:
+        """Trade the PIN for a key to send as X-Profile."""
+        await PINS.spend(str(request.user.user_id), str(profile_id))
+        return await profiles.unlock(request.user, profile_id, data.pin)

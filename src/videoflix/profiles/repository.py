@@ -1,0 +1,59 @@
+"""All SQL of the profiles."""
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from videoflix.accounts.models import User
+from videoflix.profiles.models import Profile
+
+
+class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
+    """Profiles, the first one first."""
+
+    model_type = Profile
+
+    async def of(self, user_id: int) -> list[Profile]:
+        found = await self.session.scalars(
+            select(Profile)
+            .where(Profile.user_id == user_id)
+            .order_by(Profile.is_first.desc(), Profile.id)
+        )
+        return list(found)
+
+    async def owner_and_profile(
+        self, user_id: int, profile_id: int | None
+    ) -> tuple[User, Profile | None] | None:
+        """A person with the named profile or, without a number, with the first one, if any."""
+        wanted = Profile.is_first if profile_id is None else Profile.id == profile_id
+        row = (
+            await self.session.execute(
+                select(User, Profile)
+                .outerjoin(Profile, (Profile.user_id == User.id) & wanted)
+                .where(User.id == user_id, User.is_active.is_(True))
+            )
+        ).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def first_of(self, user_id: int, name: str, language: str) -> Profile:
+        """The first profile, made now if it was never needed before; races make one."""
+        await self.session.execute(
+            insert(Profile)
+            .values(
+                user_id=user_id,
+                name=name,
+                avatar="",
+                language=language,
+                is_first=True,
+                created_at=func.now(),
+                updated_at=func.now(),
+            )
+            .on_conflict_do_nothing()
+        )
+        return await self.get_one(Profile.user_id == user_id, Profile.is_first.is_(True))
+
+    async def lock_account(self, user_id: int) -> None:
+        """One change of an account's profiles at a time: their number is limited."""
+        await self.session.execute(
+            text("select 1 from user_account where id = :id for no key update"), {"id": user_id}
+        )

@@ -1,0 +1,110 @@
+"""Shapes of the profiles."""
+
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from videoflix.accounts.schemas import Language
+from videoflix.platform.identity import Identity, Role
+from videoflix.profiles import models
+
+ProfileName = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*[^\s\x00][^\x00\r\n]*$")
+]
+Avatar = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[^\x00\r\n]*$")]
+AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
+Pin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4,8}$")]
+
+
+class Viewing(msgspec.Struct, frozen=True):
+    """Who watches: what decides which films are visible, and whose lists are meant.
+
+    `profile_id` is 0 while the first profile has nothing to remember yet. `max_age` is the highest
+    age rating that is shown; `member` tells people with an account from guests.
+    """
+
+    user_id: int
+    profile_id: int
+    role: Role
+    max_age: int
+    member: bool
+
+    @property
+    def is_editor(self) -> bool:
+        return self.role is not Role.VIEWER
+
+    @property
+    def sees(self) -> str:
+        """Equal for all who see the same films."""
+        return "all" if self.is_editor else f"{self.max_age}{'m' if self.member else 'g'}"
+
+
+# Above every age rating: nothing is hidden.
+ALL_AGES = 99
+
+
+def unlimited(identity: Identity) -> Viewing:
+    """The person without a profile."""
+    return Viewing(identity.user_id, 0, identity.role, ALL_AGES, member=True)
+
+
+class ProfileShown(msgspec.Struct):
+    """A profile; `locked` ones need their PIN before they are used."""
+
+    id: int
+    name: str
+    avatar: str
+    language: str
+    max_age_rating: int | None
+    locked: bool
+    is_first: bool
+
+    @classmethod
+    def of(cls, profile: models.Profile) -> Self:
+        return cls(
+            id=profile.id,
+            name=profile.name,
+            avatar=profile.avatar,
+            language=profile.language,
+            max_age_rating=profile.max_age_rating,
+            locked=profile.pin_hash is not None,
+            is_first=profile.is_first,
+        )
+
+
+class NewProfile(msgspec.Struct, forbid_unknown_fields=True):
+    """A profile to be."""
+
+    name: ProfileName
+    avatar: Avatar = ""
+    language: Language = "en"
+    max_age_rating: AgeRating | None = None
+    pin: Pin | None = None
+
+
+class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays; `null` takes a PIN or an age limit away.
+
+    A locked profile, and any age limit, takes the account's password.
+    """
+
+    name: ProfileName | UnsetType = UNSET
+    avatar: Avatar | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    max_age_rating: AgeRating | UnsetType | None = UNSET
+    pin: Pin | UnsetType | None = UNSET
+    password: str | UnsetType = UNSET
+
+
+class PinEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """What opens a locked profile."""
+
+    pin: Annotated[str, msgspec.Meta(max_length=8)]
+
+
+class ProfileKey(msgspec.Struct):
+    """What to send as X-Profile from now on; good for as long as the sign-in, a day at most."""
+
+    key: str
+    expires_in: int

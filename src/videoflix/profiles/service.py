@@ -1,0 +1,247 @@
+"""The people who share an account, and who of them watches."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.accounts.service import Accounts, hash_secret, knows_secret
+from videoflix.platform.db import transaction, violated
+from videoflix.platform.events import announce, newsroom
+from videoflix.platform.identity import Identity
+from videoflix.platform.problems import BadInput, Conflict, Forbidden, NotFound, SignInNeeded
+from videoflix.platform.throttle import Limit
+from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.profiles.models import Profile
+from videoflix.profiles.repository import ProfileRepository
+from videoflix.profiles.schemas import (
+    ALL_AGES,
+    NewProfile,
+    ProfileChange,
+    ProfileKey,
+    Viewing,
+)
+
+PROFILES_MAX = 5
+KEY_LIFETIME = timedelta(days=1)
+FIRST_NAME = "Me"
+# Four digits are soon guessed.
+PINS = Limit("profile-pin", burst=5, seconds=60)
+# News about a profile may be missed while the connection for news is down.
+KNOWN_SECONDS = 30.0
+KNOWN_MAX = 20_000
+TOPIC = "profiles:"
+
+
+class ProfileNotFound(NotFound):
+    """You have no such profile."""
+
+
+class ProfileLocked(Forbidden):
+    """This profile has a PIN: unlock it, and send the key as X-Profile."""
+
+
+class PinWrong(BadInput):
+    """This is not the PIN."""
+
+
+class PasswordNeeded(Forbidden):
+    """Changing limits takes the account's password."""
+
+
+class TooManyProfiles(Conflict):
+    """An account has at most five profiles."""
+
+
+class NameTaken(Conflict):
+    """Another profile of yours has this name."""
+
+
+class FirstProfileStays(Conflict):
+    """The first profile cannot be deleted."""
+
+
+# What every route about films may answer.
+WATCHING = (SignInNeeded, ProfileNotFound, ProfileLocked)
+
+
+class Profiles:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.accounts = Accounts(session)
+        self.profiles = ProfileRepository(session=session)
+
+    async def of(self, user_id: int) -> list[Profile]:
+        """A person's profiles; the first one is made when it is missing."""
+        await self.first(user_id)
+        return await self.profiles.of(user_id)
+
+    async def first(self, user_id: int) -> Profile:
+        user = await self.accounts.person(user_id)
+        name = user.first_name[:50].strip() or FIRST_NAME
+        return await self.profiles.first_of(user_id, name, user.language)
+
+    async def add(self, user_id: int, new: NewProfile) -> Profile:
+        """Raises TooManyProfiles or NameTaken."""
+        await self.profiles.lock_account(user_id)
+        if len(await self.of(user_id)) >= PROFILES_MAX:
+            raise TooManyProfiles
+        fields = msgspec.structs.asdict(new)
+        pin = fields.pop("pin")
+        profile = Profile(
+            user_id=user_id, pin_hash=await hash_secret(pin) if pin else None, **fields
+        )
+        async with self._unique_names():
+            return await self.profiles.add(profile)
+
+    async def change(self, user_id: int, profile_id: int, change: ProfileChange) -> Profile:
+        """Raises ProfileNotFound, PasswordNeeded, PasswordWrong or NameTaken."""
+        profile = await self._owned(user_id, profile_id)
+        fields = {
+            name: value
+            for name, value in msgspec.structs.asdict(change).items()
+            if value is not msgspec.UNSET
+        }
+        password = fields.pop("password", None)
+        if profile.pin_hash or {"pin", "max_age_rating"} & fields.keys():
+            if password is None:
+                raise PasswordNeeded
+            await self.accounts.proven(user_id, password)
+        if "pin" in fields:
+            pin = fields.pop("pin")
+            profile.pin_hash = await hash_secret(pin) if pin else None
+        async with self._unique_names():
+            for name, value in fields.items():
+                setattr(profile, name, value)
+        await announce(self.session, f"{TOPIC}{user_id}")
+        return profile
+
+    async def remove(self, user_id: int, profile_id: int) -> None:
+        """Delete a profile with its lists. Raises ProfileNotFound or FirstProfileStays."""
+        profile = await self._owned(user_id, profile_id)
+        if profile.is_first:
+            raise FirstProfileStays
+        await self.profiles.delete(profile.id)
+        await announce(self.session, f"{TOPIC}{user_id}")
+
+    async def unlock(self, identity: Identity, profile_id: int, pin: str) -> ProfileKey:
+        """A key for a locked profile. Raises ProfileNotFound or PinWrong."""
+        profile = await self._owned(identity.user_id, profile_id)
+        if profile.pin_hash and not await knows_secret(profile.pin_hash, pin):
+            raise PinWrong
+        key = sign(
+            Purpose.PROFILE,
+            identity.user_id,
+            KEY_LIFETIME,
+            profile=profile.id,
+            sid=identity.sign_in_id,
+        )
+        return ProfileKey(key, int(KEY_LIFETIME.total_seconds()))
+
+    async def viewing(self, identity: Identity) -> Viewing:
+        """Who watches. Raises SignInNeeded, ProfileNotFound or ProfileLocked."""
+        wanted, unlocked = _named(identity)
+        found = await self.profiles.owner_and_profile(identity.user_id, wanted)
+        if found is None:
+            raise SignInNeeded
+        user, profile = found
+        if wanted is not None and profile is None:
+            raise ProfileNotFound
+        if profile and profile.pin_hash and not unlocked:
+            raise ProfileLocked
+        limit = profile.max_age_rating if profile else None
+        return Viewing(
+            user_id=user.id,
+            profile_id=profile.id if profile else 0,
+            role=identity.role,
+            max_age=ALL_AGES if limit is None else limit,
+            member=not user.is_guest,
+        )
+
+    async def remembering(self, identity: Identity) -> Viewing:
+        """Who watches, with a profile to write to."""
+        viewing = await self.viewing(identity)
+        if viewing.profile_id:
+            return viewing
+        first = await self.first(identity.user_id)
+        await announce(self.session, f"{TOPIC}{identity.user_id}")
+        return msgspec.structs.replace(viewing, profile_id=first.id)
+
+    async def _owned(self, user_id: int, profile_id: int) -> Profile:
+        profile = await self.profiles.get_one_or_none(
+            Profile.id == profile_id, Profile.user_id == user_id
+        )
+        if profile is None:
+            raise ProfileNotFound
+        return profile
+
+    @asynccontextmanager
+    async def _unique_names(self) -> AsyncGenerator[None]:
+        """A block that turns a name used twice into NameTaken."""
+        try:
+            async with self.session.begin_nested():
+                yield
+        except SQLAlchemyError as error:
+            if violated(error) == "uq_profile_user_id":
+                raise NameTaken from error
+            raise
+
+
+class Known:
+    """Who watches, as this process has seen lately; news about an account forget it at once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, dict[Identity, tuple[Viewing, float]]] = {}
+
+    def get(self, identity: Identity) -> Viewing | None:
+        viewing, until = self._kept.get(identity.user_id, {}).get(identity, (None, 0.0))
+        return viewing if until > time.monotonic() else None
+
+    def keep(self, identity: Identity, viewing: Viewing) -> None:
+        mine = self._kept.setdefault(identity.user_id, {})
+        mine[identity] = viewing, time.monotonic() + KNOWN_SECONDS
+        if len(mine) > PROFILES_MAX:
+            del mine[next(iter(mine))]
+        if len(self._kept) > KNOWN_MAX:
+            del self._kept[next(iter(self._kept))]
+
+    def hear(self, topic: str) -> None:
+        """Forget an account."""
+        self._kept.pop(int(topic.removeprefix(TOPIC)), None)
+
+
+known = Known()
+newsroom.pass_on(TOPIC, known.hear)
+
+
+async def viewing_of(identity: Identity) -> Viewing:
+    """Who watches, mostly without a query. Raises what Profiles.viewing does.
+
+    Call it while no transaction is open: it may need one of its own.
+    """
+    viewing = known.get(identity)
+    if viewing is None:
+        async with transaction() as session:
+            viewing = await Profiles(session).viewing(identity)
+        known.keep(identity, viewing)
+    return viewing
+
+
+def _named(identity: Identity) -> tuple[int | None, bool]:
+    """The profile that X-Profile names, and whether a key did. Raises ProfileNotFound."""
+    named = identity.profile
+    if not named:
+        return None, False
+    if named.isascii() and named.isdigit() and len(named) < 19:
+        return int(named), False
+    try:
+        claims = verify(Purpose.PROFILE, named)
+        if (int(claims["sub"]), claims["sid"]) != (identity.user_id, identity.sign_in_id):
+            raise ProfileNotFound
+        return int(claims["profile"]), True
+    except (TokenRefused, KeyError, ValueError) as error:
+        raise ProfileNotFound from error

@@ -126,6 +126,7 @@ def add(name: str, kind: sa.types.TypeEngine, default: str, *, computed: bool = 
 def upgrade() -> None:
     op.execute("create extension if not exists unaccent")
     op.execute("create extension if not exists pg_trgm")
+    op.execute("create extension if not exists fuzzystrmatch")
     configurations = [("simple", "simple"), *((name, f"{name}_stem") for name in LANGUAGES)]
     run_script(
         op.get_bind(),

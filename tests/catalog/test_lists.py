@@ -171,9 +171,7 @@ async def test_film_is_found_by_its_slug(films: list[int], viewer: httpx.AsyncCl
     assert (await viewer.get(f"{VIDEOS}/by-slug/nothing-0")).status_code == 404
 
 
-async def test_film_shows_what_editors_said(
-    films: list[int], viewer: httpx.AsyncClient
-) -> None:
+async def test_film_shows_what_editors_said(films: list[int], viewer: httpx.AsyncClient) -> None:
     film: dict[str, Any] = (await viewer.get(f"{VIDEOS}/{films[3]}")).json()
     assert [category["slug"] for category in film["categories"]] == ["drama"]
     assert film["tags"] == ["sand", "sun"]

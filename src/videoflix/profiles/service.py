@@ -96,7 +96,8 @@ class Profiles:
             user_id=user_id, pin_hash=await hash_secret(pin) if pin else None, **fields
         )
         async with self._unique_names():
-            return await self.profiles.add(profile)
+            self.session.add(profile)
+        return profile
 
     async def change(self, user_id: int, profile_id: int, change: ProfileChange) -> Profile:
         """Raises ProfileNotFound, PasswordNeeded, PasswordWrong or NameTaken."""

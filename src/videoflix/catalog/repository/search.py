@@ -9,14 +9,18 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Text,
+    and_,
     cast,
     func,
     literal,
     literal_column,
+    or_,
     select,
+    text,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from videoflix.catalog.models import SubtitleCue, Video, search_word, video_category
 from videoflix.catalog.repository.listing import (
@@ -38,7 +42,17 @@ HITS_PER_FILM = 3
 MENTION = 0.05
 WORDS = re.compile(r"\w+")
 OPERATORS = re.compile(r'"|\bOR\b|(?:^|\s)-\w', re.IGNORECASE)
-LANGUAGES = ("english", "german", "french", "spanish", "italian", "portuguese", "dutch")
+LANGUAGES = {
+    "en": "english",
+    "de": "german",
+    "fr": "french",
+    "es": "spanish",
+    "it": "italian",
+    "pt": "portuguese",
+    "nl": "dutch",
+}
+# How alike words must be to be compared letter by letter.
+ALIKE = text("set local pg_trgm.similarity_threshold = 0.15")
 
 
 class Found(NamedTuple):
@@ -58,15 +72,18 @@ class SearchRepository:
         self, viewing: Viewing, words: str, filters: Filters, page: LimitOffset
     ) -> Found:
         """The best matches, ranked by where the words stand and how popular the film is."""
-        query = query_of(words)
-        rank = func.ts_rank(Video.search, query, 1) * (1 + 0.1 * func.ln(1 + Video.popularity))
+        fame = 1 + 0.1 * func.ln(1 + Video.popularity)
+        rank = func.ts_rank(Video.search, any_form(words), 1) * fame
         described = select(Video.id, cast(rank, Float).label("rank")).where(
-            Video.search.op("@@")(query), *matching(viewing, filters)
+            holds(Video.search, Video.language, words), *matching(viewing, filters)
         )
         mentioned = (
             select(SubtitleCue.video_id.label("id"), literal(MENTION, Float).label("rank"))
             .join(Video, Video.id == SubtitleCue.video_id)
-            .where(SubtitleCue.search.op("@@")(query), *matching(viewing, filters))
+            .where(
+                holds(SubtitleCue.search, SubtitleCue.language, words),
+                *matching(viewing, filters),
+            )
         )
         if filters.category is not None:
             shelf = select(video_category.c.video_id).where(
@@ -103,7 +120,7 @@ class SearchRepository:
             select(SubtitleCue.video_id, SubtitleCue.at, SubtitleCue.text, place.label("place"))
             .where(
                 SubtitleCue.video_id.in_(video_ids),
-                SubtitleCue.search.op("@@")(query_of(words)),
+                holds(SubtitleCue.search, SubtitleCue.language, words),
             )
             .subquery()
         )
@@ -121,15 +138,17 @@ class SearchRepository:
         """The words with each that nobody wrote replaced by the most alike; None if none is."""
         typed = WORDS.findall(words)[:8]
         better = []
+        await self.session.execute(ALIKE)
         for word in typed:
-            plain = func.videoflix_plain(word)
+            plain: ColumnElement[str] = func.videoflix_plain(cast(word, Text))
+            letters = func.levenshtein(search_word.c.word, plain)
             found: str | None = await self.session.scalar(
                 select(search_word.c.word)
-                .where(search_word.c.word.op("%")(plain))
-                .order_by(func.similarity(search_word.c.word, plain).desc(), search_word.c.word)
+                .where(search_word.c.word.op("%")(plain), letters <= 1 + len(word) // 4)
+                .order_by(letters, func.similarity(search_word.c.word, plain).desc())
                 .limit(1)
             )
-            better.append(found or word)
+            better.append(found or word.lower())
         return " ".join(better) if better != [word.lower() for word in typed] else None
 
     async def suggest(self, viewing: Viewing, typed: str, count: int) -> list[Suggestion]:
@@ -151,7 +170,8 @@ class SearchRepository:
             inside = (
                 select(*shown, literal(1).label("tier"))
                 .where(
-                    Video.search.op("@@")(func.to_tsquery(simple(), prefix)), visible_to(viewing)
+                    Video.search.op("@@")(func.to_tsquery(config("simple"), prefix)),
+                    visible_to(viewing),
                 )
                 .limit(count * 10)
             )
@@ -170,17 +190,37 @@ class SearchRepository:
         return [Suggestion(*row) for row in rows]
 
 
-def query_of(words: str) -> ColumnElement[Any]:
-    """The words as a query of every language, and as the beginning of the last one.
+def holds(
+    search: InstrumentedAttribute[str], language: InstrumentedAttribute[str], words: str
+) -> ColumnElement[bool]:
+    """Whether a text holds the words: as they are, or in its own language in any form.
 
-    What stands in quotes, after `-` or around `or` is understood as on web pages.
+    In other languages some of them would be stop words, and match everything. What stands in
+    quotes, after `-` or around `or` is understood as on web pages, and taken literally.
     """
-    query: ColumnElement[Any] = func.websearch_to_tsquery(simple(), words)
-    for language in LANGUAGES:
-        config: ColumnElement[Any] = literal_column(f"'public.videoflix_{language}'::regconfig")
-        query = query.op("||")(func.websearch_to_tsquery(config, words))
+    literally = search.op("@@")(literal_form(words))
+    if OPERATORS.search(words):
+        return literally
+    forms = [
+        and_(language == code, search.op("@@")(func.websearch_to_tsquery(config(name), words)))
+        for code, name in LANGUAGES.items()
+    ]
+    return or_(literally, *forms)
+
+
+def any_form(words: str) -> ColumnElement[Any]:
+    """The words in every form, to rank by."""
+    query = literal_form(words)
+    for name in LANGUAGES.values():
+        query = query.op("||")(func.websearch_to_tsquery(config(name), words))
+    return query
+
+
+def literal_form(words: str) -> ColumnElement[Any]:
+    """The words as they are, and the last one as the beginning of a longer one."""
+    query: ColumnElement[Any] = func.websearch_to_tsquery(config("simple"), words)
     prefix = "" if OPERATORS.search(words) else prefix_of(words)
-    return query.op("||")(func.to_tsquery(simple(), prefix)) if prefix else query
+    return query.op("||")(func.to_tsquery(config("simple"), prefix)) if prefix else query
 
 
 def prefix_of(words: str, weight: str = "") -> str:
@@ -192,5 +232,5 @@ def prefix_of(words: str, weight: str = "") -> str:
     return " & ".join([*whole, f"{found[-1]}:*{weight}"])
 
 
-def simple() -> ColumnElement[Any]:
-    return literal_column("'public.videoflix_simple'::regconfig")
+def config(name: str) -> ColumnElement[Any]:
+    return literal_column(f"'public.videoflix_{name}'::regconfig")

@@ -1,7 +1,7 @@
 """Films: lists, single ones, and changes."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from advanced_alchemy.filters import LimitOffset
@@ -164,6 +164,11 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
             .limit(count)
         )
         return [Listed(*row) for row in found]
+
+    async def database_time(self) -> datetime:
+        """What time it is for every process."""
+        now: datetime = (await self.session.scalars(select(func.now()))).one()
+        return now
 
     async def locked(self, video_id: int) -> Video | None:
         """The row, held against other writers until the transaction ends."""

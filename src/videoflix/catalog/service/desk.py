@@ -1,6 +1,6 @@
 """What editors do with films: describe, publish, delete, restore, subtitle."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -63,7 +63,7 @@ class Desk:
     async def delete(self, video_id: int) -> None:
         """Hide a film from everybody; it can be restored for 30 days. Raises VideoNotFound."""
         video = await self._there(video_id)
-        video.deleted_at = datetime.now(UTC)
+        video.deleted_at = await self.videos.database_time()
         await announce(self.session, topic_of(video_id))
 
     async def restore(self, video_id: int) -> None:
@@ -81,6 +81,7 @@ class Desk:
         }
         if missing := sorted(wanted - found):
             raise VideoNotFound(f"Not found: {', '.join(map(str, missing))}.", missing=missing)
+        now = await self.videos.database_time()
         for video in videos:
             if request.action == "publish":
                 await self._publish(video, None)
@@ -89,7 +90,7 @@ class Desk:
             elif request.action in {"feature", "unfeature"}:
                 video.featured = request.action == "feature"
             else:
-                video.deleted_at = datetime.now(UTC) if request.action == "delete" else None
+                video.deleted_at = now if request.action == "delete" else None
             await announce(self.session, topic_of(video.id))
         return len(videos)
 
@@ -125,7 +126,7 @@ class Desk:
         return found.text
 
     async def _publish(self, video: Video, at: datetime | None) -> None:
-        now = datetime.now(UTC)
+        now = await self.videos.database_time()
         if at is not None and at > now:
             video.published_at = at
             await enqueue(self.session, AnnouncePublication(video_id=video.id), at=at)

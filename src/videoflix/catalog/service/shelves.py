@@ -145,7 +145,7 @@ class Shelves:
         category = Category(name=name, slug=slug or slug_of(name), position=position)
         try:
             async with self.session.begin_nested():
-                await self.categories.add(category)
+                self.session.add(category)
         except SQLAlchemyError as error:
             raise _taken(error) from error
         await announce_catalogue(self.session)

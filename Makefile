@@ -24,7 +24,7 @@ test: ## Run all tests
 
 bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py
-	uv run python benchmarks/auth.py
+	uv run python -m benchmarks.auth
 	uv run --group bench python benchmarks/job_queue.py
 
 migration: ## Write a migration from the models: make migration NAME="add ratings"

@@ -167,12 +167,19 @@ def upgrade() -> None:
     add("search", postgresql.TSVECTOR(), "''")
     tables()
     run_script(op.get_bind(), FUNCTIONS)
+    add(
+        "title_key",
+        sa.String(length=400, collation="C"),
+        "videoflix_plain(title)",
+        computed=True,
+    )
     op.execute("update video set title = title")
     op.create_unique_constraint("uq_video_slug", "video", ["slug"])
     op.drop_index("ix_video_created_at_id", "video")
     op.drop_index("ix_video_uploaded_by", "video")
     for columns in (
         ["shown_at"],
+        ["title_key"],
         ["genre", "shown_at"],
         ["language", "shown_at"],
         ["release_year", "shown_at"],
@@ -194,7 +201,6 @@ def upgrade() -> None:
         ["deleted_at"],
         postgresql_where=sa.text("deleted_at is not null"),
     )
-    op.execute("create index ix_video_title on video (videoflix_plain(title) text_pattern_ops, id)")
     op.create_index("ix_video_search", "video", ["search"], postgresql_using="gin")
     op.create_index("ix_video_tags", "video", ["tags"], postgresql_using="gin")
 
@@ -285,11 +291,19 @@ def tables() -> None:
 def downgrade() -> None:
     run_script(op.get_bind(), DROP)
     op.drop_index("ix_video_uploaded_by", "video")
-    for name in ("shown_at", "search", "score", "popularity", "views", "downvotes", "upvotes"):
+    for name in (
+        "title_key",
+        "shown_at",
+        "search",
+        "score",
+        "popularity",
+        "views",
+        "downvotes",
+        "upvotes",
+    ):
         op.drop_column("video", name)
     for name in ("deleted_at", "published_at", "audience", "featured", "tags", "author"):
         op.drop_column("video", name)
-    op.drop_index("ix_video_title", "video")
     op.drop_index("ix_video_duration", "video")
     for name in ("age_rating", "release_year", "language", "genre", "slug"):
         op.drop_column("video", name)

@@ -150,6 +150,25 @@ def deactivate_user(email: str) -> None:
     click.echo(f"{email} is switched off.")
 
 
+@main.group()
+def seed() -> None:
+    """Fill the catalogue with invented films."""
+
+
+@seed.command("demo")
+def seed_demo() -> None:
+    """Enter a few short films with categories, to look around in."""
+    asyncio.run(late("videoflix.up.seed:demo")())
+    click.echo("The films are entered; the workers encode them now.")
+
+
+@seed.command("bulk")
+@click.option("--videos", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True)
+def seed_bulk(videos: int) -> None:
+    """Enter very many films without files, for measuring."""
+    asyncio.run(late("videoflix.up.seed:bulk")(videos))
+
+
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")

@@ -144,7 +144,7 @@ def test_library_behaves_like_its_model() -> None:
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     state_machine = Model.TestCase
     state_machine.settings = settings(
-        max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=checks
+        max_examples=5, stateful_step_count=15, deadline=None, suppress_health_check=checks
     )
     try:
         state_machine().runTest()

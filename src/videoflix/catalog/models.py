@@ -14,7 +14,6 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    func,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
@@ -46,13 +45,17 @@ class Video(Record):
     `progress` runs from 0 to 1; `failure_code` is stable, `failure_reason` a sentence;
     `duration` counts seconds; `qualities` names the renditions, the highest first. Without
     `published_at` it is a draft, with one in the future it is scheduled; `shown_at` is what lists
-    are ordered by. `deleted_at` hides it from everybody until it is restored or purged.
+    are ordered by, and `title_key` what titles are (no capitals, no accents). `deleted_at` hides
+    it from everybody until it is restored or purged.
     `popularity` counts the views of the last 30 days, `score` is upvotes minus downvotes.
     """
 
     __tablename__ = "video"
 
     title: Mapped[str] = mapped_column(String(200))
+    title_key: Mapped[str] = mapped_column(
+        String(400, collation="C"), Computed("videoflix_plain(title)", persisted=True)
+    )
     slug: Mapped[str] = mapped_column(String(120), server_default=sql("''"), unique=True)
     description: Mapped[str] = mapped_column(default="")
     genre: Mapped[str] = mapped_column(String(50), server_default=sql("''"))
@@ -95,12 +98,7 @@ class Video(Record):
         Index("ix_video_score", "score", "id"),
         Index("ix_video_featured", "shown_at", "id", postgresql_where=sql("featured is true")),
         Index("ix_video_deleted_at", "deleted_at", postgresql_where=sql("deleted_at is not null")),
-        Index(
-            "ix_video_title",
-            func.videoflix_plain(title).label("plain"),
-            "id",
-            postgresql_ops={"plain": "text_pattern_ops"},
-        ),
+        Index("ix_video_title_key", "title_key", "id"),
         Index("ix_video_search", "search", postgresql_using="gin"),
         Index("ix_video_tags", "tags", postgresql_using="gin"),
     )

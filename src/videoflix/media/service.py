@@ -40,7 +40,7 @@ class Media:
         self.chunks = ChunkRepository(session=session)
         self.renditions = RenditionRepository(session=session)
 
-    async def accept(self, draft: VideoDraft, file: StoredFile, uploaded_by: int) -> Video:
+    async def accept(self, draft: VideoDraft, file: StoredFile, uploaded_by: int | None) -> Video:
         """Enter a film whose file is stored, and have it inspected."""
         video = await self.catalog.add(draft, uploaded_by)
         await self._take_in(video.id, file)

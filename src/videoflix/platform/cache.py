@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.enums import MediaType
+from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
+from litestar.types import Receive, Scope, Send
 
 from videoflix.platform.events import newsroom
 
@@ -24,12 +25,36 @@ HEADERS = {
 }
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """An encoded answer; `until` limits it while nobody would tell us of changes."""
+class Answer(Response[bytes]):
+    """An encoded answer, sent as it is: most of a small request is else building its response.
 
-    body: bytes
-    etag: str
-    until: float
+    `until` limits it while nobody would tell us of changes.
+    """
+
+    def __init__(self, body: bytes, etag: str, until: float, status: int = 200) -> None:
+        headers = {**HEADERS, "ETag": etag}
+        if status == HTTP_200_OK:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        super().__init__(body, status_code=status, headers=headers)
+        self.body, self.etag, self.until = body, etag, until
+        encoded = [
+            (name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()
+        ]
+        self._start: Any = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": encoded,
+        }
+        self._body: Any = {"type": "http.response.body", "body": body, "more_body": False}
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """Litestar's hook: what sends the response."""
+        return self._send
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Any = {**self._start, "headers": [*self._start["headers"]]}
+        await send(start)
+        await send(self._body)
 
 
 class AnswerCache:
@@ -49,7 +74,7 @@ class AnswerCache:
         self.generation += 1
         self._kept.clear()
 
-    def find(self, request: Request[Any, Any, Any], audience: str) -> Response[bytes] | None:
+    def find(self, request: Request[Any, Any, Any], audience: str) -> Answer | None:
         """The answer this process has, if it is still true."""
         answer = self._kept.get(_key(request, audience))
         if answer is None or (answer.until < time.monotonic() and not newsroom.hears):
@@ -58,7 +83,7 @@ class AnswerCache:
 
     def keep(
         self, request: Request[Any, Any, Any], audience: str, found: Any, since: int
-    ) -> Response[bytes]:
+    ) -> Answer:
         """Encode an answer, and keep it unless something changed after generation `since`."""
         body = msgspec.json.encode(found)
         digest = hashlib.sha256(body).hexdigest()[:32]
@@ -77,9 +102,9 @@ def _key(request: Request[Any, Any, Any], audience: str) -> tuple[str, str, byte
     return audience, request.scope["path"], request.scope["query_string"]
 
 
-def _respond(request: Request[Any, Any, Any], answer: Answer) -> Response[bytes]:
-    headers = {**HEADERS, "ETag": answer.etag}
-    known = request.headers.get("if-none-match", "")
-    if answer.etag in known:
-        return Response(b"", status_code=304, headers=headers)
-    return Response(answer.body, media_type=MediaType.JSON, headers=headers)
+def _respond(request: Request[Any, Any, Any], answer: Answer) -> Answer:
+    """The answer, or only that it is the one they know."""
+    for name, value in request.scope["headers"]:
+        if name == b"if-none-match" and answer.etag.encode() in value:
+            return Answer(b"", answer.etag, answer.until, HTTP_304_NOT_MODIFIED)
+    return answer

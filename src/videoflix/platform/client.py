@@ -1,12 +1,11 @@
 """Where a request comes from, when proxies stand in between."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.types import HTTPScope
 
 from videoflix.settings import settings
 
@@ -17,24 +16,16 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 Address = IPv4Address | IPv6Address
 
 
-_visitor: ContextVar[Connection | None] = ContextVar("visitor", default=None)
-
-
-@contextmanager
-def visiting(connection: Connection) -> Iterator[None]:
-    """While this request is answered, `visitor()` tells about it."""
-    reset = _visitor.set(connection)
-    try:
-        yield
-    finally:
-        _visitor.reset(reset)
+# The request that is being answered: set for each one by identity.py.
+visiting: ContextVar[HTTPScope | None] = ContextVar("visiting", default=None)
 
 
 def visitor() -> tuple[str, str]:
     """The address and the device (User-Agent) behind what happens now; empty for a job."""
-    connection = _visitor.get()
-    if connection is None:
+    scope = visiting.get()
+    if scope is None:
         return "", ""
+    connection = Connection(scope)
     return client_address(connection), device_of(connection)
 
 

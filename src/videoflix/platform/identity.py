@@ -75,6 +75,7 @@ class ScopeTooNarrow(Forbidden):
     """The scope of this API token does not allow that."""
 
 
+READ_HEADERS = {b"authorization", b"cookie", b"x-profile"}
 FindApiToken = Callable[[str], Awaitable[Identity | None]]
 
 
@@ -90,23 +91,28 @@ class IdentityMiddleware(ASGIMiddleware):
         self._find_api_token = find_api_token
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        connection = ASGIConnection[Any, Any, Any, Any](scope)
-        scheme, _, credential = connection.headers.get("authorization", "").partition(" ")
+        sent = {name: value for name, value in scope["headers"] if name in READ_HEADERS}
+        scheme, _, credential = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme:
             user = await self._from_header(scheme.lower(), credential.strip())
+        elif b"cookie" in sent:
+            user = identity_of(ASGIConnection[Any, Any, Any, Any](scope).cookies.get(COOKIE, ""))
         else:
-            user = identity_of(connection.cookies.get(COOKIE, ""))
+            user = None
         if user and scope["method"] not in SAFE_METHODS:
             if user.scope is Scope.READ:
                 raise ScopeTooNarrow("This token may only read.")
             if not scheme:
-                refuse_cross_site(connection, user.sign_in_id)
-        if user and (profile := connection.headers.get("x-profile", "")):
-            user = msgspec.structs.replace(user, profile=profile)
+                refuse_cross_site(ASGIConnection(scope), user.sign_in_id)
+        if user and (profile := sent.get(b"x-profile")):
+            user = msgspec.structs.replace(user, profile=profile.decode("latin-1"))
         scope["user"] = user
         scope["auth"] = None
-        with visiting(connection):
+        reset = visiting.set(scope)
+        try:
             await next_app(scope, receive, send)
+        finally:
+            visiting.reset(reset)
 
     async def _from_header(self, scheme: str, credential: str) -> Identity | None:
         if scheme in {"bearer", "token"} and credential.startswith(API_TOKEN_PREFIX):
@@ -142,25 +148,28 @@ def _remember(token: str, identity: Identity | None, until: float) -> None:
         del _verified[next(iter(_verified))]
 
 
-def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+# Guards are coroutines: Litestar would send a plain function to a thread, for each request.
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Guard: anyone who is signed in."""
     if connection.scope["user"] is None:
         raise SignInNeeded
 
 
-def in_person(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def in_person(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
     """Guard: people who signed in themselves; a stolen API token must not make more of itself."""
-    signed_in(connection, handler)
+    await signed_in(connection, handler)
     if connection.scope["user"].scope is not None:
         raise ScopeTooNarrow("Sign in with your password for this; an API token is not enough.")
 
 
-def editors_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def editors_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Guard: editors and admins."""
     _require(connection, Role.EDITOR)
 
 
-def admins_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def admins_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Guard: admins."""
     _require(connection, Role.ADMIN)
 

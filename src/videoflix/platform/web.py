@@ -10,7 +10,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.params import PathParameter, QueryParameter
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.platform.problems import InvalidInput, UnsupportedMediaType
@@ -67,7 +67,10 @@ class JsonBodiesOnly(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
     accepted = ("application/json", "multipart/form-data")
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if scope["method"] == "GET":
+            await next_app(scope, receive, send)
+            return
         headers = ASGIConnection[Any, Any, Any, Any](scope).headers
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()

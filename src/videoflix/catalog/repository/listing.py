@@ -161,7 +161,7 @@ def in_order(ordering: Ordering, *, by_category: bool) -> Order:
     columns: dict[Ordering, tuple[Any, bool]] = {
         Ordering.NEWEST: (shown, True),
         Ordering.OLDEST: (shown, False),
-        Ordering.TITLE: (func.videoflix_plain(Video.title), False),
+        Ordering.TITLE: (Video.title_key, False),
         Ordering.DURATION: (Video.duration, True),
         Ordering.MOST_WATCHED: (Video.popularity, True),
         Ordering.BEST_VOTED: (Video.score, True),

@@ -154,7 +154,7 @@ class SearchRepository:
     async def suggest(self, viewing: Viewing, typed: str, count: int) -> list[Suggestion]:
         """Films whose title begins with this, then those with a word that does."""
         plain: ColumnElement[str] = func.videoflix_plain(cast(typed, Text))
-        begins = func.videoflix_plain(Video.title).like(
+        begins = Video.title_key.like(
             func.replace(func.replace(func.replace(plain, "\\", "\\\\"), "%", "\\%"), "_", "\\_")
             + "%"
         )
@@ -162,7 +162,7 @@ class SearchRepository:
         first = (
             select(*shown, literal(0).label("tier"))
             .where(begins, visible_to(viewing))
-            .order_by(func.videoflix_plain(Video.title), Video.id)
+            .order_by(Video.title_key, Video.id)
             .limit(count)
         )
         tiers: list[Any] = [first.subquery()]

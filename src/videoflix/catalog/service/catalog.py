@@ -63,7 +63,7 @@ class Catalog:
         """How many films there are in each state."""
         return {state.value: 0 for state in VideoState} | await self.videos.count_by_state()
 
-    async def add(self, draft: VideoDraft, uploaded_by: int) -> Video:
+    async def add(self, draft: VideoDraft, uploaded_by: int | None) -> Video:
         """Enter a film whose renditions do not exist yet. Raises CategoryUnknown."""
         video = Video(
             title=draft.title,

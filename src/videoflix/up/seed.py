@@ -1,0 +1,161 @@
+"""`videoflix seed`: a small catalogue to look at, or a huge one to measure with."""
+
+import asyncio
+import hashlib
+import random
+import uuid
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.progress import Progress
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Category
+from videoflix.catalog.schemas import VideoDraft
+from videoflix.catalog.service import Shelves, announce_catalogue
+from videoflix.media.schemas import StoredFile
+from videoflix.media.service import Media
+from videoflix.platform.db import transaction
+from videoflix.platform.storage import media_storage
+from videoflix.up.admin import errors_as_sentences
+from videoflix.up.scenes import SCENES, Scene, draw
+
+BATCH = 10_000
+WORDS = 3_000
+SYLLABLES = ("ba", "cor", "del", "fen", "gor", "hil", "jas", "kel", "lum", "mar", "nor", "pel",
+             "quin", "ros", "sil", "tor", "und", "vel", "wes", "zan")  # fmt: skip
+GENRES = ("drama", "documentary", "action", "comedy", "animation", "horror", "history", "music")
+
+SHELVES = """
+insert into category (id, name, slug, position, created_at, updated_at)
+select nextval('category_id_seq'), 'Shelf ' || n, 'shelf-' || n, n, now(), now()
+from generate_series(1, 20) as n on conflict do nothing
+"""
+# Common words stand in many titles and rare ones in few, as in a real catalogue.
+FILMS = """
+with made as (
+    select nextval('video_id_seq') as id, n,
+           words[1 + floor(power(random(), 2) * array_length(words, 1))::int] || ' '
+           || words[1 + floor(power(random(), 2) * array_length(words, 1))::int] || ' '
+           || words[1 + floor(random() * array_length(words, 1))::int] as title,
+           words[1 + floor(random() * array_length(words, 1))::int] as author
+    from generate_series(1, :count) as n, (select cast(:words as text[]) as words) as given
+)
+insert into video (id, title, slug, description, genre, language, author, release_year, featured,
+                   state, playable, progress, duration, qualities, popularity, upvotes,
+                   published_at, created_at, updated_at, search)
+select id, initcap(title), replace(title, ' ', '-') || '-' || id, '', genre, 'en', initcap(author),
+       1950 + n % 75, n % 500 = 0, 'ready', true, 1, 600 + n % 6600, '{720p,360p}',
+       floor(1000 * power(random(), 8))::int, floor(100 * power(random(), 4))::int,
+       now() - random() * interval '3000 days', now(), now(),
+       video_search(title, author, '{}', genre, '', 'en')
+from made, lateral (select (cast(:genres as text[]))[1 + n % 8] as genre) as chosen
+returning id
+"""
+ON_SHELVES = """
+insert into video_category (video_id, category_id, shown_at)
+select video.id, shelf.id, video.shown_at
+from video join (select id, row_number() over (order by id) as n from category) as shelf
+  on shelf.n = 1 + video.id % (select count(*) from category)
+where video.id = any(:ids)
+"""
+TRIGGERS = ("video_described on video", "video_category_shown on video_category")
+
+
+async def demo() -> None:
+    """Draw a few films, enter them with their categories, and leave them to the workers.
+
+    Raises ClickException.
+    """
+    with errors_as_sentences(), Progress() as progress, TemporaryDirectory() as folder:
+        task = progress.add_task("Drawing films", total=len(SCENES))
+        for scene in SCENES:
+            film = Path(folder) / "film.mp4"
+            await draw(scene, film)
+            await enter(scene, film)
+            film.unlink()
+            progress.advance(task)
+
+
+async def enter(scene: Scene, film: Path) -> None:
+    """Store a drawn film and enter it; one of the same title stays alone."""
+    folder = f"assets/{uuid.uuid4().hex}"
+    data = await asyncio.to_thread(film.read_bytes)
+    digest = hashlib.sha256(data).hexdigest()
+    file = StoredFile(folder, f"{folder}/source", "film.mp4", len(data), digest)
+    async with transaction() as session:
+        if await session.scalar(
+            text("select 1 from video where title = :title limit 1"), {"title": scene.title}
+        ):
+            return
+        shelf = await shelf_of(session, scene.category)
+        draft = VideoDraft(
+            title=scene.title,
+            description=scene.description,
+            author=scene.author,
+            genre=scene.genre,
+            release_year=scene.year,
+            tags=scene.tags,
+            featured=scene.year >= 2022,
+            categories=[shelf],
+        )
+        await media_storage().put(file.key, film)
+        await Media(session).accept(draft, file, None)
+
+
+async def shelf_of(session: AsyncSession, name: str) -> int:
+    """The category of this name, made if it is missing."""
+    shelves = Shelves(session)
+    found = await shelves.categories.get_one_or_none(Category.name == name)
+    return (found or await shelves.add_category(name, "", None)).id
+
+
+async def bulk(videos: int) -> None:
+    """Enter so many films without files, quickly: the triggers' work is done by the statement.
+
+    Raises ClickException.
+    """
+    words = invented_words()
+    with errors_as_sentences(), Progress() as progress:
+        task = progress.add_task("Entering films", total=videos)
+        async with transaction() as session:
+            await session.execute(text("set local statement_timeout = 0"))
+            await session.execute(text(SHELVES))
+            await session.execute(
+                text(
+                    "insert into search_word select unnest(cast(:words as text[]))"
+                    " on conflict do nothing"
+                ),
+                {"words": sorted(words)},
+            )
+        for begin in range(0, videos, BATCH):
+            count = min(BATCH, videos - begin)
+            async with transaction() as session:
+                await enter_many(session, count, words)
+            progress.advance(task, count)
+        async with transaction() as session:
+            await announce_catalogue(session)
+
+
+async def enter_many(session: AsyncSession, count: int, words: list[str]) -> None:
+    await session.execute(text("set local statement_timeout = 0"))
+    for trigger in TRIGGERS:
+        name, _, table = trigger.partition(" on ")
+        await session.execute(text(f"alter table {table} disable trigger {name}"))
+    made = await session.scalars(
+        text(FILMS), {"count": count, "words": words, "genres": list(GENRES)}
+    )
+    await session.execute(text(ON_SHELVES), {"ids": list(made)})
+    for trigger in TRIGGERS:
+        name, _, table = trigger.partition(" on ")
+        await session.execute(text(f"alter table {table} enable trigger {name}"))
+
+
+def invented_words() -> list[str]:
+    """Words of two to four syllables, the same ones each time."""
+    chance = random.Random(7)  # noqa: S311 - no secret
+    words: dict[str, None] = {}
+    while len(words) < WORDS:
+        words["".join(chance.choices(SYLLABLES, k=chance.randint(2, 4)))] = None
+    return list(words)

@@ -127,7 +127,7 @@ def test_upload_watch_and_choose_a_quality(page: Page, site: Site, tmp_path: Pat
     shoot(page, "watch")
     keyboard_works(page)
     page.get_by_role("link", name="Videoflix, all films").click()
-    poster = page.get_by_role("link", name="My holiday").locator("img")
+    poster = page.locator(".all").get_by_role("link", name="My holiday").locator("img")
     expect(poster).to_be_visible(timeout=30_000)
     poster.scroll_into_view_if_needed()
     until(page, "[...document.images].some(i => i.complete && i.naturalWidth > 0)")
@@ -171,6 +171,32 @@ def keyboard_works(page: Page) -> None:
     until(page, "v.currentTime >= 4")
     page.keyboard.press("k")
     until(page, "v.paused")
+
+
+def test_search_list_votes_and_going_on(page: Page, site: Site) -> None:
+    """After somebody watched a little: the way back leads to where they stopped."""
+    sign_in(page, site)
+    page.get_by_role("searchbox").fill("holiday")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("holiday")
+    page.locator(".all .film a").first.click()
+    expect(page.locator("video")).to_be_visible()
+    until(page, "v.readyState >= 2")
+    page.evaluate("document.querySelector('video').muted = true")
+    page.evaluate("document.querySelector('video').play()")
+    until(page, "v.currentTime > 1.2")
+    page.get_by_role("button", name="Add to my list").click()
+    page.get_by_role("button", name="I like it").click()
+    expect(page.get_by_role("button", name="I like it")).to_contain_text("1")
+    shoot(page, "opinion")
+    page.locator(".brand").click()
+    expect(page.get_by_role("heading", name="Continue watching")).to_be_visible()
+    expect(page.get_by_role("heading", name="My list")).to_be_visible()
+    shoot(page, "continue")
+    page.locator(".continue .film a").first.click()
+    expect(page.locator("video")).to_be_visible()
+    until(page, "v.readyState >= 1 && v.currentTime > 0.5")
+    expect(page.get_by_role("button", name="On my list")).to_be_visible()
 
 
 def test_upload_that_is_no_film_says_why(page: Page, site: Site, tmp_path: Path) -> None:

@@ -53,10 +53,35 @@ export const forgot = ({ email }) => call("POST", "/auth/password/forgot", { ema
 export const activate = (token) => call("POST", "/auth/activate", { token });
 export const reset = (token, password) => call("POST", "/auth/password/reset", { token, password });
 export const confirmEmail = (token) => call("POST", "/auth/email/confirm", { token });
-export const videos = (limit, offset) => call("GET", `/videos?limit=${limit}&offset=${offset}`);
+export const videos = (limit, offset, search = "") =>
+  call("GET", `/videos?${new URLSearchParams({ limit, offset, ...(search && { search }) })}`);
 export const video = (id) => call("GET", `/videos/${id}`);
 export const play = (id) => call("POST", `/videos/${id}/play`);
 export const remove = (id) => call("DELETE", `/videos/${id}`);
+// What was said last about a position: who asks for positions waits for it.
+let said = Promise.resolve();
+
+export const unfinished = () => said.then(() => call("GET", "/history?unfinished=true&limit=6"));
+export const progress = (id) => said.then(() => call("GET", `/videos/${id}/progress`));
+export const watchlist = () => call("GET", "/watchlist?limit=12");
+export const isListed = (id) => call("GET", `/watchlist/contains?ids=${id}`).then(({ ids }) => ids.includes(id));
+export const list = (id) => call("POST", "/watchlist", { video_id: id });
+export const unlist = (id) => call("DELETE", `/watchlist/${id}`);
+export const vote = (id) => call("GET", `/videos/${id}/vote`);
+export const castVote = (id, cast) =>
+  cast ? call("PUT", `/videos/${id}/vote`, { vote: cast }) : call("DELETE", `/videos/${id}/vote`);
+
+/** Says where the player is; `keepalive` lets it arrive although the page is being left. */
+export function sayProgress(id, seconds) {
+  said = fetch(`${BASE}/videos/${id}/progress`, {
+    method: "PUT",
+    credentials: "same-origin",
+    keepalive: true,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ seconds, at: new Date().toISOString() }),
+  }).catch(() => null); // the next one will tell
+}
+
 export const overview = () => call("GET", "/operations/overview");
 export const mails = () => call("GET", "/operations/mail?limit=50");
 

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
 import { openGate, wayOf } from "./gate.js";
+import { openOpinion } from "./opinion.js";
 import { openPlayer } from "./player.js";
 import { openUpload } from "./upload.js";
 
@@ -68,6 +69,16 @@ function fill(card, film) {
   progress.hidden = film.state !== "processing";
   progress.value = film.progress;
   progress.setAttribute("aria-label", `Encoding ${film.title}`);
+  const said = film.hits?.[0];
+  card.querySelector(".said").textContent = said ? `${clock(said.at)} “${said.text}”` : "";
+}
+
+/** Shows how much of a film was watched, under its poster. */
+function mark(card, { seconds, duration }) {
+  const progress = card.querySelector("progress");
+  progress.hidden = !duration;
+  progress.value = duration ? seconds / duration : 0;
+  progress.setAttribute("aria-label", `Watched until ${clock(seconds)}`);
 }
 
 function makeCard(film, follow) {
@@ -77,10 +88,28 @@ function makeCard(film, follow) {
   return card;
 }
 
-async function showList() {
-  document.title = "Videoflix";
+/** What the person began or put aside; a list that is empty stays away. */
+async function showStrips(view) {
+  const [begun, mine] = await Promise.all([api.unfinished(), api.watchlist()]);
+  const strips = [[".continue", begun], [".mine", mine]];
+  for (const [name, items] of strips) {
+    const strip = view.querySelector(name);
+    strip.hidden = items.length === 0;
+    strip.querySelector(".grid").append(...items.map(({ video, progress }) => {
+      const card = makeCard(video, () => {});
+      if (progress) mark(card, progress);
+      return card;
+    }));
+  }
+}
+
+async function showList(words = "") {
+  document.title = words ? `${words} · Videoflix` : "Videoflix";
+  document.querySelector(".search input").value = words;
   const view = show("list-view");
-  const grid = view.querySelector(".grid");
+  if (words) view.querySelector("h1").textContent = `Films for “${words}”`;
+  else guarded(() => showStrips(view));
+  const grid = view.querySelector(".grid.all");
   const more = view.querySelector(".more");
   const stops = [];
   leave = () => stops.forEach((stop) => stop());
@@ -88,13 +117,20 @@ async function showList() {
   for (let count = 0; count < 8; count += 1) grid.append(skeleton());
   let offset = 0;
   const load = async () => {
-    const page = await api.videos(PAGE, offset);
+    const page = await api.videos(PAGE, offset, words);
+    if (page.corrected) {
+      const hint = view.querySelector(".hint");
+      hint.textContent = `Nothing is called so. These are for “${page.corrected}”.`;
+      hint.hidden = false;
+    }
     if (offset === 0) grid.replaceChildren();
     offset += page.items.length;
     grid.append(...page.items.map((film) => makeCard(film, follow)));
     grid.setAttribute("aria-busy", "false");
-    more.hidden = offset >= page.total;
+    more.hidden = page.items.length < PAGE || (offset >= page.total && !page.total_is_minimum);
     view.querySelector(".empty").hidden = page.total > 0;
+    if (words) view.querySelector(".empty h2").textContent = "No film matches";
+    if (words) return;
     view.querySelector(isEditor() ? ".for-editors" : ".for-viewers").hidden = false;
   };
   more.addEventListener("click", () => guarded(load));
@@ -111,8 +147,8 @@ function skeleton() {
 async function showWatch(id) {
   const film = await api.video(id);
   const view = show("watch-view");
-  const close = openPlayer(view, film);
-  leave = close;
+  leave = openPlayer(view, film);
+  openOpinion(view, film);
 }
 
 async function guarded(work) {
@@ -152,9 +188,16 @@ function route() {
   document.getElementById("open-upload").hidden = !isEditor();
   document.getElementById("admin-link").hidden = person.role !== "admin";
   const watch = location.hash.match(/^#\/watch\/(\d+)$/);
+  const found = location.hash.match(/^#\/search\/(.+)$/);
   window.scrollTo(0, 0);
-  return guarded(() => (watch ? showWatch(watch[1]) : showList()));
+  return guarded(() => (watch ? showWatch(watch[1]) : showList(found ? decodeURIComponent(found[1]) : "")));
 }
+
+document.querySelector(".search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const words = new FormData(event.target).get("q").trim();
+  location.hash = words ? `#/search/${encodeURIComponent(words)}` : "#/";
+});
 
 document.getElementById("sign-out").addEventListener("click", async () => {
   await api.signOut().catch(() => {});

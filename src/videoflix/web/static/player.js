@@ -4,6 +4,9 @@ import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
 import { bindKeys } from "./keys.js";
 
+// How often the server hears where the player is.
+const BEAT_MS = 10_000;
+
 const ICONS = {
   play: "M8 5v14l11-7z",
   pause: "M7 5h4v14H7zM13 5h4v14h-4z",
@@ -88,9 +91,10 @@ class Player {
     this.started = true;
     this.veil("Loading …", null);
     try {
-      const [ticket, Hls] = await Promise.all([api.play(this.id), loadHls()]);
-      if (Hls?.isSupported()) this.attach(Hls, ticket.master_url);
-      else this.video.src = ticket.master_url; // Safari on the phone plays HLS itself
+      const [ticket, Hls, left] = await Promise.all([api.play(this.id), loadHls(), api.progress(this.id)]);
+      const begin = left.finished ? 0 : left.seconds;
+      if (Hls?.isSupported()) this.attach(Hls, ticket.master_url, begin);
+      else this.playNatively(ticket.master_url, begin);
       this.part(".big-play").hidden = false;
       this.veil(null, null);
     } catch (refusal) {
@@ -98,8 +102,14 @@ class Player {
     }
   }
 
-  attach(Hls, url) {
-    const hls = new Hls({ enableWorker: false, startPosition: 0, backBufferLength: 60 });
+  /** Safari on the phone plays HLS itself. */
+  playNatively(url, begin) {
+    this.video.src = url;
+    this.video.addEventListener("loadedmetadata", () => (this.video.currentTime = begin), { once: true });
+  }
+
+  attach(Hls, url, begin) {
+    const hls = new Hls({ enableWorker: false, startPosition: begin, backBufferLength: 60 });
     this.hls = hls;
     this.stops.push(() => hls.destroy());
     hls.on(Hls.Events.MANIFEST_PARSED, () => this.offerQualities());
@@ -167,7 +177,25 @@ class Player {
       idle = setTimeout(() => (stage.dataset.idle = String(!video.paused)), 2500);
     };
     for (const name of ["pointermove", "focusin", "keydown"]) stage.addEventListener(name, awake);
-    this.stops.push(bindKeys(this), () => clearTimeout(idle));
+    const beat = setInterval(() => this.remember(), BEAT_MS);
+    const leaving = () => this.remember();
+    for (const name of ["pause", "seeked"]) video.addEventListener(name, leaving);
+    window.addEventListener("pagehide", leaving);
+    this.stops.push(bindKeys(this), () => {
+      clearTimeout(idle);
+      clearInterval(beat);
+      this.remember();
+      window.removeEventListener("pagehide", leaving);
+    });
+  }
+
+  /** Says where the person is, once they have watched anything. */
+  remember() {
+    const { currentTime, played } = this.video;
+    if (played.length > 0 && currentTime !== this.remembered) {
+      this.remembered = currentTime;
+      api.sayProgress(this.id, currentTime);
+    }
   }
 
   toggle() {

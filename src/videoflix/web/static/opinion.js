@@ -1,0 +1,36 @@
+// What a person thinks of a film: on their list or not, up or down.
+
+import * as api from "./api.js";
+
+/** Fills the buttons under a film, and has them do what they say. */
+export async function openOpinion(view, film) {
+  const [listed, vote] = await Promise.all([api.isListed(film.id), api.vote(film.id)]);
+  const list = view.querySelector(".list");
+  showListed(list, listed);
+  list.addEventListener("click", async () => {
+    const wanted = list.getAttribute("aria-pressed") !== "true";
+    await (wanted ? api.list(film.id) : api.unlist(film.id));
+    showListed(list, wanted);
+  });
+  showVotes(view, vote);
+  for (const side of ["up", "down"]) {
+    const button = view.querySelector(`.${side}`);
+    button.addEventListener("click", async () => {
+      const cast = button.getAttribute("aria-pressed") === "true" ? null : side;
+      showVotes(view, await api.castVote(film.id, cast));
+    });
+  }
+}
+
+function showListed(button, listed) {
+  button.setAttribute("aria-pressed", String(listed));
+  button.textContent = listed ? "On my list" : "Add to my list";
+}
+
+function showVotes(view, { vote, upvotes, downvotes }) {
+  for (const [side, count] of [["up", upvotes], ["down", downvotes]]) {
+    const button = view.querySelector(`.${side}`);
+    button.setAttribute("aria-pressed", String(vote === side));
+    button.querySelector("span").textContent = count;
+  }
+}

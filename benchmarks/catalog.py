@@ -228,6 +228,8 @@ async def tables_read(statements: Statements) -> list[str]:
     found = set()
     async with alchemy.get_engine().connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
+        if any("set_config" in statement for statement in statements.sent):
+            await raw.execute("set enable_seqscan = off")
         for statement, parameters in list(statements.sent.items()):
             plan = await raw.fetchval(f"explain (format json) {statement}", *parameters)
             found |= set(scanned(plan[0]["Plan"]))

@@ -201,6 +201,12 @@ def upgrade() -> None:
         ["deleted_at"],
         postgresql_where=sa.text("deleted_at is not null"),
     )
+    op.create_index(
+        "ix_video_visible",
+        "video",
+        ["id"],
+        postgresql_include=["deleted_at", "playable", "published_at", "age_rating", "audience"],
+    )
     op.create_index("ix_video_search", "video", ["search"], postgresql_using="gin")
     op.create_index("ix_video_tags", "video", ["tags"], postgresql_using="gin")
 

@@ -45,11 +45,11 @@ def queries(session: AsyncSession) -> Queries:
     [
         (VIDEOS, 2),
         (f"{VIDEOS}?genre=x&limit=1", 2),
-        (f"{VIDEOS}?search=film", 2),
+        (f"{VIDEOS}?search=film", 3),
         (f"{VIDEOS}?cursor=", 1),
         (f"{VIDEOS}/newest", 2),
         (f"{VIDEOS}/by-category", 1),
-        (f"{VIDEOS}/suggest?q=fil", 1),
+        (f"{VIDEOS}/suggest?q=fil", 3),
         (f"{VIDEOS}/%d", 1),
         (f"{VIDEOS}/%d/related", 2),
     ],

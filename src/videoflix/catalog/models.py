@@ -96,6 +96,12 @@ class Video(Record):
         Index("ix_video_duration", "duration", "id"),
         Index("ix_video_popularity", "popularity", "id"),
         Index("ix_video_score", "score", "id"),
+        # Whether a film of a shelf or a subtitle may be seen, without reading the film.
+        Index(
+            "ix_video_visible",
+            "id",
+            postgresql_include=["deleted_at", "playable", "published_at", "age_rating", "audience"],
+        ),
         Index("ix_video_featured", "shown_at", "id", postgresql_where=sql("featured is true")),
         Index("ix_video_deleted_at", "deleted_at", postgresql_where=sql("deleted_at is not null")),
         Index("ix_video_title_key", "title_key", "id"),

@@ -53,6 +53,12 @@ alchemy = SQLAlchemyAsyncConfig(
                 "statement_timeout": "30s",
                 "lock_timeout": "5s",
                 "idle_in_transaction_session_timeout": "60s",
+                # Plans made for the values at hand: one plan for a common and a rare word, or for
+                # the first and the last page, is a bad plan for one of them.
+                "plan_cache_mode": "force_custom_plan",
+                # For disks without heads, and for requests of milliseconds.
+                "random_page_cost": "1.1",
+                "jit": "off",
             },
         },
     ),

@@ -19,6 +19,7 @@ from sqlalchemy import (
     text,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -36,7 +37,7 @@ from videoflix.catalog.schemas import Hit, Suggestion
 from videoflix.profiles.schemas import Viewing
 
 # So many matches are ranked; who finds more should say more.
-RANKED = 1_000
+RANKED = 500
 HITS_PER_FILM = 3
 # A film that merely mentions it comes after all whose title, people or tags do.
 MENTION = 0.05
@@ -51,6 +52,11 @@ LANGUAGES = {
     "pt": "portuguese",
     "nl": "dutch",
 }
+# Sorts after every letter.
+LAST_LETTER = "\U0010ffff"
+# For the rest of the transaction: how many films hold a word is guessed badly, and reading the
+# table until enough are found is fast for common words only.
+BY_INDEX = func.set_config("enable_seqscan", "off", True)
 # How alike words must be to be compared letter by letter.
 ALIKE = text("set local pg_trgm.similarity_threshold = 0.15")
 
@@ -62,45 +68,55 @@ class Found(NamedTuple):
     total: int
 
 
+class Forms(NamedTuple):
+    """What people typed as tsqueries: literally, in any form to rank by, inflected by language."""
+
+    literal: str
+    any: str
+    inflected: dict[str, list[str]]
+
+
 class SearchRepository:
     """What answers the words people type."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
+    async def forms(self, words: str) -> Forms:
+        """The words as queries."""
+        return await forms_of(self.session, words)
+
     async def page(
-        self, viewing: Viewing, words: str, filters: Filters, page: LimitOffset
+        self, viewing: Viewing, forms: Forms, filters: Filters, page: LimitOffset
     ) -> Found:
         """The best matches, ranked by where the words stand and how popular the film is."""
         fame = 1 + 0.1 * func.ln(1 + Video.popularity)
-        rank = func.ts_rank(Video.search, any_form(words), 1) * fame
-        described = select(Video.id, cast(rank, Float).label("rank")).where(
-            holds(Video.search, Video.language, words), *matching(viewing, filters)
-        )
-        mentioned = (
-            select(SubtitleCue.video_id.label("id"), literal(MENTION, Float).label("rank"))
-            .join(Video, Video.id == SubtitleCue.video_id)
-            .where(
-                holds(SubtitleCue.search, SubtitleCue.language, words),
-                *matching(viewing, filters),
-            )
-        )
+        every_form = cast(forms.any, TSQUERY)
+        rank = func.ts_rank(Video.search, every_form, 1) * fame
+        described = select(Video.id, cast(rank, Float).label("rank"))
+        mentioned = select(SubtitleCue.video_id.label("id"), literal(MENTION, Float).label("rank"))
+        mentioned = mentioned.join(Video, Video.id == SubtitleCue.video_id)
+        conditions = matching(viewing, filters)
         if filters.category is not None:
             shelf = select(video_category.c.video_id).where(
                 video_category.c.category_id == category_id_of(filters.category)
             )
-            described = described.where(Video.id.in_(shelf))
-            mentioned = mentioned.where(Video.id.in_(shelf))
-        parts = [part.limit(RANKED).subquery() for part in (described, mentioned)]
+            conditions.append(Video.id.in_(shelf))
+        # Each form by itself: for forms joined by “or”, the index is often not used.
+        parts = [
+            part.where(form, *conditions).limit(RANKED).subquery()
+            for part, table in ((described, Video), (mentioned, SubtitleCue))
+            for form in each_form(table.search, table.language, forms)
+        ]
         matches = union_all(*[select(part.c.id, part.c.rank) for part in parts]).subquery()
         ranked = (
             select(
                 matches.c.id,
-                func.sum(matches.c.rank).label("rank"),
+                func.max(matches.c.rank).label("rank"),
                 func.count().over().label("total"),
             )
             .group_by(matches.c.id)
-            .order_by(func.sum(matches.c.rank).desc(), matches.c.id.desc())
+            .order_by(func.max(matches.c.rank).desc(), matches.c.id.desc())
             .limit(page.limit)
             .offset(page.offset)
             .subquery()
@@ -113,14 +129,14 @@ class SearchRepository:
         rows = found.all()
         return Found([Listed(*row[:3]) for row in rows], rows[0][3] if rows else 0)
 
-    async def hits(self, words: str, video_ids: Sequence[int]) -> dict[int, list[Hit]]:
+    async def hits(self, forms: Forms, video_ids: Sequence[int]) -> dict[int, list[Hit]]:
         """Where in these films the words are spoken, the first few places of each."""
         place = func.row_number().over(partition_by=SubtitleCue.video_id, order_by=SubtitleCue.at)
         spoken = (
             select(SubtitleCue.video_id, SubtitleCue.at, SubtitleCue.text, place.label("place"))
             .where(
                 SubtitleCue.video_id.in_(video_ids),
-                holds(SubtitleCue.search, SubtitleCue.language, words),
+                or_(*each_form(SubtitleCue.search, SubtitleCue.language, forms)),
             )
             .subquery()
         )
@@ -154,73 +170,72 @@ class SearchRepository:
     async def suggest(self, viewing: Viewing, typed: str, count: int) -> list[Suggestion]:
         """Films whose title begins with this, then those with a word that does."""
         plain: ColumnElement[str] = func.videoflix_plain(cast(typed, Text))
-        begins = Video.title_key.like(
-            func.replace(func.replace(func.replace(plain, "\\", "\\\\"), "%", "\\%"), "_", "\\_")
-            + "%"
-        )
-        shown = (Video.id, Video.slug, Video.title, Video.popularity)
-        first = (
-            select(*shown, literal(0).label("tier"))
-            .where(begins, visible_to(viewing))
-            .order_by(Video.title_key, Video.id)
-            .limit(count)
-        )
-        tiers: list[Any] = [first.subquery()]
-        if prefix := prefix_of(typed, weight="A"):
+        begins = and_(Video.title_key >= plain, Video.title_key < plain + LAST_LETTER)
+        shown = select(Video.id, Video.slug, Video.title).where(visible_to(viewing))
+        first = shown.where(begins).order_by(Video.title_key, Video.id).limit(count)
+        found = {row.id: Suggestion(*row) for row in await self.session.execute(first)}
+        prefix = prefix_of(typed, weight="A")
+        if prefix and len(found) < count:
+            await self.session.execute(select(BY_INDEX))
+            holding = Video.search.op("@@")(func.to_tsquery(config("simple"), prefix))
             inside = (
-                select(*shown, literal(1).label("tier"))
-                .where(
-                    Video.search.op("@@")(func.to_tsquery(config("simple"), prefix)),
-                    visible_to(viewing),
-                )
+                select(Video.id, Video.slug, Video.title, Video.popularity)
+                .where(holding, visible_to(viewing))
                 .limit(count * 10)
+                .subquery()
             )
-            tiers.append(inside.subquery())
-        everything = union_all(*[select(tier) for tier in tiers]).subquery()
-        rows = await self.session.execute(
-            select(everything.c.id, everything.c.slug, everything.c.title)
-            .group_by(everything.c.id, everything.c.slug, everything.c.title)
-            .order_by(
-                func.min(everything.c.tier),
-                func.max(everything.c.popularity).desc(),
-                everything.c.title,
+            best = inside.c.popularity.desc(), inside.c.title
+            rows = await self.session.execute(
+                select(inside.c.id, inside.c.slug, inside.c.title).order_by(*best)
             )
-            .limit(count)
-        )
-        return [Suggestion(*row) for row in rows]
+            for row in rows:
+                found.setdefault(row.id, Suggestion(*row))
+        return list(found.values())[:count]
 
 
-def holds(
-    search: InstrumentedAttribute[str], language: InstrumentedAttribute[str], words: str
-) -> ColumnElement[bool]:
-    """Whether a text holds the words: as they are, or in its own language in any form.
+async def forms_of(session: AsyncSession, words: str) -> Forms:
+    """The words as queries, made by Postgres so that the statement that searches is simple.
 
-    In other languages some of them would be stop words, and match everything. What stands in
-    quotes, after `-` or around `or` is understood as on web pages, and taken literally.
+    What stands in quotes, after `-` or around `or` is understood as on web pages, and taken
+    literally.
     """
-    literally = search.op("@@")(literal_form(words))
-    if OPERATORS.search(words):
-        return literally
-    forms = [
-        and_(language == code, search.op("@@")(func.websearch_to_tsquery(config(name), words)))
-        for code, name in LANGUAGES.items()
+    literally = OPERATORS.search(words) is not None
+    prefix = "" if literally else prefix_of(words)
+    asked = [func.websearch_to_tsquery(config("simple"), words)]
+    asked.append(func.to_tsquery(config("simple"), prefix))
+    if not literally:
+        asked += [func.websearch_to_tsquery(config(name), words) for name in LANGUAGES.values()]
+    _, exact, begun, *inflected = (
+        await session.execute(select(BY_INDEX, *[cast(query, Text) for query in asked]))
+    ).one()
+    by_form: dict[str, list[str]] = {}
+    for code, form in zip(LANGUAGES, inflected, strict=False):
+        if form not in {"", exact}:
+            by_form.setdefault(form, []).append(code)
+    # The unfinished word finds the whole one too; Postgres need not look for both.
+    return Forms(
+        begun or exact, either([query for query in (exact, begun, *by_form) if query]), by_form
+    )
+
+
+def each_form(
+    search: InstrumentedAttribute[str], language: InstrumentedAttribute[str], forms: Forms
+) -> list[ColumnElement[bool]]:
+    """Ways for a text to hold the words: as they are, or in its own language in another form.
+
+    In other languages some of them would be stop words, and match everything.
+    """
+    literally = search.op("@@")(cast(forms.literal, TSQUERY))
+    inflected = [
+        and_(language.in_(codes), search.op("@@")(cast(form, TSQUERY)))
+        for form, codes in forms.inflected.items()
     ]
-    return or_(literally, *forms)
+    return [literally, *inflected]
 
 
-def any_form(words: str) -> ColumnElement[Any]:
-    """The words in every form, to rank by."""
-    query = literal_form(words)
-    for name in LANGUAGES.values():
-        query = query.op("||")(func.websearch_to_tsquery(config(name), words))
-    return query
-
-
-def literal_form(words: str) -> ColumnElement[Any]:
-    """The words as they are, and the last one as the beginning of a longer one."""
-    query: ColumnElement[Any] = func.websearch_to_tsquery(config("simple"), words)
-    prefix = "" if OPERATORS.search(words) else prefix_of(words)
-    return query.op("||")(func.to_tsquery(config("simple"), prefix)) if prefix else query
+def either(queries: Sequence[str]) -> str:
+    """Queries, any of which may match, as one."""
+    return " | ".join(f"({query})" for query in queries)
 
 
 def prefix_of(words: str, weight: str = "") -> str:

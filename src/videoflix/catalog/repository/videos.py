@@ -122,23 +122,16 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
 
         The newest few of each kind are considered, so it takes as long with a million titles.
         """
-        shelves = select(video_category.c.category_id).where(video_category.c.video_id == video.id)
-        kinds = [
-            select(Video.id).where(Video.genre == video.genre, literal(bool(video.genre))),
-            select(Video.id)
-            .join(video_category, video_category.c.video_id == Video.id)
-            .where(video_category.c.category_id.in_(shelves)),
-        ]
-        if video.tags:
-            kinds.append(select(Video.id).where(Video.tags.overlap(video.tags)))
+        newest = Video.shown_at.desc()
+        same_genre = select(Video.id).where(Video.genre == video.genre, Video.genre != "")
+        same_tags = select(Video.id).where(Video.tags.overlap(video.tags))
         considered = [
-            kind.where(visible_to(viewing), Video.id != video.id)
-            .order_by(Video.shown_at.desc())
-            .limit(RELATED_CONSIDERED)
-            .subquery()
-            for kind in kinds
+            same_genre.where(visible_to(viewing)).order_by(newest).limit(RELATED_CONSIDERED),
+            # In no order: a common tag stands at too many films to sort them.
+            same_tags.where(visible_to(viewing)).limit(RELATED_CONSIDERED * 5),
+            self._on_the_same_shelves(viewing, video),
         ]
-        ids = [select(part.c.id) for part in considered]
+        ids = [select(part.subquery().c.id) for part in considered]
         mine = select(func.unnest(Video.tags).label("tag")).correlate(Video).subquery()
         shared = (
             select(func.count())
@@ -147,6 +140,23 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
             .scalar_subquery()
         )
         return await self._closest(ids, shared, video, count)
+
+    def _on_the_same_shelves(self, viewing: Viewing, video: Video) -> Select[Any]:
+        """The newest films of each of a film's categories, by the index of the shelves."""
+        mine = video_category.alias("mine")
+        shelf = (
+            select(video_category.c.video_id.label("id"))
+            .join(Video, Video.id == video_category.c.video_id)
+            .where(video_category.c.category_id == mine.c.category_id, visible_to(viewing))
+            .order_by(video_category.c.shown_at.desc(), video_category.c.video_id.desc())
+            .limit(RELATED_CONSIDERED)
+            .lateral("shelf")
+        )
+        return (
+            select(shelf.c.id)
+            .select_from(mine.join(shelf, true()))
+            .where(mine.c.video_id == video.id)
+        )
 
     async def _closest(
         self, ids: list[Select[Any]], shared: ColumnElement[int], video: Video, count: int
@@ -159,7 +169,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
         found = await self.session.execute(
             listed()
-            .where(Video.id.in_(ids[0].union(*ids[1:])))
+            .where(Video.id.in_(ids[0].union(*ids[1:])), Video.id != video.id)
             .order_by(closeness.desc(), Video.popularity.desc(), Video.id.desc())
             .limit(count)
         )

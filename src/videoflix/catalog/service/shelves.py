@@ -89,15 +89,17 @@ class Shelves:
         """The films that match best, the best first; misspelt words are mended if none match."""
         if page.offset > RANKED:
             raise OffsetTooLarge
-        result = await self.search.page(viewing, words, filters, page)
+        forms = await self.search.forms(words)
+        result = await self.search.page(viewing, forms, filters, page)
         corrected = None
         if not result.films and page.offset == 0:
             await self._check_category(filters, [])
             corrected = await self.search.corrected(words)
             if corrected:
-                result = await self.search.page(viewing, corrected, filters, page)
-        ids = [film.video.id for film in result.films]
-        hits = await self.search.hits(corrected or words, ids) if ids else {}
+                forms = await self.search.forms(corrected)
+                result = await self.search.page(viewing, forms, filters, page)
+        spoken = [film.video.id for film in result.films if film.subtitles]
+        hits = await self.search.hits(forms, spoken) if spoken else {}
         return VideoPage(
             items=[_shown(film, hits.get(film.video.id)) for film in result.films],
             total=min(result.total, RANKED),

@@ -13,10 +13,13 @@ from videoflix.audit import models as audit_models
 from videoflix.catalog import models as catalog_models
 from videoflix.library import models as library_models
 from videoflix.media import models as media_models
+from videoflix.memberships import models as membership_models
+from videoflix.platform import idempotency as idempotency_models
 from videoflix.platform import throttle as throttle_models
 from videoflix.platform.mail import models as mail_models
 from videoflix.platform.queue import clock as clock_models
 from videoflix.platform.queue import incidents as incident_models
+from videoflix.playback import models as playback_models
 from videoflix.profiles import models as profile_models
 from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
@@ -30,7 +33,10 @@ MODELS = [
     incident_models,
     library_models,
     mail_models,
+    idempotency_models,
     media_models,
+    membership_models,
+    playback_models,
     profile_models,
     registration_models,
     session_models,

@@ -26,6 +26,7 @@ from videoflix.library.api.history import HistoryController, ProgressController
 from videoflix.library.api.votes import VoteController
 from videoflix.library.api.watchlist import WatchlistController
 from videoflix.media.api import UploadController
+from videoflix.memberships.api import MembershipController, PlanController
 from videoflix.operations.api import ExportController, HealthController, OperationsController
 from videoflix.platform.db import alchemy, provide_session
 from videoflix.platform.events import newsroom
@@ -39,9 +40,11 @@ from videoflix.platform.problems import (
     unreadable_response,
     validation_response,
 )
-from videoflix.platform.revocations import revocations
+from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.platform.web import JsonBodiesOnly
-from videoflix.playback.api import PlaybackController
+from videoflix.playback.api.play import PlaybackController
+from videoflix.playback.api.streams import OwnMembershipController, StreamController
+from videoflix.playback.service.streams import recently_ended_streams
 from videoflix.profiles.api import ProfileController
 from videoflix.registration.api import FarewellController, RegistrationController
 from videoflix.sessions.api.browsers import BrowserSessionController
@@ -75,6 +78,10 @@ CONTROLLERS = [
     ProgressController,
     VoteController,
     PlaybackController,
+    StreamController,
+    OwnMembershipController,
+    PlanController,
+    MembershipController,
     OperationsController,
 ]
 
@@ -83,8 +90,9 @@ OUR_HEADERS = ("x-csrftoken", "x-profile")
 
 
 async def read_revocations() -> None:
-    """Learn which sign-ins ended while this process did not listen."""
+    """Learn which sign-ins and streams ended while this process did not listen."""
     revocations.add(await recently_ended())
+    ended_streams.add(await recently_ended_streams())
 
 
 @asynccontextmanager

@@ -100,6 +100,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     email_confirm_url: str = ""
     # How long a link to play a film stays valid, in seconds.
     play_token_seconds: Positive = 6 * 3600
+    # How long a stream counts as watched after it was last heard of, in seconds.
+    stream_lease_seconds: Annotated[int, msgspec.Meta(ge=15, le=3600)] = 90
     # The ffmpeg program to use; unset, the one of the installed wheel, then the one on PATH.
     ffmpeg_path: Path | None = None
     # The largest file that may be uploaded, in bytes.
@@ -198,6 +200,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def play_token_lifetime(self) -> timedelta:
         return timedelta(seconds=self.play_token_seconds)
+
+    @property
+    def stream_lease_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.stream_lease_seconds)
 
     @property
     def signing_key(self) -> str:

@@ -12,10 +12,11 @@ from videoflix.audit import jobs as audit_jobs
 from videoflix.catalog import jobs as catalog_jobs
 from videoflix.library import jobs as library_jobs
 from videoflix.media import jobs as media_jobs
-from videoflix.platform import throttle
+from videoflix.platform import idempotency, throttle
 from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.scratch import sweep_scratch
+from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
 from videoflix.sessions import jobs as sessions_jobs
 
@@ -23,9 +24,11 @@ __all__ = [
     "ROLES",
     "audit_jobs",
     "catalog_jobs",
+    "idempotency",
     "library_jobs",
     "mail_jobs",
     "media_jobs",
+    "playback_jobs",
     "prune",
     "queue",
     "registration_jobs",

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.films import add_category, add_films
 from videoflix.catalog.service.desk import Desk
+from videoflix.platform.storage import media_storage
 
 VIDEOS = "/api/v1/videos"
 
@@ -179,9 +180,13 @@ async def test_category_has_a_picture(editor: httpx.AsyncClient) -> None:
     assert kept.status_code == 204, kept.text
     url = (await editor.get(path)).json()["picture_url"]
     picture = await editor.get(url)
+    (key,) = await media_storage().keys("categories/")
     assert (picture.content, picture.headers["content-type"]) == (jpeg, "image/jpeg")
     refused = await editor.put(f"{path}/picture", files={"data": ("a.svg", b"<svg/>")})
     assert refused.json()["type"] == "/problems/picture-refused"
+    assert (await editor.delete(path)).status_code == 204
+    with pytest.raises(FileNotFoundError):
+        await media_storage().read_all(key)
 
 
 async def _category(editor: httpx.AsyncClient) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -219,7 +220,7 @@ async def test_replayed_refresh_token_ends_the_sign_in_for_everybody(
 
 
 def test_what_expired_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = Revocations()
+    known = Revocations("test-ended:", timedelta(hours=1))
     known.add([1])
     assert 1 in known
     monkeypatch.setattr("time.monotonic", lambda: 1e12)

@@ -1,4 +1,4 @@
-"""Sign-ins that ended while what was signed for them has not expired: refused without a query.
+"""What ended while that which was signed for it has not expired: refused without a query.
 
 Every process keeps the few that matter in memory, hears of new ones by NOTIFY, and reads them
 again from the database when it starts to listen.
@@ -6,6 +6,7 @@ again from the database when it starts to listen.
 
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,32 +15,33 @@ from videoflix.settings import settings
 
 # Whatever was signed for a sign-in has expired by then.
 KEPT = max(settings.access_token_lifetime, settings.play_token_lifetime)
-TOPIC = "sign-in-ended:"
 
 
 class Revocations:
-    """Ids of ended sign-ins, each kept for as long as its tokens could live."""
+    """Ids of what ended, each kept for as long as anything signed for it could live."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str, kept: timedelta) -> None:
+        self._topic = topic
+        self._kept = kept.total_seconds()
         self._until: dict[int, float] = {}
+        newsroom.pass_on(topic, self.hear)
 
-    def add(self, sign_in_ids: Iterable[int]) -> None:
+    def add(self, numbers: Iterable[int]) -> None:
         now = time.monotonic()
         self._until = {known: until for known, until in self._until.items() if until > now}
-        self._until |= dict.fromkeys(sign_in_ids, now + KEPT.total_seconds())
+        self._until |= dict.fromkeys(numbers, now + self._kept)
 
-    def __contains__(self, sign_in_id: object) -> bool:
-        return sign_in_id in self._until
+    def __contains__(self, number: object) -> bool:
+        return number in self._until
 
     def hear(self, topic: str) -> None:
-        """Listen to the news about ended sign-ins."""
-        self.add([int(topic.removeprefix(TOPIC))])
+        """Listen to the news."""
+        self.add([int(topic.removeprefix(self._topic))])
+
+    async def announce(self, session: AsyncSession, number: int) -> None:
+        """Have every process refuse what was signed for it once the transaction commits."""
+        await announce(session, f"{self._topic}{number}")
 
 
-revocations = Revocations()
-newsroom.pass_on(TOPIC, revocations.hear)
-
-
-async def announce_revocation(session: AsyncSession, sign_in_id: int) -> None:
-    """Have every process refuse a sign-in's tokens once the transaction commits."""
-    await announce(session, f"{TOPIC}{sign_in_id}")
+revocations = Revocations("sign-in-ended:", KEPT)
+ended_streams = Revocations("stream-ended:", settings.play_token_lifetime)

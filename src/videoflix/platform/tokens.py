@@ -27,6 +27,7 @@ class Purpose(StrEnum):
     REFRESH = "refresh"
     PLAY = "play"
     PROFILE = "profile"
+    STOP = "stop"
 
 
 class TokenRefused(Exception):

@@ -1,8 +1,13 @@
 """Shapes of playback over HTTP."""
 
 from datetime import datetime
+from typing import Annotated, ClassVar
 
 import msgspec
+
+from videoflix.memberships.schemas import MembershipShown
+from videoflix.platform.queue import Job
+from videoflix.profiles.schemas import Viewing
 
 
 class PlayPass(msgspec.Struct):
@@ -10,3 +15,73 @@ class PlayPass(msgspec.Struct):
 
     master_url: str
     expires_at: datetime
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """What a play token says: who watches, and the lease it plays for (0: for none)."""
+
+    viewing: Viewing
+    lease_id: int
+
+
+class NewStream(msgspec.Struct, forbid_unknown_fields=True):
+    """Which film, on which device (“Living room”)."""
+
+    video_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    device: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*$")] = ""
+
+
+class StreamShown(msgspec.Struct):
+    """A running stream."""
+
+    id: int
+    video_id: int
+    title: str
+    device: str
+    since: datetime
+    seen_at: datetime
+
+
+class StreamOfAnyone(StreamShown):
+    """A running stream, and whose it is."""
+
+    user_id: int
+    email: str
+
+
+class StreamStarted(msgspec.Struct):
+    """A lease: say every `heartbeat_seconds` that it is watched, or it is over at `expires_at`.
+
+    Fetching segments says so too.
+    """
+
+    id: int
+    heartbeat_seconds: int
+    expires_at: datetime
+    playback: PlayPass
+
+
+class Heartbeat(msgspec.Struct):
+    """When the lease is over unless it is heard of again."""
+
+    id: int
+    expires_at: datetime
+
+
+class OwnMembership(msgspec.Struct):
+    """A person's membership, and how much of it is in use; `streams` is null without a limit."""
+
+    membership: MembershipShown | None
+    streams: int | None
+    streams_in_use: int
+
+
+class CloseSilent(Job):
+    """Write down the end of streams that fell silent."""
+
+    name: ClassVar = "playback.close_silent"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name

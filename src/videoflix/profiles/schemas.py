@@ -21,7 +21,8 @@ class Viewing(msgspec.Struct, frozen=True):
     """Who watches: what decides which films are visible, and whose lists are meant.
 
     `profile_id` is 0 while the first profile has nothing to remember yet. `max_age` is the highest
-    age rating that is shown; `member` tells people with an account from guests.
+    age rating that is shown; `member` tells members from
+    others.
     """
 
     user_id: int

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.service import Accounts, hash_secret, knows_secret
+from videoflix.memberships.service import TOPIC as MEMBERSHIP_TOPIC
 from videoflix.platform.db import transaction, violated
 from videoflix.platform.events import announce, newsroom
 from videoflix.platform.identity import Identity
@@ -149,7 +150,7 @@ class Profiles:
         found = await self.profiles.owner_and_profile(identity.user_id, wanted)
         if found is None:
             raise SignInNeeded
-        user, profile = found
+        user, profile, member = found
         if wanted is not None and profile is None:
             raise ProfileNotFound
         if profile and profile.pin_hash and not unlocked:
@@ -160,7 +161,7 @@ class Profiles:
             profile_id=profile.id if profile else 0,
             role=identity.role,
             max_age=ALL_AGES if limit is None else limit,
-            member=not user.is_guest,
+            member=member,
         )
 
     async def remembering(self, identity: Identity) -> Viewing:
@@ -212,11 +213,12 @@ class Known:
 
     def hear(self, topic: str) -> None:
         """Forget an account."""
-        self._kept.pop(int(topic.removeprefix(TOPIC)), None)
+        self._kept.pop(int(topic.rpartition(":")[2]), None)
 
 
 known = Known()
 newsroom.pass_on(TOPIC, known.hear)
+newsroom.pass_on(MEMBERSHIP_TOPIC, known.hear)
 
 
 async def viewing_of(identity: Identity) -> Viewing:

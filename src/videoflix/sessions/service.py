@@ -15,7 +15,7 @@ from videoflix.audit.service import Audit
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import API_TOKEN_PREFIX, Identity, Scope
 from videoflix.platform.problems import Forbidden, NotFound, SignInNeeded
-from videoflix.platform.revocations import KEPT, announce_revocation, revocations
+from videoflix.platform.revocations import KEPT, revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
 from videoflix.sessions.models import RefreshToken, SignIn
 from videoflix.sessions.repository import RefreshTokenRepository, SignInRepository
@@ -184,7 +184,7 @@ class Sessions:
         """End sign-ins; a guest who leaves is forgotten."""
         ended = await self.sign_ins.end(user_id, only=only)
         for sign_in_id in ended:
-            await announce_revocation(self.session, sign_in_id)
+            await revocations.announce(self.session, sign_in_id)
         if ended:
             await self.accounts.users.remove_guest(user_id)
         return ended

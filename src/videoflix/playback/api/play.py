@@ -10,13 +10,14 @@ from litestar.status_codes import HTTP_200_OK
 
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.media.schemas import Timeline
+from videoflix.platform.client import device_of
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import signed_in
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.storage import media_storage
 from videoflix.platform.web import Id, service
 from videoflix.playback.schemas import PlayPass
-from videoflix.playback.service import (
+from videoflix.playback.service.play import (
     FilmFailed,
     NotPlayableYet,
     Playback,
@@ -25,8 +26,9 @@ from videoflix.playback.service import (
     TimelineCache,
     init_slice,
     segment_slice,
-    ticket_holder,
+    ticket_of,
 )
+from videoflix.playback.service.streams import LIMITS, Streams, watching
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import viewing_of
 
@@ -45,21 +47,30 @@ timelines = TimelineCache()
 class PlaybackController(Controller):
     path = "/videos/{video_id:int}"
     tags = ("Playback",)
-    dependencies = {"playback": service(Playback)}
+    dependencies = {"playback": service(Playback), "streams": service(Streams)}
 
     @post(
         "/play",
         summary="Ask for a play pass",
         status_code=HTTP_200_OK,
         guards=[signed_in],
-        responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed),
+        responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed, *LIMITS),
     )
     async def play(
-        self, request: Request[Any, Any, Any], playback: NamedDependency[Playback], video_id: Id
+        self,
+        request: Request[Any, Any, Any],
+        playback: NamedDependency[Playback],
+        streams: NamedDependency[Streams],
+        video_id: Id,
     ) -> PlayPass:
-        """Ask for an address that plays the film without any header."""
-        viewing = await viewing_of(request.user)
-        return await playback.open(viewing, request.user.sign_in_id, video_id)
+        """Ask for an address that plays the film without any header.
+
+        Where memberships limit streams this is one of them, until its segments are not fetched.
+        """
+        viewing, sign_in = await viewing_of(request.user), request.user.sign_in_id
+        device = device_of(request)
+        lease_id = await streams.begin_once(viewing, sign_in, video_id, device)
+        return await playback.open(viewing, sign_in, video_id, lease_id)
 
     @get(
         "/master.m3u8",
@@ -150,7 +161,10 @@ class PlaybackController(Controller):
 async def _viewing(request: Request[Any, Any, Any], video_id: int, token: str) -> Viewing:
     """Who watches: the play token if there is one, else who is signed in."""
     if token:
-        return ticket_holder(token, video_id)
+        ticket = ticket_of(token, video_id)
+        if ticket.lease_id:
+            await watching.go_on(ticket.lease_id)
+        return ticket.viewing
     if request.user is None:
         raise SignInNeeded
     return await viewing_of(request.user)

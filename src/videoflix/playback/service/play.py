@@ -21,7 +21,7 @@ from videoflix.playback.hls import (
     media_playlist,
     multivariant_playlist,
 )
-from videoflix.playback.schemas import PlayPass
+from videoflix.playback.schemas import PlayPass, Ticket
 from videoflix.profiles.schemas import Viewing
 from videoflix.settings import settings
 
@@ -53,7 +53,9 @@ class Playback:
         self.catalog = Catalog(session)
         self.media = Media(session)
 
-    async def open(self, viewing: Viewing, sign_in_id: int, video_id: int) -> PlayPass:
+    async def open(
+        self, viewing: Viewing, sign_in_id: int, video_id: int, lease_id: int = 0
+    ) -> PlayPass:
         """An address to play the film from. Raises NotPlayableYet or FilmFailed."""
         video = await self.catalog.video(viewing, video_id)
         if video.state is VideoState.FAILED:
@@ -67,6 +69,7 @@ class Playback:
             lifetime,
             video=video_id,
             sid=sign_in_id,
+            lease=lease_id,
             who=msgspec.to_builtins(viewing),
         )
         return PlayPass(
@@ -139,15 +142,15 @@ class TimelineCache:
             del self._kept[next(iter(self._kept))]
 
 
-def ticket_holder(token: str, video_id: int) -> Viewing:
-    """Whom a play token was signed for. Raises SignInNeeded for any other film."""
+def ticket_of(token: str, video_id: int) -> Ticket:
+    """What a play token was signed for. Raises SignInNeeded for any other film."""
     try:
         claims = verify(Purpose.PLAY, token)
         if claims["video"] != video_id:
             raise SignInNeeded("This link is for another film.")
         if int(claims["sid"]) in revocations:
             raise SignInNeeded("You signed out; sign in and open the film again.")
-        return msgspec.convert(claims["who"], Viewing)
+        return Ticket(msgspec.convert(claims["who"], Viewing), int(claims["lease"]))
     except (TokenRefused, KeyError, ValueError) as error:
         raise SignInNeeded("This link is no longer valid; open the film again.") from error
 

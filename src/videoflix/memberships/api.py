@@ -1,0 +1,124 @@
+"""Plans and memberships over HTTP."""
+
+from typing import Any
+
+from advanced_alchemy.filters import LimitOffset
+from litestar import Controller, Request, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from litestar.status_codes import HTTP_200_OK
+
+from videoflix.memberships.schemas import (
+    MembershipChange,
+    MembershipShown,
+    NewMembership,
+    NewPlan,
+    PlanChange,
+    PlanShown,
+)
+from videoflix.memberships.service import (
+    DatesReversed,
+    MemberAlready,
+    MembershipNotFound,
+    Memberships,
+    PersonUnknown,
+    PlanNotFound,
+    PlanTaken,
+)
+from videoflix.platform.identity import Role, admins_only, signed_in
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.web import Id, Limit, Offset, Page, service
+
+STAFF = (SignInNeeded, Forbidden)
+
+
+class PlanController(Controller):
+    path = "/plans"
+    tags = ("Memberships",)
+    guards = (signed_in,)
+    dependencies = {"memberships": service(Memberships)}
+
+    @get(summary="List plans", responses=problems(SignInNeeded))
+    async def list_plans(
+        self, request: Request[Any, Any, Any], memberships: NamedDependency[Memberships]
+    ) -> list[PlanShown]:
+        """List the plans on offer, the cheapest first; administrators see all."""
+        everything = request.user.may(Role.ADMIN)
+        found = await memberships.plans.listed(offered_only=not everything)
+        return [PlanShown.of(plan) for plan in found]
+
+    @post(summary="Add a plan", guards=[admins_only], responses=problems(*STAFF, PlanTaken))
+    async def add_plan(
+        self, memberships: NamedDependency[Memberships], data: JSONBody[NewPlan]
+    ) -> PlanShown:
+        """Add a plan. From the first one on, watching takes a membership."""
+        return PlanShown.of(await memberships.add_plan(data))
+
+    @patch(
+        "/{plan_id:int}",
+        summary="Change a plan",
+        guards=[admins_only],
+        responses=problems(*STAFF, PlanNotFound, PlanTaken),
+    )
+    async def change_plan(
+        self,
+        memberships: NamedDependency[Memberships],
+        plan_id: FromPath[Id],
+        data: JSONBody[PlanChange],
+    ) -> PlanShown:
+        """Change a plan for all its members; streams that run go on."""
+        return PlanShown.of(await memberships.change_plan(plan_id, data))
+
+
+class MembershipController(Controller):
+    path = "/memberships"
+    tags = ("Memberships",)
+    guards = (admins_only,)
+    dependencies = {"memberships": service(Memberships)}
+
+    @get(summary="List memberships", responses=problems(*STAFF))
+    async def list_memberships(
+        self,
+        memberships: NamedDependency[Memberships],
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Page[MembershipShown]:
+        """List memberships, the newest first."""
+        found, total = await memberships.page(LimitOffset(limit, offset))
+        return Page(found, total, limit, offset)
+
+    @post(
+        summary="Give somebody a membership",
+        responses=problems(*STAFF, PersonUnknown, PlanNotFound, MemberAlready, DatesReversed),
+    )
+    async def add_membership(
+        self, memberships: NamedDependency[Memberships], data: JSONBody[NewMembership]
+    ) -> MembershipShown:
+        """Give somebody a membership; a person has one, which changes with time."""
+        return await memberships.add(data)
+
+    @patch(
+        "/{membership_id:int}",
+        summary="Change a membership",
+        responses=problems(*STAFF, MembershipNotFound, PlanNotFound, DatesReversed),
+    )
+    async def change_membership(
+        self,
+        memberships: NamedDependency[Memberships],
+        membership_id: FromPath[Id],
+        data: JSONBody[MembershipChange],
+    ) -> MembershipShown:
+        """Change plan, dates or the number of streams; streams that run go on."""
+        return await memberships.change(membership_id, data)
+
+    @post(
+        "/{membership_id:int}/cancel",
+        summary="Cancel a membership",
+        status_code=HTTP_200_OK,
+        responses=problems(*STAFF, MembershipNotFound),
+    )
+    async def cancel_membership(
+        self, memberships: NamedDependency[Memberships], membership_id: FromPath[Id]
+    ) -> MembershipShown:
+        """Cancel a membership: no stream begins any more."""
+        return await memberships.cancel(membership_id)

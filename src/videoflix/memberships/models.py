@@ -1,0 +1,58 @@
+"""Tables of plans and memberships."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.accounts.models import User
+from videoflix.platform.db import Record
+
+
+class Period(StrEnum):
+    """How often a plan is paid."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Plan(Record):
+    """What members may buy: `price` counts the currency's minor units (cents).
+
+    `streams` may run at once; `max_height` limits the picture, in lines.
+    """
+
+    __tablename__ = "plan"
+
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    price: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    period: Mapped[Period] = mapped_column(default=Period.MONTH)
+    streams: Mapped[int] = mapped_column(SmallInteger)
+    profiles: Mapped[int] = mapped_column(SmallInteger, default=5)
+    max_height: Mapped[int | None] = mapped_column(SmallInteger, default=None)
+    is_offered: Mapped[bool] = mapped_column(default=True)
+
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="ck_plan_price"),
+        CheckConstraint("streams >= 1", name="ck_plan_streams"),
+    )
+
+
+class Membership(Record):
+    """A person's plan from `starts_at` until `ends_at`, unless it was cancelled.
+
+    `streams_override` takes the place of the plan's number.
+    """
+
+    __tablename__ = "membership"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), unique=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey(Plan.id, ondelete="RESTRICT"), index=True)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None] = mapped_column(default=None)
+    cancelled_at: Mapped[datetime | None] = mapped_column(default=None)
+    streams_override: Mapped[int | None] = mapped_column(SmallInteger, default=None)
+
+    __table_args__ = (CheckConstraint("ends_at > starts_at", name="ck_membership_ends_at"),)

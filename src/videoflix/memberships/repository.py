@@ -1,0 +1,87 @@
+"""All SQL of plans and memberships."""
+
+from datetime import datetime
+
+from advanced_alchemy.filters import LimitOffset
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+
+from videoflix.accounts.models import User
+from videoflix.memberships.models import Membership, Plan
+
+
+class PlanRepository(SQLAlchemyAsyncRepository[Plan]):
+    """Plans, the cheapest first."""
+
+    model_type = Plan
+
+    async def listed(self, *, offered_only: bool) -> list[Plan]:
+        statement = select(Plan).order_by(Plan.price, Plan.id)
+        if offered_only:
+            statement = statement.where(Plan.is_offered.is_(True))
+        return list(await self.session.scalars(statement))
+
+    async def any(self) -> bool:
+        """Whether this installation has plans at all."""
+        return bool(await self.session.scalar(select(exists(select(Plan.id)))))
+
+
+class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
+    """Memberships with their plans."""
+
+    model_type = Membership
+
+    async def of(self, user_id: int, *, lock: bool = False) -> tuple[Membership, Plan] | None:
+        """A person's membership; locked, nobody else decides about their streams meanwhile."""
+        statement = (
+            select(Membership, Plan)
+            .join(Plan, Plan.id == Membership.plan_id)
+            .where(Membership.user_id == user_id)
+        )
+        if lock:
+            statement = statement.with_for_update(of=Membership).execution_options(
+                populate_existing=True
+            )
+        row = (await self.session.execute(statement)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def page(self, page: LimitOffset) -> tuple[list[tuple[Membership, Plan]], int]:
+        rows = await self.session.execute(
+            select(Membership, Plan)
+            .join(Plan, Plan.id == Membership.plan_id)
+            .order_by(Membership.id.desc())
+            .limit(page.limit)
+            .offset(page.offset)
+        )
+        return [(row[0], row[1]) for row in rows], await self.count()
+
+    async def with_plan(self, membership_id: int) -> tuple[Membership, Plan] | None:
+        row = (
+            await self.session.execute(
+                select(Membership, Plan)
+                .join(Plan, Plan.id == Membership.plan_id)
+                .where(Membership.id == membership_id)
+            )
+        ).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def database_time(self) -> datetime:
+        """What time it is for every process."""
+        now: datetime = (await self.session.scalars(select(func.now()))).one()
+        return now
+
+
+def is_member() -> ColumnElement[bool]:
+    """Whether the User of a query is a member now: by a membership that is running or, where there
+    are no plans, by having an account of their own.
+    """
+    running = exists(
+        select(Membership.id).where(
+            Membership.user_id == User.id,
+            Membership.cancelled_at.is_(None),
+            Membership.starts_at <= func.now(),
+            or_(Membership.ends_at.is_(None), Membership.ends_at > func.now()),
+        )
+    )
+    without_plans = and_(~exists(select(Plan.id)), User.is_guest.is_(False))
+    return or_(running, without_plans)

@@ -1,0 +1,131 @@
+"""Shapes of plans and memberships."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from videoflix.memberships import models
+from videoflix.memberships.models import Period
+
+PlanName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*$")]
+Price = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
+Streams = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+Profiles = Annotated[int, msgspec.Meta(ge=1, le=5)]
+Height = Annotated[int, msgspec.Meta(ge=120, le=4320)]
+Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
+
+class Currency(StrEnum):
+    """Currencies with a hundredth as their minor unit, and the yen, which has none (ISO 4217)."""
+
+    EUR = "EUR"
+    USD = "USD"
+    GBP = "GBP"
+    CHF = "CHF"
+    SEK = "SEK"
+    NOK = "NOK"
+    DKK = "DKK"
+    PLN = "PLN"
+    CZK = "CZK"
+    CAD = "CAD"
+    AUD = "AUD"
+    JPY = "JPY"
+
+
+class Standing(StrEnum):
+    """How a membership stands now."""
+
+    ACTIVE = "active"
+    FUTURE = "future"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class NewPlan(msgspec.Struct, forbid_unknown_fields=True):
+    """A plan to be; `price` in minor units."""
+
+    name: PlanName
+    price: Price
+    currency: Currency
+    streams: Streams
+    period: Period = Period.MONTH
+    profiles: Profiles = 5
+    max_height: Height | None = None
+    is_offered: bool = True
+
+
+class PlanChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays; members of the plan feel it at once."""
+
+    name: PlanName | UnsetType = UNSET
+    price: Price | UnsetType = UNSET
+    streams: Streams | UnsetType = UNSET
+    profiles: Profiles | UnsetType = UNSET
+    max_height: Height | UnsetType | None = UNSET
+    is_offered: bool | UnsetType = UNSET
+
+
+class PlanShown(msgspec.Struct):
+    """A plan; `price` counts the currency's minor units."""
+
+    id: int
+    name: str
+    price: int
+    currency: str
+    period: Period
+    streams: int
+    profiles: int
+    max_height: int | None
+    is_offered: bool
+
+    @classmethod
+    def of(cls, plan: models.Plan) -> Self:
+        return msgspec.convert(plan, cls, from_attributes=True)
+
+
+class NewMembership(msgspec.Struct, forbid_unknown_fields=True):
+    """Who gets which plan, from now on unless it says otherwise."""
+
+    user_id: Id
+    plan_id: Id
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    streams_override: Streams | None = None
+
+
+class MembershipChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays."""
+
+    plan_id: Id | UnsetType = UNSET
+    starts_at: datetime | UnsetType = UNSET
+    ends_at: datetime | UnsetType | None = UNSET
+    streams_override: Streams | UnsetType | None = UNSET
+    cancelled: bool | UnsetType = UNSET
+
+
+class MembershipShown(msgspec.Struct):
+    """A person's membership; `streams` may run at once."""
+
+    id: int
+    user_id: int
+    plan: PlanShown
+    standing: Standing
+    starts_at: datetime
+    ends_at: datetime | None
+    cancelled_at: datetime | None
+    streams: int
+    streams_override: int | None
+
+
+def standing_of(membership: models.Membership, now: datetime) -> Standing:
+    """How a membership stands at a time."""
+    if membership.cancelled_at is not None:
+        return Standing.CANCELLED
+    if membership.starts_at > now:
+        return Standing.FUTURE
+    if membership.ends_at is not None and membership.ends_at <= now:
+        return Standing.EXPIRED
+    return Standing.ACTIVE

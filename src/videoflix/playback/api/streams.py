@@ -1,0 +1,140 @@
+"""Streams and their leases over HTTP."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
+
+from videoflix.catalog.service import VideoNotFound
+from videoflix.platform.idempotency import Key, KeyReused, once
+from videoflix.platform.identity import admins_only, signed_in
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.web import Id, service
+from videoflix.playback.schemas import (
+    Heartbeat,
+    NewStream,
+    OwnMembership,
+    StreamOfAnyone,
+    StreamShown,
+    StreamStarted,
+)
+from videoflix.playback.service.play import FilmFailed, NotPlayableYet, Playback
+from videoflix.playback.service.streams import (
+    LIMITS,
+    StreamEnded,
+    Streams,
+    StreamUnknown,
+    owner_by,
+)
+from videoflix.profiles.service import WATCHING, viewing_of
+from videoflix.settings import settings
+
+StopToken = Annotated[
+    str, QueryParameter(max_length=2048, description="A `stop_token` instead of signing in.")
+]
+# Two heartbeats may get lost.
+BEATS_PER_LEASE = 3
+
+
+class StreamController(Controller):
+    path = "/streams"
+    tags = ("Playback",)
+    dependencies = {"streams": service(Streams), "playback": service(Playback)}
+
+    @post(
+        summary="Start a stream",
+        guards=[signed_in],
+        responses=problems(
+            *WATCHING, VideoNotFound, NotPlayableYet, FilmFailed, *LIMITS, KeyReused
+        ),
+    )
+    async def start_stream(
+        self,
+        request: Request[Any, Any, Any],
+        streams: NamedDependency[Streams],
+        playback: NamedDependency[Playback],
+        data: JSONBody[NewStream],
+        key: Key = "",
+    ) -> StreamStarted:
+        """Start watching on a device: a lease, and the addresses to play from.
+
+        Beyond the limit of the membership the answer lists what runs, each with a token to stop it.
+        """
+        viewing = await viewing_of(request.user)
+        sign_in = request.user.sign_in_id
+
+        async def start() -> StreamStarted:
+            lease = await streams.begin(viewing, sign_in, data.video_id, data.device)
+            return StreamStarted(
+                id=lease.id,
+                heartbeat_seconds=settings.stream_lease_seconds // BEATS_PER_LEASE,
+                expires_at=await streams.expiry_of(lease),
+                playback=await playback.open(viewing, sign_in, data.video_id, lease.id),
+            )
+
+        return await once(streams.session, viewing.user_id, key, data, start)
+
+    @get(summary="List your streams", guards=[signed_in], responses=problems(SignInNeeded))
+    async def list_streams(
+        self, request: Request[Any, Any, Any], streams: NamedDependency[Streams]
+    ) -> list[StreamShown]:
+        """List what you are watching now, the oldest first."""
+        return await streams.mine(request.user.user_id)
+
+    @get(
+        "/everybody",
+        summary="List everybody's streams",
+        guards=[admins_only],
+        responses=problems(SignInNeeded, Forbidden),
+    )
+    async def list_everybodys(self, streams: NamedDependency[Streams]) -> list[StreamOfAnyone]:
+        """List what everybody is watching now."""
+        return await streams.everybodys()
+
+    @put(
+        "/{stream_id:int}",
+        summary="Say that you are watching",
+        guards=[signed_in],
+        responses=problems(SignInNeeded, StreamUnknown, StreamEnded),
+    )
+    async def beat(
+        self, request: Request[Any, Any, Any], streams: NamedDependency[Streams], stream_id: Id
+    ) -> Heartbeat:
+        """Keep a stream alive; fetching its segments does too."""
+        return await streams.beat(request.user.user_id, stream_id)
+
+    @delete(
+        "/{stream_id:int}",
+        summary="Stop a stream",
+        responses=problems(SignInNeeded, StreamUnknown),
+    )
+    async def stop_stream(
+        self,
+        request: Request[Any, Any, Any],
+        streams: NamedDependency[Streams],
+        stream_id: Id,
+        token: StopToken = "",
+    ) -> None:
+        """Stop one of your streams: its addresses stop working within a second."""
+        if token:
+            user_id = owner_by(token, stream_id)
+        elif request.user is None:
+            raise SignInNeeded
+        else:
+            user_id = request.user.user_id
+        await streams.stop(user_id, stream_id)
+
+
+class OwnMembershipController(Controller):
+    path = "/me/membership"
+    tags = ("Memberships",)
+    guards = (signed_in,)
+    dependencies = {"streams": service(Streams)}
+
+    @get(summary="Show your membership", responses=problems(*WATCHING))
+    async def show_membership(
+        self, request: Request[Any, Any, Any], streams: NamedDependency[Streams]
+    ) -> OwnMembership:
+        """Show your membership and how many streams of it are in use."""
+        return await streams.own_membership(await viewing_of(request.user))

@@ -1,0 +1,29 @@
+"""Tables of playback."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.accounts.models import User
+from videoflix.catalog.models import Video
+from videoflix.platform.db import Record
+
+
+class StreamLease(Record):
+    """A film that is being watched on a device, as long as it is heard of: `seen_at` is the last
+    heartbeat. A lease that fell silent is over by itself, whether or not `ended_at` says so.
+    """
+
+    __tablename__ = "stream_lease"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"), index=True)
+    sign_in_id: Mapped[int] = mapped_column(BigInteger)
+    device: Mapped[str] = mapped_column(String(100))
+    seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(default=None, index=True)
+
+    __table_args__ = (
+        Index("ix_stream_lease_user_id", "user_id", postgresql_where=text("ended_at is null")),
+    )

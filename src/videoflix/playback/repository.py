@@ -1,0 +1,88 @@
+"""All SQL of the streams that are watched."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import ColumnElement, Interval, func, literal, select, update
+
+from videoflix.accounts.models import User
+from videoflix.catalog.models import Video
+from videoflix.playback.models import StreamLease
+from videoflix.settings import settings
+
+
+class Running(NamedTuple):
+    """A live lease, with the film's title and whose it is."""
+
+    lease: StreamLease
+    title: str
+    email: str
+
+
+class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
+    """Leases of streams; live ones were heard of lately."""
+
+    model_type = StreamLease
+
+    async def live(self, user_id: int | None) -> list[Running]:
+        """A person's running streams or everybody's, the oldest first."""
+        statement = (
+            select(StreamLease, Video.title, User.email)
+            .join(Video, Video.id == StreamLease.video_id)
+            .join(User, User.id == StreamLease.user_id)
+            .where(is_live())
+            .order_by(StreamLease.id)
+        )
+        if user_id is not None:
+            statement = statement.where(StreamLease.user_id == user_id)
+        return [Running(*row) for row in await self.session.execute(statement)]
+
+    async def beat(self, lease_ids: Sequence[int], user_id: int | None = None) -> list[int]:
+        """Note that these are watched; the ids of those that were still live."""
+        statement = update(StreamLease).where(StreamLease.id.in_(lease_ids), is_live())
+        if user_id is not None:
+            statement = statement.where(StreamLease.user_id == user_id)
+        found = await self.session.scalars(
+            statement.values(seen_at=func.now()).returning(StreamLease.id)
+        )
+        return list(found)
+
+    async def end(self, lease_id: int, user_id: int) -> bool:
+        """False when the person has no such lease that has not ended."""
+        ended = await self.session.scalar(
+            update(StreamLease)
+            .where(
+                StreamLease.id == lease_id,
+                StreamLease.user_id == user_id,
+                StreamLease.ended_at.is_(None),
+            )
+            .values(ended_at=func.now())
+            .returning(StreamLease.id)
+        )
+        return ended is not None
+
+    async def close_silent(self) -> int:
+        """Write down the end of leases that fell silent; how many."""
+        lifetime = literal(settings.stream_lease_lifetime, Interval)
+        found = await self.session.scalars(
+            update(StreamLease)
+            .where(StreamLease.ended_at.is_(None), ~is_live())
+            .values(ended_at=StreamLease.seen_at + lifetime)
+            .returning(StreamLease.id)
+        )
+        return len(found.all())
+
+    async def ended_since(self, span: timedelta) -> list[int]:
+        """Streams that ended lately: their links may not have expired yet."""
+        found = await self.session.scalars(
+            select(StreamLease.id).where(StreamLease.ended_at > func.now() - span)
+        )
+        return list(found)
+
+
+def is_live() -> ColumnElement[bool]:
+    """Not ended, and heard of within the lifetime of a lease."""
+    heard = StreamLease.seen_at > func.now() - settings.stream_lease_lifetime
+    return StreamLease.ended_at.is_(None) & heard

@@ -1,0 +1,1 @@
+"""What may be played, by whom, and how much at once."""

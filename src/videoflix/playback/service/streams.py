@@ -1,0 +1,254 @@
+"""How many films a person watches at once: leases instead of counters.
+
+A counter leaks with every player that crashes. A lease is over when it was not heard of for a
+while, with nothing running that would have to notice; what is left is the limit minus the live
+ones.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import ClassVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.service import Catalog
+from videoflix.memberships.service import (
+    MembershipCancelled,
+    MembershipExpired,
+    MembershipNeeded,
+    MembershipNotStarted,
+    Memberships,
+)
+from videoflix.platform.db import transaction
+from videoflix.platform.problems import Conflict, NotFound, Problem
+from videoflix.platform.revocations import ended_streams
+from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.playback.models import StreamLease
+from videoflix.playback.repository import Running, StreamLeaseRepository
+from videoflix.playback.schemas import Heartbeat, OwnMembership, StreamOfAnyone, StreamShown
+from videoflix.profiles.schemas import Viewing
+from videoflix.settings import settings
+
+# Fetching segments is written down as a heartbeat this often, per process.
+BEAT_SECONDS = 10.0
+WATCHED_MAX = 50_000
+
+
+class StreamLimitReached(Conflict):
+    """You watch as much at once as your membership allows: stop one of these streams first."""
+
+
+# What may stand in the way of a stream.
+LIMITS = (
+    MembershipNeeded,
+    MembershipNotStarted,
+    MembershipExpired,
+    MembershipCancelled,
+    StreamLimitReached,
+)
+
+
+class StreamEnded(Problem):
+    """This stream is over: start it again."""
+
+    status: ClassVar = HTTPStatus.GONE
+
+
+class StreamUnknown(NotFound):
+    """You have no such stream."""
+
+
+class Streams:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.catalog = Catalog(session)
+        self.memberships = Memberships(session)
+        self.leases = StreamLeaseRepository(session=session)
+
+    async def allowed(self, viewing: Viewing) -> int | None:
+        """How many streams this person may have at once; None without a limit.
+
+        Raises MembershipNeeded, or a more telling kind of it.
+        """
+        return (
+            None if viewing.is_editor else await self.memberships.streams_allowed(viewing.user_id)
+        )
+
+    async def begin(
+        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str
+    ) -> StreamLease:
+        """A lease for one more stream.
+
+        Raises VideoNotFound, MembershipNeeded or StreamLimitReached, which lists what runs.
+        """
+        await self.catalog.video(viewing, video_id)
+        limit = await self.allowed(viewing)
+        if limit is not None:
+            await self._refuse_beyond(limit, viewing.user_id)
+        return await self._open(viewing, sign_in_id, video_id, device)
+
+    async def begin_once(
+        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str
+    ) -> int:
+        """The lease of a device that plays a film, new or still live; 0 where nothing is limited.
+
+        For players that know nothing of leases: loading a page again must not take another one.
+        Raises what `begin` raises.
+        """
+        await self.catalog.video(viewing, video_id)
+        limit = await self.allowed(viewing)
+        if limit is None:
+            return 0
+        for running in await self.leases.live(viewing.user_id):
+            if (running.lease.sign_in_id, running.lease.video_id) == (sign_in_id, video_id):
+                await self.leases.beat([running.lease.id])
+                return running.lease.id
+        await self._refuse_beyond(limit, viewing.user_id)
+        return (await self._open(viewing, sign_in_id, video_id, device)).id
+
+    async def beat(self, user_id: int, lease_id: int) -> Heartbeat:
+        """The stream is being watched. Raises StreamUnknown or StreamEnded."""
+        if not await self.leases.beat([lease_id], user_id):
+            if await self.leases.exists(id=lease_id, user_id=user_id):
+                raise StreamEnded
+            raise StreamUnknown
+        return Heartbeat(lease_id, await self._expiry())
+
+    async def stop(self, user_id: int, lease_id: int) -> None:
+        """End a stream; its links stop working everywhere. Raises StreamUnknown."""
+        if not await self.leases.end(lease_id, user_id):
+            if await self.leases.exists(id=lease_id, user_id=user_id):
+                return  # it has ended before
+            raise StreamUnknown
+        await ended_streams.announce(self.session, lease_id)
+
+    async def mine(self, user_id: int) -> list[StreamShown]:
+        """A person's running streams."""
+        return [_shown(running) for running in await self.leases.live(user_id)]
+
+    async def everybodys(self) -> list[StreamOfAnyone]:
+        """All running streams."""
+        return [
+            StreamOfAnyone(
+                id=lease.id,
+                video_id=lease.video_id,
+                title=title,
+                device=lease.device,
+                since=lease.created_at,
+                seen_at=lease.seen_at,
+                user_id=lease.user_id,
+                email=email,
+            )
+            for lease, title, email in await self.leases.live(None)
+        ]
+
+    async def own_membership(self, viewing: Viewing) -> OwnMembership:
+        """A person's membership, and how many streams run."""
+        try:
+            limit = await self.allowed(viewing)
+        except MembershipNeeded:
+            limit = 0
+        membership = await self.memberships.of(viewing.user_id)
+        return OwnMembership(membership, limit, len(await self.leases.live(viewing.user_id)))
+
+    async def expiry_of(self, lease: StreamLease) -> datetime:
+        """When a lease is over unless it is heard of."""
+        return lease.seen_at + settings.stream_lease_lifetime
+
+    async def _refuse_beyond(self, limit: int, user_id: int) -> None:
+        running = await self.leases.live(user_id)
+        if len(running) >= limit:
+            raise StreamLimitReached(
+                limit=limit,
+                streams=[
+                    {
+                        "id": one.lease.id,
+                        "device": one.lease.device,
+                        "title": one.title,
+                        "since": one.lease.created_at,
+                        "stop_token": stop_token(one.lease),
+                    }
+                    for one in running
+                ],
+            )
+
+    async def _open(
+        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str
+    ) -> StreamLease:
+        return await self.leases.add(
+            StreamLease(
+                user_id=viewing.user_id,
+                video_id=video_id,
+                sign_in_id=sign_in_id,
+                device=device[:100],
+                seen_at=await self.catalog.videos.database_time(),
+            )
+        )
+
+    async def _expiry(self) -> datetime:
+        now = await self.catalog.videos.database_time()
+        return now + settings.stream_lease_lifetime
+
+
+class Watching:
+    """Leases that segments were fetched for lately, so that most fetches cost no query."""
+
+    def __init__(self, beat: Callable[[int], Awaitable[bool]]) -> None:
+        self._beat = beat
+        self._seen: dict[int, float] = {}
+
+    async def go_on(self, lease_id: int) -> None:
+        """A segment is fetched for this lease. Raises StreamEnded."""
+        if lease_id in ended_streams:
+            self._seen.pop(lease_id, None)
+            raise StreamEnded
+        now = time.monotonic()
+        if now - self._seen.get(lease_id, -BEAT_SECONDS) < BEAT_SECONDS:
+            return
+        if not await self._beat(lease_id):
+            ended_streams.add([lease_id])
+            raise StreamEnded
+        self._seen.pop(lease_id, None)
+        self._seen[lease_id] = now
+        if len(self._seen) > WATCHED_MAX:
+            del self._seen[next(iter(self._seen))]
+
+
+async def _beat(lease_id: int) -> bool:
+    async with transaction() as session:
+        return bool(await StreamLeaseRepository(session=session).beat([lease_id]))
+
+
+watching = Watching(_beat)
+
+
+async def recently_ended_streams() -> list[int]:
+    """Streams whose links may not have expired yet."""
+    async with transaction() as session:
+        leases = StreamLeaseRepository(session=session)
+        return await leases.ended_since(settings.play_token_lifetime)
+
+
+def stop_token(lease: StreamLease) -> str:
+    """What stops this one stream, wherever one is signed in, or not at all."""
+    return sign(Purpose.STOP, lease.user_id, settings.play_token_lifetime, lease=lease.id)
+
+
+def owner_by(token: str, lease_id: int) -> int:
+    """Whose stream a stop token stops. Raises StreamUnknown."""
+    try:
+        claims = verify(Purpose.STOP, token)
+        if claims["lease"] != lease_id:
+            raise StreamUnknown
+        return int(claims["sub"])
+    except (TokenRefused, KeyError, ValueError) as error:
+        raise StreamUnknown from error
+
+
+def _shown(running: Running) -> StreamShown:
+    lease = running.lease
+    return StreamShown(
+        lease.id, lease.video_id, running.title, lease.device, lease.created_at, lease.seen_at
+    )

@@ -26,6 +26,7 @@ bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py
 	uv run python -m benchmarks.auth
 	uv run python -m benchmarks.catalog
+	uv run python -m benchmarks.streams
 	uv run --group bench python benchmarks/job_queue.py
 
 migration: ## Write a migration from the models: make migration NAME="add ratings"

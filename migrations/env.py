@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from videoflix.accounts import models as accounts_models
 from videoflix.audit import models as audit_models
+from videoflix.billing import models as billing_models
 from videoflix.catalog import models as catalog_models
 from videoflix.library import models as library_models
 from videoflix.media import models as media_models
@@ -28,6 +29,7 @@ from videoflix.settings import settings
 MODELS = [
     accounts_models,
     audit_models,
+    billing_models,
     catalog_models,
     clock_models,
     incident_models,

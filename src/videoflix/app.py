@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from videoflix.accounts.api import MeController
 from videoflix.audit.api import ActivityController, AuditController
+from videoflix.billing.api import InvoiceController, OwnInvoiceController
 from videoflix.catalog.api.categories import CategoryController, CategoryVideoController
 from videoflix.catalog.api.desk import DeskController, SubtitleController
 from videoflix.catalog.api.videos import VideoController
@@ -81,6 +82,8 @@ CONTROLLERS = [
     StreamController,
     OwnMembershipController,
     PlanController,
+    OwnInvoiceController,
+    InvoiceController,
     MembershipController,
     OperationsController,
 ]

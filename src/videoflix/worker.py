@@ -9,6 +9,7 @@ import logging
 from procrastinate.exceptions import ConnectorException
 
 from videoflix.audit import jobs as audit_jobs
+from videoflix.billing import jobs as billing_jobs
 from videoflix.catalog import jobs as catalog_jobs
 from videoflix.library import jobs as library_jobs
 from videoflix.media import jobs as media_jobs
@@ -23,6 +24,7 @@ from videoflix.sessions import jobs as sessions_jobs
 __all__ = [
     "ROLES",
     "audit_jobs",
+    "billing_jobs",
     "catalog_jobs",
     "idempotency",
     "library_jobs",

@@ -18,8 +18,7 @@ from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.revocations import ended_streams
-from videoflix.playback.repository import StreamLeaseRepository
-from videoflix.playback.service.streams import watching
+from videoflix.playback.service.streams import Streams, watching
 from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
@@ -106,7 +105,7 @@ async def test_silent_player_frees_its_place_with_nobody_helping(
     assert (await member.get(STREAMS)).json() == []
     assert (await start(member, films[2])).status_code == 201
     assert (await member.put(f"{STREAMS}/{lease['id']}")).status_code == 410
-    assert await StreamLeaseRepository(session=session).close_silent() == 2
+    assert await Streams(session).close_silent() == 2
 
 
 async def test_ended_stream_plays_no_more(

@@ -17,6 +17,7 @@ from videoflix.memberships.schemas import (
     PlanShown,
 )
 from videoflix.memberships.service import (
+    CurrencyDiffers,
     DatesReversed,
     MemberAlready,
     MembershipNotFound,
@@ -100,7 +101,9 @@ class MembershipController(Controller):
     @patch(
         "/{membership_id:int}",
         summary="Change a membership",
-        responses=problems(*STAFF, MembershipNotFound, PlanNotFound, DatesReversed),
+        responses=problems(
+            *STAFF, MembershipNotFound, PlanNotFound, DatesReversed, CurrencyDiffers
+        ),
     )
     async def change_membership(
         self,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, String
+from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
@@ -15,6 +15,14 @@ class Period(StrEnum):
 
     MONTH = "month"
     YEAR = "year"
+
+
+class Billing(StrEnum):
+    """What a plan's price is for: a period, each stream, or each hour of streams."""
+
+    FLAT = "flat"
+    PER_STREAM = "per-stream"
+    PER_HOUR = "per-hour"
 
 
 class Plan(Record):
@@ -29,6 +37,7 @@ class Plan(Record):
     price: Mapped[int]
     currency: Mapped[str] = mapped_column(String(3))
     period: Mapped[Period] = mapped_column(default=Period.MONTH)
+    billing: Mapped[Billing] = mapped_column(default=Billing.FLAT, server_default=text("'flat'"))
     streams: Mapped[int] = mapped_column(SmallInteger)
     profiles: Mapped[int] = mapped_column(SmallInteger, default=5)
     max_height: Mapped[int | None] = mapped_column(SmallInteger, default=None)

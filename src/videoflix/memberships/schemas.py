@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from videoflix.memberships import models
-from videoflix.memberships.models import Period
+from videoflix.memberships.models import Billing, Period
 
 PlanName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*$")]
 Price = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
@@ -52,6 +52,7 @@ class NewPlan(msgspec.Struct, forbid_unknown_fields=True):
     currency: Currency
     streams: Streams
     period: Period = Period.MONTH
+    billing: Billing = Billing.FLAT
     profiles: Profiles = 5
     max_height: Height | None = None
     is_offered: bool = True
@@ -76,6 +77,7 @@ class PlanShown(msgspec.Struct):
     price: int
     currency: str
     period: Period
+    billing: Billing
     streams: int
     profiles: int
     max_height: int | None

@@ -50,6 +50,10 @@ class MemberAlready(Conflict):
     """This person has a membership; change it."""
 
 
+class CurrencyDiffers(Conflict):
+    """A member's invoices have one currency; this plan has another."""
+
+
 class DatesReversed(InvalidInput):
     """A membership ends after it began."""
 
@@ -136,7 +140,9 @@ class Memberships:
         """Raises MembershipNotFound, PlanNotFound or DatesReversed."""
         membership, plan = await self._found(membership_id)
         if change.plan_id is not msgspec.UNSET:
-            plan = await self.plan(change.plan_id)
+            before, plan = plan, await self.plan(change.plan_id)
+            if before.currency != plan.currency:
+                raise CurrencyDiffers
         fields = msgspec.structs.asdict(change)
         cancelled = fields.pop("cancelled")
         for name, value in fields.items():
@@ -166,8 +172,8 @@ class Memberships:
         found = await self.memberships.of(user_id)
         return None if found is None else await self.shown(*found)
 
-    async def streams_allowed(self, user_id: int) -> int | None:
-        """How many streams a person may have at once; None where that is not limited.
+    async def streams_allowed(self, user_id: int) -> tuple[int, int] | None:
+        """How many streams a person may have at once, and by which plan; None without a limit.
 
         Locks the membership until the transaction ends: two streams that begin at once are
         counted one after the other. Raises MembershipNeeded, or a more telling kind of it.
@@ -181,7 +187,7 @@ class Memberships:
         standing = standing_of(membership, await self.memberships.database_time())
         if standing is not Standing.ACTIVE:
             raise REFUSALS[standing]
-        return membership.streams_override or plan.streams
+        return membership.streams_override or plan.streams, plan.id
 
     async def shown(self, membership: Membership, plan: Plan) -> MembershipShown:
         now: datetime = await self.memberships.database_time()

@@ -7,12 +7,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
 from videoflix.catalog.models import Video
+from videoflix.memberships.models import Plan
 from videoflix.platform.db import Record
 
 
 class StreamLease(Record):
     """A film that is being watched on a device, as long as it is heard of: `seen_at` is the last
-    heartbeat. A lease that fell silent is over by itself, whether or not `ended_at` says so.
+    heartbeat, `plan_id` by which plan it is charged. A lease that fell silent is over by itself,
+    whether or not `ended_at` says so.
     """
 
     __tablename__ = "stream_lease"
@@ -20,6 +22,7 @@ class StreamLease(Record):
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
     video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"), index=True)
     sign_in_id: Mapped[int] = mapped_column(BigInteger)
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey(Plan.id), default=None)
     device: Mapped[str] = mapped_column(String(100))
     seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None] = mapped_column(default=None, index=True)

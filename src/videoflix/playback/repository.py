@@ -1,13 +1,14 @@
 """All SQL of the streams that are watched."""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, Interval, func, literal, select, update
 
 from videoflix.accounts.models import User
+from videoflix.billing.schemas import Watched
 from videoflix.catalog.models import Video
 from videoflix.playback.models import StreamLease
 from videoflix.settings import settings
@@ -49,30 +50,23 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         )
         return list(found)
 
-    async def end(self, lease_id: int, user_id: int) -> bool:
-        """False when the person has no such lease that has not ended."""
-        ended = await self.session.scalar(
-            update(StreamLease)
-            .where(
-                StreamLease.id == lease_id,
-                StreamLease.user_id == user_id,
-                StreamLease.ended_at.is_(None),
-            )
-            .values(ended_at=func.now())
-            .returning(StreamLease.id)
+    async def end(self, lease_id: int, user_id: int) -> Watched | None:
+        """None when the person has no such lease that has not ended."""
+        ended = update(StreamLease).where(
+            StreamLease.id == lease_id,
+            StreamLease.user_id == user_id,
+            StreamLease.ended_at.is_(None),
         )
-        return ended is not None
+        row = (
+            await self.session.execute(ended.values(ended_at=_end()).returning(*_watched()))
+        ).one_or_none()
+        return None if row is None else Watched(*row)
 
-    async def close_silent(self) -> int:
-        """Write down the end of leases that fell silent; how many."""
-        lifetime = literal(settings.stream_lease_lifetime, Interval)
-        found = await self.session.scalars(
-            update(StreamLease)
-            .where(StreamLease.ended_at.is_(None), ~is_live())
-            .values(ended_at=StreamLease.seen_at + lifetime)
-            .returning(StreamLease.id)
-        )
-        return len(found.all())
+    async def close_silent(self) -> list[Watched]:
+        """Write down the end of leases that fell silent."""
+        silent = update(StreamLease).where(StreamLease.ended_at.is_(None), ~is_live())
+        rows = await self.session.execute(silent.values(ended_at=_end()).returning(*_watched()))
+        return [Watched(*row) for row in rows]
 
     async def ended_since(self, span: timedelta) -> list[int]:
         """Streams that ended lately: their links may not have expired yet."""
@@ -80,6 +74,25 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
             select(StreamLease.id).where(StreamLease.ended_at > func.now() - span)
         )
         return list(found)
+
+
+def _end() -> ColumnElement[datetime]:
+    """Now, or when the lease ran out if that was before: silence is not charged."""
+    lifetime = literal(settings.stream_lease_lifetime, Interval)
+    return func.least(func.now(), StreamLease.seen_at + lifetime)
+
+
+def _watched() -> list[Any]:
+    """What is charged of a lease that is over."""
+    title = select(Video.title).where(Video.id == StreamLease.video_id).scalar_subquery()
+    return [
+        StreamLease.id,
+        StreamLease.user_id,
+        StreamLease.plan_id,
+        title,
+        StreamLease.created_at,
+        StreamLease.ended_at,
+    ]
 
 
 def is_live() -> ColumnElement[bool]:

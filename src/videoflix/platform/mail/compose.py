@@ -13,6 +13,8 @@ from videoflix.settings import settings
 
 LETTERS = Path(__file__).parent / "letters"
 LANGUAGES = ("en", "de")
+# What letters may leave open.
+BLANKS = {"name": "", "hours": "1", "number": "", "amount": ""}
 
 
 class Composed(msgspec.Struct, frozen=True):
@@ -54,7 +56,14 @@ def compose(letter: str, language: str, values: Mapping[str, str]) -> Composed:
     unknown letter and jinja2.UndefinedError for a blank without a value.
     """
     words = _words(language if language in LANGUAGES else LANGUAGES[0])[letter]
-    blanks = {"name": "", "hours": "1", "site": settings.site_name, **values}
+    blanks = {
+        "name": "",
+        "hours": "1",
+        "number": "",
+        "amount": "",
+        "site": settings.site_name,
+        **values,
+    }
     subject = " ".join(_fill(words.subject, blanks).split())  # one line, whatever they hold
     filled = {
         **blanks,

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.billing.service import Invoices
 from videoflix.catalog.service import Catalog
 from videoflix.memberships.service import (
     MembershipCancelled,
@@ -65,10 +66,11 @@ class Streams:
         self.session = session
         self.catalog = Catalog(session)
         self.memberships = Memberships(session)
+        self.invoices = Invoices(session)
         self.leases = StreamLeaseRepository(session=session)
 
-    async def allowed(self, viewing: Viewing) -> int | None:
-        """How many streams this person may have at once; None without a limit.
+    async def allowed(self, viewing: Viewing) -> tuple[int, int] | None:
+        """How many streams this person may have at once, by which plan; None without a limit.
 
         Raises MembershipNeeded, or a more telling kind of it.
         """
@@ -84,10 +86,12 @@ class Streams:
         Raises VideoNotFound, MembershipNeeded or StreamLimitReached, which lists what runs.
         """
         await self.catalog.video(viewing, video_id)
-        limit = await self.allowed(viewing)
-        if limit is not None:
-            await self._refuse_beyond(limit, viewing.user_id)
-        return await self._open(viewing, sign_in_id, video_id, device)
+        allowed = await self.allowed(viewing)
+        if allowed is None:
+            return await self._open(viewing, sign_in_id, video_id, device, None)
+        limit, plan_id = allowed
+        await self._refuse_beyond(limit, viewing.user_id)
+        return await self._open(viewing, sign_in_id, video_id, device, plan_id)
 
     async def begin_once(
         self, viewing: Viewing, sign_in_id: int, video_id: int, device: str
@@ -98,15 +102,16 @@ class Streams:
         Raises what `begin` raises.
         """
         await self.catalog.video(viewing, video_id)
-        limit = await self.allowed(viewing)
-        if limit is None:
+        allowed = await self.allowed(viewing)
+        if allowed is None:
             return 0
+        limit, plan_id = allowed
         for running in await self.leases.live(viewing.user_id):
             if (running.lease.sign_in_id, running.lease.video_id) == (sign_in_id, video_id):
                 await self.leases.beat([running.lease.id])
                 return running.lease.id
         await self._refuse_beyond(limit, viewing.user_id)
-        return (await self._open(viewing, sign_in_id, video_id, device)).id
+        return (await self._open(viewing, sign_in_id, video_id, device, plan_id)).id
 
     async def beat(self, user_id: int, lease_id: int) -> Heartbeat:
         """The stream is being watched. Raises StreamUnknown or StreamEnded."""
@@ -118,11 +123,20 @@ class Streams:
 
     async def stop(self, user_id: int, lease_id: int) -> None:
         """End a stream; its links stop working everywhere. Raises StreamUnknown."""
-        if not await self.leases.end(lease_id, user_id):
+        watched = await self.leases.end(lease_id, user_id)
+        if watched is None:
             if await self.leases.exists(id=lease_id, user_id=user_id):
                 return  # it has ended before
             raise StreamUnknown
+        await self.invoices.charge_stream(watched)
         await ended_streams.announce(self.session, lease_id)
+
+    async def close_silent(self) -> int:
+        """Write down and charge what fell silent; how many."""
+        closed = await self.leases.close_silent()
+        for watched in sorted(closed, key=lambda one: (one.user_id, one.lease_id)):
+            await self.invoices.charge_stream(watched)
+        return len(closed)
 
     async def mine(self, user_id: int) -> list[StreamShown]:
         """A person's running streams."""
@@ -147,7 +161,8 @@ class Streams:
     async def own_membership(self, viewing: Viewing) -> OwnMembership:
         """A person's membership, and how many streams run."""
         try:
-            limit = await self.allowed(viewing)
+            allowed = await self.allowed(viewing)
+            limit = allowed[0] if allowed else None
         except MembershipNeeded:
             limit = 0
         membership = await self.memberships.of(viewing.user_id)
@@ -175,13 +190,14 @@ class Streams:
             )
 
     async def _open(
-        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str
+        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str, plan_id: int | None
     ) -> StreamLease:
         return await self.leases.add(
             StreamLease(
                 user_id=viewing.user_id,
                 video_id=video_id,
                 sign_in_id=sign_in_id,
+                plan_id=plan_id,
                 device=device[:100],
                 seen_at=await self.catalog.videos.database_time(),
             )

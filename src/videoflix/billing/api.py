@@ -1,0 +1,244 @@
+"""Invoices over HTTP: members read their own, administrators keep them."""
+
+import csv
+import io
+from typing import Annotated, Any
+
+from advanced_alchemy.filters import LimitOffset
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.status_codes import HTTP_200_OK
+
+from videoflix.billing.models import InvoiceLine, InvoiceStatus
+from videoflix.billing.paper import Paper, print_invoice
+from videoflix.billing.schemas import (
+    InvoiceShown,
+    InvoiceWithLines,
+    LineChange,
+    LineShown,
+    NewInvoice,
+    NewLine,
+)
+from videoflix.billing.service import (
+    InvoiceClosed,
+    InvoiceNotFound,
+    Invoices,
+    LineNotFound,
+    as_rows,
+    money,
+)
+from videoflix.memberships.service import PersonUnknown
+from videoflix.platform.identity import Identity, Role, admins_only, signed_in
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, one_of, service
+from videoflix.settings import settings
+
+Month = Annotated[
+    str | None,
+    QueryParameter(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="A month like 2026-11."),
+]
+ThatMonth = Annotated[str, QueryParameter(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+OfPerson = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
+OfStatus = Annotated[str | None, QueryParameter(description=f"One of {', '.join(InvoiceStatus)}.")]
+STAFF = (SignInNeeded, Forbidden)
+PRIVATE = {"Cache-Control": "private, no-store"}
+# More than any month has; a list without an end would be no file.
+EXPORTED = 1_000_000
+
+
+class OwnInvoiceController(Controller):
+    path = "/me/invoices"
+    tags = ("Invoices",)
+    guards = (signed_in,)
+    dependencies = {"invoices": service(Invoices)}
+
+    @get(summary="List your invoices", responses=problems(SignInNeeded))
+    async def list_mine(
+        self,
+        request: Request[Any, Any, Any],
+        invoices: NamedDependency[Invoices],
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Page[InvoiceShown]:
+        """List your invoices, the newest month first."""
+        page = LimitOffset(limit, offset)
+        found, total = await invoices.listed(page, user_id=request.user.user_id)
+        return Page([InvoiceShown.of(one) for one in found], total, limit, offset)
+
+
+class InvoiceController(Controller):
+    path = "/invoices"
+    tags = ("Invoices",)
+    guards = (signed_in,)
+    dependencies = {"invoices": service(Invoices)}
+
+    @get(summary="List invoices", guards=[admins_only], responses=problems(*STAFF))
+    async def list_invoices(
+        self,
+        invoices: NamedDependency[Invoices],
+        user_id: OfPerson = None,
+        status: OfStatus = None,
+        month: Month = None,
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Page[InvoiceShown]:
+        """List everybody's invoices, the newest month first."""
+        found, total = await invoices.listed(
+            LimitOffset(limit, offset),
+            user_id=user_id,
+            status=one_of(InvoiceStatus, "status", status),
+            month=month,
+        )
+        return Page([InvoiceShown.of(one) for one in found], total, limit, offset)
+
+    @get(
+        "/export",
+        summary="Export a month's invoices",
+        guards=[admins_only],
+        media_type="text/csv",
+        responses=problems(*STAFF),
+    )
+    async def export_month(
+        self, invoices: NamedDependency[Invoices], month: ThatMonth
+    ) -> Response[str]:
+        """Download a month's invoices as CSV (RFC 4180), amounts in minor units."""
+        found, _ = await invoices.listed(LimitOffset(EXPORTED, 0), user_id=None, month=month)
+        file = io.StringIO()
+        csv.writer(file).writerows(as_rows(found))
+        headers = {"Content-Disposition": f'attachment; filename="invoices-{month}.csv"'}
+        return Response(file.getvalue(), media_type="text/csv", headers=headers | PRIVATE)
+
+    @post(
+        summary="Open an invoice", guards=[admins_only], responses=problems(*STAFF, PersonUnknown)
+    )
+    async def add_invoice(
+        self, invoices: NamedDependency[Invoices], data: JSONBody[NewInvoice]
+    ) -> InvoiceShown:
+        """Open a member's invoice of a month, or answer the one there is."""
+        return InvoiceShown.of(await invoices.add(data))
+
+    @get(
+        "/{invoice_id:int}",
+        summary="Show an invoice",
+        responses=problems(SignInNeeded, InvoiceNotFound),
+    )
+    async def show_invoice(
+        self,
+        request: Request[Any, Any, Any],
+        invoices: NamedDependency[Invoices],
+        invoice_id: FromPath[Id],
+    ) -> InvoiceWithLines:
+        """Show an invoice with its lines; members see their own."""
+        invoice, lines = await invoices.invoice(invoice_id, owner_of(request.user))
+        return InvoiceWithLines(InvoiceShown.of(invoice), [shown(line) for line in lines])
+
+    @get(
+        "/{invoice_id:int}/pdf",
+        summary="Download an invoice",
+        media_type="application/pdf",
+        responses=problems(SignInNeeded, InvoiceNotFound),
+    )
+    async def print_pdf(
+        self,
+        request: Request[Any, Any, Any],
+        invoices: NamedDependency[Invoices],
+        invoice_id: FromPath[Id],
+    ) -> Response[bytes]:
+        """Download an invoice as PDF; members their own."""
+        invoice, lines = await invoices.invoice(invoice_id, owner_of(request.user))
+        paper = Paper(
+            site=settings.site_name,
+            number=invoice.number,
+            month=f"{invoice.period:%B %Y}",
+            owner=invoice.owner,
+            status=invoice.status.value,
+            total=money(invoice.amount, invoice.currency),
+            created_at=invoice.created_at,
+            lines=[(line.description, money(line.amount, invoice.currency)) for line in lines],
+        )
+        headers = {"Content-Disposition": f'inline; filename="invoice-{invoice.number}.pdf"'}
+        return Response(
+            print_invoice(paper), media_type="application/pdf", headers=headers | PRIVATE
+        )
+
+    @post(
+        "/{invoice_id:int}/pay",
+        summary="Note that an invoice is paid",
+        guards=[admins_only],
+        status_code=HTTP_200_OK,
+        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+    )
+    async def pay_invoice(
+        self, invoices: NamedDependency[Invoices], invoice_id: FromPath[Id]
+    ) -> InvoiceShown:
+        """Note that an invoice is paid: it does not change any more."""
+        return InvoiceShown.of(await invoices.pay(invoice_id))
+
+    @post(
+        "/{invoice_id:int}/void",
+        summary="Void an invoice",
+        guards=[admins_only],
+        status_code=HTTP_200_OK,
+        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+    )
+    async def void_invoice(
+        self, invoices: NamedDependency[Invoices], invoice_id: FromPath[Id]
+    ) -> InvoiceShown:
+        """Void an invoice that was wrong; corrections are lines of a later one."""
+        return InvoiceShown.of(await invoices.void(invoice_id))
+
+    @post(
+        "/{invoice_id:int}/lines",
+        summary="Charge something",
+        guards=[admins_only],
+        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+    )
+    async def add_line(
+        self,
+        invoices: NamedDependency[Invoices],
+        invoice_id: FromPath[Id],
+        data: JSONBody[NewLine],
+    ) -> LineShown:
+        """Add a line; the invoice's amount follows."""
+        return shown(await invoices.add_line(invoice_id, data))
+
+    @patch(
+        "/{invoice_id:int}/lines/{line_id:int}",
+        summary="Change a line",
+        guards=[admins_only],
+        responses=problems(*STAFF, InvoiceNotFound, LineNotFound, InvoiceClosed),
+    )
+    async def change_line(
+        self,
+        invoices: NamedDependency[Invoices],
+        invoice_id: FromPath[Id],
+        line_id: FromPath[Id],
+        data: JSONBody[LineChange],
+    ) -> LineShown:
+        """Change a line; the invoice's amount follows."""
+        return shown(await invoices.change_line(invoice_id, line_id, data))
+
+    @delete(
+        "/{invoice_id:int}/lines/{line_id:int}",
+        summary="Delete a line",
+        guards=[admins_only],
+        responses=problems(*STAFF, InvoiceNotFound, LineNotFound, InvoiceClosed),
+    )
+    async def delete_line(
+        self,
+        invoices: NamedDependency[Invoices],
+        invoice_id: FromPath[Id],
+        line_id: FromPath[Id],
+    ) -> None:
+        """Delete a line; the invoice's amount follows."""
+        await invoices.remove_line(invoice_id, line_id)
+
+
+def owner_of(reader: Identity) -> int | None:
+    """Whose invoices this person may read: everybody's (None), or their own."""
+    return None if reader.may(Role.ADMIN) else reader.user_id
+
+
+def shown(line: InvoiceLine) -> LineShown:
+    return LineShown(line.id, line.description, line.amount, line.created_at)

@@ -1,0 +1,76 @@
+"""Tables of the invoices. Triggers of migration 0016 keep their rules, whoever writes."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.accounts.models import User
+from videoflix.platform.db import Record
+
+
+class InvoiceStatus(StrEnum):
+    """Outstanding ones grow; paid and void ones do not change any more."""
+
+    OUTSTANDING = "outstanding"
+    PAID = "paid"
+    VOID = "void"
+
+
+class Invoice(Record):
+    """What a member owes for a calendar month (`period`, its first day).
+
+    `amount` is the sum of the lines in minor units, kept by the database. `number` runs without
+    gaps within a year. `owner` is who it was for, and stays when the account is closed.
+    """
+
+    __tablename__ = "invoice"
+
+    user_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
+    owner: Mapped[str] = mapped_column(String(300))
+    period: Mapped[date] = mapped_column(index=True)
+    number: Mapped[str] = mapped_column(String(20), unique=True)
+    currency: Mapped[str] = mapped_column(String(3))
+    status: Mapped[InvoiceStatus] = mapped_column(default=InvoiceStatus.OUTSTANDING)
+    amount: Mapped[int] = mapped_column(default=0)
+    paid_at: Mapped[datetime | None] = mapped_column(default=None)
+    voided_at: Mapped[datetime | None] = mapped_column(default=None)
+    reminded_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    __table_args__ = (
+        UniqueConstraint("user_id", "period"),
+        CheckConstraint("amount >= 0", name="ck_invoice_amount"),
+        CheckConstraint("extract(day from period) = 1", name="ck_invoice_period"),
+    )
+
+
+class InvoiceLine(Record):
+    """What is charged; `source` names what for (a stream, a month), so that it is charged once."""
+
+    __tablename__ = "invoice_line"
+
+    invoice_id: Mapped[int] = mapped_column(ForeignKey(Invoice.id, ondelete="CASCADE"), index=True)
+    description: Mapped[str] = mapped_column(String(255))
+    amount: Mapped[int]
+    source: Mapped[str | None] = mapped_column(String(60), unique=True, default=None)
+
+    __table_args__ = (CheckConstraint("amount >= 0", name="ck_invoice_line_amount"),)
+
+
+# The last number of each year; its row is locked while a number is given out.
+invoice_number = Table(
+    "invoice_number",
+    Record.metadata,
+    Column("year", SmallInteger, primary_key=True, autoincrement=False),
+    Column("last", Integer, nullable=False),
+)

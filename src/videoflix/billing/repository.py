@@ -1,0 +1,160 @@
+"""All SQL of the invoices."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from advanced_alchemy.filters import LimitOffset
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from videoflix.accounts.models import User
+from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus, invoice_number
+from videoflix.memberships.models import Billing, Membership, Plan
+
+
+class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
+    """Invoices, the newest month first."""
+
+    model_type = Invoice
+
+    async def listed(
+        self,
+        page: LimitOffset,
+        *,
+        user_id: int | None,
+        status: InvoiceStatus | None = None,
+        period: date | None = None,
+    ) -> tuple[list[Invoice], int]:
+        wanted = {Invoice.user_id: user_id, Invoice.status: status, Invoice.period: period}
+        conditions = [column == value for column, value in wanted.items() if value is not None]
+        found, total = await self.get_many_and_count(
+            *conditions, page, order_by=[("period", True), ("id", True)]
+        )
+        return list(found), total
+
+    async def locked(self, invoice_id: int) -> Invoice | None:
+        found: Invoice | None = await self.session.scalar(
+            select(Invoice)
+            .where(Invoice.id == invoice_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def of_month(self, user_id: int, period: date) -> Invoice | None:
+        """A member's invoice of a month, held against other writers."""
+        found: Invoice | None = await self.session.scalar(
+            select(Invoice)
+            .where(Invoice.user_id == user_id, Invoice.period == period)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def open(self, user: User, period: date, currency: str) -> Invoice:
+        """A member's invoice of a month, made now if there is none; races make one.
+
+        The year's counter stays locked until the transaction ends, so numbers have no gaps.
+        """
+        counter = insert(invoice_number).values(year=period.year, last=0)
+        await self.session.execute(counter.on_conflict_do_nothing())
+        last = await self.session.scalar(
+            select(invoice_number.c.last)
+            .where(invoice_number.c.year == period.year)
+            .with_for_update()
+        )
+        if existing := await self.of_month(user.id, period):
+            return existing
+        number = (last or 0) + 1
+        await self.session.execute(
+            invoice_number.update().where(invoice_number.c.year == period.year).values(last=number)
+        )
+        owner = f"{user.name} <{user.email}>" if user.name else user.email
+        return await self.add(
+            Invoice(
+                user_id=user.id,
+                owner=owner[:300],
+                period=period,
+                number=f"{period.year}-{number:06}",
+                currency=currency,
+            )
+        )
+
+    async def outstanding(self, period: date) -> list[tuple[Invoice, User]]:
+        """What is owed for a month and its owners were not reminded of."""
+        rows = await self.session.execute(
+            select(Invoice, User)
+            .join(User, User.id == Invoice.user_id)
+            .where(
+                Invoice.period == period,
+                Invoice.status == InvoiceStatus.OUTSTANDING,
+                Invoice.amount > 0,
+                Invoice.reminded_at.is_(None),
+            )
+            .order_by(Invoice.id)
+            .with_for_update(of=Invoice)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    async def paying_flat(
+        self, begin: datetime, end: datetime
+    ) -> Sequence[tuple[Membership, Plan, User]]:
+        """Members with a flat price whose membership ran in this span, in the order of people."""
+        rows = await self.session.execute(
+            select(Membership, Plan, User)
+            .join(Plan, Plan.id == Membership.plan_id)
+            .join(User, User.id == Membership.user_id)
+            .where(
+                Plan.billing == Billing.FLAT,
+                Plan.price > 0,
+                Membership.starts_at < end,
+                func.coalesce(Membership.ends_at, end) > begin,
+                func.coalesce(Membership.cancelled_at, end) > begin,
+            )
+            .order_by(User.id)
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    async def database_time(self) -> datetime:
+        """What time it is for every process."""
+        now: datetime = (await self.session.scalars(select(func.now()))).one()
+        return now
+
+
+class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
+    """Lines of invoices, in their order."""
+
+    model_type = InvoiceLine
+
+    async def of(self, invoice_id: int) -> list[InvoiceLine]:
+        found = await self.session.scalars(
+            select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.id)
+        )
+        return list(found)
+
+    async def is_charged(self, source: str) -> bool:
+        return await self.exists(source=source)
+
+    async def charge(self, invoice_id: int, description: str, amount: int, source: str) -> bool:
+        """Charge something once; False when it was charged before."""
+        added = await self.session.scalar(
+            insert(InvoiceLine)
+            .values(
+                invoice_id=invoice_id,
+                description=description[:255],
+                amount=amount,
+                source=source,
+                created_at=func.now(),
+                updated_at=func.now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(InvoiceLine.id)
+        )
+        return added is not None
+
+    async def lock_person(self, user_id: int) -> None:
+        """One charge of a person at a time: looking for the right month takes several steps."""
+        await self.session.execute(
+            text("select 1 from user_account where id = :id for no key update"), {"id": user_id}
+        )

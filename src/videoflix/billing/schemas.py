@@ -1,0 +1,114 @@
+"""Shapes of invoices."""
+
+from datetime import date, datetime
+from typing import Annotated, ClassVar, Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from videoflix.billing import models
+from videoflix.billing.models import InvoiceStatus
+from videoflix.platform.queue import Job
+
+Amount = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
+Description = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\r\n]*$")]
+Month = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
+
+class InvoiceShown(msgspec.Struct):
+    """An invoice; `amount` counts the currency's minor units, `month` is like 2026-11."""
+
+    id: int
+    number: str
+    user_id: int | None
+    owner: str
+    month: str
+    currency: str
+    status: InvoiceStatus
+    amount: int
+    paid_at: datetime | None
+    voided_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, invoice: models.Invoice) -> Self:
+        return cls(
+            id=invoice.id,
+            number=invoice.number,
+            user_id=invoice.user_id,
+            owner=invoice.owner,
+            month=f"{invoice.period:%Y-%m}",
+            currency=invoice.currency,
+            status=invoice.status,
+            amount=invoice.amount,
+            paid_at=invoice.paid_at,
+            voided_at=invoice.voided_at,
+            created_at=invoice.created_at,
+        )
+
+
+class LineShown(msgspec.Struct):
+    """A line of an invoice, in minor units."""
+
+    id: int
+    description: str
+    amount: int
+    created_at: datetime
+
+
+class InvoiceWithLines(msgspec.Struct):
+    """An invoice and what it is made of."""
+
+    invoice: InvoiceShown
+    lines: list[LineShown]
+
+
+class NewInvoice(msgspec.Struct, forbid_unknown_fields=True):
+    """An invoice for a member's month; there is one for each."""
+
+    user_id: Id
+    month: Month
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "EUR"
+
+
+class NewLine(msgspec.Struct, forbid_unknown_fields=True):
+    """What to charge, in minor units."""
+
+    description: Description
+    amount: Amount
+
+
+class LineChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays."""
+
+    description: Description | UnsetType = UNSET
+    amount: Amount | UnsetType = UNSET
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """A stream that is over, and by which plan it is charged."""
+
+    lease_id: int
+    user_id: int
+    plan_id: int | None
+    title: str
+    begun_at: datetime
+    ended_at: datetime
+
+
+class CloseMonth(Job):
+    """Charge what a month costs, and remind of what is outstanding."""
+
+    name: ClassVar = "billing.close_month"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
+def first_day(month: str) -> date:
+    """The first day of a month like 2026-11."""
+    year, _, number = month.partition("-")
+    return date(int(year), int(number), 1)

@@ -1,0 +1,246 @@
+"""Invoices: one a member and month, every stream and month charged exactly once."""
+
+import calendar
+import math
+from collections.abc import Sequence
+from datetime import date, datetime, time
+
+import msgspec
+from advanced_alchemy.filters import LimitOffset
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.accounts.models import User
+from videoflix.accounts.service import Accounts
+from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
+from videoflix.billing.repository import InvoiceLineRepository, InvoiceRepository
+from videoflix.billing.schemas import LineChange, NewInvoice, NewLine, Watched, first_day
+from videoflix.memberships.models import Billing, Period
+from videoflix.memberships.service import Memberships, PersonUnknown
+from videoflix.platform.mail import post_mail
+from videoflix.platform.problems import Conflict, NotFound
+from videoflix.settings import settings
+
+# A closing that was missed is caught up with.
+CLOSED_AGAIN = 2
+
+
+class InvoiceNotFound(NotFound):
+    """There is no such invoice, or it is not yours."""
+
+
+class LineNotFound(NotFound):
+    """This invoice has no such line."""
+
+
+class InvoiceClosed(Conflict):
+    """A paid or void invoice does not change: charge the next month instead."""
+
+
+class Invoices:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.accounts = Accounts(session)
+        self.memberships = Memberships(session)
+        self.invoices = InvoiceRepository(session=session)
+        self.lines = InvoiceLineRepository(session=session)
+
+    async def listed(
+        self,
+        page: LimitOffset,
+        *,
+        user_id: int | None,
+        status: InvoiceStatus | None = None,
+        month: str | None = None,
+    ) -> tuple[list[Invoice], int]:
+        """Invoices of a person or of all, the newest month first; and how many there are."""
+        period = first_day(month) if month else None
+        return await self.invoices.listed(page, user_id=user_id, status=status, period=period)
+
+    async def invoice(
+        self, invoice_id: int, owner_id: int | None
+    ) -> tuple[Invoice, list[InvoiceLine]]:
+        """An invoice with its lines; a member's own one unless `owner_id` is None.
+
+        Raises InvoiceNotFound.
+        """
+        conditions = [Invoice.id == invoice_id]
+        if owner_id is not None:
+            conditions.append(Invoice.user_id == owner_id)
+        found = await self.invoices.get_one_or_none(*conditions)
+        if found is None:
+            raise InvoiceNotFound
+        return found, await self.lines.of(invoice_id)
+
+    async def add(self, new: NewInvoice) -> Invoice:
+        """A member's invoice of a month, the one there is if there is one. Raises PersonUnknown."""
+        user = await self._person(new.user_id)
+        return await self.invoices.open(user, first_day(new.month), new.currency)
+
+    async def add_line(self, invoice_id: int, new: NewLine) -> InvoiceLine:
+        """Raises InvoiceNotFound or InvoiceClosed."""
+        invoice = await self._open(invoice_id)
+        line = InvoiceLine(invoice_id=invoice.id, description=new.description, amount=new.amount)
+        return await self.lines.add(line)
+
+    async def change_line(self, invoice_id: int, line_id: int, change: LineChange) -> InvoiceLine:
+        """Raises InvoiceNotFound, LineNotFound or InvoiceClosed."""
+        line = await self._line(invoice_id, line_id)
+        for name, value in msgspec.structs.asdict(change).items():
+            if value is not msgspec.UNSET:
+                setattr(line, name, value)
+        await self.session.flush()
+        return line
+
+    async def remove_line(self, invoice_id: int, line_id: int) -> None:
+        """Raises InvoiceNotFound, LineNotFound or InvoiceClosed."""
+        await self._line(invoice_id, line_id)
+        await self.lines.delete(line_id)
+
+    async def pay(self, invoice_id: int) -> Invoice:
+        """Raises InvoiceNotFound or InvoiceClosed."""
+        invoice = await self._open(invoice_id)
+        invoice.status = InvoiceStatus.PAID
+        invoice.paid_at = await self.invoices.database_time()
+        await self.session.flush()
+        return invoice
+
+    async def void(self, invoice_id: int) -> Invoice:
+        """An invoice that was wrong, paid or not. Raises InvoiceNotFound or InvoiceClosed."""
+        invoice = await self.invoices.locked(invoice_id)
+        if invoice is None:
+            raise InvoiceNotFound
+        if invoice.status is InvoiceStatus.VOID:
+            raise InvoiceClosed
+        invoice.status = InvoiceStatus.VOID
+        invoice.voided_at = await self.invoices.database_time()
+        await self.session.flush()
+        return invoice
+
+    async def charge_stream(self, watched: Watched) -> bool:
+        """Charge a stream that is over as its plan says, once; whether it was charged now."""
+        if watched.plan_id is None:
+            return False
+        plan = await self.memberships.plan(watched.plan_id)
+        hours = (watched.ended_at - watched.begun_at).total_seconds() / 3600
+        amounts = {
+            Billing.FLAT: 0,
+            Billing.PER_STREAM: plan.price,
+            Billing.PER_HOUR: math.ceil(plan.price * hours),
+        }
+        if plan.billing is Billing.FLAT:
+            return False
+        month = watched.ended_at.astimezone(settings.time_zone).date().replace(day=1)
+        return await self._charge(
+            await self._person(watched.user_id),
+            month,
+            plan.currency,
+            f"{watched.title}, {watched.begun_at.astimezone(settings.time_zone):%Y-%m-%d %H:%M}",
+            amounts[plan.billing],
+            f"stream:{watched.lease_id}",
+        )
+
+    async def close_month(self, now: datetime) -> int:
+        """Charge flat prices of the months before, and remind of what is outstanding.
+
+        Running twice changes nothing; how many lines were written.
+        """
+        written = 0
+        this_month = now.astimezone(settings.time_zone).date().replace(day=1)
+        for back in range(CLOSED_AGAIN, 0, -1):
+            written += await self._close(months_before(this_month, back))
+        await self._remind(months_before(this_month, 1))
+        return written
+
+    async def _close(self, month: date) -> int:
+        begin = start_of(month)
+        end = start_of(months_before(month, -1))
+        written = 0
+        for membership, plan, user in await self.invoices.paying_flat(begin, end):
+            begun = membership.starts_at.astimezone(settings.time_zone)
+            if plan.period is Period.YEAR and begun.month != month.month:
+                continue
+            written += await self._charge(
+                user,
+                month,
+                plan.currency,
+                f"{plan.name}, {calendar.month_name[month.month]} {month.year}",
+                plan.price,
+                f"flat:{membership.id}:{month:%Y-%m}",
+            )
+        return written
+
+    async def _remind(self, month: date) -> None:
+        for invoice, user in await self.invoices.outstanding(month):
+            invoice.reminded_at = await self.invoices.database_time()
+            await post_mail(
+                self.session,
+                to=user.email,
+                letter="invoice",
+                language=user.language,
+                values={
+                    "name": user.name,
+                    "url": f"{settings.site_url}/api/v1/invoices/{invoice.id}/pdf",
+                    "number": invoice.number,
+                    "amount": money(invoice.amount, invoice.currency),
+                },
+            )
+
+    async def _charge(
+        self, user: User, month: date, currency: str, description: str, amount: int, source: str
+    ) -> bool:
+        """A line on the member's first invoice from this month on that still grows."""
+        await self.lines.lock_person(user.id)
+        if await self.lines.is_charged(source):
+            return False
+        while True:
+            invoice = await self.invoices.open(user, month, currency)
+            is_open = invoice.status is InvoiceStatus.OUTSTANDING
+            if is_open and invoice.currency == currency:
+                return await self.lines.charge(invoice.id, description, amount, source)
+            month = months_before(month, -1)
+
+    async def _open(self, invoice_id: int) -> Invoice:
+        invoice = await self.invoices.locked(invoice_id)
+        if invoice is None:
+            raise InvoiceNotFound
+        if invoice.status is not InvoiceStatus.OUTSTANDING:
+            raise InvoiceClosed
+        return invoice
+
+    async def _line(self, invoice_id: int, line_id: int) -> InvoiceLine:
+        invoice = await self._open(invoice_id)
+        line = await self.lines.get_one_or_none(id=line_id, invoice_id=invoice.id)
+        if line is None:
+            raise LineNotFound
+        return line
+
+    async def _person(self, user_id: int) -> User:
+        user = await self.accounts.users.get_one_or_none(id=user_id)
+        if user is None:
+            raise PersonUnknown
+        return user
+
+
+def start_of(month: date) -> datetime:
+    """The moment a month begins in the installation's time zone."""
+    return datetime.combine(month, time(), settings.time_zone)
+
+
+def months_before(month: date, count: int) -> date:
+    """The first day of the month so many months before; a negative count goes forward."""
+    total = month.year * 12 + month.month - 1 - count
+    return date(total // 12, total % 12 + 1, 1)
+
+
+def money(amount: int, currency: str) -> str:
+    """An amount in minor units as people write it."""
+    return f"{amount} {currency}" if currency == "JPY" else f"{amount / 100:.2f} {currency}"
+
+
+def as_rows(invoices: Sequence[Invoice]) -> list[list[str]]:
+    """Invoices as rows of a table, with a head."""
+    head = ["number", "month", "owner", "status", "currency", "amount"]
+    return [head] + [
+        [i.number, f"{i.period:%Y-%m}", i.owner, i.status.value, i.currency, str(i.amount)]
+        for i in invoices
+    ]

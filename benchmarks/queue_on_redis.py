@@ -1,4 +1,4 @@
-"""The contestants of queue.py on Redis: each prints what it measured as JSON."""
+"""The contestants of job_queue.py on Redis: each prints what it measured as JSON."""
 
 import json
 import os
@@ -8,11 +8,12 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.redis_jobs import nothing, stamp
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from redis import Redis
 from rq import Queue, SimpleWorker
+
+from benchmarks.redis_jobs import nothing, stamp
 
 SAMPLES = 30
 PAUSE_SECONDS = 0.05

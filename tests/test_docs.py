@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 from litestar import Litestar
-from settings_docs import pages
 
+from settings_docs import pages
 from videoflix.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -203,6 +203,19 @@ async def test_amount_is_the_sum_of_lines_kept_by_the_database(
     assert (await admin.get(path)).json()["invoice"]["amount"] == 100
 
 
+async def test_repeated_charge_is_one_line(
+    admin: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    number = await number_of(viewer)
+    path, other = await open_invoice(admin, number), await open_invoice(admin, number, "2026-06")
+    body, key = {"description": "a", "amount": 150}, {"Idempotency-Key": "k1"}
+    answers = [await admin.post(f"{path}/lines", json=body, headers=key) for _ in range(3)]
+    assert len({answer.text for answer in answers}) == 1
+    assert (await admin.get(path)).json()["invoice"]["amount"] == 150
+    elsewhere = await admin.post(f"{other}/lines", json=body, headers=key)
+    assert (elsewhere.status_code, elsewhere.json()["type"]) == (422, "/problems/key-reused")
+
+
 async def test_paid_invoice_does_not_change_down_in_the_database(
     admin: httpx.AsyncClient, viewer: httpx.AsyncClient, session: AsyncSession
 ) -> None:

@@ -13,6 +13,7 @@ from litestar.status_codes import HTTP_200_OK
 from videoflix.billing.models import InvoiceLine, InvoiceStatus
 from videoflix.billing.paper import Paper, print_invoice
 from videoflix.billing.schemas import (
+    Charge,
     InvoiceShown,
     InvoiceWithLines,
     LineChange,
@@ -29,6 +30,7 @@ from videoflix.billing.service import (
     money,
 )
 from videoflix.memberships.service import PersonUnknown
+from videoflix.platform.idempotency import Key, KeyReused, once
 from videoflix.platform.identity import Identity, Role, admins_only, signed_in
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, one_of, service
@@ -110,13 +112,23 @@ class InvoiceController(Controller):
         return Response(file.getvalue(), media_type="text/csv", headers=headers | PRIVATE)
 
     @post(
-        summary="Open an invoice", guards=[admins_only], responses=problems(*STAFF, PersonUnknown)
+        summary="Open an invoice",
+        guards=[admins_only],
+        responses=problems(*STAFF, PersonUnknown, KeyReused),
     )
     async def add_invoice(
-        self, invoices: NamedDependency[Invoices], data: JSONBody[NewInvoice]
+        self,
+        request: Request[Any, Any, Any],
+        invoices: NamedDependency[Invoices],
+        data: JSONBody[NewInvoice],
+        key: Key = "",
     ) -> InvoiceShown:
         """Open a member's invoice of a month, or answer the one there is."""
-        return InvoiceShown.of(await invoices.add(data))
+
+        async def add() -> InvoiceShown:
+            return InvoiceShown.of(await invoices.add(data))
+
+        return await once(invoices.session, request.user.user_id, key, data, add)
 
     @get(
         "/{invoice_id:int}",
@@ -192,16 +204,23 @@ class InvoiceController(Controller):
         "/{invoice_id:int}/lines",
         summary="Charge something",
         guards=[admins_only],
-        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed, KeyReused),
     )
     async def add_line(
         self,
+        request: Request[Any, Any, Any],
         invoices: NamedDependency[Invoices],
         invoice_id: FromPath[Id],
         data: JSONBody[NewLine],
+        key: Key = "",
     ) -> LineShown:
         """Add a line; the invoice's amount follows."""
-        return shown(await invoices.add_line(invoice_id, data))
+
+        async def add() -> LineShown:
+            return shown(await invoices.add_line(invoice_id, data))
+
+        charge = Charge(invoice_id, data)
+        return await once(invoices.session, request.user.user_id, key, charge, add)
 
     @patch(
         "/{invoice_id:int}/lines/{line_id:int}",

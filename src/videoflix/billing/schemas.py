@@ -79,6 +79,13 @@ class NewLine(msgspec.Struct, forbid_unknown_fields=True):
     amount: Amount
 
 
+class Charge(msgspec.Struct):
+    """A request to charge something on an invoice, as an Idempotency-Key remembers it."""
+
+    invoice_id: int
+    line: NewLine
+
+
 class LineChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays."""
 

@@ -24,10 +24,10 @@ test: ## Run all tests
 
 bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py
-	uv run python -m benchmarks.auth
-	uv run python -m benchmarks.catalog
-	uv run python -m benchmarks.streams
-	uv run --group bench python benchmarks/job_queue.py
+	uv run python benchmarks/auth.py
+	uv run python benchmarks/catalog.py
+	uv run python benchmarks/streams.py
+	uv run --group bench python benchmarks/queue.py
 
 migration: ## Write a migration from the models: make migration NAME="add ratings"
 	uv run videoflix migration "$(NAME)"

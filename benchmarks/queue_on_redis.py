@@ -1,4 +1,4 @@
-"""The contestants of job_queue.py on Redis: each prints what it measured as JSON."""
+"""The contestants of queue.py on Redis: each prints what it measured as JSON."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 """What the queue's promises cost, against plain procrastinate and against Redis, in one run.
 
-    uv run --group bench python benchmarks/job_queue.py [--jobs 2000] [--rounds 3]
+    uv run --group bench python benchmarks/queue.py [--jobs 2000] [--rounds 3]
 
 - ours: our worker and job manager on procrastinate's tables, fenced, with reaper and clock.
 - plain: procrastinate as it comes, on its own schema, same server, same options.
@@ -11,16 +11,20 @@ time from enqueueing one job to its first line, by an idle worker; the lock is t
 0.05 s that share one, with four at a time. Ratios are medians of rounds that take turns.
 """
 
+import sys
+from pathlib import Path
+
+# The project's root comes first, however this is started: beside it lies a queue.py of our own.
+sys.path[0] = str(Path(__file__).parents[1])
+
 import argparse
 import json
 import os
 import shutil
 import statistics
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from videoflix.platform.embedded import EmbeddedPostgres

@@ -137,3 +137,28 @@ def test_segments_that_are_not_there_are_not_found(
         assert client.get(f"{folder}/{name}").status_code in {400, 404}
     assert client.get(folder.replace("360p", "999p") + "/00000.m4s").status_code == 404
     assert client.get(folder.replace("/assets/", "/assets/9") + "/00000.m4s").status_code == 404
+
+
+def test_plan_limits_the_size_of_the_picture(site: Site, client: httpx.Client, film: Film) -> None:
+    """The larger rungs are neither offered nor served to somebody who knows their address."""
+    api, number = "/api/v1", film[0]["id"]
+    person = {"email": "small@example.org", "password": "a small good password"}
+    user = client.post(f"{api}/users", json=person).json()
+    plan = {"name": "Small", "price": 100, "currency": "EUR", "streams": 1, "max_height": 240}
+    made = client.post(f"{api}/plans", json=plan).json()
+    member = {"user_id": user["id"], "plan_id": made["id"]}
+    assert client.post(f"{api}/memberships", json=member).status_code == 201
+    with httpx.Client(base_url=site.url) as viewer:
+        pair = viewer.post(f"{api}/auth/token", json=person).json()
+        viewer.headers["Authorization"] = f"Bearer {pair['access']}"
+        played = viewer.post(f"{api}/videos/{number}/play").json()
+        master = viewer.get(played["master_url"])
+        assert "RESOLUTION=214x120" in master.text
+        assert "x360" not in master.text
+        (small,) = [
+            uri for uri in playlist_uris(played["master_url"], master.text) if "120p" in uri
+        ]
+        assert viewer.get(small).status_code == 200
+        for path in ("index.m3u8", "init-0.mp4", "00000.m4s"):
+            large = urljoin(small.replace("/120p/", "/360p/"), path)
+            assert viewer.get(large).status_code == 404, large

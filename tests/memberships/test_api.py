@@ -130,6 +130,18 @@ async def test_films_for_members_need_a_running_membership(
     assert (await viewer.get(videos)).json()["total"] == 0
 
 
+async def test_plan_limits_the_profiles(
+    admin: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    plan, number = await add_plan(admin, profiles=2), await number_of(viewer)
+    await admin.post(MEMBERSHIPS, json={"user_id": number, "plan_id": plan["id"]})
+    profiles = "/api/v1/me/profiles"
+    assert (await viewer.post(profiles, json={"name": "Kid"})).status_code == 201
+    refused = await viewer.post(profiles, json={"name": "Mum"})
+    assert refused.json()["type"] == "/problems/too-many-profiles"
+    assert "2" in refused.json()["detail"]
+
+
 async def test_database_itself_refuses_nonsense(
     admin: httpx.AsyncClient, session: AsyncSession
 ) -> None:

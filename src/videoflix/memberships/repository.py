@@ -4,7 +4,7 @@ from datetime import datetime
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, and_, exists, func, or_, select
 
 from videoflix.accounts.models import User
 from videoflix.memberships.models import Membership, Plan
@@ -71,17 +71,28 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
         return now
 
 
+def plan_of_member() -> Subquery:
+    """What the running membership of the User of a query allows: a subquery to be joined."""
+    return (
+        select(Membership.user_id, Plan.max_height)
+        .join(Plan, Plan.id == Membership.plan_id)
+        .where(*_running())
+        .subquery("plan_of_member")
+    )
+
+
 def is_member() -> ColumnElement[bool]:
     """Whether the User of a query is a member now: by a membership that is running or, where there
     are no plans, by having an account of their own.
     """
-    running = exists(
-        select(Membership.id).where(
-            Membership.user_id == User.id,
-            Membership.cancelled_at.is_(None),
-            Membership.starts_at <= func.now(),
-            or_(Membership.ends_at.is_(None), Membership.ends_at > func.now()),
-        )
-    )
+    running = exists(select(Membership.id).where(Membership.user_id == User.id, *_running()))
     without_plans = and_(~exists(select(Plan.id)), User.is_guest.is_(False))
     return or_(running, without_plans)
+
+
+def _running() -> list[ColumnElement[bool]]:
+    return [
+        Membership.cancelled_at.is_(None),
+        Membership.starts_at <= func.now(),
+        or_(Membership.ends_at.is_(None), Membership.ends_at > func.now()),
+    ]

@@ -9,7 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.service import Accounts
 from videoflix.memberships.models import Membership, Plan
-from videoflix.memberships.repository import MembershipRepository, PlanRepository, is_member
+from videoflix.memberships.repository import (
+    MembershipRepository,
+    PlanRepository,
+    is_member,
+    plan_of_member,
+)
 from videoflix.memberships.schemas import (
     MembershipChange,
     MembershipShown,
@@ -24,7 +29,8 @@ from videoflix.platform.db import violated
 from videoflix.platform.events import announce
 from videoflix.platform.problems import Conflict, Forbidden, InvalidInput, NotFound
 
-__all__ = ["is_member"]
+# For queries about people: who may see what is decided where they are read.
+__all__ = ["is_member", "plan_of_member"]
 
 # Heard by whoever remembers what a person may see (profiles).
 TOPIC = "membership:"
@@ -188,6 +194,15 @@ class Memberships:
         if standing is not Standing.ACTIVE:
             raise REFUSALS[standing]
         return membership.streams_override or plan.streams, plan.id
+
+    async def profiles_allowed(self, user_id: int) -> int | None:
+        """How many profiles a person's plan has; None without a running membership."""
+        found = await self.memberships.of(user_id)
+        if found is None:
+            return None
+        membership, plan = found
+        standing = standing_of(membership, await self.memberships.database_time())
+        return plan.profiles if standing is Standing.ACTIVE else None
 
     async def shown(self, membership: Membership, plan: Plan) -> MembershipShown:
         now: datetime = await self.memberships.database_time()

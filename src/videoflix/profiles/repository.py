@@ -5,7 +5,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
-from videoflix.memberships.service import is_member
+from videoflix.memberships.service import is_member, plan_of_member
 from videoflix.profiles.models import Profile
 
 
@@ -24,19 +24,21 @@ class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
 
     async def owner_and_profile(
         self, user_id: int, profile_id: int | None
-    ) -> tuple[User, Profile | None, bool] | None:
+    ) -> tuple[User, Profile | None, bool, int | None] | None:
         """A person with the named profile or, without a number, with the first one, if any;
         and whether they are a member now.
         """
         wanted = Profile.is_first if profile_id is None else Profile.id == profile_id
+        plan = plan_of_member()
         row = (
             await self.session.execute(
-                select(User, Profile, is_member())
+                select(User, Profile, is_member(), plan.c.max_height)
+                .outerjoin(plan, plan.c.user_id == User.id)
                 .outerjoin(Profile, (Profile.user_id == User.id) & wanted)
                 .where(User.id == user_id, User.is_active.is_(True))
             )
         ).one_or_none()
-        return None if row is None else (row[0], row[1], row[2])
+        return None if row is None else (row[0], row[1], row[2], row[3])
 
     async def first_of(self, user_id: int, name: str, language: str) -> Profile:
         """The first profile, made now if it was never needed before; races make one."""

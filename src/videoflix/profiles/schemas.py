@@ -22,7 +22,7 @@ class Viewing(msgspec.Struct, frozen=True):
 
     `profile_id` is 0 while the first profile has nothing to remember yet. `max_age` is the highest
     age rating that is shown; `member` tells members from
-    others.
+    others, whose plan may limit the picture to `max_height` lines.
     """
 
     user_id: int
@@ -30,6 +30,7 @@ class Viewing(msgspec.Struct, frozen=True):
     role: Role
     max_age: int
     member: bool
+    max_height: int | None = None
 
     @property
     def is_editor(self) -> bool:

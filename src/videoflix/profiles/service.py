@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.service import Accounts, hash_secret, knows_secret
 from videoflix.memberships.service import TOPIC as MEMBERSHIP_TOPIC
+from videoflix.memberships.service import Memberships
 from videoflix.platform.db import transaction, violated
 from videoflix.platform.events import announce, newsroom
 from videoflix.platform.identity import Identity
@@ -55,7 +56,7 @@ class PasswordNeeded(Forbidden):
 
 
 class TooManyProfiles(Conflict):
-    """An account has at most five profiles."""
+    """An account has at most five profiles, or as many as its plan says."""
 
 
 class NameTaken(Conflict):
@@ -74,6 +75,7 @@ class Profiles:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.accounts = Accounts(session)
+        self.memberships = Memberships(session)
         self.profiles = ProfileRepository(session=session)
 
     async def of(self, user_id: int) -> list[Profile]:
@@ -89,8 +91,9 @@ class Profiles:
     async def add(self, user_id: int, new: NewProfile) -> Profile:
         """Raises TooManyProfiles or NameTaken."""
         await self.profiles.lock_account(user_id)
-        if len(await self.of(user_id)) >= PROFILES_MAX:
-            raise TooManyProfiles
+        allowed = await self.memberships.profiles_allowed(user_id) or PROFILES_MAX
+        if len(await self.of(user_id)) >= allowed:
+            raise TooManyProfiles(f"Your account may have {allowed}.")
         fields = msgspec.structs.asdict(new)
         pin = fields.pop("pin")
         profile = Profile(
@@ -150,7 +153,7 @@ class Profiles:
         found = await self.profiles.owner_and_profile(identity.user_id, wanted)
         if found is None:
             raise SignInNeeded
-        user, profile, member = found
+        user, profile, member, max_height = found
         if wanted is not None and profile is None:
             raise ProfileNotFound
         if profile and profile.pin_hash and not unlocked:
@@ -162,6 +165,7 @@ class Profiles:
             role=identity.role,
             max_age=ALL_AGES if limit is None else limit,
             member=member,
+            max_height=max_height,
         )
 
     async def remembering(self, identity: Identity) -> Viewing:

@@ -24,6 +24,7 @@ from videoflix.playback.service.play import (
     Slice,
     StreamNotFound,
     TimelineCache,
+    allows,
     init_slice,
     segment_slice,
     ticket_of,
@@ -130,7 +131,7 @@ class PlaybackController(Controller):
         if not token:  # a play token was made for a film its holder may see
             async with transaction() as session:
                 await Catalog(session).video(viewing, video_id)
-        found = await _find(video_id, asset_id, rendition, file_name)
+        found = await _find(viewing, video_id, asset_id, rendition, file_name)
         try:
             data = await media_storage().read(found.key, found.offset, found.length)
         except FileNotFoundError as error:
@@ -174,24 +175,26 @@ def _query(token: str) -> str:
     return f"?token={token}" if token else ""
 
 
-async def _find(video_id: int, asset_id: int, rendition: str, file_name: str) -> Slice:
+async def _find(
+    viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
+) -> Slice:
     """Look in what this process knows first; most segments then cost no query."""
     timeline = timelines.get(video_id, asset_id)
-    found = _slice(timeline, rendition, file_name) if timeline else None
+    found = _slice(viewing, timeline, rendition, file_name) if timeline else None
     if found is None:
         async with transaction() as session:
             timeline = await Playback(session).timeline(video_id, asset_id)
         timelines.keep(timeline)
-        found = _slice(timeline, rendition, file_name)
+        found = _slice(viewing, timeline, rendition, file_name)
     if found is None:
         raise StreamNotFound
     return found
 
 
-def _slice(timeline: Timeline, rendition: str, file_name: str) -> Slice | None:
+def _slice(viewing: Viewing, timeline: Timeline, rendition: str, file_name: str) -> Slice | None:
     track = timeline.track(rendition)
     name = FILE_NAME.fullmatch(file_name)
-    if track is None or name is None:
+    if track is None or name is None or not allows(viewing, timeline, track):
         return None
     if name["chunk"] is not None:
         return init_slice(track, int(name["chunk"]))

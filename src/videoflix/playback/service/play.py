@@ -85,7 +85,7 @@ class Playback:
         variants = [
             _variant(timeline, track, audio)
             for track in timeline.tracks
-            if track.kind is TrackKind.VIDEO and track.pieces
+            if track.kind is TrackKind.VIDEO and track.pieces and allows(viewing, timeline, track)
         ]
         if not variants or (audio and not audio.pieces):
             raise NotPlayableYet
@@ -99,6 +99,8 @@ class Playback:
         track = timeline.track(rendition)
         if timeline.asset_id != asset_id or track is None:
             raise StreamNotFound
+        if not allows(viewing, timeline, track):
+            raise StreamNotFound("Your plan has no picture of this size.")
         segments = segments_of(track)
         # Sound is cut at its own frames, so its longest segment may outlast the picture's.
         longest = max([float(found.duration) for found in segments], default=0.0)
@@ -190,6 +192,20 @@ def init_slice(track: Track, chunk_index: int) -> Slice | None:
         (found for found in track.pieces if found.chunk_index == chunk_index), None
     )
     return Slice(piece.key, 0, piece.init_length) if piece else None
+
+
+def allows(viewing: Viewing, timeline: Timeline, track: Track) -> bool:
+    """Whether a plan includes this rung; the lowest one is in every plan, and sound has no size.
+
+    Lines are counted along the shorter side: a film that stands upright is not larger.
+    """
+    if viewing.max_height is None or track.kind is not TrackKind.VIDEO:
+        return True
+    smallest = min(
+        min(rung.width, rung.height) for rung in timeline.tracks if rung.kind is TrackKind.VIDEO
+    )
+    size = min(track.width, track.height)
+    return size <= viewing.max_height or size == smallest
 
 
 def _variant(timeline: Timeline, track: Track, audio: Track | None) -> Variant:

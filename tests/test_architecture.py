@@ -37,6 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "operations": {
         "playback",
         "library",
+        "billing",
+        "memberships",
         "media",
         "catalog",
         "profiles",

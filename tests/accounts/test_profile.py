@@ -6,6 +6,7 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from catalog.films import add_films
 from conftest import PASSWORD
 from videoflix.platform.revocations import revocations
 
@@ -70,6 +71,10 @@ async def test_last_administrator_cannot_leave(admin: httpx.AsyncClient) -> None
 async def test_export_holds_everything_about_a_person(
     app: Litestar, viewer: httpx.AsyncClient, session: AsyncSession
 ) -> None:
+    (film,) = await add_films(session, {"title": "Film"})
+    await viewer.post("/api/v1/watchlist", json={"video_id": film})
+    await viewer.put(f"/api/v1/videos/{film}/progress", json={"seconds": 7})
+    await viewer.put(f"/api/v1/videos/{film}/vote", json={"vote": "down"})
     await viewer.post(f"{ME}/tokens", json={"name": "script"})
     answer = await viewer.get(f"{ME}/export")
     assert "attachment" in answer.headers["content-disposition"]
@@ -77,6 +82,11 @@ async def test_export_holds_everything_about_a_person(
     assert data["account"]["email"] == "viewer@example.org"
     assert [device["current"] for device in data["devices"]] == [True]
     assert [token["name"] for token in data["api_tokens"]] == ["script"]
+    (profile,) = data["profiles"]
+    assert [item["video"]["id"] for item in profile["watchlist"]] == [film]
+    assert [item["progress"]["seconds"] for item in profile["history"]] == [7.0]
+    assert profile["votes"] == {str(film): -1}
+    assert (data["membership"], data["invoices"], data["streams"]) == (None, [], [])
     assert "api-token-made" in [event["kind"] for event in data["activity"]]
     assert "password" not in answer.text
     assert "vf_" not in answer.text

@@ -140,6 +140,11 @@ class Library:
         await self.catalog.video(self.viewing, video_id)
         return await self._shown_vote(video_id)
 
+    async def votes_cast(self) -> dict[int, int]:
+        """The profile's votes by film: 1 or -1."""
+        found = await self.votes.get_many(profile_id=self.profile_id)
+        return {vote.video_id: vote.value for vote in found}
+
     async def _shown_vote(self, video_id: int) -> VoteShown:
         mine, up, down = await self.votes.counts(self.profile_id, video_id)
         named: Literal["up", "down"] | None = None

@@ -7,8 +7,13 @@ import msgspec
 
 from videoflix.accounts.schemas import Person
 from videoflix.audit.schemas import Event
+from videoflix.billing.schemas import InvoiceShown
 from videoflix.catalog.schemas import Video
+from videoflix.library.schemas import HistoryItem, WatchlistItem
+from videoflix.memberships.schemas import MembershipShown
 from videoflix.platform.web import Page
+from videoflix.playback.schemas import StreamShown
+from videoflix.profiles.schemas import ProfileShown
 from videoflix.sessions.schemas import ApiTokenShown, SignInShown
 
 
@@ -100,10 +105,23 @@ class KeptMailPage(Page[KeptMail]):
     """A page of mails."""
 
 
+class ProfileData(msgspec.Struct):
+    """What a profile remembers."""
+
+    profile: ProfileShown
+    watchlist: list[WatchlistItem]
+    history: list[HistoryItem]
+    votes: dict[int, int]
+
+
 class PersonalData(msgspec.Struct):
-    """Everything that is stored about a person."""
+    """Everything that is stored about a person; votes are 1 or -1 by the film's id."""
 
     account: Person
+    profiles: list[ProfileData]
+    membership: MembershipShown | None
+    invoices: list[InvoiceShown]
+    streams: list[StreamShown]
     devices: list[SignInShown]
     api_tokens: list[ApiTokenShown]
     activity: list[Event]

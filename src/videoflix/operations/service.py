@@ -9,12 +9,17 @@ from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.accounts.models import User
 from videoflix.accounts.schemas import Person
 from videoflix.accounts.service import Accounts
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
+from videoflix.billing.schemas import InvoiceShown
+from videoflix.billing.service import Invoices
 from videoflix.catalog.schemas import Video
 from videoflix.catalog.service import Catalog
+from videoflix.library.service import Library
+from videoflix.memberships.service import Memberships
 from videoflix.operations.repository import MailRepository, QueueRepository
 from videoflix.operations.schemas import (
     CancelledJob,
@@ -24,11 +29,16 @@ from videoflix.operations.schemas import (
     KeptMail,
     Overview,
     PersonalData,
+    ProfileData,
 )
 from videoflix.platform.db import violated
 from videoflix.platform.migrations import current_revision, newest_revision
 from videoflix.platform.problems import Conflict, NotFound, Problem
 from videoflix.platform.storage import media_storage
+from videoflix.playback.service.streams import Streams
+from videoflix.profiles.models import Profile
+from videoflix.profiles.schemas import ALL_AGES, ProfileShown, Viewing
+from videoflix.profiles.service import Profiles
 from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
@@ -131,12 +141,31 @@ class Operations:
         await audit.record(EventKind.EXPORTED, user_id, by=user_id)
         activity, _ = await audit.activity(everything, user_id=user_id)
         uploads = await Catalog(self.session).uploads_of(user_id, everything)
+        invoices, _ = await Invoices(self.session).listed(everything, user_id=user_id)
+        user = await Accounts(self.session).person(user_id)
         return PersonalData(
-            account=Person.of(await Accounts(self.session).person(user_id)),
+            account=Person.of(user),
+            profiles=[
+                await self._profile_data(user, profile)
+                for profile in await Profiles(self.session).of(user_id)
+            ],
+            membership=await Memberships(self.session).of(user_id),
+            invoices=[InvoiceShown.of(invoice) for invoice in invoices],
+            streams=await Streams(self.session).mine(user_id),
             devices=await sessions.of(user_id, sign_in_id),
             api_tokens=await sessions.api_tokens(user_id),
             activity=activity,
             uploads=[Video.of(video) for video in uploads],
+        )
+
+    async def _profile_data(self, user: User, profile: Profile) -> ProfileData:
+        viewing = Viewing(user.id, profile.id, user.role, ALL_AGES, member=True)
+        library = Library(self.session, viewing)
+        return ProfileData(
+            profile=ProfileShown.of(profile),
+            watchlist=await library.watchlist(PERSONAL_ROWS, 0),
+            history=await library.history(PERSONAL_ROWS, 0, unfinished=False),
+            votes=await library.votes_cast(),
         )
 
     async def _attempt(self, check: Callable[[], Awaitable[Check]]) -> Check:

@@ -1,6 +1,7 @@
 """From a file to a film: upload, wait, play, on the real server and workers."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -162,3 +163,28 @@ def test_plan_limits_the_size_of_the_picture(site: Site, client: httpx.Client, f
         for path in ("index.m3u8", "init-0.mp4", "00000.m4s"):
             large = urljoin(small.replace("/120p/", "/360p/"), path)
             assert viewer.get(large).status_code == 404, large
+
+
+def test_another_file_takes_over_when_it_is_complete(
+    site: Site, client: httpx.Client, tmp_path: Path
+) -> None:
+    """What people remember belongs to the film; until the new file is there the old one plays."""
+    first = make_clip(tmp_path / "first.mp4", seconds=4, size="320x180", rate="25")
+    other = make_clip(tmp_path / "other.mp4", seconds=6, size="320x180", rate="25")
+    path = f"/api/v1/videos/{upload(client, first, 'Director')['id']}"
+    follow(client, int(path.rpartition("/")[2]))
+    client.put(f"{path}/progress", json={"seconds": 2})
+    with other.open("rb") as file:
+        assert client.put(f"{path}/file", files={"file": file}).status_code == 202
+    assert client.get(path).json()["state"] == "ready"
+    deadline = time.monotonic() + 60
+    while client.get(path).json()["duration"] < 5:
+        played = client.post(f"{path}/play").json()
+        assert client.get(played["master_url"]).status_code == 200
+        assert time.monotonic() < deadline, "the new file never took over"
+        time.sleep(0.2)
+    played = client.post(f"{path}/play").json()
+    master_url = urljoin(site.url, played["master_url"])
+    variants = playlist_uris(master_url, client.get(master_url).text)
+    assert {decoded_frames(variant) for variant in variants} == {150}
+    assert client.get(f"{path}/progress").json()["seconds"] == 2.0

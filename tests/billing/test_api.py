@@ -284,6 +284,10 @@ async def test_invoice_is_a_pdf_and_a_month_a_csv(
     pdf = await viewer.get(f"{path}/pdf")
     assert pdf.headers["content-type"] == "application/pdf"
     assert pdf.content.startswith(b"%PDF-")
+    by_name = await viewer.get(f"{path}.pdf")
+    assert by_name.headers["content-type"] == "application/pdf"
+    assert (await viewer.get(f"{path}.exe")).status_code == 400
+    assert (await admin.get(f"{INVOICES}/999.pdf")).status_code == 404
     exported = await admin.get(f"{INVOICES}/export?month=2026-05")
     assert exported.text.splitlines() == [
         "number,month,owner,status,currency,amount",
@@ -322,6 +326,41 @@ async def test_bad_invoices_are_refused(admin: httpx.AsyncClient) -> None:
     assert unknown.json()["type"] == "/problems/person-unknown"
     assert (await admin.post(INVOICES, json={"user_id": 1, "month": "2026-13"})).status_code == 400
     assert (await admin.post(f"{INVOICES}/999/pay")).status_code == 404
+
+
+async def test_newest_invoice_of_a_year_can_be_deleted_and_leaves_no_gap(
+    admin: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    number = await number_of(viewer)
+    may = await open_invoice(admin, number)
+    june = (await admin.post(INVOICES, json={"user_id": number, "month": "2026-06"})).json()
+    await admin.post(f"{INVOICES}/{june['id']}/lines", json={"description": "x", "amount": 5})
+    assert june["number"] == "2026-000002"
+    kept = await admin.delete(may)
+    assert (kept.status_code, kept.json()["type"]) == (409, "/problems/invoice-kept")
+    assert (await viewer.delete(f"{INVOICES}/{june['id']}")).status_code == 403
+    assert (await admin.delete(f"{INVOICES}/{june['id']}")).status_code == 204
+    assert (await admin.get(f"{INVOICES}/{june['id']}")).status_code == 404
+    july = (await admin.post(INVOICES, json={"user_id": number, "month": "2026-07"})).json()
+    assert july["number"] == "2026-000002"
+    paid = await admin.patch(f"{INVOICES}/{july['id']}", json={"status": "paid"})
+    assert paid.json()["status"] == "paid"
+    assert (await admin.delete(f"{INVOICES}/{july['id']}")).status_code == 409
+    again = await admin.patch(f"{INVOICES}/{july['id']}", json={"status": "paid"})
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/invoice-closed")
+    void = await admin.patch(f"{INVOICES}/{july['id']}", json={"status": "void"})
+    assert void.json()["status"] == "void"
+    wrong = await admin.patch(f"{INVOICES}/{july['id']}", json={"status": "outstanding"})
+    assert wrong.status_code == 400
+
+
+async def test_charged_invoice_cannot_be_deleted(
+    session: AsyncSession, admin: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    await make_member(session, await number_of(viewer), Billing.PER_STREAM)
+    await watch(viewer, session)
+    (invoice,) = (await viewer.get(MINE)).json()["items"]
+    assert (await admin.delete(f"{INVOICES}/{invoice['id']}")).status_code == 409
 
 
 async def test_racing_charges_make_one_invoice_without_gaps(committed: None, app: Litestar) -> None:

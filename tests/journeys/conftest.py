@@ -125,11 +125,11 @@ def run_to_end(command: list[str], environment: dict[str, str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def wait_until_ready(url: str) -> None:
+def wait_until_ready(url: str, path: str = "/health/ready") -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"{url}/health/ready").status_code == 200:
+            if httpx.get(f"{url}{path}").status_code == 200:
                 return
         except httpx.TransportError:
             pass

@@ -2,18 +2,20 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
-from videoflix.billing.models import InvoiceLine, InvoiceStatus
+from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
 from videoflix.billing.paper import Paper, print_invoice
 from videoflix.billing.schemas import (
     Charge,
+    InvoiceChange,
     InvoiceShown,
     InvoiceWithLines,
     LineChange,
@@ -23,6 +25,7 @@ from videoflix.billing.schemas import (
 )
 from videoflix.billing.service import (
     InvoiceClosed,
+    InvoiceKept,
     InvoiceNotFound,
     Invoices,
     LineNotFound,
@@ -39,6 +42,9 @@ from videoflix.settings import settings
 Month = Annotated[
     str | None,
     QueryParameter(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="A month like 2026-11."),
+]
+NumberOrFile = Annotated[
+    str, PathParameter(pattern=r"^[1-9]\d{0,17}(\.pdf)?$", description="Its id, or `12.pdf`.")
 ]
 ThatMonth = Annotated[str, QueryParameter(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 OfPerson = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
@@ -131,7 +137,7 @@ class InvoiceController(Controller):
         return await once(invoices.session, request.user.user_id, key, data, add)
 
     @get(
-        "/{invoice_id:int}",
+        "/{invoice:str}",
         summary="Show an invoice",
         responses=problems(SignInNeeded, InvoiceNotFound),
     )
@@ -139,11 +145,48 @@ class InvoiceController(Controller):
         self,
         request: Request[Any, Any, Any],
         invoices: NamedDependency[Invoices],
-        invoice_id: FromPath[Id],
-    ) -> InvoiceWithLines:
-        """Show an invoice with its lines; members see their own."""
-        invoice, lines = await invoices.invoice(invoice_id, owner_of(request.user))
-        return InvoiceWithLines(InvoiceShown.of(invoice), [shown(line) for line in lines])
+        invoice: FromPath[NumberOrFile],
+    ) -> Response[InvoiceWithLines | bytes]:
+        """Show an invoice with its lines, or download it (`12.pdf`); members see their own."""
+        number, _, is_file = invoice.partition(".")
+        found, lines = await invoices.invoice(int(number), owner_of(request.user))
+        if is_file:
+            return printed(found, lines)
+        return Response(
+            InvoiceWithLines(InvoiceShown.of(found), [shown(line) for line in lines]),
+            headers=PRIVATE,
+        )
+
+    @patch(
+        "/{invoice:str}",
+        summary="Change an invoice's status",
+        guards=[admins_only],
+        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+    )
+    async def change_invoice(
+        self,
+        invoices: NamedDependency[Invoices],
+        invoice: FromPath[Id],
+        data: JSONBody[InvoiceChange],
+    ) -> InvoiceShown:
+        """Note that an outstanding invoice is paid, or void one that was wrong."""
+        change = invoices.pay if data.status == "paid" else invoices.void
+        return InvoiceShown.of(await change(invoice))
+
+    @delete(
+        "/{invoice:str}",
+        summary="Delete an invoice",
+        guards=[admins_only],
+        responses=problems(*STAFF, InvoiceNotFound, InvoiceKept),
+    )
+    async def delete_invoice(
+        self, invoices: NamedDependency[Invoices], invoice: FromPath[Id]
+    ) -> None:
+        """Delete the newest invoice of a year, if nothing was charged by itself.
+
+        Any other one would leave a gap in the numbers, or a stream without a line: void it.
+        """
+        await invoices.remove(invoice)
 
     @get(
         "/{invoice_id:int}/pdf",
@@ -158,21 +201,7 @@ class InvoiceController(Controller):
         invoice_id: FromPath[Id],
     ) -> Response[bytes]:
         """Download an invoice as PDF; members their own."""
-        invoice, lines = await invoices.invoice(invoice_id, owner_of(request.user))
-        paper = Paper(
-            site=settings.site_name,
-            number=invoice.number,
-            month=f"{invoice.period:%B %Y}",
-            owner=invoice.owner,
-            status=invoice.status.value,
-            total=money(invoice.amount, invoice.currency),
-            created_at=invoice.created_at,
-            lines=[(line.description, money(line.amount, invoice.currency)) for line in lines],
-        )
-        headers = {"Content-Disposition": f'inline; filename="invoice-{invoice.number}.pdf"'}
-        return Response(
-            print_invoice(paper), media_type="application/pdf", headers=headers | PRIVATE
-        )
+        return printed(*await invoices.invoice(invoice_id, owner_of(request.user)))
 
     @post(
         "/{invoice_id:int}/pay",
@@ -257,6 +286,22 @@ class InvoiceController(Controller):
 def owner_of(reader: Identity) -> int | None:
     """Whose invoices this person may read: everybody's (None), or their own."""
     return None if reader.may(Role.ADMIN) else reader.user_id
+
+
+def printed(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Response[Any]:
+    """An invoice as a PDF file."""
+    paper = Paper(
+        site=settings.site_name,
+        number=invoice.number,
+        month=f"{invoice.period:%B %Y}",
+        owner=invoice.owner,
+        status=invoice.status.value,
+        total=money(invoice.amount, invoice.currency),
+        created_at=invoice.created_at,
+        lines=[(line.description, money(line.amount, invoice.currency)) for line in lines],
+    )
+    headers = {"Content-Disposition": f'inline; filename="invoice-{invoice.number}.pdf"'}
+    return Response(print_invoice(paper), media_type="application/pdf", headers=headers | PRIVATE)
 
 
 def shown(line: InvoiceLine) -> LineShown:

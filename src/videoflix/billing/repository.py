@@ -13,6 +13,10 @@ from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus, invoic
 from videoflix.memberships.models import Billing, Membership, Plan
 
 
+def numbered(year: int, count: int) -> str:
+    return f"{year}-{count:06}"
+
+
 class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
     """Invoices, the newest month first."""
 
@@ -57,29 +61,37 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
 
         The year's counter stays locked until the transaction ends, so numbers have no gaps.
         """
-        counter = insert(invoice_number).values(year=period.year, last=0)
-        await self.session.execute(counter.on_conflict_do_nothing())
-        last = await self.session.scalar(
-            select(invoice_number.c.last)
-            .where(invoice_number.c.year == period.year)
-            .with_for_update()
-        )
+        last = await self.last_number(period.year)
         if existing := await self.of_month(user.id, period):
             return existing
-        number = (last or 0) + 1
-        await self.session.execute(
-            invoice_number.update().where(invoice_number.c.year == period.year).values(last=number)
-        )
+        await self._count_to(last + 1, period.year)
         owner = f"{user.name} <{user.email}>" if user.name else user.email
         return await self.add(
             Invoice(
                 user_id=user.id,
                 owner=owner[:300],
                 period=period,
-                number=f"{period.year}-{number:06}",
+                number=numbered(period.year, last + 1),
                 currency=currency,
             )
         )
+
+    async def last_number(self, year: int) -> int:
+        """The last number of a year, held until the transaction ends; 0 before the first one."""
+        counter = insert(invoice_number).values(year=year, last=0)
+        await self.session.execute(counter.on_conflict_do_nothing())
+        held = select(invoice_number.c.last).where(invoice_number.c.year == year)
+        last: int = (await self.session.scalars(held.with_for_update())).one()
+        return last
+
+    async def take_back(self, invoice: Invoice) -> None:
+        """Delete the newest invoice of a year, and its number; `last_number` is held."""
+        await self._count_to((await self.last_number(invoice.period.year)) - 1, invoice.period.year)
+        await self.delete(invoice.id)
+
+    async def _count_to(self, number: int, year: int) -> None:
+        at_year = invoice_number.update().where(invoice_number.c.year == year)
+        await self.session.execute(at_year.values(last=number))
 
     async def outstanding(self, period: date) -> list[tuple[Invoice, User]]:
         """What is owed for a month and its owners were not reminded of."""
@@ -135,6 +147,12 @@ class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
 
     async def is_charged(self, source: str) -> bool:
         return await self.exists(source=source)
+
+    async def are_charged(self, invoice_id: int) -> bool:
+        """Whether a line was written for a stream or a month, not by hand."""
+        return await self.exists(
+            InvoiceLine.invoice_id == invoice_id, InvoiceLine.source.is_not(None)
+        )
 
     async def charge(self, invoice_id: int, description: str, amount: int, source: str) -> bool:
         """Charge something once; False when it was charged before."""

@@ -1,7 +1,7 @@
 """Shapes of invoices."""
 
 from datetime import date, datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -70,6 +70,12 @@ class NewInvoice(msgspec.Struct, forbid_unknown_fields=True):
     user_id: Id
     month: Month
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "EUR"
+
+
+class InvoiceChange(msgspec.Struct, forbid_unknown_fields=True):
+    """Where an invoice goes from being outstanding; a paid one may still be void."""
+
+    status: Literal["paid", "void"]
 
 
 class NewLine(msgspec.Struct, forbid_unknown_fields=True):

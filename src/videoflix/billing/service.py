@@ -12,7 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
-from videoflix.billing.repository import InvoiceLineRepository, InvoiceRepository
+from videoflix.billing.repository import (
+    InvoiceLineRepository,
+    InvoiceRepository,
+    numbered,
+)
 from videoflix.billing.schemas import LineChange, NewInvoice, NewLine, Watched, first_day
 from videoflix.memberships.models import Billing, Period
 from videoflix.memberships.service import Memberships, PersonUnknown
@@ -34,6 +38,10 @@ class LineNotFound(NotFound):
 
 class InvoiceClosed(Conflict):
     """A paid or void invoice does not change: charge the next month instead."""
+
+
+class InvoiceKept(Conflict):
+    """Only the newest invoice of a year, outstanding and without charges, goes: void it instead."""
 
 
 class Invoices:
@@ -115,6 +123,23 @@ class Invoices:
         invoice.voided_at = await self.invoices.database_time()
         await self.session.flush()
         return invoice
+
+    async def remove(self, invoice_id: int) -> None:
+        """Take back the newest invoice of a year, whose number is given out again.
+
+        Raises InvoiceNotFound or InvoiceKept.
+        """
+        seen, _ = await self.invoice(invoice_id, None)
+        # The counter first, as whoever opens an invoice does: neither waits for the other.
+        last = await self.invoices.last_number(seen.period.year)
+        invoice = await self.invoices.locked(invoice_id)
+        if invoice is None:
+            raise InvoiceNotFound
+        is_newest = invoice.number == numbered(invoice.period.year, last)
+        is_open = invoice.status is InvoiceStatus.OUTSTANDING
+        if not (is_newest and is_open) or await self.lines.are_charged(invoice_id):
+            raise InvoiceKept
+        await self.invoices.take_back(invoice)
 
     async def charge_stream(self, watched: Watched) -> bool:
         """Charge a stream that is over as its plan says, once; whether it was charged now."""

@@ -21,8 +21,8 @@ class Billing(StrEnum):
     """What a plan's price is for: a period, each stream, or each hour of streams."""
 
     FLAT = "flat"
-    PER_STREAM = "per-stream"
-    PER_HOUR = "per-hour"
+    PER_STREAM = "per_stream"
+    PER_HOUR = "per_hour"
 
 
 class Plan(Record):

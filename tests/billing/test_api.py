@@ -17,13 +17,15 @@ from conftest import PASSWORD
 from counting import rows
 from videoflix.accounts.service import Accounts
 from videoflix.billing import service
+from videoflix.billing.jobs import close
+from videoflix.billing.periods import begin_within, months_before
 from videoflix.billing.schemas import Watched
-from videoflix.billing.service import Invoices, money, months_before
+from videoflix.billing.service import Invoices, money
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
 from videoflix.platform.db import transaction
-from videoflix.playback.service.streams import Streams
+from videoflix.playback.jobs import close_all_silent
 from videoflix.settings import settings
 
 INVOICES = "/api/v1/invoices"
@@ -75,7 +77,7 @@ async def test_stream_is_charged_once_however_it_ends(
     await make_member(session, await number_of(viewer), Billing.PER_STREAM)
     lease = await watch(viewer, session)
     await viewer.delete(f"/api/v1/streams/{lease}")
-    await Streams(session).close_silent()
+    await close_all_silent()
     (invoice,) = (await viewer.get(MINE)).json()["items"]
     assert (invoice["amount"], invoice["status"], invoice["currency"]) == (
         300,
@@ -110,8 +112,8 @@ async def test_silent_stream_is_charged_until_it_fell_silent(
             " seen_at = now() - interval '1 h' - interval '90 s'"
         )
     )
-    assert await Streams(session).close_silent() == 1
-    assert await Streams(session).close_silent() == 0
+    assert await close_all_silent() == 1
+    assert await close_all_silent() == 0
     await session.commit()
     assert (await viewer.get(MINE)).json()["items"][0]["amount"] == 3600
 
@@ -123,10 +125,9 @@ async def test_flat_plan_charges_months_and_no_streams(
     await make_member(session, await number_of(viewer), Billing.FLAT, starts_at=start)
     await watch(viewer, session)
     assert (await viewer.get(MINE)).json()["total"] == 0
-    invoices = Invoices(session)
     for _ in range(2):  # again changes nothing
-        await invoices.close_month(datetime(2026, 2, 1, 0, 10, tzinfo=UTC))
-        await invoices.close_month(datetime(2026, 3, 1, 0, 10, tzinfo=UTC))
+        await close(datetime(2026, 2, 1, 0, 10, tzinfo=UTC))
+        await close(datetime(2026, 3, 1, 0, 10, tzinfo=UTC))
     await session.commit()
     items = (await viewer.get(MINE)).json()["items"]
     assert [(item["month"], item["amount"]) for item in items] == [
@@ -142,7 +143,7 @@ async def test_closing_that_was_missed_is_caught_up_with(
 ) -> None:
     start = datetime(2025, 11, 3, tzinfo=UTC)
     await make_member(session, await number_of(viewer), Billing.FLAT, starts_at=start)
-    assert await Invoices(session).close_month(datetime(2026, 1, 9, tzinfo=UTC)) == 2
+    assert await close(datetime(2026, 1, 9, tzinfo=UTC)) == 2
     await session.commit()
     items = (await viewer.get(MINE)).json()["items"]
     assert [(item["month"], item["number"]) for item in items] == [
@@ -396,11 +397,8 @@ async def test_two_workers_close_the_same_month_once(committed: None) -> None:
         start = datetime(2026, 1, 1, tzinfo=UTC)
         await make_member(session, user.id, Billing.FLAT, starts_at=start)
 
-    async def close() -> int:
-        async with transaction() as session:
-            return await Invoices(session).close_month(datetime(2026, 2, 1, 0, 10, tzinfo=UTC))
-
-    assert sorted(await asyncio.gather(close(), close())) == [0, 1]
+    first_of_month = datetime(2026, 2, 1, 0, 10, tzinfo=UTC)
+    assert sorted(await asyncio.gather(close(first_of_month), close(first_of_month))) == [0, 1]
     assert len(await rows("select id from mail where subject like 'Your invoice%'")) == 1
 
 
@@ -408,3 +406,28 @@ def test_months_and_money() -> None:
     assert months_before(date(2026, 1, 1), 1) == date(2025, 12, 1)
     assert months_before(date(2025, 12, 1), -1) == date(2026, 1, 1)
     assert (money(1299, "EUR"), money(500, "JPY")) == ("12.99 EUR", "500 JPY")
+
+
+@pytest.mark.parametrize(
+    ("since", "every", "month", "begins"),
+    [
+        ("2026-01-31T10:00:00+00:00", 1, date(2026, 2, 1), "2026-02-28T10:00:00+00:00"),
+        ("2027-12-31T10:00:00+00:00", 1, date(2028, 2, 1), "2028-02-29T10:00:00+00:00"),
+        ("2026-02-15T10:00:00+00:00", 12, date(2027, 2, 1), "2027-02-15T10:00:00+00:00"),
+        ("2026-02-15T10:00:00+00:00", 12, date(2026, 3, 1), None),
+        ("2026-02-15T10:00:00+00:00", 1, date(2026, 1, 1), None),
+    ],
+)
+def test_periods_begin_on_the_day_of_the_first(
+    since: str, every: int, month: date, begins: str | None
+) -> None:
+    found = begin_within(month, datetime.fromisoformat(since), every, ZoneInfo("UTC"))
+    assert found == (datetime.fromisoformat(begins) if begins else None)
+
+
+async def test_period_is_the_same_hour_in_winter_and_summer() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    winter = datetime(2026, 2, 10, 9, tzinfo=zone)
+    begun = begin_within(date(2026, 4, 1), winter, 1, zone)
+    assert begun is not None
+    assert begun.isoformat() == "2026-04-10T09:00:00+02:00"

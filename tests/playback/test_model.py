@@ -20,7 +20,8 @@ from videoflix.memberships.schemas import Currency, NewMembership, NewPlan, Plan
 from videoflix.memberships.service import Memberships
 from videoflix.platform.db import transaction
 from videoflix.platform.revocations import ended_streams
-from videoflix.playback.service.streams import Streams, watching
+from videoflix.playback.jobs import close_all_silent
+from videoflix.playback.service.streams import watching
 from videoflix.sessions.service import Sessions
 
 STREAMS = "/api/v1/streams"
@@ -127,11 +128,7 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def close_silent(self) -> None:
-        async def close() -> None:
-            async with transaction() as session:
-                await Streams(session).close_silent()
-
-        self.run(close())
+        self.run(close_all_silent())
 
     @rule(streams=st.integers(1, 4))
     def change_plan(self, streams: int) -> None:

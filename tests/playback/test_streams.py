@@ -18,7 +18,8 @@ from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.revocations import ended_streams
-from videoflix.playback.service.streams import Streams, watching
+from videoflix.playback.jobs import close_all_silent
+from videoflix.playback.service.streams import watching
 from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
@@ -105,7 +106,7 @@ async def test_silent_player_frees_its_place_with_nobody_helping(
     assert (await member.get(STREAMS)).json() == []
     assert (await start(member, films[2])).status_code == 201
     assert (await member.put(f"{STREAMS}/{lease['id']}")).status_code == 410
-    assert await Streams(session).close_silent() == 2
+    assert await close_all_silent() == 2
 
 
 async def test_ended_stream_plays_no_more(
@@ -210,6 +211,26 @@ async def test_repeated_request_is_answered_alike(
     assert (other.status_code, other.json()["type"]) == (422, "/problems/key-reused")
 
 
+async def test_key_of_one_profile_opens_nothing_for_another(
+    session: AsyncSession, member: httpx.AsyncClient
+) -> None:
+    (film,) = await add_films(session, {"title": "For adults", "age_rating": 18})
+    child = await member.post("/api/v1/me/profiles", json={"name": "Kid", "max_age_rating": 6})
+    assert child.status_code == 201, child.text
+    assert (await start(member, film, key="night")).status_code == 201
+    member.headers["X-Profile"] = str(child.json()["id"])
+    again = await start(member, film, key="night")
+    assert (again.status_code, again.json()["type"]) == (422, "/problems/key-reused")
+
+
+async def test_clock_of_the_application_is_not_asked(
+    films: list[int], member: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    await start(member, films[0])
+    same = await session.scalar(text("select created_at = seen_at from stream_lease"))
+    assert same is True
+
+
 @pytest.fixture
 async def crowd(committed: None, app: Litestar) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
     """A member who may have three streams, on real connections, and a film."""
@@ -236,6 +257,20 @@ async def test_two_hundred_starts_at_once_admit_exactly_the_limit(
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(201), statuses.count(409)) == (3, 197)
     assert len(await rows("select id from stream_lease")) == 3
+
+
+async def test_account_closes_while_streams_are_stopped(
+    crowd: tuple[httpx.AsyncClient, int], app: Litestar
+) -> None:
+    client, film = crowd
+    await execute("update plan set streams = 12")
+    leases = [(await start(client, film, f"D{n}")).json()["id"] for n in range(12)]
+    stops = [client.delete(f"{STREAMS}/{lease}") for lease in leases]
+    leaving = client.request("DELETE", "/api/v1/me", json={"password": PASSWORD})
+    *stopped, gone = await asyncio.gather(*stops[:6], leaving, *stops[6:])
+    statuses = {answer.status_code for answer in [*stopped, gone]}
+    assert statuses <= {204, 401, 404}
+    assert await rows("select id from stream_lease") == []
 
 
 async def test_fifty_repetitions_at_once_make_one_lease(

@@ -52,6 +52,15 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
         return found
 
+    async def hold(self, user_id: int, *, to_delete: bool = False) -> bool:
+        """Wait for others who decide something about this person, and keep them waiting.
+
+        Before any lock on what belongs to the person: then nobody waits in a circle. False when
+        there is no such person.
+        """
+        held = select(User.id).where(User.id == user_id)
+        return bool(await self.session.scalar(held.with_for_update(key_share=not to_delete)))
+
     async def active_admins(self) -> list[int]:
         """Ids of those who may administer, locked: two can then not take each other's role."""
         found = await self.session.scalars(

@@ -2,6 +2,7 @@
 
 import secrets
 import unicodedata
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,9 +37,28 @@ class LastAdmin(Conflict):
     """Somebody has to stay administrator: make another one first."""
 
 
+Farewell = Callable[[AsyncSession, int], Awaitable[None]]
+# What other domains have to settle with a person before the account goes.
+_farewells: list[Farewell] = []
+
+
+def before_closing(settle: Farewell) -> Farewell:
+    """Call this with a person's id before their account is deleted, in the same transaction."""
+    _farewells.append(settle)
+    return settle
+
+
 class Accounts:
     def __init__(self, session: AsyncSession) -> None:
+        self.session = session
         self.users = UserRepository(session=session)
+
+    async def close(self, user_id: int) -> None:
+        """Settle what is open with a person and delete them with all they own."""
+        await self.users.hold(user_id, to_delete=True)
+        for settle in _farewells:
+            await settle(self.session, user_id)
+        await self.users.delete(user_id)
 
     async def create_user(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from advanced_alchemy.filters import LimitOffset
+from anyio import CapacityLimiter, to_thread
 from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
@@ -14,6 +15,7 @@ from litestar.status_codes import HTTP_200_OK
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
 from videoflix.billing.paper import Paper, print_invoice
 from videoflix.billing.schemas import (
+    MONTH,
     Charge,
     InvoiceChange,
     InvoiceShown,
@@ -25,6 +27,7 @@ from videoflix.billing.schemas import (
 )
 from videoflix.billing.service import (
     InvoiceClosed,
+    InvoiceInOtherCurrency,
     InvoiceKept,
     InvoiceNotFound,
     Invoices,
@@ -41,16 +44,18 @@ from videoflix.settings import settings
 
 Month = Annotated[
     str | None,
-    QueryParameter(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="A month like 2026-11."),
+    QueryParameter(pattern=MONTH, description="A month like 2026-11."),
 ]
 NumberOrFile = Annotated[
     str, PathParameter(pattern=r"^[1-9]\d{0,17}(\.pdf)?$", description="Its id, or `12.pdf`.")
 ]
-ThatMonth = Annotated[str, QueryParameter(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+ThatMonth = Annotated[str, QueryParameter(pattern=MONTH)]
 OfPerson = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 OfStatus = Annotated[str | None, QueryParameter(description=f"One of {', '.join(InvoiceStatus)}.")]
 STAFF = (SignInNeeded, Forbidden)
 PRIVATE = {"Cache-Control": "private, no-store"}
+# One at a time: a long invoice takes a second of computing.
+_printer = CapacityLimiter(1)
 # More than any month has; a list without an end would be no file.
 EXPORTED = 1_000_000
 
@@ -120,7 +125,7 @@ class InvoiceController(Controller):
     @post(
         summary="Open an invoice",
         guards=[admins_only],
-        responses=problems(*STAFF, PersonUnknown, KeyReused),
+        responses=problems(*STAFF, PersonUnknown, InvoiceInOtherCurrency, KeyReused),
     )
     async def add_invoice(
         self,
@@ -151,7 +156,7 @@ class InvoiceController(Controller):
         number, _, is_file = invoice.partition(".")
         found, lines = await invoices.invoice(int(number), owner_of(request.user))
         if is_file:
-            return printed(found, lines)
+            return await printed(found, lines)
         return Response(
             InvoiceWithLines(InvoiceShown.of(found), [shown(line) for line in lines]),
             headers=PRIVATE,
@@ -201,7 +206,7 @@ class InvoiceController(Controller):
         invoice_id: FromPath[Id],
     ) -> Response[bytes]:
         """Download an invoice as PDF; members their own."""
-        return printed(*await invoices.invoice(invoice_id, owner_of(request.user)))
+        return await printed(*await invoices.invoice(invoice_id, owner_of(request.user)))
 
     @post(
         "/{invoice_id:int}/pay",
@@ -288,7 +293,7 @@ def owner_of(reader: Identity) -> int | None:
     return None if reader.may(Role.ADMIN) else reader.user_id
 
 
-def printed(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Response[Any]:
+async def printed(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Response[Any]:
     """An invoice as a PDF file."""
     paper = Paper(
         site=settings.site_name,
@@ -301,7 +306,8 @@ def printed(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Response[Any]:
         lines=[(line.description, money(line.amount, invoice.currency)) for line in lines],
     )
     headers = {"Content-Disposition": f'inline; filename="invoice-{invoice.number}.pdf"'}
-    return Response(print_invoice(paper), media_type="application/pdf", headers=headers | PRIVATE)
+    pdf = await to_thread.run_sync(print_invoice, paper, limiter=_printer)
+    return Response(pdf, media_type="application/pdf", headers=headers | PRIVATE)
 
 
 def shown(line: InvoiceLine) -> LineShown:

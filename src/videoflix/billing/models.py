@@ -4,6 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -42,7 +43,7 @@ class Invoice(Record):
     number: Mapped[str] = mapped_column(String(20), unique=True)
     currency: Mapped[str] = mapped_column(String(3))
     status: Mapped[InvoiceStatus] = mapped_column(default=InvoiceStatus.OUTSTANDING)
-    amount: Mapped[int] = mapped_column(default=0)
+    amount: Mapped[int] = mapped_column(BigInteger, default=0)
     paid_at: Mapped[datetime | None] = mapped_column(default=None)
     voided_at: Mapped[datetime | None] = mapped_column(default=None)
     reminded_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -61,7 +62,7 @@ class InvoiceLine(Record):
 
     invoice_id: Mapped[int] = mapped_column(ForeignKey(Invoice.id, ondelete="CASCADE"), index=True)
     description: Mapped[str] = mapped_column(String(255))
-    amount: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
     source: Mapped[str | None] = mapped_column(String(60), unique=True, default=None)
 
     __table_args__ = (CheckConstraint("amount >= 0", name="ck_invoice_line_amount"),)

@@ -1,10 +1,13 @@
 """An invoice on paper: a PDF of one or more pages. A leaf: no database, no HTTP."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from fpdf import FPDF
 
+FONTS = Path(__file__).parent / "fonts"
+FONT = "DejaVu"
 MARGIN = 20
 GREY = 120
 
@@ -29,31 +32,23 @@ def print_invoice(paper: Paper) -> bytes:
     pdf.set_auto_page_break(auto=True, margin=MARGIN)
     pdf.set_title(f"Invoice {paper.number}")
     pdf.set_creation_date(paper.created_at)
+    pdf.add_font(FONT, "", FONTS / "DejaVuSansCondensed.ttf")
+    pdf.add_font(FONT, "B", FONTS / "DejaVuSansCondensed-Bold.ttf")
     pdf.add_page()
-    pdf.set_font("Helvetica", "B", 20)
-    pdf.cell(0, 12, _latin(paper.site), new_x="LMARGIN", new_y="NEXT")
-    pdf.set_font("Helvetica", size=11)
+    pdf.set_font(FONT, "B", 20)
+    pdf.cell(0, 12, paper.site, new_x="LMARGIN", new_y="NEXT")
+    pdf.set_font(FONT, size=11)
     pdf.set_text_color(GREY)
     for line in (f"Invoice {paper.number}", paper.month, paper.owner, paper.status.capitalize()):
-        pdf.cell(0, 7, _latin(line), new_x="LMARGIN", new_y="NEXT")
+        pdf.cell(0, 7, line, new_x="LMARGIN", new_y="NEXT")
     pdf.ln(8)
     pdf.set_text_color(0)
     with pdf.table(col_widths=(75, 25), text_align=("LEFT", "RIGHT"), line_height=7) as table:
         for description, amount in [("Description", "Amount"), *paper.lines]:
             row = table.row()
-            row.cell(_latin(description))
-            row.cell(_latin(amount))
+            row.cell(description)
+            row.cell(amount)
     pdf.ln(4)
-    pdf.set_font("Helvetica", "B", 13)
-    pdf.cell(0, 10, _latin(f"Total  {paper.total}"), align="R")
+    pdf.set_font(FONT, "B", 13)
+    pdf.cell(0, 10, f"Total  {paper.total}", align="R")
     return bytes(pdf.output())
-
-
-def _latin(words: str) -> str:
-    """What the built-in fonts of PDF can write."""
-    return (
-        words.encode("cp1252", "replace")
-        .decode("cp1252")
-        .encode("latin-1", "replace")
-        .decode("latin-1")
-    )

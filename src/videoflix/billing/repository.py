@@ -1,16 +1,24 @@
 """All SQL of the invoices."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus, invoice_number
-from videoflix.memberships.models import Billing, Membership, Plan
+from videoflix.billing.schemas import Agreed
+from videoflix.memberships.models import Billing, Membership, MembershipTerm, Plan
+
+
+def _is_owed() -> list[ColumnElement[bool]]:
+    return [
+        Invoice.status == InvoiceStatus.OUTSTANDING,
+        Invoice.amount > 0,
+        Invoice.reminded_at.is_(None),
+    ]
 
 
 def numbered(year: int, count: int) -> str:
@@ -93,40 +101,58 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         at_year = invoice_number.update().where(invoice_number.c.year == year)
         await self.session.execute(at_year.values(last=number))
 
-    async def outstanding(self, period: date) -> list[tuple[Invoice, User]]:
+    async def outstanding(self, period: date) -> list[int]:
         """What is owed for a month and its owners were not reminded of."""
-        rows = await self.session.execute(
-            select(Invoice, User)
-            .join(User, User.id == Invoice.user_id)
-            .where(
-                Invoice.period == period,
-                Invoice.status == InvoiceStatus.OUTSTANDING,
-                Invoice.amount > 0,
-                Invoice.reminded_at.is_(None),
-            )
+        found = await self.session.scalars(
+            select(Invoice.id)
+            .where(Invoice.period == period, *_is_owed(), Invoice.user_id.is_not(None))
             .order_by(Invoice.id)
-            .with_for_update(of=Invoice)
         )
-        return [(row[0], row[1]) for row in rows]
+        return list(found)
 
-    async def paying_flat(
-        self, begin: datetime, end: datetime
-    ) -> Sequence[tuple[Membership, Plan, User]]:
-        """Members with a flat price whose membership ran in this span, in the order of people."""
-        rows = await self.session.execute(
-            select(Membership, Plan, User)
-            .join(Plan, Plan.id == Membership.plan_id)
+    async def to_remind_of(self, invoice_id: int) -> tuple[Invoice, User] | None:
+        """An invoice that is still owed, held, and whose it is."""
+        row = (
+            await self.session.execute(
+                select(Invoice, User)
+                .join(User, User.id == Invoice.user_id)
+                .where(Invoice.id == invoice_id, *_is_owed())
+                .with_for_update(of=Invoice)
+            )
+        ).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def agreed_flat(
+        self, begin: datetime, end: datetime, user_id: int | None = None
+    ) -> list[Agreed]:
+        """Flat prices that were agreed in this span with people who may sign in."""
+        until = func.least(MembershipTerm.until_at, Membership.ends_at)
+        statement = (
+            select(
+                MembershipTerm.id,
+                Membership.user_id,
+                MembershipTerm.from_at,
+                until,
+                Plan.name,
+                Plan.price,
+                Plan.currency,
+                Plan.period,
+            )
+            .join(Membership, Membership.id == MembershipTerm.membership_id)
+            .join(Plan, Plan.id == MembershipTerm.plan_id)
             .join(User, User.id == Membership.user_id)
             .where(
                 Plan.billing == Billing.FLAT,
                 Plan.price > 0,
-                Membership.starts_at < end,
-                func.coalesce(Membership.ends_at, end) > begin,
-                func.coalesce(Membership.cancelled_at, end) > begin,
+                User.is_active.is_(True),
+                MembershipTerm.from_at <= end,
+                func.coalesce(until, end) > begin,
             )
-            .order_by(User.id)
+            .order_by(Membership.user_id, MembershipTerm.id)
         )
-        return [(row[0], row[1], row[2]) for row in rows]
+        if user_id is not None:
+            statement = statement.where(Membership.user_id == user_id)
+        return [Agreed(*row) for row in await self.session.execute(statement)]
 
     async def database_time(self) -> datetime:
         """What time it is for every process."""
@@ -170,9 +196,3 @@ class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
             .returning(InvoiceLine.id)
         )
         return added is not None
-
-    async def lock_person(self, user_id: int) -> None:
-        """One charge of a person at a time: looking for the right month takes several steps."""
-        await self.session.execute(
-            text("select 1 from user_account where id = :id for no key update"), {"id": user_id}
-        )

@@ -1,18 +1,27 @@
 """Shapes of invoices."""
 
+import calendar
 from datetime import date, datetime
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from videoflix.billing import models
 from videoflix.billing.models import InvoiceStatus
+from videoflix.billing.periods import begin_within
+from videoflix.memberships.models import Period
+from videoflix.memberships.schemas import Currency
 from videoflix.platform.queue import Job
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
-Description = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\r\n]*$")]
-Month = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Description = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\r\n]*\S[^\x00\r\n]*(?!\n)$")
+]
+# Without a line's end, which `$` alone would let through.
+MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])(?!\n)$"
+Month = Annotated[str, msgspec.Meta(pattern=MONTH)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
@@ -65,11 +74,11 @@ class InvoiceWithLines(msgspec.Struct):
 
 
 class NewInvoice(msgspec.Struct, forbid_unknown_fields=True):
-    """An invoice for a member's month; there is one for each."""
+    """An invoice for a member's month; there is one for each, in the currency of their plan."""
 
     user_id: Id
     month: Month
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "EUR"
+    currency: Currency | None = None
 
 
 class InvoiceChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,6 +117,42 @@ class Watched(msgspec.Struct, frozen=True):
     title: str
     begun_at: datetime
     ended_at: datetime
+
+
+class FlatPrice(NamedTuple):
+    """A period that has begun, and what it costs."""
+
+    term_id: int
+    user_id: int
+    month: date
+    description: str
+    price: int
+    currency: str
+
+
+class Agreed(NamedTuple):
+    """A flat price a person agreed to, from when until when."""
+
+    term_id: int
+    user_id: int
+    from_at: datetime
+    until_at: datetime | None
+    plan: str
+    price: int
+    currency: str
+    period: Period
+
+    def costs_in(self, month: date, zone: ZoneInfo, now: datetime) -> bool:
+        """Whether a period begins in this month, and has begun by now."""
+        every = 12 if self.period is Period.YEAR else 1
+        begun = begin_within(month, self.from_at, every, zone)
+        if begun is None or begun > now:
+            return False
+        return self.until_at is None or begun < self.until_at
+
+    def price_of(self, month: date) -> FlatPrice:
+        words = f"{self.plan}, {calendar.month_name[month.month]} {month.year}"
+        return FlatPrice(self.term_id, self.user_id, month, words, self.price, self.currency)
 
 
 class CloseMonth(Job):

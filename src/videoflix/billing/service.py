@@ -1,24 +1,25 @@
 """Invoices: one a member and month, every stream and month charged exactly once."""
 
-import calendar
 import math
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts
+from videoflix.accounts.service import Accounts, before_closing
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
+from videoflix.billing.periods import months_before, start_of
 from videoflix.billing.repository import (
     InvoiceLineRepository,
     InvoiceRepository,
     numbered,
 )
-from videoflix.billing.schemas import LineChange, NewInvoice, NewLine, Watched, first_day
-from videoflix.memberships.models import Billing, Period
+from videoflix.billing.schemas import FlatPrice, LineChange, NewInvoice, NewLine, Watched, first_day
+from videoflix.memberships.models import Billing
+from videoflix.memberships.schemas import Currency
 from videoflix.memberships.service import Memberships, PersonUnknown
 from videoflix.platform.mail import post_mail
 from videoflix.platform.problems import Conflict, NotFound
@@ -42,6 +43,10 @@ class InvoiceClosed(Conflict):
 
 class InvoiceKept(Conflict):
     """Only the newest invoice of a year, outstanding and without charges, goes: void it instead."""
+
+
+class InvoiceInOtherCurrency(Conflict):
+    """This member's invoice of the month is in another currency."""
 
 
 class Invoices:
@@ -80,9 +85,16 @@ class Invoices:
         return found, await self.lines.of(invoice_id)
 
     async def add(self, new: NewInvoice) -> Invoice:
-        """A member's invoice of a month, the one there is if there is one. Raises PersonUnknown."""
+        """A member's invoice of a month, the one there is if there is one.
+
+        Raises PersonUnknown or InvoiceInOtherCurrency.
+        """
         user = await self._person(new.user_id)
-        return await self.invoices.open(user, first_day(new.month), new.currency)
+        currency = new.currency or await self._usual_currency(user.id)
+        invoice = await self.invoices.open(user, first_day(new.month), currency)
+        if new.currency not in (None, invoice.currency):
+            raise InvoiceInOtherCurrency
+        return invoice
 
     async def add_line(self, invoice_id: int, new: NewLine) -> InvoiceLine:
         """Raises InvoiceNotFound or InvoiceClosed."""
@@ -107,8 +119,8 @@ class Invoices:
     async def pay(self, invoice_id: int) -> Invoice:
         """Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self._open(invoice_id)
-        invoice.status = InvoiceStatus.PAID
-        invoice.paid_at = await self.invoices.database_time()
+        now = await self.invoices.database_time()
+        invoice.status, invoice.paid_at = InvoiceStatus.PAID, now
         await self.session.flush()
         return invoice
 
@@ -119,8 +131,8 @@ class Invoices:
             raise InvoiceNotFound
         if invoice.status is InvoiceStatus.VOID:
             raise InvoiceClosed
-        invoice.status = InvoiceStatus.VOID
-        invoice.voided_at = await self.invoices.database_time()
+        now = await self.invoices.database_time()
+        invoice.status, invoice.voided_at = InvoiceStatus.VOID, now
         await self.session.flush()
         return invoice
 
@@ -146,7 +158,7 @@ class Invoices:
         if watched.plan_id is None:
             return False
         plan = await self.memberships.plan(watched.plan_id)
-        hours = (watched.ended_at - watched.begun_at).total_seconds() / 3600
+        hours = max(0.0, (watched.ended_at - watched.begun_at).total_seconds() / 3600)
         amounts = {
             Billing.FLAT: 0,
             Billing.PER_STREAM: plan.price,
@@ -164,57 +176,65 @@ class Invoices:
             f"stream:{watched.lease_id}",
         )
 
-    async def close_month(self, now: datetime) -> int:
-        """Charge flat prices of the months before, and remind of what is outstanding.
-
-        Running twice changes nothing; how many lines were written.
+    async def due(self, now: datetime, user_id: int | None = None) -> list[FlatPrice]:
+        """Periods that began in the months before this one, and what they cost; with a person,
+        only theirs, and those of this month too. Charging one again changes nothing.
         """
-        written = 0
         this_month = now.astimezone(settings.time_zone).date().replace(day=1)
-        for back in range(CLOSED_AGAIN, 0, -1):
-            written += await self._close(months_before(this_month, back))
-        await self._remind(months_before(this_month, 1))
-        return written
+        months = [months_before(this_month, back) for back in range(CLOSED_AGAIN, 0, -1)]
+        if user_id is not None:
+            months.append(this_month)
+        found = []
+        for month in months:
+            end = min(start_of(months_before(month, -1), settings.time_zone), now)
+            begin = start_of(month, settings.time_zone)
+            for agreed in await self.invoices.agreed_flat(begin, end, user_id):
+                if agreed.costs_in(month, settings.time_zone, now):
+                    found.append(agreed.price_of(month))
+        return found
 
-    async def _close(self, month: date) -> int:
-        begin = start_of(month)
-        end = start_of(months_before(month, -1))
-        written = 0
-        for membership, plan, user in await self.invoices.paying_flat(begin, end):
-            begun = membership.starts_at.astimezone(settings.time_zone)
-            if plan.period is Period.YEAR and begun.month != month.month:
-                continue
-            written += await self._charge(
-                user,
-                month,
-                plan.currency,
-                f"{plan.name}, {calendar.month_name[month.month]} {month.year}",
-                plan.price,
-                f"flat:{membership.id}:{month:%Y-%m}",
-            )
-        return written
+    async def charge_flat(self, due: FlatPrice) -> bool:
+        """Charge a period, once; whether it was charged now."""
+        return await self._charge(
+            await self._person(due.user_id),
+            due.month,
+            due.currency,
+            due.description,
+            due.price,
+            f"flat:{due.term_id}:{due.month:%Y-%m}",
+        )
 
-    async def _remind(self, month: date) -> None:
-        for invoice, user in await self.invoices.outstanding(month):
-            invoice.reminded_at = await self.invoices.database_time()
-            await post_mail(
-                self.session,
-                to=user.email,
-                letter="invoice",
-                language=user.language,
-                values={
-                    "name": user.name,
-                    "url": f"{settings.site_url}/api/v1/invoices/{invoice.id}/pdf",
-                    "number": invoice.number,
-                    "amount": money(invoice.amount, invoice.currency),
-                },
-            )
+    async def owed(self, now: datetime) -> list[int]:
+        """Invoices of the month before this one whose owners are to be reminded."""
+        this_month = now.astimezone(settings.time_zone).date().replace(day=1)
+        return await self.invoices.outstanding(months_before(this_month, 1))
+
+    async def remind(self, invoice_id: int) -> bool:
+        """Mail the owner of an invoice that is outstanding, once; whether it was done now."""
+        found = await self.invoices.to_remind_of(invoice_id)
+        if found is None:
+            return False
+        invoice, user = found
+        invoice.reminded_at = await self.invoices.database_time()
+        await post_mail(
+            self.session,
+            to=user.email,
+            letter="invoice",
+            language=user.language,
+            values={
+                "name": user.name,
+                "url": f"{settings.site_url}/api/v1/invoices/{invoice.id}.pdf",
+                "number": invoice.number,
+                "amount": money(invoice.amount, invoice.currency),
+            },
+        )
+        return True
 
     async def _charge(
         self, user: User, month: date, currency: str, description: str, amount: int, source: str
     ) -> bool:
         """A line on the member's first invoice from this month on that still grows."""
-        await self.lines.lock_person(user.id)
+        await self.accounts.users.hold(user.id)
         if await self.lines.is_charged(source):
             return False
         while True:
@@ -239,6 +259,10 @@ class Invoices:
             raise LineNotFound
         return line
 
+    async def _usual_currency(self, user_id: int) -> str:
+        membership = await self.memberships.of(user_id)
+        return membership.plan.currency if membership else Currency.EUR
+
     async def _person(self, user_id: int) -> User:
         user = await self.accounts.users.get_one_or_none(id=user_id)
         if user is None:
@@ -246,26 +270,28 @@ class Invoices:
         return user
 
 
-def start_of(month: date) -> datetime:
-    """The moment a month begins in the installation's time zone."""
-    return datetime.combine(month, time(), settings.time_zone)
-
-
-def months_before(month: date, count: int) -> date:
-    """The first day of the month so many months before; a negative count goes forward."""
-    total = month.year * 12 + month.month - 1 - count
-    return date(total // 12, total % 12 + 1, 1)
-
-
 def money(amount: int, currency: str) -> str:
     """An amount in minor units as people write it."""
     return f"{amount} {currency}" if currency == "JPY" else f"{amount / 100:.2f} {currency}"
+
+
+@before_closing
+async def charge_what_began(session: AsyncSession, user_id: int) -> None:
+    """Who closes their account still owes what has begun."""
+    invoices = Invoices(session)
+    for due in await invoices.due(await invoices.invoices.database_time(), user_id):
+        await invoices.charge_flat(due)
 
 
 def as_rows(invoices: Sequence[Invoice]) -> list[list[str]]:
     """Invoices as rows of a table, with a head."""
     head = ["number", "month", "owner", "status", "currency", "amount"]
     return [head] + [
-        [i.number, f"{i.period:%Y-%m}", i.owner, i.status.value, i.currency, str(i.amount)]
+        [i.number, f"{i.period:%Y-%m}", as_cell(i.owner), i.status, i.currency, str(i.amount)]
         for i in invoices
     ]
+
+
+def as_cell(words: str) -> str:
+    """Words people chose, as a spreadsheet shows them: a formula is only text."""
+    return f"'{words}" if words.startswith(("=", "+", "-", "@", "\t", "\r")) else words

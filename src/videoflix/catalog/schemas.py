@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from videoflix.catalog import models
 from videoflix.catalog.models import Audience, VideoState
 from videoflix.platform.queue import Job
+from videoflix.platform.web import Moment, within_reason
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Description = Annotated[str, msgspec.Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
@@ -86,7 +87,10 @@ class VideoChange(msgspec.Struct, forbid_unknown_fields=True):
 class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
     """When to publish: at once if nothing is said."""
 
-    publish_at: datetime | None = None
+    publish_at: Moment | None = None
+
+    def __post_init__(self) -> None:
+        within_reason(self.publish_at)
 
 
 class BulkRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from videoflix.catalog.schemas import BigId, Video
 from videoflix.platform.queue import Job
+from videoflix.platform.web import Moment, within_reason
 
 # Far beyond any film; the film's own length limits it anyway.
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
@@ -45,9 +46,10 @@ class ProgressUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     seconds: Seconds
-    at: datetime | None = None
+    at: Moment | None = None
 
     def __post_init__(self) -> None:
+        within_reason(self.at)
         if not math.isfinite(self.seconds):
             raise ValueError("seconds is no number")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from advanced_alchemy.filters import LimitOffset
-from litestar import Controller, Request, get, patch, post
+from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK
@@ -23,6 +23,7 @@ from videoflix.memberships.service import (
     MembershipNotFound,
     Memberships,
     PersonUnknown,
+    PlanInUse,
     PlanNotFound,
     PlanTaken,
 )
@@ -70,6 +71,18 @@ class PlanController(Controller):
         """Change a plan for all its members; streams that run go on."""
         return PlanShown.of(await memberships.change_plan(plan_id, data))
 
+    @delete(
+        "/{plan_id:int}",
+        summary="Delete a plan",
+        guards=[admins_only],
+        responses=problems(*STAFF, PlanNotFound, PlanInUse),
+    )
+    async def delete_plan(
+        self, memberships: NamedDependency[Memberships], plan_id: FromPath[Id]
+    ) -> None:
+        """Delete a plan nobody ever had; without any plan, watching takes no membership."""
+        await memberships.remove_plan(plan_id)
+
 
 class MembershipController(Controller):
     path = "/memberships"
@@ -113,6 +126,17 @@ class MembershipController(Controller):
     ) -> MembershipShown:
         """Change plan, dates or the number of streams; streams that run go on."""
         return await memberships.change(membership_id, data)
+
+    @delete(
+        "/{membership_id:int}",
+        summary="Delete a membership",
+        responses=problems(*STAFF, MembershipNotFound),
+    )
+    async def delete_membership(
+        self, memberships: NamedDependency[Memberships], membership_id: FromPath[Id]
+    ) -> None:
+        """Delete a membership that was given by mistake: periods not yet charged are not."""
+        await memberships.remove(membership_id)
 
     @post(
         "/{membership_id:int}/cancel",

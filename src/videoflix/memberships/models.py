@@ -65,3 +65,20 @@ class Membership(Record):
     streams_override: Mapped[int | None] = mapped_column(SmallInteger, default=None)
 
     __table_args__ = (CheckConstraint("ends_at > starts_at", name="ck_membership_ends_at"),)
+
+
+class MembershipTerm(Record):
+    """Since when a membership has a plan, and until when: periods are counted from `from_at`.
+
+    Another plan, a cancellation or going on after a break ends a term; so what was agreed at any
+    time stays known for the invoices.
+    """
+
+    __tablename__ = "membership_term"
+
+    membership_id: Mapped[int] = mapped_column(
+        ForeignKey(Membership.id, ondelete="CASCADE"), index=True
+    )
+    plan_id: Mapped[int] = mapped_column(ForeignKey(Plan.id, ondelete="RESTRICT"), index=True)
+    from_at: Mapped[datetime]
+    until_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -7,7 +7,7 @@ from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, Subquery, and_, exists, func, or_, select
 
 from videoflix.accounts.models import User
-from videoflix.memberships.models import Membership, Plan
+from videoflix.memberships.models import Membership, MembershipTerm, Plan
 
 
 class PlanRepository(SQLAlchemyAsyncRepository[Plan]):
@@ -31,17 +31,14 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
 
     model_type = Membership
 
-    async def of(self, user_id: int, *, lock: bool = False) -> tuple[Membership, Plan] | None:
-        """A person's membership; locked, nobody else decides about their streams meanwhile."""
+    async def of(self, user_id: int) -> tuple[Membership, Plan] | None:
+        """A person's membership as it is now, whatever this session has seen before."""
         statement = (
             select(Membership, Plan)
             .join(Plan, Plan.id == Membership.plan_id)
             .where(Membership.user_id == user_id)
+            .execution_options(populate_existing=True)
         )
-        if lock:
-            statement = statement.with_for_update(of=Membership).execution_options(
-                populate_existing=True
-            )
         row = (await self.session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
 
@@ -56,11 +53,14 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
         return [(row[0], row[1]) for row in rows], await self.count()
 
     async def with_plan(self, membership_id: int) -> tuple[Membership, Plan] | None:
+        """A membership that is about to change: nobody else changes it meanwhile."""
         row = (
             await self.session.execute(
                 select(Membership, Plan)
                 .join(Plan, Plan.id == Membership.plan_id)
                 .where(Membership.id == membership_id)
+                .with_for_update(of=Membership)
+                .execution_options(populate_existing=True)
             )
         ).one_or_none()
         return None if row is None else (row[0], row[1])
@@ -69,6 +69,20 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
         """What time it is for every process."""
         now: datetime = (await self.session.scalars(select(func.now()))).one()
         return now
+
+
+class MembershipTermRepository(SQLAlchemyAsyncRepository[MembershipTerm]):
+    """Terms of memberships; the last one of each is open while it has no end."""
+
+    model_type = MembershipTerm
+
+    async def open(self, membership_id: int) -> MembershipTerm | None:
+        found: MembershipTerm | None = await self.session.scalar(
+            select(MembershipTerm).where(
+                MembershipTerm.membership_id == membership_id, MembershipTerm.until_at.is_(None)
+            )
+        )
+        return found
 
 
 def plan_of_member() -> Subquery:

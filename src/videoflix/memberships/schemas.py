@@ -9,8 +9,11 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.memberships import models
 from videoflix.memberships.models import Billing, Period
+from videoflix.platform.web import Moment, within_reason
 
-PlanName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*$")]
+PlanName = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*\S[^\x00\r\n]*(?!\n)$")
+]
 Price = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
 Streams = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 Profiles = Annotated[int, msgspec.Meta(ge=1, le=5)]
@@ -93,19 +96,25 @@ class NewMembership(msgspec.Struct, forbid_unknown_fields=True):
 
     user_id: Id
     plan_id: Id
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
     streams_override: Streams | None = None
+
+    def __post_init__(self) -> None:
+        within_reason(self.starts_at, self.ends_at)
 
 
 class MembershipChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays."""
 
     plan_id: Id | UnsetType = UNSET
-    starts_at: datetime | UnsetType = UNSET
-    ends_at: datetime | UnsetType | None = UNSET
+    starts_at: Moment | UnsetType = UNSET
+    ends_at: Moment | UnsetType | None = UNSET
     streams_override: Streams | UnsetType | None = UNSET
     cancelled: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        within_reason(self.starts_at, self.ends_at)
 
 
 class MembershipShown(msgspec.Struct):

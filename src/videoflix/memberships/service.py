@@ -1,6 +1,7 @@
 """Plans, and who has which."""
 
 from datetime import datetime
+from typing import NamedTuple, Self
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -8,9 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.service import Accounts
-from videoflix.memberships.models import Membership, Plan
+from videoflix.memberships.models import Membership, MembershipTerm, Plan
 from videoflix.memberships.repository import (
     MembershipRepository,
+    MembershipTermRepository,
     PlanRepository,
     is_member,
     plan_of_member,
@@ -42,6 +44,10 @@ class PlanNotFound(NotFound):
 
 class PlanTaken(Conflict):
     """Another plan has this name."""
+
+
+class PlanInUse(Conflict):
+    """Somebody has or had this plan: offer it no longer instead (`is_offered`)."""
 
 
 class PersonUnknown(NotFound):
@@ -87,12 +93,25 @@ REFUSALS: dict[Standing, type[MembershipNeeded]] = {
 }
 
 
+class Agreed(NamedTuple):
+    """What was agreed before a change: when it began, and since when it is over."""
+
+    starts_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, membership: Membership, now: datetime) -> Self:
+        is_over = standing_of(membership, now) is Standing.EXPIRED
+        return cls(membership.starts_at, membership.ends_at if is_over else None)
+
+
 class Memberships:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.accounts = Accounts(session)
         self.plans = PlanRepository(session=session)
         self.memberships = MembershipRepository(session=session)
+        self.terms = MembershipTermRepository(session=session)
 
     async def add_plan(self, new: NewPlan) -> Plan:
         """Raises PlanTaken."""
@@ -120,6 +139,17 @@ class Memberships:
             raise PlanTaken from error
         return plan
 
+    async def remove_plan(self, plan_id: int) -> None:
+        """Take back a plan nobody ever had. Raises PlanNotFound or PlanInUse."""
+        plan = await self.plan(plan_id)
+        try:
+            async with self.session.begin_nested():
+                await self.session.delete(plan)
+        except SQLAlchemyError as error:
+            if not (violated(error) or "").startswith("fk_"):
+                raise
+            raise PlanInUse from error
+
     async def plan(self, plan_id: int) -> Plan:
         """Raises PlanNotFound."""
         plan = await self.plans.get_one_or_none(id=plan_id)
@@ -140,14 +170,17 @@ class Memberships:
             streams_override=new.streams_override,
         )
         await self._write(membership)
+        await self._begin_term(membership, membership.starts_at)
         return await self.shown(membership, plan)
 
     async def change(self, membership_id: int, change: MembershipChange) -> MembershipShown:
         """Raises MembershipNotFound, PlanNotFound or DatesReversed."""
         membership, plan = await self._found(membership_id)
+        now = await self.memberships.database_time()
+        before = Agreed.of(membership, now)
         if change.plan_id is not msgspec.UNSET:
-            before, plan = plan, await self.plan(change.plan_id)
-            if before.currency != plan.currency:
+            former, plan = plan, await self.plan(change.plan_id)
+            if former.currency != plan.currency:
                 raise CurrencyDiffers
         fields = msgspec.structs.asdict(change)
         cancelled = fields.pop("cancelled")
@@ -155,18 +188,26 @@ class Memberships:
             if value is not msgspec.UNSET:
                 setattr(membership, name, value)
         if cancelled is not msgspec.UNSET:
-            now = await self.memberships.database_time()
-            membership.cancelled_at = now if cancelled else None
+            membership.cancelled_at = (membership.cancelled_at or now) if cancelled else None
         await self._write(membership)
+        await self._keep_terms(before, membership, now)
         return await self.shown(membership, plan)
 
     async def cancel(self, membership_id: int) -> MembershipShown:
         """No new streams from now on. Raises MembershipNotFound."""
         membership, plan = await self._found(membership_id)
-        if membership.cancelled_at is None:
-            membership.cancelled_at = await self.memberships.database_time()
+        now = await self.memberships.database_time()
+        before = Agreed.of(membership, now)
+        membership.cancelled_at = membership.cancelled_at or now
         await self._write(membership)
+        await self._keep_terms(before, membership, now)
         return await self.shown(membership, plan)
+
+    async def remove(self, membership_id: int) -> None:
+        """As if it had never been given. Raises MembershipNotFound."""
+        membership, _ = await self._found(membership_id)
+        await self.memberships.delete(membership_id)
+        await announce(self.session, f"{TOPIC}{membership.user_id}")
 
     async def page(self, page: LimitOffset) -> tuple[list[MembershipShown], int]:
         """Memberships, the newest first, and how many there are."""
@@ -181,10 +222,11 @@ class Memberships:
     async def streams_allowed(self, user_id: int) -> tuple[int, int] | None:
         """How many streams a person may have at once, and by which plan; None without a limit.
 
-        Locks the membership until the transaction ends: two streams that begin at once are
+        Locks the person until the transaction ends: two streams that begin at once are
         counted one after the other. Raises MembershipNeeded, or a more telling kind of it.
         """
-        found = await self.memberships.of(user_id, lock=True)
+        await self.accounts.users.hold(user_id)
+        found = await self.memberships.of(user_id)
         if found is None:
             if await self.plans.any():
                 raise MembershipNeeded
@@ -216,6 +258,32 @@ class Memberships:
             cancelled_at=membership.cancelled_at,
             streams=membership.streams_override or plan.streams,
             streams_override=membership.streams_override,
+        )
+
+    async def _keep_terms(self, before: Agreed, membership: Membership, now: datetime) -> None:
+        """Write down since when which plan holds, after a membership was changed."""
+        term = await self.terms.open(membership.id)
+        begin = max(now, membership.starts_at)
+        if membership.cancelled_at is not None:
+            if term is not None:
+                term.until_at = now
+        elif term is None:
+            await self._begin_term(membership, begin)
+        elif before.ended_at is not None and standing_of(membership, now) is not Standing.EXPIRED:
+            term.until_at = before.ended_at
+            await self._begin_term(membership, begin)
+        else:
+            if term.from_at == before.starts_at:
+                term.from_at = membership.starts_at
+            if term.from_at > now:
+                term.plan_id = membership.plan_id
+            elif term.plan_id != membership.plan_id:
+                term.until_at = now
+                await self._begin_term(membership, begin)
+
+    async def _begin_term(self, membership: Membership, begin: datetime) -> None:
+        await self.terms.add(
+            MembershipTerm(membership_id=membership.id, plan_id=membership.plan_id, from_at=begin)
         )
 
     async def _found(self, membership_id: int) -> tuple[Membership, Plan]:

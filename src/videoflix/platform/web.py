@@ -1,6 +1,7 @@
 """Small vocabulary shared by all controllers."""
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -21,6 +22,10 @@ Id = Annotated[int, PathParameter(ge=1, le=BIGINT_MAX)]
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items at most.")]
 Offset = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many items to skip.")]
 
+# A point in time as clients send it: with its zone. What holds one also calls `within_reason`.
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+YEARS = range(1970, 2200)
+
 Item = TypeVar("Item")
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -32,6 +37,13 @@ class Page(msgspec.Struct, Generic[Item]):
     total: int
     limit: int
     offset: int
+
+
+def within_reason(*moments: object) -> None:
+    """Raises ValueError for a time that no calendar here needs, and some databases cannot hold."""
+    for moment in moments:
+        if isinstance(moment, datetime) and moment.year not in YEARS:
+            raise ValueError(f"expected a year from {YEARS[0]} to {YEARS[-1]}")
 
 
 def one_of(kind: type[Choice], name: str, value: str | None) -> Choice | None:

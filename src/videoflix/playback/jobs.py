@@ -2,7 +2,8 @@
 
 import logging
 
-from videoflix.platform.queue import completing, every, handles
+from videoflix.platform.db import transaction
+from videoflix.platform.queue import completing, each_apart, every, handles
 from videoflix.playback.schemas import CloseSilent
 from videoflix.playback.service.streams import Streams
 
@@ -13,6 +14,13 @@ every("*/5 * * * *", CloseSilent())
 
 @handles(CloseSilent)
 async def close_silent(job: CloseSilent) -> None:
-    async with completing() as session:
-        closed = await Streams(session).close_silent()
-    logger.info("%d streams had fallen silent", closed)
+    closed = await close_all_silent()
+    async with completing():
+        logger.info("%d streams had fallen silent", closed)
+
+
+async def close_all_silent() -> int:
+    """Write down and charge what fell silent; one that fails holds up none of the others."""
+    async with transaction() as session:
+        silent = await Streams(session).leases.silent()
+    return await each_apart(silent, lambda session, one: Streams(session).close_silent(*one))

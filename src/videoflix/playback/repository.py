@@ -50,23 +50,39 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         )
         return list(found)
 
-    async def end(self, lease_id: int, user_id: int) -> Watched | None:
+    async def end(
+        self, lease_id: int, user_id: int, *, only_silent: bool = False
+    ) -> Watched | None:
         """None when the person has no such lease that has not ended."""
         ended = update(StreamLease).where(
             StreamLease.id == lease_id,
             StreamLease.user_id == user_id,
             StreamLease.ended_at.is_(None),
         )
+        if only_silent:
+            ended = ended.where(~is_live())
         row = (
             await self.session.execute(ended.values(ended_at=_end()).returning(*_watched()))
         ).one_or_none()
         return None if row is None else Watched(*row)
 
-    async def close_silent(self) -> list[Watched]:
-        """Write down the end of leases that fell silent."""
-        silent = update(StreamLease).where(StreamLease.ended_at.is_(None), ~is_live())
-        rows = await self.session.execute(silent.values(ended_at=_end()).returning(*_watched()))
-        return [Watched(*row) for row in rows]
+    async def silent(self) -> list[tuple[int, int]]:
+        """Whose leases fell silent without having ended, and which."""
+        rows = await self.session.execute(
+            select(StreamLease.user_id, StreamLease.id)
+            .where(StreamLease.ended_at.is_(None), ~is_live())
+            .order_by(StreamLease.id)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    async def unended(self, user_id: int) -> list[int]:
+        """A person's leases that have not ended, silent ones too."""
+        found = await self.session.scalars(
+            select(StreamLease.id).where(
+                StreamLease.user_id == user_id, StreamLease.ended_at.is_(None)
+            )
+        )
+        return list(found)
 
     async def ended_since(self, span: timedelta) -> list[int]:
         """Streams that ended lately: their links may not have expired yet."""

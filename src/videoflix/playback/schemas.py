@@ -28,7 +28,14 @@ class NewStream(msgspec.Struct, forbid_unknown_fields=True):
     """Which film, on which device (“Living room”)."""
 
     video_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-    device: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*$")] = ""
+    device: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")] = ""
+
+
+class StreamWanted(msgspec.Struct):
+    """A request for a stream, as an Idempotency-Key remembers it: of one profile (X-Profile)."""
+
+    profile: str
+    stream: NewStream
 
 
 class StreamShown(msgspec.Struct):

@@ -97,7 +97,7 @@ class Registration:
         await self.sessions.end_all(user.id)
         await self._write(user, "account-closed")
         await self.audit.record(EventKind.CLOSED, user.id, by=user.id)
-        await self.accounts.users.delete(user.id)
+        await self.accounts.close(user.id)
 
     async def confirm_email(self, token: str) -> None:
         """The new address is proven and takes the old one's place. Raises LinkSpent."""

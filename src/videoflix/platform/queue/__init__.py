@@ -17,6 +17,7 @@ and a handler may end it inside the transaction that shows its result:
         ...
 """
 
+from videoflix.platform.queue.apart import each_apart
 from videoflix.platform.queue.app import queue
 from videoflix.platform.queue.attempts import AttemptLost, completing
 from videoflix.platform.queue.clock import every
@@ -30,6 +31,7 @@ __all__ = [
     "Job",
     "JobCancelled",
     "completing",
+    "each_apart",
     "enqueue",
     "enqueue_many",
     "every",

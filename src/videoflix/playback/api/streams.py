@@ -18,6 +18,7 @@ from videoflix.playback.schemas import (
     StreamOfAnyone,
     StreamShown,
     StreamStarted,
+    StreamWanted,
 )
 from videoflix.playback.service.play import FilmFailed, NotPlayableYet, Playback
 from videoflix.playback.service.streams import (
@@ -25,6 +26,7 @@ from videoflix.playback.service.streams import (
     StreamEnded,
     Streams,
     StreamUnknown,
+    expiry_of,
     owner_by,
 )
 from videoflix.profiles.service import WATCHING, viewing_of
@@ -69,11 +71,12 @@ class StreamController(Controller):
             return StreamStarted(
                 id=lease.id,
                 heartbeat_seconds=settings.stream_lease_seconds // BEATS_PER_LEASE,
-                expires_at=await streams.expiry_of(lease),
+                expires_at=expiry_of(lease),
                 playback=await playback.open(viewing, sign_in, data.video_id, lease.id),
             )
 
-        return await once(streams.session, viewing.user_id, key, data, start)
+        wanted = StreamWanted(request.user.profile, data)
+        return await once(streams.session, viewing.user_id, key, wanted, start)
 
     @get(summary="List your streams", guards=[signed_in], responses=problems(SignInNeeded))
     async def list_streams(

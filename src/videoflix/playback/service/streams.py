@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.accounts.service import before_closing
 from videoflix.billing.service import Invoices
 from videoflix.catalog.service import Catalog
 from videoflix.memberships.service import (
@@ -123,6 +124,7 @@ class Streams:
 
     async def stop(self, user_id: int, lease_id: int) -> None:
         """End a stream; its links stop working everywhere. Raises StreamUnknown."""
+        await self.memberships.accounts.users.hold(user_id)
         watched = await self.leases.end(lease_id, user_id)
         if watched is None:
             if await self.leases.exists(id=lease_id, user_id=user_id):
@@ -131,12 +133,19 @@ class Streams:
         await self.invoices.charge_stream(watched)
         await ended_streams.announce(self.session, lease_id)
 
-    async def close_silent(self) -> int:
-        """Write down and charge what fell silent; how many."""
-        closed = await self.leases.close_silent()
-        for watched in sorted(closed, key=lambda one: (one.user_id, one.lease_id)):
-            await self.invoices.charge_stream(watched)
-        return len(closed)
+    async def close_silent(self, user_id: int, lease_id: int) -> bool:
+        """Write down and charge a stream that fell silent; False when it is not silent."""
+        await self.memberships.accounts.users.hold(user_id)
+        watched = await self.leases.end(lease_id, user_id, only_silent=True)
+        if watched is None:
+            return False
+        await self.invoices.charge_stream(watched)
+        return True
+
+    async def stop_all(self, user_id: int) -> None:
+        """End and charge everything a person watches."""
+        for running in await self.leases.unended(user_id):
+            await self.stop(user_id, running)
 
     async def mine(self, user_id: int) -> list[StreamShown]:
         """A person's running streams."""
@@ -168,10 +177,6 @@ class Streams:
         membership = await self.memberships.of(viewing.user_id)
         return OwnMembership(membership, limit, len(await self.leases.live(viewing.user_id)))
 
-    async def expiry_of(self, lease: StreamLease) -> datetime:
-        """When a lease is over unless it is heard of."""
-        return lease.seen_at + settings.stream_lease_lifetime
-
     async def _refuse_beyond(self, limit: int, user_id: int) -> None:
         running = await self.leases.live(user_id)
         if len(running) >= limit:
@@ -192,6 +197,7 @@ class Streams:
     async def _open(
         self, viewing: Viewing, sign_in_id: int, video_id: int, device: str, plan_id: int | None
     ) -> StreamLease:
+        now = await self.catalog.videos.database_time()
         return await self.leases.add(
             StreamLease(
                 user_id=viewing.user_id,
@@ -199,7 +205,8 @@ class Streams:
                 sign_in_id=sign_in_id,
                 plan_id=plan_id,
                 device=device[:100],
-                seen_at=await self.catalog.videos.database_time(),
+                created_at=now,  # by the clock that also says when it ends
+                seen_at=now,
             )
         )
 
@@ -245,6 +252,17 @@ async def recently_ended_streams() -> list[int]:
     async with transaction() as session:
         leases = StreamLeaseRepository(session=session)
         return await leases.ended_since(settings.play_token_lifetime)
+
+
+@before_closing
+async def stop_everything(session: AsyncSession, user_id: int) -> None:
+    """Who closes their account still pays for what they watched."""
+    await Streams(session).stop_all(user_id)
+
+
+def expiry_of(lease: StreamLease) -> datetime:
+    """When a lease is over unless it is heard of."""
+    return lease.seen_at + settings.stream_lease_lifetime
 
 
 def stop_token(lease: StreamLease) -> str:

@@ -1,0 +1,37 @@
+"""Work on many things that have nothing to do with each other."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.platform.db import transaction
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+
+class SomeFailed(Exception):
+    """Some of the things could not be worked on; the log says which and why."""
+
+
+async def each_apart(
+    items: Iterable[Item], work: Callable[[AsyncSession, Item], Awaitable[bool]]
+) -> int:
+    """Work on each thing in a transaction of its own; for how many `work` said True.
+
+    One that fails holds up none of the others. Raises SomeFailed at the end if there was any.
+    """
+    done = failed = 0
+    for item in items:
+        try:
+            async with transaction() as session:
+                done += await work(session, item)
+        except Exception:
+            logger.exception("could not work on %s", item)
+            failed += 1
+    if failed:
+        raise SomeFailed(f"{failed} failed, {done} are done")
+    return done

@@ -15,16 +15,16 @@ from videoflix.platform.web import Moment, within_reason
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Description = Annotated[str, msgspec.Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
-Line = Annotated[str, msgspec.Meta(max_length=150, pattern=r"^[^\x00\r\n]*$")]
-Genre = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[^\x00\r\n]*$")]
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*$")]
+Line = Annotated[str, msgspec.Meta(max_length=150, pattern=r"^[^\x00\r\n]*(?!\n)$")]
+Genre = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[^\x00\r\n]*(?!\n)$")]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 Tags = Annotated[list[Tag], msgspec.Meta(max_length=30)]
 LanguageCode = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", max_length=5)]
 Year = Annotated[int, msgspec.Meta(ge=1870, le=2200)]
 AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
 BigId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 CategoryTitle = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*$")
+    str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")
 ]
 CategorySlug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]*$", max_length=100)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]

@@ -21,6 +21,7 @@ from videoflix.catalog.api.categories import CategoryController, CategoryVideoCo
 from videoflix.catalog.api.desk import DeskController, SubtitleController
 from videoflix.catalog.api.videos import VideoController
 from videoflix.cli import OperatorCommands
+from videoflix.compat.registry import dialect_routes
 from videoflix.directory.api import UserController
 from videoflix.library.api.access import counting_views
 from videoflix.library.api.history import HistoryController, ProgressController
@@ -123,6 +124,7 @@ def create_app() -> Litestar:
         route_handlers=[
             Router("/api/v1", route_handlers=CONTROLLERS),
             HealthController,
+            *dialect_routes(settings.dialect_names),
             *page_handlers,
         ],
         dependencies={"session": Provide(provide_session)},

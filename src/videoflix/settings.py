@@ -70,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # Front ends on other hosts that may call the API from browsers, cookies included, with commas
     # between: https://films.example.
     cors_origins: str = ""
+    # Which older backends' front ends are served besides our own, with commas between; none for
+    # none of them.
+    dialects: str = "academy,netiflex,authemail,streaming"
     # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
     trusted_proxies: str = ""
     # How long an access token is good, in seconds; then the refresh token gets the next one.
@@ -153,6 +156,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def origins(self) -> list[str]:
         """The origins of CORS_ORIGINS, as browsers send them."""
         return [part.strip().rstrip("/") for part in self.cors_origins.split(",") if part.strip()]
+
+    @property
+    def dialect_names(self) -> list[str]:
+        """The names in DIALECTS."""
+        names = [part.strip() for part in self.dialects.split(",")]
+        return [name for name in names if name not in {"", "none"}]
 
     @property
     def mail_domain(self) -> str:

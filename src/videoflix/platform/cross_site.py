@@ -17,6 +17,9 @@ from videoflix.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 CSRF_COOKIE = "csrftoken"
+# Routes that older clients call have this in their `opt`: forms are welcome there, and a cookie
+# without the token is enough unless a browser says that another site's page asks.
+OLDER_CLIENT = "older_client"
 
 
 class CrossSiteRequest(Forbidden):
@@ -28,8 +31,21 @@ def refuse_cross_site(connection: ASGIConnection[Any, Any, Any, Any], sign_in_id
     sent = connection.headers.get("x-csrftoken", "")
     if sent and hmac.compare_digest(sent.encode(), csrf_token(sign_in_id).encode()):
         return
-    if not _began_with_us(connection):
+    if connection.route_handler.opt.get(OLDER_CLIENT):
+        refuse_foreign_page(connection)
+    elif not _began_with_us(connection):
         raise CrossSiteRequest("Send the X-CSRFToken or Origin header, or use a bearer token.")
+
+
+def refuse_foreign_page(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Raises CrossSiteRequest when a browser says that the request began on another site.
+
+    Browsers always say where a change begins, so who says nothing is none, and has no cookie but
+    its own.
+    """
+    is_browser = {"origin", "sec-fetch-site"} & set(connection.headers.keys())
+    if is_browser and not _began_with_us(connection):
+        raise CrossSiteRequest("Name this site in CORS_ORIGINS to let it do that.")
 
 
 def _began_with_us(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:

@@ -14,6 +14,7 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.platform.cross_site import OLDER_CLIENT, refuse_foreign_page
 from videoflix.platform.problems import InvalidInput, UnsupportedMediaType
 
 BIGINT_MAX = 2**63 - 1
@@ -78,14 +79,18 @@ class JsonBodiesOnly(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
     accepted = ("application/json", "multipart/form-data")
+    forms = ("application/x-www-form-urlencoded", "multipart/form-data")
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["method"] == "GET":
             await next_app(scope, receive, send)
             return
-        headers = ASGIConnection[Any, Any, Any, Any](scope).headers
+        connection = ASGIConnection[Any, Any, Any, Any](scope)
+        headers = connection.headers
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if has_body and kind not in self.accepted:
+        if kind in self.forms and scope["route_handler"].opt.get(OLDER_CLIENT):
+            refuse_foreign_page(connection)
+        elif has_body and kind not in self.accepted:
             raise UnsupportedMediaType("Send a JSON body as application/json.")
         await next_app(scope, receive, send)

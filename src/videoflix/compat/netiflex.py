@@ -1,0 +1,5 @@
+"""The dialect `netiflex`: Opaque tokens at the root paths, guests, `/api/videos/` with genres."""
+
+from videoflix.compat.dialect import Dialect
+
+NETIFLEX = Dialect("netiflex", ())

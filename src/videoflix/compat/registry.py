@@ -1,0 +1,55 @@
+"""Which dialects there are, and the routes of those that are switched on."""
+
+import sys
+from collections.abc import Sequence
+
+from litestar import HttpMethod, Router, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ControllerRouterHandler
+
+from videoflix.compat.academy import ACADEMY
+from videoflix.compat.authemail import AUTHEMAIL
+from videoflix.compat.dialect import Dialect
+from videoflix.compat.drf import ALLOWED, error_shapes, refuse_method
+from videoflix.compat.netiflex import NETIFLEX
+from videoflix.compat.streaming import STREAMING
+from videoflix.platform.cross_site import OLDER_CLIENT
+
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (ACADEMY, NETIFLEX, AUTHEMAIL, STREAMING)
+}
+METHODS = (HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE)
+
+
+def dialect_routes(names: Sequence[str]) -> list[Router]:
+    """The routes of these dialects. Raises SystemExit for a name that is none."""
+    for name in names:
+        if name not in DIALECTS:
+            sys.exit(f"DIALECTS is wrong: there is no “{name}”, only {', '.join(DIALECTS)}.")
+    routes = [found for name in names for found in DIALECTS[name].routes]
+    if not routes:
+        return []
+    once = list(dict.fromkeys(routes))
+    return [_router([*once, *_refusals(_router(once))])]
+
+
+def _router(routes: Sequence[ControllerRouterHandler]) -> Router:
+    """Undocumented: OpenAPI describes the canonical operations, docs/dialects.md the others."""
+    return Router(
+        "/",
+        route_handlers=routes,
+        include_in_schema=False,
+        exception_handlers=error_shapes,
+        opt={OLDER_CLIENT: True},
+    )
+
+
+def _refusals(router: Router) -> list[HTTPRouteHandler]:
+    """Older clients read why a method is refused, and Litestar's own answer looks different."""
+    return [
+        route(
+            path=served.path, http_method=others, opt={ALLOWED: ", ".join(sorted(served.methods))}
+        )(refuse_method)
+        for served in router.routes
+        if (others := [method for method in METHODS if method not in served.methods])
+    ]

@@ -21,8 +21,8 @@ Email = Annotated[accounts.Email, msgspec.Meta(extra={WRONG: "Enter a valid emai
 TEXTS = (
     (r"Expected `str` of length >= (\d+)", "Ensure this field has at least {} characters."),
     (r"Expected `str` of length <= (\d+)", "Ensure this field has no more than {} characters."),
-    (r"Expected `int` >= (-?\d+)", "Ensure this value is greater than or equal to {}."),
-    (r"Expected `int` <= (-?\d+)", "Ensure this value is less than or equal to {}."),
+    (r"Expected `(?:int|float)` >= (-?\d+)", "Ensure this value is greater than or equal to {}."),
+    (r"Expected `(?:int|float)` <= (-?\d+)", "Ensure this value is less than or equal to {}."),
     (r"Expected `str` matching", "Enter a valid value."),
     (r"Invalid enum value|Expected `(?:Literal|enum)", '"{value}" is not a valid choice.'),
     (r"Expected `uuid|Invalid UUID", "Must be a valid UUID."),

@@ -109,6 +109,18 @@ class Library:
             return Progress(video_id, 0.0, video.duration, finished=False, updated_at=None)
         return _progress(states[0], video.duration)
 
+    async def positions(self, limit: int, offset: int) -> list[WatchState]:
+        """Where the profile stopped in the films it watched, the latest first."""
+        states = await self.states.of(self.profile_id, unfinished=False, limit=limit, offset=offset)
+        seen = await self.catalog.some(self.viewing, [state.video_id for state in states])
+        return [state for state in states if state.video_id in seen]
+
+    async def position(self, video_id: int) -> WatchState | None:
+        """Where the profile stopped in a film. Raises VideoNotFound."""
+        await self.catalog.video(self.viewing, video_id)
+        states = await self.states.some(self.profile_id, [video_id])
+        return states[0] if states else None
+
     async def history(self, limit: int, offset: int, *, unfinished: bool) -> list[HistoryItem]:
         """What the profile watched, the latest first; or only what it did not finish."""
         states = await self.states.of(

@@ -78,7 +78,7 @@ class UploadController(Controller):
         if request.headers.get("content-type", "").startswith("application/json"):
             video = await _enter_draft(await request.body(), request.user.user_id)
         else:
-            video = await _enter(await _receive(request), request.user.user_id)
+            video = await _enter(await receive(request), request.user.user_id)
         headers = {"Location": f"/api/v1/videos/{video.id}"}
         return Response(video, status_code=HTTP_201_CREATED, headers=headers)
 
@@ -104,8 +104,8 @@ class UploadController(Controller):
 
         What people remember belongs to the film and stays.
         """
-        form = await _receive(request)
-        async with _kept(form) as file, transaction() as session:
+        form = await receive(request)
+        async with kept(form) as file, transaction() as session:
             await Media(session).replace(video_id, file)
 
     @delete(
@@ -131,7 +131,7 @@ class UploadController(Controller):
             await desk.delete(video_id)
 
 
-async def _receive(request: Request[Any, Any, Any]) -> Form:
+async def receive(request: Request[Any, Any, Any], file_field: str = "file") -> Form:
     """Store what comes, unless it is announced to be too large or the storage is full."""
     storage = media_storage()
     announced = int(request.headers.get("content-length") or 0)
@@ -143,11 +143,12 @@ async def _receive(request: Request[Any, Any, Any]) -> Form:
         request.headers.get("content-type", ""),
         storage,
         settings.upload_max_bytes,
+        file_field,
     )
 
 
 @asynccontextmanager
-async def _kept(form: Form) -> AsyncGenerator[StoredFile]:
+async def kept(form: Form) -> AsyncGenerator[StoredFile]:
     """The stored file, which goes away again if the block fails. Raises FileMissing, FileEmpty."""
     if form.file is None:
         raise FileMissing
@@ -162,7 +163,7 @@ async def _kept(form: Form) -> AsyncGenerator[StoredFile]:
 
 async def _enter(form: Form, uploaded_by: int) -> Video:
     """Enter the stored file; its own transaction, so that a failed one leaves no file behind."""
-    async with _kept(form) as file:
+    async with kept(form) as file:
         draft = _draft(form.fields)
         async with transaction() as session:
             video = await Media(session).accept(draft, file, uploaded_by)

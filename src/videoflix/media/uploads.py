@@ -51,9 +51,13 @@ class Form(msgspec.Struct):
 
 
 async def receive_form(
-    body: AsyncIterator[bytes], content_type: str, storage: Storage, limit: int
+    body: AsyncIterator[bytes],
+    content_type: str,
+    storage: Storage,
+    limit: int,
+    file_field: str = "file",
 ) -> Form:
-    """Store the field `file` and collect the text fields, in whatever order they come.
+    """Store the field named `file_field` and collect the text fields, in whatever order they come.
 
     `limit` is the file's largest size in bytes. Raises UploadBroken, UploadTooLarge,
     UnsupportedMediaType, StorageFull; nothing stays in the storage then.
@@ -67,7 +71,7 @@ async def receive_form(
         async for event in events:
             if not isinstance(event, MultipartSegment):
                 continue
-            if event.name == "file" and event.filename is not None and form.file is None:
+            if event.name == file_field and event.filename is not None and form.file is None:
                 form.file = await _store(events, event.filename, storage, limit)
             else:
                 form.fields[event.name] = await _text(events)

@@ -48,7 +48,7 @@ class RegistrationController(Controller):
         data: JSONBody[NewAccount],
     ) -> Accepted:
         """Ask for an account; a mail says how it goes on."""
-        await _limit_mail(request, data.email)
+        await limit_mail(request, data.email)
         await registration.register(data)
         return Accepted("Read your mail: it says how it goes on.")
 
@@ -77,7 +77,7 @@ class RegistrationController(Controller):
         data: JSONBody[Address],
     ) -> Accepted:
         """Mail the link again; the one before stops working."""
-        await _limit_mail(request, data.email)
+        await limit_mail(request, data.email)
         await registration.resend(data.email)
         return Accepted("If this address waits for its confirmation, a new link is on its way.")
 
@@ -94,7 +94,7 @@ class RegistrationController(Controller):
         data: JSONBody[Address],
     ) -> Accepted:
         """Mail a link to choose a new password."""
-        await _limit_mail(request, data.email)
+        await limit_mail(request, data.email)
         await registration.forgot(data.email)
         return Accepted("If somebody has this address, a link is on its way.")
 
@@ -176,7 +176,7 @@ class FarewellController(Controller):
         await registration.close_account(request.user.user_id, data.password)
 
 
-async def _limit_mail(request: Request[Any, Any, Any], email: str) -> None:
+async def limit_mail(request: Request[Any, Any, Any], email: str) -> None:
     """The same for known and unknown addresses. Raises TooManyTries."""
     await ASKING.spend(client_address(request))
     await MAILBOX.spend(normalized(email).lower())

@@ -21,7 +21,7 @@ class Proof(StrEnum):
 class MailToken(Record):
     """A token that was mailed, as its SHA-256; it works once, for one purpose, until it expires.
 
-    `email` is the address it proves.
+    `email` is the address it proves; `spent_at` says when it was used.
     """
 
     __tablename__ = "mail_token"
@@ -31,3 +31,4 @@ class MailToken(Record):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str] = mapped_column(String(254))
     expires_at: Mapped[datetime]
+    spent_at: Mapped[datetime | None] = mapped_column(default=None)

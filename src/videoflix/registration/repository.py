@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from videoflix.registration.models import MailToken, Proof
 
 
 class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
-    """Mailed tokens that were not used yet."""
+    """Mailed tokens, until they expire."""
 
     model_type = MailToken
 
@@ -34,16 +34,25 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         """Use a token up: its person and the address it proves, or None if it is no good."""
         row = (
             await self.session.execute(
-                delete(MailToken)
+                update(MailToken)
                 .where(
                     MailToken.proof == proof,
                     MailToken.token_hash == token_hash,
                     MailToken.expires_at > func.now(),
+                    MailToken.spent_at.is_(None),
                 )
+                .values(spent_at=func.now())
                 .returning(MailToken.user_id, MailToken.email)
             )
         ).one_or_none()
         return None if row is None else (row[0], row[1])
+
+    async def was_spent(self, proof: Proof, token_hash: str) -> bool:
+        return await self.exists(
+            MailToken.proof == proof,
+            MailToken.token_hash == token_hash,
+            MailToken.spent_at.is_not(None),
+        )
 
     async def forget_expired(self) -> int:
         """Delete what no longer works; how many there were."""

@@ -38,10 +38,10 @@ class Registration:
         self.audit = Audit(session)
         self.tokens = MailTokenRepository(session=session)
 
-    async def register(self, new: NewAccount) -> None:
-        """Enter a person who has yet to confirm the address.
+    async def register(self, new: NewAccount) -> User | None:
+        """Enter a person who has yet to confirm the address; None when the address is known.
 
-        Takes the same steps whether or not the address is known; what differs is the mail.
+        Takes the same steps whether or not it is; what differs is the mail.
         """
         user = await self.accounts.enter(
             email=new.email,
@@ -53,27 +53,34 @@ class Registration:
         )
         await self.audit.record(EventKind.REGISTERED, user.id if user else None)
         await enqueue(self.session, WriteToRegistrant(email=new.email))
+        return user
 
     async def resend(self, email: str) -> None:
         """Mail the confirmation again, to whoever needs it."""
         await enqueue(self.session, WriteToRegistrant(email=email))
 
-    async def activate(self, token: str) -> None:
+    async def activate(self, token: str) -> User:
         """The address is confirmed: its person may sign in. Raises LinkSpent."""
         user, _ = await self._spend(Proof.ACTIVATE, token)
         await self.accounts.confirm(user)
         await self.audit.record(EventKind.CONFIRMED, user.id)
+        return user
+
+    async def has_activated(self, token: str) -> bool:
+        """Whether this link confirmed its address before: people open links twice."""
+        return await self.tokens.was_spent(Proof.ACTIVATE, _hash(token))
 
     async def forgot(self, email: str) -> None:
         """Mail a link to choose a new password, if anybody has this address."""
         await enqueue(self.session, WriteReset(email=email))
 
-    async def reset(self, token: str, password: str) -> None:
+    async def reset(self, token: str, password: str) -> User:
         """Choose a new password; every sign-in of before ends. Raises LinkSpent."""
         user, _ = await self._spend(Proof.RESET_PASSWORD, token)
         await self.accounts.confirm(user)  # whoever reads the mail has the address
         await self._set_password(user, password)
         await self.audit.record(EventKind.PASSWORD_RESET, user.id)
+        return user
 
     async def change_password(self, user_id: int, current: str, password: str) -> None:
         """Choose a new password; every sign-in ends. Raises PasswordWrong."""

@@ -149,14 +149,16 @@ class Sessions:
         if not await self._end(user_id, only=sign_in_id):
             raise SignInNotFound
 
-    async def end_family(self, token: str) -> None:
-        """End the sign-in a refresh token belongs to, if it is still open."""
+    async def end_family(self, token: str) -> bool:
+        """End the sign-in a refresh token belongs to; False when it is over, or there is none."""
         try:
             family = await self.tokens.family_of(_jti_of(token))
         except RefreshRefused:
-            return
-        if family and await self._end(family[1].id, only=family[0].id):
-            await self.audit.record(EventKind.SIGNED_OUT, family[1].id, by=family[1].id)
+            return False
+        if family is None or not await self._end(family[1].id, only=family[0].id):
+            return False
+        await self.audit.record(EventKind.SIGNED_OUT, family[1].id, by=family[1].id)
+        return True
 
     async def sign_out(self, user_id: int, sign_in_id: int) -> None:
         """End the sign-in that asks for it. Raises SignInNotFound."""

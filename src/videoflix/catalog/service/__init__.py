@@ -1,5 +1,6 @@
 """What may happen to the catalogue."""
 
+from videoflix.catalog.repository.listing import Filters
 from videoflix.catalog.service.catalog import (
     Catalog,
     VideoNotFound,
@@ -18,6 +19,7 @@ __all__ = [
     "CategoryInUse",
     "CategoryNotFound",
     "CategoryTaken",
+    "Filters",
     "Shelves",
     "VideoNotFound",
     "announce_catalogue",

@@ -131,12 +131,7 @@ class PlaybackController(Controller):
         if not token:  # a play token was made for a film its holder may see
             async with transaction() as session:
                 await Catalog(session).video(viewing, video_id)
-        found = await _find(viewing, video_id, asset_id, rendition, file_name)
-        try:
-            data = await media_storage().read(found.key, found.offset, found.length)
-        except FileNotFoundError as error:
-            raise StreamNotFound from error
-        return Response(data, media_type="video/mp4", headers=FOR_EVER)
+        return await segment(viewing, video_id, asset_id, rendition, file_name)
 
     @get(
         "/poster.jpg",
@@ -169,6 +164,18 @@ async def _viewing(request: Request[Any, Any, Any], video_id: int, token: str) -
     if request.user is None:
         raise SignInNeeded
     return await viewing_of(request.user)
+
+
+async def segment(
+    viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
+) -> Response[bytes]:
+    """The bytes of a segment of a film that may be seen. Raises StreamNotFound."""
+    found = await _find(viewing, video_id, asset_id, rendition, file_name)
+    try:
+        data = await media_storage().read(found.key, found.offset, found.length)
+    except FileNotFoundError as error:
+        raise StreamNotFound from error
+    return Response(data, media_type="video/mp4", headers=FOR_EVER)
 
 
 def _query(token: str) -> str:

@@ -1,5 +1,6 @@
 """What may be played, by whom, and from which bytes."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -82,26 +83,45 @@ class Playback:
         timeline = await self._visible_timeline(viewing, video_id)
         audio = timeline.track("audio")
         sound = f"assets/{timeline.asset_id}/audio/index.m3u8" if audio else None
-        variants = [
-            _variant(timeline, track, audio)
-            for track in timeline.tracks
-            if track.kind is TrackKind.VIDEO and track.pieces and allows(viewing, timeline, track)
-        ]
-        if not variants or (audio and not audio.pieces):
-            raise NotPlayableYet
+        variants = [_variant(timeline, track, audio) for track in rungs_of(viewing, timeline)]
         return multivariant_playlist(variants, audio_uri=sound, query=query)
 
-    async def playlist(
-        self, viewing: Viewing, video_id: int, asset_id: int, rendition: str, query: str
+    async def one_rung(
+        self, viewing: Viewing, video_id: int, lines: int, address: Callable[[int, str], str]
     ) -> str:
-        """The media playlist of one rendition."""
+        """A multivariant playlist of the largest rung of at most so many lines, with its sound.
+
+        `address` makes a rendition's address of an asset's id and its name. Where all rungs are
+        larger, it is the smallest one. Raises NotPlayableYet.
+        """
+        timeline = await self._visible_timeline(viewing, video_id)
+        audio = timeline.track("audio")
+        rungs = sorted(rungs_of(viewing, timeline), key=size_of)
+        fitting = [rung for rung in rungs if size_of(rung) <= lines]
+        rung = (fitting or rungs[:1])[-1]
+        variant = _variant(timeline, rung, audio)
+        return multivariant_playlist(
+            [msgspec.structs.replace(variant, uri=address(timeline.asset_id, rung.name))],
+            audio_uri=address(timeline.asset_id, audio.name) if audio else None,
+        )
+
+    async def playlist(
+        self,
+        viewing: Viewing,
+        video_id: int,
+        asset_id: int,
+        rendition: str,
+        query: str = "",
+        prefix: str = "",
+    ) -> str:
+        """The media playlist of one rendition; `prefix` begins the name of all it lists."""
         timeline = await self._visible_timeline(viewing, video_id)
         track = timeline.track(rendition)
         if timeline.asset_id != asset_id or track is None:
             raise StreamNotFound
         if not allows(viewing, timeline, track):
             raise StreamNotFound("Your plan has no picture of this size.")
-        segments = segments_of(track)
+        segments = segments_of(track, prefix)
         # Sound is cut at its own frames, so its longest segment may outlast the picture's.
         longest = max([float(found.duration) for found in segments], default=0.0)
         target = max(timeline.segment_seconds, longest)
@@ -157,16 +177,16 @@ def ticket_of(token: str, video_id: int) -> Ticket:
         raise SignInNeeded("This link is no longer valid; open the film again.") from error
 
 
-def segments_of(track: Track) -> list[MediaSegment]:
+def segments_of(track: Track, prefix: str = "") -> list[MediaSegment]:
     """A track's segments as its playlist lists them, numbered from 0."""
     found: list[MediaSegment] = []
     map_uri, init_sha256 = "", ""
     for piece in track.pieces:
         if piece.init_sha256 != init_sha256:
-            map_uri, init_sha256 = f"init-{piece.chunk_index}.mp4", piece.init_sha256
+            map_uri, init_sha256 = f"{prefix}init-{piece.chunk_index}.mp4", piece.init_sha256
         found += [
             MediaSegment(
-                uri=f"{number:05}.m4s",
+                uri=f"{prefix}{number:05}.m4s",
                 map_uri=map_uri,
                 duration=Fraction(ticks, piece.timescale),
                 length=length,
@@ -201,11 +221,26 @@ def allows(viewing: Viewing, timeline: Timeline, track: Track) -> bool:
     """
     if viewing.max_height is None or track.kind is not TrackKind.VIDEO:
         return True
-    smallest = min(
-        min(rung.width, rung.height) for rung in timeline.tracks if rung.kind is TrackKind.VIDEO
-    )
-    size = min(track.width, track.height)
-    return size <= viewing.max_height or size == smallest
+    smallest = min(size_of(rung) for rung in timeline.tracks if rung.kind is TrackKind.VIDEO)
+    return size_of(track) <= viewing.max_height or size_of(track) == smallest
+
+
+def rungs_of(viewing: Viewing, timeline: Timeline) -> list[Track]:
+    """The rungs this person may play now. Raises NotPlayableYet."""
+    audio = timeline.track("audio")
+    rungs = [
+        track
+        for track in timeline.tracks
+        if track.kind is TrackKind.VIDEO and track.pieces and allows(viewing, timeline, track)
+    ]
+    if not rungs or (audio and not audio.pieces):
+        raise NotPlayableYet
+    return rungs
+
+
+def size_of(rung: Track) -> int:
+    """How many lines a rung has, along its shorter side: 720 of 720p."""
+    return min(rung.width, rung.height)
 
 
 def _variant(timeline: Timeline, track: Track, audio: Track | None) -> Variant:

@@ -90,9 +90,9 @@ class BrowserSessionController(Controller):
 def no_cookies() -> list[Cookie]:
     """Take all of ours back."""
     return [
-        _cookie(COOKIE, "", 0),
-        _cookie(REFRESH_COOKIE, "", 0, path=REFRESH_PATH),
-        _cookie(CSRF_COOKIE, "", 0, readable=True),
+        cookie(COOKIE, "", 0),
+        cookie(REFRESH_COOKIE, "", 0, path=REFRESH_PATH),
+        cookie(CSRF_COOKIE, "", 0, readable=True),
     ]
 
 
@@ -100,15 +100,16 @@ def _cookies(pair: TokenPair) -> list[Cookie]:
     left = pair.refresh_expires_in
     csrf = csrf_token(sign_in_of(pair.refresh))
     return [
-        _cookie(COOKIE, pair.access, pair.expires_in),
-        _cookie(REFRESH_COOKIE, pair.refresh, left, path=REFRESH_PATH),
-        _cookie(CSRF_COOKIE, csrf, left, readable=True),
+        cookie(COOKIE, pair.access, pair.expires_in),
+        cookie(REFRESH_COOKIE, pair.refresh, left, path=REFRESH_PATH),
+        cookie(CSRF_COOKIE, csrf, left, readable=True),
     ]
 
 
-def _cookie(
-    name: str, value: str, max_age: int, *, path: str = "/", readable: bool = False
+def cookie(
+    name: str, value: str, max_age: int | None, *, path: str = "/", readable: bool = False
 ) -> Cookie:
+    """One of ours; without `max_age` (seconds) it goes when the browser is closed."""
     return Cookie(
         key=name,
         value=value,

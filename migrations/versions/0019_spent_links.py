@@ -1,0 +1,18 @@
+"""Mailed links remember that they were used, for people who open them twice."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0019"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("mail_token", sa.Column("spent_at", sa.DateTime(timezone=True), nullable=True))
+
+
+def downgrade() -> None:
+    op.execute("delete from mail_token where spent_at is not null")
+    op.drop_column("mail_token", "spent_at")

@@ -1,0 +1,125 @@
+"""Signing in and out with cookies."""
+
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.status_codes import HTTP_200_OK, HTTP_401_UNAUTHORIZED
+
+from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.compat.bodies import Email, read, read_fields, sent
+from videoflix.compat.drf import NON_FIELD, Refusal, field_error
+from videoflix.platform.client import client_address, device_of
+from videoflix.platform.cross_site import CSRF_COOKIE, refuse_cross_site
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import COOKIE, REFRESH_COOKIE
+from videoflix.platform.throttle import Limit
+from videoflix.platform.tokens import csrf_token
+from videoflix.platform.web import service
+from videoflix.sessions.api.browsers import cookie
+from videoflix.sessions.api.entrance import authenticated
+from videoflix.sessions.schemas import Credentials, TokenPair
+from videoflix.sessions.service import RefreshRefused, Sessions, sign_in_of
+
+YEAR = 365 * 24 * 3600
+# To tell who has an account is what this route is for; but not to whom asks many times.
+ASKED = Limit("academy-who-has-an-account", burst=20, seconds=15)
+
+
+class KnownAddress(msgspec.Struct):
+    email: Email
+
+
+class EntranceController(Controller):
+    path = "/api"
+    dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
+
+    @post("/login", status_code=HTTP_200_OK, opt={"canonical": "POST /api/v1/auth/session"})
+    async def log_in(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: NamedDependency[Accounts],
+        sessions: NamedDependency[Sessions],
+    ) -> Response[dict[str, Any]]:
+        typed = await read(request, Credentials)
+        try:
+            user = await authenticated(request, accounts, sessions, typed)
+        except CredentialsRefused as error:
+            raise field_error(NON_FIELD, await _why(typed.email)) from error
+        pair = await sessions.open(user, device_of(request))
+        body = {"detail": "Login successful", "user": {"id": user.id, "username": user.email}}
+        return Response(body, cookies=_cookies(pair))
+
+    @post(
+        "/token/refresh",
+        status_code=HTTP_200_OK,
+        opt={"canonical": "POST /api/v1/auth/session/refresh"},
+    )
+    async def refresh(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> Response[dict[str, str]]:
+        token = request.cookies.get(REFRESH_COOKIE)
+        if not token:
+            raise Refusal({"error": "Refresh token not found in cookies"})
+        refuse_cross_site(request, sign_in_of(token))
+        try:
+            pair = await sessions.refresh(token)
+        except RefreshRefused as error:
+            body = {"detail": "Refresh token is invalid"}
+            raise Refusal(body, HTTP_401_UNAUTHORIZED) from error
+        return Response({"message": "access Token refreshed successfully"}, cookies=_cookies(pair))
+
+    @post("/logout", status_code=HTTP_200_OK, opt={"canonical": "DELETE /api/v1/auth/session"})
+    async def log_out(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> Response[dict[str, str]]:
+        token = request.cookies.get(REFRESH_COOKIE)
+        if not token:
+            raise Refusal({"error": "Refresh token is missing."})
+        refuse_cross_site(request, sign_in_of(token))
+        if not await sessions.end_family(token):
+            raise Refusal({"error": "Invalid or expired refresh token."})
+        text = "Log-Out successfully! All Tokens will be deleted. Refresh token is now invalid."
+        return Response({"detail": text}, cookies=_no_cookies())
+
+    @post(
+        "/users/check-login-register",
+        status_code=HTTP_200_OK,
+        opt={"canonical": "POST /api/v1/auth/register"},
+    )
+    async def check_address(
+        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
+    ) -> dict[str, bool]:
+        await ASKED.spend(client_address(request))
+        fields = await sent(request)
+        if not fields.get("email"):
+            raise Refusal({"detail": "Email is required"})
+        known = await accounts.by_email(read_fields(fields, KnownAddress).email) is not None
+        return {"shouldLogin": known, "shouldRegister": not known}
+
+
+async def _why(email: str) -> str:
+    """Older clients read it; who has an account is told by `check_address` as well."""
+    async with transaction() as session:  # the request's own is over once it was refused
+        known = await Accounts(session).by_email(email)
+    return "Invalid emailaddress or password" if known else "Email address is not registered"
+
+
+def _cookies(pair: TokenPair) -> list[Cookie]:
+    """The tokens' go with the browser, as older ones did; scripts read csrftoken for a year."""
+    return [
+        cookie(COOKIE, pair.access, None),
+        cookie(REFRESH_COOKIE, pair.refresh, None),
+        cookie(CSRF_COOKIE, csrf_token(sign_in_of(pair.refresh)), YEAR, readable=True),
+    ]
+
+
+def _no_cookies() -> list[Cookie]:
+    """Older pages still read a csrftoken afterwards; this one vouches for nobody."""
+    return [
+        cookie(COOKIE, "", 0),
+        cookie(REFRESH_COOKIE, "", 0),
+        cookie(CSRF_COOKIE, csrf_token(0), YEAR, readable=True),
+    ]

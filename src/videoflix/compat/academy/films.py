@@ -1,0 +1,259 @@
+"""The catalogue, and what staff does with it."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import FromPath
+from litestar.status_codes import HTTP_201_CREATED
+from msgspec import UNSET, UnsetType
+
+from videoflix.catalog.schemas import (
+    BigId,
+    Description,
+    Ordering,
+    Title,
+    Video,
+    VideoChange,
+    VideoDraft,
+)
+from videoflix.catalog.service import Catalog, Filters, Shelves
+from videoflix.catalog.service.catalog import CategoryUnknown
+from videoflix.catalog.service.desk import Desk
+from videoflix.compat.academy.shown import NO_FILM, full, short
+from videoflix.compat.bodies import read_fields, sent
+from videoflix.compat.drf import field_error, not_found
+from videoflix.media.api import kept, receive
+from videoflix.media.schemas import StoredFile
+from videoflix.media.service import Media
+from videoflix.media.uploads import Form
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import editors_only, signed_in
+from videoflix.platform.problems import UnsupportedMediaType
+from videoflix.platform.web import BIGINT_MAX, service
+from videoflix.profiles.schemas import Viewing, unlimited
+from videoflix.profiles.service import viewing_of
+
+# The older wire knows no pages: a list holds the newest films, so many at most.
+LIST_MAX = 2_000
+SHELF_MAX = 100
+PAGE = 100
+NEWEST = 10
+
+
+class NewFilm(msgspec.Struct):
+    """`duration` (found out by looking) and `user` (who asks) are asked for and not believed."""
+
+    title: Title
+    description: Description
+    duration: Annotated[int, msgspec.Meta(ge=0)]
+    category_id: BigId
+    user: BigId
+    is_featured: bool = False
+
+
+class FilmChange(msgspec.Struct):
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    category_id: BigId | UnsetType = UNSET
+    is_featured: bool | UnsetType = UNSET
+
+
+class FilmController(Controller):
+    path = "/api"
+    dependencies = {
+        "catalog": service(Catalog),
+        "shelves": service(Shelves),
+        "desk": service(Desk),
+    }
+
+    @get("/categories/with_videos", opt={"canonical": "GET /api/v1/videos/by-category"})
+    async def list_by_category(
+        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+    ) -> list[dict[str, Any]]:
+        """Strangers see the shelves, and nothing on them."""
+        if request.user is None:
+            return [{"category": one.name, "videos": []} for one in await shelves.categories.all()]
+        viewing = await viewing_of(request.user)
+        return [
+            {"category": category.name, "videos": [full(request, film) for film in films]}
+            for category, films in await shelves.by_category(viewing, SHELF_MAX)
+        ]
+
+    @get("/video", guards=[signed_in], opt={"canonical": "GET /api/v1/videos"})
+    async def list_films(
+        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+    ) -> list[dict[str, Any]]:
+        viewing = await viewing_of(request.user)
+        films = await _films(shelves, viewing, Filters(), LIST_MAX)
+        return [short(request, film) for film in sorted(films, key=lambda film: film.id)]
+
+    @get("/video/new", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
+    async def show_newest(
+        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+    ) -> dict[str, Any]:
+        films = await _films(shelves, await viewing_of(request.user), Filters(), 1)
+        return full(request, films[0]) if films else NO_FILM
+
+    @get("/video/new_videos", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
+    async def list_newest(
+        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+    ) -> list[dict[str, Any]]:
+        films = await _films(shelves, await viewing_of(request.user), Filters(), NEWEST)
+        return [full(request, film) for film in films]
+
+    @get("/video/featured", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/featured"})
+    async def list_featured(
+        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+    ) -> list[dict[str, Any]]:
+        viewing = await viewing_of(request.user)
+        films = await _films(shelves, viewing, Filters(featured=True), SHELF_MAX)
+        return [full(request, film) for film in films]
+
+    @get(
+        "/video/{video_id:str}",
+        guards=[signed_in],
+        opt={"canonical": "GET /api/v1/videos/{video_id}"},
+    )
+    async def show_film(
+        self,
+        request: Request[Any, Any, Any],
+        catalog: NamedDependency[Catalog],
+        video_id: FromPath[str],
+    ) -> dict[str, Any]:
+        viewing = await viewing_of(request.user)
+        return full(request, await catalog.shown(viewing, number(video_id)))
+
+    @post(
+        "/video",
+        guards=[editors_only],
+        request_max_body_size=None,
+        opt={"canonical": "POST /api/v1/videos"},
+    )
+    async def add_film(self, request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
+        """A form, with a file or without; JSON never was welcome here."""
+        if request.content_type[0] == RequestEncodingType.JSON:
+            raise UnsupportedMediaType
+        form = await _form(request)
+        async with _stored(form) as file:
+            new = read_fields(dict(form.fields), NewFilm)
+            draft = VideoDraft(
+                title=new.title,
+                description=new.description,
+                featured=new.is_featured,
+                categories=[new.category_id],
+            )
+            with _known_category(new.category_id):
+                await _enter(draft, file, request.user.user_id)
+        body = {"message": "Video created successfully"}
+        return Response(body, status_code=HTTP_201_CREATED)
+
+    @put(
+        "/video/{video_id:str}",
+        guards=[editors_only],
+        request_max_body_size=None,
+        opt={"canonical": "PATCH /api/v1/videos/{video_id}"},
+    )
+    async def put_film(
+        self, request: Request[Any, Any, Any], video_id: FromPath[str]
+    ) -> dict[str, Any]:
+        return await _change(request, number(video_id))
+
+    @patch(
+        "/video/{video_id:str}",
+        guards=[editors_only],
+        request_max_body_size=None,
+        opt={"canonical": "PATCH /api/v1/videos/{video_id}"},
+    )
+    async def change_film(
+        self, request: Request[Any, Any, Any], video_id: FromPath[str]
+    ) -> dict[str, Any]:
+        return await _change(request, number(video_id))
+
+    @delete(
+        "/video/{video_id:str}",
+        guards=[editors_only],
+        opt={"canonical": "DELETE /api/v1/videos/{video_id}"},
+    )
+    async def delete_film(self, desk: NamedDependency[Desk], video_id: FromPath[str]) -> None:
+        await desk.delete(number(video_id))
+
+
+def number(video_id: str) -> int:
+    """The film's number. Raises Refusal for what is none, as older backends did."""
+    if not (video_id.isascii() and video_id.isdigit() and 0 < int(video_id) <= BIGINT_MAX):
+        raise not_found("Video")
+    return int(video_id)
+
+
+async def _films(shelves: Shelves, viewing: Viewing, filters: Filters, count: int) -> list[Video]:
+    """The newest films, from as many pages as it takes."""
+    found: list[Video] = []
+    cursor: str | None = ""
+    while cursor is not None and len(found) < count:
+        size = min(PAGE, count - len(found))
+        page = await shelves.next_page(viewing, filters, Ordering.NEWEST, cursor, size)
+        found += page.items
+        cursor = page.next_cursor
+    return found
+
+
+async def _enter(draft: VideoDraft, file: StoredFile | None, editor: int) -> None:
+    """Enter a film; without a file nobody but editors sees it."""
+    async with transaction() as session:
+        if file:
+            await Media(session).accept(draft, file, editor)
+        else:
+            await Catalog(session).add(draft, editor)
+
+
+async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, Any]:
+    """What is left out stays; another file takes the place of the one that plays."""
+    form = await _form(request)
+    async with _stored(form) as file:
+        change = read_fields(dict(form.fields), FilmChange)
+        shelf = change.category_id
+        described = VideoChange(
+            title=change.title,
+            description=change.description,
+            featured=change.is_featured,
+            categories=UNSET if shelf is UNSET else [shelf],
+        )
+        with _known_category(shelf):
+            async with transaction() as session:
+                await Desk(session).change(video_id, described)
+                if file:
+                    await Media(session).replace(video_id, file)
+                shown = await Catalog(session).shown(unlimited(request.user), video_id)
+    return full(request, shown)
+
+
+async def _form(request: Request[Any, Any, Any]) -> Form:
+    """The fields of any body; a file goes straight to the storage."""
+    if request.content_type[0] == RequestEncodingType.MULTI_PART:
+        return await receive(request, "video_file")
+    return Form(await sent(request), None)
+
+
+@asynccontextmanager
+async def _stored(form: Form) -> AsyncGenerator[StoredFile | None]:
+    """The form's file, if it has one; it goes away again if the block fails."""
+    if form.file is None:
+        yield None
+    else:
+        async with kept(form) as file:
+            yield file
+
+
+@contextmanager
+def _known_category(category_id: object) -> Generator[None]:
+    """A block that names the category it does not find as older backends did."""
+    try:
+        yield
+    except CategoryUnknown as error:
+        text = f'Invalid pk "{category_id}" - object does not exist.'
+        raise field_error("category_id", text) from error

@@ -1,0 +1,152 @@
+"""Where people stopped watching.
+
+A record's number is its film's: there is one for each film, and it is nobody else's.
+"""
+
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.params import FromPath
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
+
+from videoflix.catalog.schemas import BigId
+from videoflix.catalog.service import VideoNotFound
+from videoflix.compat.academy.films import number
+from videoflix.compat.bodies import read, read_fields, sent
+from videoflix.compat.drf import NON_FIELD, Refusal, field_error, not_found
+from videoflix.compat.shapes import stamp
+from videoflix.library.api.access import counter, library_of
+from videoflix.library.models import WatchState
+from videoflix.library.schemas import ProgressUpdate, Seconds
+from videoflix.library.service import Library
+from videoflix.platform.identity import signed_in
+
+HISTORY_MAX = 1_000
+TWICE = "The fields user, video must make a unique set."
+
+
+class Place(msgspec.Struct):
+    video_id: BigId
+    progress_seconds: Seconds
+
+
+class NewRecord(msgspec.Struct):
+    """`user` is sent as well, and is always whoever asks."""
+
+    video: BigId
+    progress_seconds: Seconds = 0.0
+
+
+class RecordChange(msgspec.Struct):
+    progress_seconds: Seconds | None = None
+
+
+class HistoryController(Controller):
+    path = "/api/history"
+    guards = (signed_in,)
+
+    @post(
+        "/save-progress",
+        opt={"canonical": "PUT /api/v1/videos/{video_id}/progress"},
+    )
+    async def save_progress(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+        fields = await sent(request)
+        if fields.get("video_id") in {None, ""} or fields.get("progress_seconds") in {None, ""}:
+            raise Refusal({"error": "Missing video_id or progress_seconds"})
+        place = read_fields(fields, Place)
+        async with library_of(request) as library:
+            is_first = await library.position(place.video_id) is None
+            state = await _note(library, place.video_id, place.progress_seconds)
+        status = HTTP_201_CREATED if is_first else HTTP_200_OK
+        return Response(_shown(request, state), status_code=status)
+
+    @get(
+        "/get-progress/{video_id:str}",
+        opt={"canonical": "GET /api/v1/videos/{video_id}/progress"},
+    )
+    async def show_progress(
+        self, request: Request[Any, Any, Any], video_id: FromPath[str]
+    ) -> dict[str, Any]:
+        async with library_of(request) as library:
+            state = await library.position(number(video_id))
+        return _shown(request, state) if state else {"progress_seconds": 0}
+
+    @get(opt={"canonical": "GET /api/v1/history"})
+    async def list_history(self, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+        async with library_of(request) as library:
+            states = await library.positions(HISTORY_MAX, 0)
+        return [_shown(request, state) for state in states]
+
+    @post(opt={"canonical": "PUT /api/v1/videos/{video_id}/progress"})
+    async def add_record(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
+        new = await read(request, NewRecord)
+        try:
+            async with library_of(request) as library:
+                if await library.position(new.video):
+                    raise field_error(NON_FIELD, TWICE)
+                return _shown(request, await _note(library, new.video, new.progress_seconds))
+        except VideoNotFound as error:
+            text = f'Invalid pk "{new.video}" - object does not exist.'
+            raise field_error("video", text) from error
+
+    @put("/{record_id:str}", opt={"canonical": "PUT /api/v1/videos/{video_id}/progress"})
+    async def put_record(
+        self, request: Request[Any, Any, Any], record_id: FromPath[str]
+    ) -> dict[str, Any]:
+        return await _change(request, record_id)
+
+    @patch("/{record_id:str}", opt={"canonical": "PUT /api/v1/videos/{video_id}/progress"})
+    async def change_record(
+        self, request: Request[Any, Any, Any], record_id: FromPath[str]
+    ) -> dict[str, Any]:
+        return await _change(request, record_id)
+
+    @delete("/{record_id:str}", opt={"canonical": "DELETE /api/v1/history/{video_id}"})
+    async def delete_record(
+        self, request: Request[Any, Any, Any], record_id: FromPath[str]
+    ) -> None:
+        async with library_of(request) as library:
+            await library.forget((await _record(library, record_id)).video_id)
+
+
+async def _change(request: Request[Any, Any, Any], record_id: str) -> dict[str, Any]:
+    """A record stays with its film and its owner; only the place in the film changes."""
+    seconds = (await read(request, RecordChange)).progress_seconds
+    async with library_of(request) as library:
+        state = await _record(library, record_id)
+        if seconds is not None:
+            state = await _note(library, state.video_id, seconds)
+        return _shown(request, state)
+
+
+async def _record(library: Library, record_id: str) -> WatchState:
+    try:
+        state = await library.position(number(record_id))
+    except (VideoNotFound, Refusal):
+        state = None
+    if state is None:
+        raise not_found("WatchHistory")
+    return state
+
+
+async def _note(library: Library, video_id: int, seconds: float) -> WatchState:
+    """Remember the place; far enough in the film, it is a view."""
+    _, is_view = await library.note(video_id, ProgressUpdate(seconds))
+    if is_view:
+        counter.count(video_id, library.profile_id)
+    state = await library.position(video_id)
+    if state is None:
+        raise VideoNotFound
+    return state
+
+
+def _shown(request: Request[Any, Any, Any], state: WatchState) -> dict[str, Any]:
+    return {
+        "id": state.video_id,
+        "user": request.user.user_id,
+        "video": state.video_id,
+        "watched_on": stamp(state.created_at),
+        "updated_at": stamp(state.updated_at),
+        "progress_seconds": int(state.seconds),
+    }

@@ -194,7 +194,9 @@ async def test_streams_at_once_are_limited(ada: httpx.AsyncClient, session: Asyn
     assert refused.status_code == 409
     assert "as your membership allows" in refused.json()["detail"]
     (running,) = (await ada.get("/api/v1/streams")).json()
-    assert (await ada.delete(f"/api/v1/streams/{running['id']}")).status_code == 204
+    ours = {"X-CSRFToken": ada.cookies["csrftoken"]}
+    stop = await ada.delete(f"/api/v1/streams/{running['id']}", headers=ours)
+    assert stop.status_code == 204
     ended_streams.add([running["id"]])  # as the news would
     stopped = await ada.get(f"{first}/{part}")
     assert (stopped.status_code, stopped.json()["detail"]) == (

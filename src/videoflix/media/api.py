@@ -15,12 +15,11 @@ from videoflix.catalog.schemas import Video, VideoDraft
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.catalog import CategoryUnknown
 from videoflix.catalog.service.desk import Desk
-from videoflix.media.schemas import StoredFile
+from videoflix.media.schemas import Form, StoredFile
 from videoflix.media.service import Media
 from videoflix.media.uploads import (
     FileEmpty,
     FileMissing,
-    Form,
     UploadBroken,
     UploadTooLarge,
     receive_form,

@@ -92,6 +92,13 @@ class StoredFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class Form(msgspec.Struct):
+    """An upload: its text fields, and its file once stored."""
+
+    fields: dict[str, str]
+    file: StoredFile | None
+
+
 class Piece(msgspec.Struct, frozen=True):
     """A finished file of a track; `segments` lists (ticks, offset, length)."""
 

@@ -11,11 +11,10 @@ from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, TypeAlias
 
-import msgspec
 from litestar.exceptions import InternalServerException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from videoflix.media.schemas import StoredFile
+from videoflix.media.schemas import Form, StoredFile
 from videoflix.platform.problems import BadInput, Problem, UnsupportedMediaType
 from videoflix.platform.storage import Storage
 
@@ -41,13 +40,6 @@ class UploadTooLarge(Problem):
     """The file is larger than this installation accepts."""
 
     status: ClassVar = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-
-
-class Form(msgspec.Struct):
-    """An upload: its text fields, and its file once stored."""
-
-    fields: dict[str, str]
-    file: StoredFile | None
 
 
 async def receive_form(

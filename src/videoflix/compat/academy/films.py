@@ -28,9 +28,8 @@ from videoflix.compat.academy.shown import NO_FILM, full, short
 from videoflix.compat.bodies import read_fields, sent
 from videoflix.compat.drf import field_error, not_found
 from videoflix.media.api import kept, receive
-from videoflix.media.schemas import StoredFile
+from videoflix.media.schemas import Form, StoredFile
 from videoflix.media.service import Media
-from videoflix.media.uploads import Form
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import editors_only, signed_in
 from videoflix.platform.problems import UnsupportedMediaType

@@ -95,10 +95,10 @@ def test_everything_a_player_asks_for_is_there_and_decodes(
     assert sound.stat().st_size / (48_000 * 4) == pytest.approx(FRAMES / RATE, abs=0.05)
 
 
-def decoded_frames(url: str) -> int:
+def decoded_frames(url: str, *options: str) -> int:
     """How many pictures ffmpeg, as a player, makes of a playlist."""
     done = subprocess.run(
-        [find_ffmpeg(), "-v", "error", "-i", url, "-map", "0:v:0", "-f", "null", "-",
+        [find_ffmpeg(), "-v", "error", *options, "-i", url, "-map", "0:v:0", "-f", "null", "-",
          "-progress", "pipe:1"],
         capture_output=True,
         text=True,

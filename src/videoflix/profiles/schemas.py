@@ -10,7 +10,8 @@ from videoflix.platform.identity import Identity, Role
 from videoflix.profiles import models
 
 ProfileName = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*[^\s\x00][^\x00\r\n]*(?!\n)$")
+    str,
+    msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*[^\s\x00][^\x00\r\n]*(?!\n)$"),
 ]
 Avatar = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]

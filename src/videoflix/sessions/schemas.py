@@ -64,7 +64,9 @@ class SignInShown(msgspec.Struct):
 class NewApiToken(msgspec.Struct, forbid_unknown_fields=True):
     """What a token is for, what it may do, and for how many days."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")]
+    name: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")
+    ]
     scope: Scope = Scope.READ
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
 

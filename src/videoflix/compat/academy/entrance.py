@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_401_UNAUTHORIZED
 
 from videoflix.accounts.service import Accounts, CredentialsRefused
 from videoflix.compat.bodies import Email, read, read_fields, sent
+from videoflix.compat.dialect import NONE
 from videoflix.compat.drf import NON_FIELD, Refusal, field_error
 from videoflix.platform.client import client_address, device_of
 from videoflix.platform.cross_site import CSRF_COOKIE, refuse_cross_site
@@ -84,11 +85,7 @@ class EntranceController(Controller):
         text = "Log-Out successfully! All Tokens will be deleted. Refresh token is now invalid."
         return Response({"detail": text}, cookies=_no_cookies())
 
-    @post(
-        "/users/check-login-register",
-        status_code=HTTP_200_OK,
-        opt={"canonical": "POST /api/v1/auth/register"},
-    )
+    @post("/users/check-login-register", status_code=HTTP_200_OK, opt={"canonical": NONE})
     async def check_address(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> dict[str, bool]:

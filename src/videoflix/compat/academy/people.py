@@ -10,6 +10,7 @@ from videoflix.accounts.models import User
 from videoflix.accounts.schemas import ProfileChange
 from videoflix.accounts.service import Accounts
 from videoflix.compat.bodies import read
+from videoflix.compat.dialect import NONE
 from videoflix.compat.drf import Refusal
 from videoflix.platform.identity import signed_in
 from videoflix.platform.web import service
@@ -49,7 +50,7 @@ class PersonController(Controller):
     ) -> dict[str, Any]:
         return await _change(request, accounts)
 
-    @delete("/{whoever:str}", opt={"canonical": "DELETE /api/v1/me"})
+    @delete("/{whoever:str}", opt={"canonical": NONE})
     async def keep_me(self) -> None:
         """Closing an account takes a password, which older clients do not ask for."""
         body = {"detail": "Deleting account is not allowed."}

@@ -1,5 +1,6 @@
 """Categories as several dialects show them: one object that serves all of their clients."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,11 +11,13 @@ from litestar.status_codes import HTTP_403_FORBIDDEN
 
 from videoflix.catalog.models import Category
 from videoflix.catalog.schemas import CategoryTitle
-from videoflix.catalog.service import CategoryTaken, Shelves
+from videoflix.catalog.service import CategoryNotFound, CategoryTaken, Shelves
 from videoflix.compat.bodies import read
 from videoflix.compat.drf import NOT_ALLOWED, Refusal, field_error
 from videoflix.platform.identity import Role
 from videoflix.platform.web import service
+
+NAMED = re.compile(r"[\w-]{1,120}")
 
 
 class NewShelf(msgspec.Struct):
@@ -35,6 +38,8 @@ class CategoryController(Controller):
     async def show_category(
         self, shelves: NamedDependency[Shelves], category: FromPath[str]
     ) -> dict[str, Any]:
+        if not NAMED.fullmatch(category):
+            raise CategoryNotFound
         return _shown(await shelves.category(category))
 
     @post(opt={"canonical": "POST /api/v1/categories"})

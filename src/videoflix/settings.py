@@ -15,6 +15,7 @@ import msgspec
 import platformdirs
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+ProxyKey = Annotated[str, msgspec.Meta(min_length=32)]
 MiB = 1024 * 1024
 
 
@@ -73,6 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # Which older backends' front ends are served besides our own, with commas between; none for
     # none of them.
     dialects: str = "academy,netiflex,authemail,streaming"
+    # At least 32 characters that a proxy sends as X-Videoflix-Proxy-Key, to let clients of the
+    # dialect streaming in without signing in; unset, they need an administrator's sign-in.
+    streaming_dialect_trusted_proxy_key: ProxyKey | None = None
     # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
     trusted_proxies: str = ""
     # How long an access token is good, in seconds; then the refresh token gets the next one.

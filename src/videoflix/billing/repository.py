@@ -1,5 +1,6 @@
 """All SQL of the invoices."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from advanced_alchemy.filters import LimitOffset
@@ -170,6 +171,12 @@ class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
             select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.id)
         )
         return list(found)
+
+    async def of_many(self, invoice_ids: Sequence[int] | None) -> list[InvoiceLine]:
+        statement = select(InvoiceLine).order_by(InvoiceLine.id)
+        if invoice_ids is not None:
+            statement = statement.where(InvoiceLine.invoice_id.in_(invoice_ids))
+        return list(await self.session.scalars(statement))
 
     async def is_charged(self, source: str) -> bool:
         return await self.exists(source=source)

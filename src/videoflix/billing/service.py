@@ -96,6 +96,17 @@ class Invoices:
             raise InvoiceInOtherCurrency
         return invoice
 
+    async def line(self, line_id: int) -> InvoiceLine:
+        """Raises LineNotFound."""
+        found = await self.lines.get_one_or_none(id=line_id)
+        if found is None:
+            raise LineNotFound
+        return found
+
+    async def lines_of(self, invoice_ids: Sequence[int] | None = None) -> list[InvoiceLine]:
+        """The lines of these invoices, or of all, in their order."""
+        return await self.lines.of_many(invoice_ids)
+
     async def add_line(self, invoice_id: int, new: NewLine) -> InvoiceLine:
         """Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self._open(invoice_id)
@@ -176,6 +187,22 @@ class Invoices:
             f"stream:{watched.lease_id}",
         )
 
+    async def charge_now(self, user_id: int, new: NewLine, source: str) -> InvoiceLine:
+        """Charge a member something that has just happened. Raises PersonUnknown."""
+        user = await self._person(user_id)
+        await self.accounts.users.hold(user.id)
+        now = await self.invoices.database_time()
+        month = now.astimezone(settings.time_zone).date().replace(day=1)
+        invoice = await self._growing(user, month, await self._usual_currency(user.id))
+        return await self.lines.add(
+            InvoiceLine(
+                invoice_id=invoice.id,
+                description=new.description,
+                amount=new.amount,
+                source=source,
+            )
+        )
+
     async def due(self, now: datetime, user_id: int | None = None) -> list[FlatPrice]:
         """Periods that began in the months before this one, and what they cost; with a person,
         only theirs, and those of this month too. Charging one again changes nothing.
@@ -237,11 +264,16 @@ class Invoices:
         await self.accounts.users.hold(user.id)
         if await self.lines.is_charged(source):
             return False
+        invoice = await self._growing(user, month, currency)
+        return await self.lines.charge(invoice.id, description, amount, source)
+
+    async def _growing(self, user: User, month: date, currency: str) -> Invoice:
+        """The member's first invoice from this month on that may still grow."""
         while True:
             invoice = await self.invoices.open(user, month, currency)
             is_open = invoice.status is InvoiceStatus.OUTSTANDING
             if is_open and invoice.currency == currency:
-                return await self.lines.charge(invoice.id, description, amount, source)
+                return invoice
             month = months_before(month, -1)
 
     async def _open(self, invoice_id: int) -> Invoice:

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
@@ -62,7 +62,9 @@ async def refuse_method(request: Request[Any, Any, Any]) -> None:
 
 
 def refusal_response(request: Request[Any, Any, Any], error: Refusal) -> Response[Any]:
-    return Response(error.body, status_code=error.status, headers=error.headers)
+    return Response(
+        error.body, status_code=error.status, headers=error.headers, media_type=MediaType.JSON
+    )
 
 
 def problem_response(request: Request[Any, Any, Any], error: Problem) -> Response[Any]:

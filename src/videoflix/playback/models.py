@@ -14,13 +14,15 @@ from videoflix.platform.db import Record
 class StreamLease(Record):
     """A film that is being watched on a device, as long as it is heard of: `seen_at` is the last
     heartbeat, `plan_id` by which plan it is charged. A lease that fell silent is over by itself,
-    whether or not `ended_at` says so.
+    whether or not `ended_at` says so. Without a film, another program counts it.
     """
 
     __tablename__ = "stream_lease"
 
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
-    video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"), index=True)
+    video_id: Mapped[int | None] = mapped_column(
+        ForeignKey(Video.id, ondelete="CASCADE"), index=True
+    )
     sign_in_id: Mapped[int] = mapped_column(BigInteger)
     plan_id: Mapped[int | None] = mapped_column(ForeignKey(Plan.id), default=None)
     device: Mapped[str] = mapped_column(String(100))

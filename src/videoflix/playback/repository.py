@@ -30,8 +30,8 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
     async def live(self, user_id: int | None) -> list[Running]:
         """A person's running streams or everybody's, the oldest first."""
         statement = (
-            select(StreamLease, Video.title, User.email)
-            .join(Video, Video.id == StreamLease.video_id)
+            select(StreamLease, func.coalesce(Video.title, StreamLease.device), User.email)
+            .outerjoin(Video, Video.id == StreamLease.video_id)
             .join(User, User.id == StreamLease.user_id)
             .where(is_live())
             .order_by(StreamLease.id)
@@ -39,6 +39,16 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         if user_id is not None:
             statement = statement.where(StreamLease.user_id == user_id)
         return [Running(*row) for row in await self.session.execute(statement)]
+
+    async def checked_in(self, user_id: int) -> StreamLease | None:
+        """A person's oldest live lease without a film."""
+        found: StreamLease | None = await self.session.scalar(
+            select(StreamLease)
+            .where(StreamLease.user_id == user_id, StreamLease.video_id.is_(None), is_live())
+            .order_by(StreamLease.id)
+            .limit(1)
+        )
+        return found
 
     async def beat(self, lease_ids: Sequence[int], user_id: int | None = None) -> list[int]:
         """Note that these are watched; the ids of those that were still live."""
@@ -105,7 +115,7 @@ def _watched() -> list[Any]:
         StreamLease.id,
         StreamLease.user_id,
         StreamLease.plan_id,
-        title,
+        func.coalesce(title, StreamLease.device),
         StreamLease.created_at,
         StreamLease.ended_at,
     ]

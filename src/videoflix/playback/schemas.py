@@ -39,10 +39,10 @@ class StreamWanted(msgspec.Struct):
 
 
 class StreamShown(msgspec.Struct):
-    """A running stream."""
+    """A running stream; without a film, another program counts it."""
 
     id: int
-    video_id: int
+    video_id: int | None
     title: str
     device: str
     since: datetime

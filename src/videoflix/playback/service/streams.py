@@ -91,7 +91,7 @@ class Streams:
         if allowed is None:
             return await self._open(viewing, sign_in_id, video_id, device, None)
         limit, plan_id = allowed
-        await self._refuse_beyond(limit, viewing.user_id)
+        await self.refuse_beyond(limit, viewing.user_id)
         return await self._open(viewing, sign_in_id, video_id, device, plan_id)
 
     async def begin_once(
@@ -111,7 +111,7 @@ class Streams:
             if (running.lease.sign_in_id, running.lease.video_id) == (sign_in_id, video_id):
                 await self.leases.beat([running.lease.id])
                 return running.lease.id
-        await self._refuse_beyond(limit, viewing.user_id)
+        await self.refuse_beyond(limit, viewing.user_id)
         return (await self._open(viewing, sign_in_id, video_id, device, plan_id)).id
 
     async def beat(self, user_id: int, lease_id: int) -> Heartbeat:
@@ -177,7 +177,8 @@ class Streams:
         membership = await self.memberships.of(viewing.user_id)
         return OwnMembership(membership, limit, len(await self.leases.live(viewing.user_id)))
 
-    async def _refuse_beyond(self, limit: int, user_id: int) -> None:
+    async def refuse_beyond(self, limit: int, user_id: int) -> None:
+        """Raises StreamLimitReached, which lists what runs, when that is so many already."""
         running = await self.leases.live(user_id)
         if len(running) >= limit:
             raise StreamLimitReached(

@@ -1,4 +1,4 @@
-"""Mailed links remember that they were used, for people who open them twice."""
+"""For older clients: mailed links remember that they were used, and streams need no film."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,8 +11,11 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("mail_token", sa.Column("spent_at", sa.DateTime(timezone=True), nullable=True))
+    op.alter_column("stream_lease", "video_id", nullable=True)
 
 
 def downgrade() -> None:
+    op.execute("delete from stream_lease where video_id is null")
+    op.alter_column("stream_lease", "video_id", nullable=False)
     op.execute("delete from mail_token where spent_at is not null")
     op.drop_column("mail_token", "spent_at")

@@ -1,0 +1,204 @@
+"""Invoices, a person's one for each month."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from advanced_alchemy.filters import LimitOffset
+from litestar import Controller, Request, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import UNSET, UnsetType
+
+from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
+from videoflix.billing.schemas import Amount, NewInvoice, NewLine
+from videoflix.billing.service import InvoiceNotFound, Invoices
+from videoflix.compat.bodies import read
+from videoflix.compat.drf import Refusal, field_error
+from videoflix.compat.streaming.trust import trusted
+from videoflix.memberships.service import PersonUnknown
+from videoflix.platform.problems import NotFound
+from videoflix.platform.web import BIGINT_MAX, service
+from videoflix.settings import settings
+
+# The older wire knows no pages.
+LIST_MAX = 10_000
+Day = date
+Number = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
+Words = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\r\n]*$")]
+
+
+class Status(StrEnum):
+    OUTSTANDING = "OUT"
+    PAID = "PAID"
+    VOID = "VOID"
+
+
+STATUSES = {
+    InvoiceStatus.OUTSTANDING: Status.OUTSTANDING,
+    InvoiceStatus.PAID: Status.PAID,
+    InvoiceStatus.VOID: Status.VOID,
+}
+
+
+class FirstInvoice(msgspec.Struct):
+    """An `amount` becomes a line with this description; amounts are sums of lines."""
+
+    user: Number
+    status: Status
+    date: Day | None = None
+    description: Words = ""
+    amount: Amount = 0
+
+
+class WholeInvoice(msgspec.Struct):
+    user: Number
+    status: Status
+
+
+class InvoiceChange(msgspec.Struct):
+    """Sums and descriptions are made here; what is sent of them is passed over."""
+
+    user: Number | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+
+
+class InvoiceController(Controller):
+    path = "/invoice/invoices"
+    guards = (trusted,)
+    dependencies = {"invoices": service(Invoices)}
+
+    @get(opt={"canonical": "GET /api/v1/invoices"})
+    async def list_invoices(self, invoices: NamedDependency[Invoices]) -> list[dict[str, Any]]:
+        found, _ = await invoices.listed(LimitOffset(LIST_MAX, 0), user_id=None)
+        lines: dict[int, list[int]] = {}
+        for line in await invoices.lines_of([invoice.id for invoice in found]):
+            lines.setdefault(line.invoice_id, []).append(line.id)
+        return [_shown(invoice, lines.get(invoice.id, [])) for invoice in found]
+
+    @post(opt={"canonical": "POST /api/v1/invoices"})
+    async def add_invoice(
+        self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
+    ) -> dict[str, Any]:
+        """The month of `date` has one invoice: the one there is, or a new one."""
+        new = await read(request, FirstInvoice)
+        day = new.date or datetime.now(settings.time_zone).date()
+        try:
+            invoice = await invoices.add(NewInvoice(new.user, f"{day:%Y-%m}"))
+        except PersonUnknown as error:
+            text = f'Invalid pk "{new.user}" - object does not exist.'
+            raise field_error("user", text) from error
+        if new.amount:
+            words = new.description.strip() or title_of(invoice)
+            await invoices.add_line(invoice.id, NewLine(words, new.amount))
+        await _set_status(invoices, invoice, new.status)
+        return await _read(invoices, invoice.id)
+
+    @get("/{invoice_id:str}", opt={"canonical": "GET /api/v1/invoices/{invoice}"})
+    async def show_invoice(
+        self, invoices: NamedDependency[Invoices], invoice_id: FromPath[str]
+    ) -> dict[str, Any]:
+        try:
+            invoice, lines = await invoices.invoice(number(invoice_id), None)
+        except NotFound as error:
+            raise Refusal("Invoice does not exist", HTTPStatus.NOT_FOUND) from error
+        return _shown(invoice, [shown_line(line) for line in lines])
+
+    @put("/{invoice_id:str}", opt={"canonical": "PATCH /api/v1/invoices/{invoice}"})
+    async def put_invoice(
+        self,
+        request: Request[Any, Any, Any],
+        invoices: NamedDependency[Invoices],
+        invoice_id: FromPath[str],
+    ) -> dict[str, Any]:
+        await read(request, WholeInvoice)
+        return await _change(request, invoices, number(invoice_id))
+
+    @patch("/{invoice_id:str}", opt={"canonical": "PATCH /api/v1/invoices/{invoice}"})
+    async def change_invoice(
+        self,
+        request: Request[Any, Any, Any],
+        invoices: NamedDependency[Invoices],
+        invoice_id: FromPath[str],
+    ) -> dict[str, Any]:
+        return await _change(request, invoices, number(invoice_id))
+
+    @delete("/{invoice_id:str}", opt={"canonical": "DELETE /api/v1/invoices/{invoice}"})
+    async def delete_invoice(
+        self, invoices: NamedDependency[Invoices], invoice_id: FromPath[str]
+    ) -> None:
+        await _there(invoices, number(invoice_id))
+        await invoices.remove(number(invoice_id))
+
+
+def number(written: str) -> int:
+    """Raises NotFound for what is no number of anything."""
+    if not (written.isascii() and written.isdigit() and 0 < int(written) <= BIGINT_MAX):
+        raise NotFound
+    return int(written)
+
+
+def title_of(invoice: Invoice) -> str:
+    return f"Invoice for month number {invoice.period.month}"
+
+
+def shown_line(line: InvoiceLine) -> dict[str, Any]:
+    return {
+        "id": line.id,
+        "invoice": line.invoice_id,
+        "amount": line.amount,
+        "description": line.description,
+    }
+
+
+def _shown(invoice: Invoice, lines: list[Any]) -> dict[str, Any]:
+    made = invoice.created_at.astimezone(settings.time_zone).date()
+    day = made if made.replace(day=1) == invoice.period else invoice.period
+    return {
+        "id": invoice.id,
+        "user": invoice.user_id,
+        "date": day.isoformat(),
+        "status": STATUSES[invoice.status],
+        "description": title_of(invoice),
+        "amount": invoice.amount,
+        "invoice_lines": lines,
+    }
+
+
+async def _change(
+    request: Request[Any, Any, Any], invoices: Invoices, invoice_id: int
+) -> dict[str, Any]:
+    invoice = await _there(invoices, invoice_id)
+    change = await read(request, InvoiceChange)
+    if change.user not in (UNSET, invoice.user_id):
+        raise field_error("user", "An invoice stays with its member.")
+    if change.status is not UNSET:
+        await _set_status(invoices, invoice, change.status)
+    return await _read(invoices, invoice_id)
+
+
+async def _there(invoices: Invoices, invoice_id: int) -> Invoice:
+    try:
+        invoice, _ = await invoices.invoice(invoice_id, None)
+    except InvoiceNotFound as error:
+        raise NotFound from error
+    return invoice
+
+
+async def _set_status(invoices: Invoices, invoice: Invoice, status: Status) -> None:
+    """Raises InvoiceClosed for a way that does not lead back."""
+    if STATUSES[invoice.status] is status:
+        return
+    if status is Status.VOID:
+        await invoices.void(invoice.id)
+    else:
+        await invoices.pay(invoice.id)
+
+
+async def _read(invoices: Invoices, invoice_id: int) -> dict[str, Any]:
+    """The invoice with the sum the database made."""
+    invoice, lines = await invoices.invoice(invoice_id, None)
+    await invoices.session.refresh(invoice)
+    return _shown(invoice, [line.id for line in lines])

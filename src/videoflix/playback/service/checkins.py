@@ -1,0 +1,76 @@
+"""Checking people in and out: streams that another program plays, counted here."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.billing.models import InvoiceLine
+from videoflix.billing.schemas import NewLine
+from videoflix.billing.service import Invoices
+from videoflix.memberships.service import MembershipNeeded, Memberships, PersonUnknown
+from videoflix.platform.problems import Conflict
+from videoflix.playback.models import StreamLease
+from videoflix.playback.repository import StreamLeaseRepository
+from videoflix.playback.service.streams import Streams
+from videoflix.settings import settings
+
+# Nobody says that it goes on; whoever is never checked out is so after half a day.
+COUNTED = timedelta(hours=12)
+PRICE = 1
+
+
+class NotCheckedIn(Conflict):
+    """This person is not checked in."""
+
+
+class CheckIns:
+    """Each way costs one on the invoice of the month; what is counted ends by itself."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.streams = Streams(session)
+        self.memberships = Memberships(session)
+        self.invoices = Invoices(session)
+        self.leases = StreamLeaseRepository(session=session)
+
+    async def check_in(self, user_id: int) -> InvoiceLine:
+        """Count one more stream of a person, held until the transaction ends.
+
+        Raises PersonUnknown, MembershipNeeded or StreamLimitReached.
+        """
+        await self.streams.refuse_beyond(await self._allowed(user_id), user_id)
+        now = await self.invoices.invoices.database_time()
+        lease = await self.leases.add(
+            StreamLease(
+                user_id=user_id,
+                video_id=None,
+                sign_in_id=0,
+                device="Check-in",
+                created_at=now,
+                seen_at=now + COUNTED - settings.stream_lease_lifetime,
+            )
+        )
+        line = NewLine("Check-in", PRICE)
+        return await self.invoices.charge_now(user_id, line, f"check-in:{lease.id}")
+
+    async def check_out(self, user_id: int) -> InvoiceLine:
+        """End the stream that was checked in first.
+
+        Raises PersonUnknown, MembershipNeeded or NotCheckedIn.
+        """
+        await self._allowed(user_id)
+        lease = await self.leases.checked_in(user_id)
+        if lease is None:
+            raise NotCheckedIn
+        await self.streams.stop(user_id, lease.id)
+        line = NewLine("Check-out", PRICE)
+        return await self.invoices.charge_now(user_id, line, f"check-out:{lease.id}")
+
+    async def _allowed(self, user_id: int) -> int:
+        """How many streams the person may have; it takes a membership, also without any plan."""
+        if not await self.memberships.accounts.users.hold(user_id):
+            raise PersonUnknown
+        allowed = await self.memberships.streams_allowed(user_id)
+        if allowed is None:
+            raise MembershipNeeded
+        return allowed[0]

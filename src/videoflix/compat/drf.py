@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
@@ -61,9 +62,13 @@ async def refuse_method(request: Request[Any, Any, Any]) -> None:
     )
 
 
-def refusal_response(request: Request[Any, Any, Any], error: Refusal) -> Response[Any]:
+def refusal_response(request: Request[Any, Any, Any], error: Refusal) -> Response[bytes]:
+    """Encoded here: Litestar would leave a lone string without its quotes."""
     return Response(
-        error.body, status_code=error.status, headers=error.headers, media_type=MediaType.JSON
+        msgspec.json.encode(error.body),
+        status_code=error.status,
+        headers=error.headers,
+        media_type=MediaType.JSON,
     )
 
 

@@ -102,6 +102,12 @@ async def admin(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.Asy
 
 
 @pytest.fixture
+async def owner(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.AsyncClient]:
+    async with await sign_in(app, session, Role.OWNER) as client:
+        yield client
+
+
+@pytest.fixture
 async def committed(database: None) -> AsyncGenerator[None]:
     """For what needs real commits (other connections, NOTIFY): all rows go afterwards."""
     forget_everything()

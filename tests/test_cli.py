@@ -150,3 +150,15 @@ def test_deactivate_says_what_is_wrong(committed: None, email: str, sentence: st
     done = CliRunner().invoke(main, ["users", "deactivate", email])
     assert done.exit_code == 1
     assert sentence in done.output
+
+
+def test_owners_come_from_the_command_line(committed: None) -> None:
+    made = CliRunner().invoke(main, [*CREATE, "--owner"], env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    assert made.exit_code == 0, made.output
+    other = [*CREATE[:2], "other@example.org"]
+    CliRunner().invoke(main, other, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    changed = CliRunner().invoke(main, ["users", "role", "other@example.org", "viewer"])
+    assert changed.exit_code == 0, changed.output
+    listed = CliRunner().invoke(main, ["users", "list"], env={"COLUMNS": "120"})
+    assert re.search(r"boss@example.org .*owner", listed.output)
+    assert re.search(r"other@example.org .*viewer", listed.output)

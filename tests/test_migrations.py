@@ -19,6 +19,7 @@ select 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' 
          || ' ' || coalesce(column_default, '') as line
   from information_schema.columns where table_name like 'procrastinate%'
 union all select 'index ' || indexdef from pg_indexes where tablename like 'procrastinate%'
+           and indexname not like 'videoflix%'
 union all select 'function ' || pg_get_functiondef(oid) from pg_proc
            where proname like 'procrastinate%'
 union all select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger

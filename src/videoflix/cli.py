@@ -124,15 +124,19 @@ def users() -> None:
 @click.argument("email")
 @click.option("--first-name", default="")
 @click.option("--last-name", default="")
+@click.option("--owner", is_flag=True, help="May also read what people watch.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-def create_admin(email: str, first_name: str, last_name: str, password_stdin: bool) -> None:
-    """Make an account that may do everything.
+def create_admin(
+    email: str, first_name: str, last_name: str, owner: bool, password_stdin: bool
+) -> None:
+    """Make an account that may administer everything.
 
     The password is asked for, or taken from standard input (--password-stdin) or from the
     variable VIDEOFLIX_PASSWORD; as an argument every user of the machine could read it.
     """
     password = _password(password_stdin)
-    asyncio.run(late("videoflix.up.admin:create_admin")(email, password, first_name, last_name))
+    create = late("videoflix.up.admin:create_admin")
+    asyncio.run(create(email, password, first_name, last_name, owner))
     click.echo(f"{email} may sign in now.")
 
 
@@ -140,6 +144,15 @@ def create_admin(email: str, first_name: str, last_name: str, password_stdin: bo
 def list_users() -> None:
     """Show every account."""
     asyncio.run(late("videoflix.up.users:show")())
+
+
+@users.command("role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(["viewer", "editor", "admin", "owner"]))
+def change_role(email: str, role: str) -> None:
+    """Give an account another role; it has to sign in again."""
+    asyncio.run(late("videoflix.up.users:change_role")(email, role))
+    click.echo(f"{email} is {role} now.")
 
 
 @users.command("deactivate")

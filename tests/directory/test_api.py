@@ -139,3 +139,37 @@ async def test_unknown_people_are_404(admin: httpx.AsyncClient) -> None:
     ):
         assert answer.status_code == 404
         assert answer.json()["type"] == "/problems/person-not-found"
+
+
+async def test_owners_are_made_and_changed_by_owners_only(
+    admin: httpx.AsyncClient, owner: httpx.AsyncClient, editor: httpx.AsyncClient
+) -> None:
+    owner_id, editor_id = await number_of(owner), await number_of(editor)
+    for method, path, body in (
+        ("POST", USERS, {"email": "new@example.org", "role": "owner"}),
+        ("PATCH", f"{USERS}/{editor_id}", {"role": "owner"}),
+        ("PATCH", f"{USERS}/{await number_of(admin)}", {"role": "owner"}),
+        ("PATCH", f"{USERS}/{owner_id}", {"role": "viewer"}),
+        ("PATCH", f"{USERS}/{owner_id}", {"first_name": "Not me"}),
+        ("POST", f"{USERS}/{owner_id}/deactivate", None),
+    ):
+        refused = await admin.request(method, path, json=body)
+        assert refused.json()["type"] == "/problems/owners-only", path
+    made = await owner.patch(f"{USERS}/{editor_id}", json={"role": "owner"})
+    assert (made.status_code, made.json()["role"]) == (200, "owner")
+
+
+async def test_owner_may_what_admins_may_and_stays_when_alone(owner: httpx.AsyncClient) -> None:
+    me = f"{USERS}/{await number_of(owner)}"
+    for path in ("/api/v1/operations/overview", "/api/v1/audit", "/api/v1/invoices"):
+        assert (await owner.get(path)).status_code == 200
+    alone = await owner.post(f"{me}/deactivate")
+    assert alone.json()["type"] == "/problems/last-admin"
+    assert (await owner.patch(me, json={"role": "admin"})).status_code == 200
+
+
+async def test_token_of_an_owner_does_what_its_scope_says(owner: httpx.AsyncClient) -> None:
+    token = (await owner.post("/api/v1/me/tokens", json={"name": "t", "scope": "write"})).json()
+    headers = {"Authorization": f"Bearer {token['token']}"}
+    refused = await owner.get(USERS, headers=headers)
+    assert refused.json()["type"] == "/problems/scope-too-narrow"

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
-from videoflix.platform.identity import Role
+from videoflix.platform.identity import ADMINISTRATORS, Role
 
 
 class UserRepository(SQLAlchemyAsyncRepository[User]):
@@ -65,7 +65,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         """Ids of those who may administer, locked: two can then not take each other's role."""
         found = await self.session.scalars(
             select(User.id)
-            .where(User.role == Role.ADMIN, User.is_active.is_(True))
+            .where(User.role.in_(ADMINISTRATORS), User.is_active.is_(True))
             .order_by(User.id)
             .with_for_update()
         )

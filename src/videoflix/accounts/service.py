@@ -143,7 +143,7 @@ class Accounts:
 
     async def keep_an_admin(self, leaving: User) -> None:
         """Call before somebody stops being an administrator. Raises LastAdmin."""
-        if leaving.role is Role.ADMIN and await self.users.active_admins() == [leaving.id]:
+        if leaving.role.administers and await self.users.active_admins() == [leaving.id]:
             raise LastAdmin
 
     async def by_email(self, email: str) -> User | None:

@@ -10,7 +10,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from videoflix.accounts.service import EmailTaken, LastAdmin, PasswordWeak
 from videoflix.directory.schemas import Account, NewPerson, PersonChange
-from videoflix.directory.service import Directory, PersonNotFound
+from videoflix.directory.service import Directory, OwnersOnly, PersonNotFound
 from videoflix.platform.identity import Role, admins_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.web import Id, Limit, Offset, Page, service
@@ -47,7 +47,7 @@ class UserController(Controller):
 
     @post(
         summary="Enter somebody",
-        responses=problems(SignInNeeded, Forbidden, EmailTaken, PasswordWeak),
+        responses=problems(SignInNeeded, Forbidden, OwnersOnly, EmailTaken, PasswordWeak),
     )
     async def add_person(
         self,
@@ -72,7 +72,7 @@ class UserController(Controller):
     @patch(
         "/{user_id:int}",
         summary="Change somebody",
-        responses=problems(SignInNeeded, Forbidden, PersonNotFound, LastAdmin),
+        responses=problems(SignInNeeded, Forbidden, OwnersOnly, PersonNotFound, LastAdmin),
     )
     async def change_person(
         self,
@@ -88,7 +88,7 @@ class UserController(Controller):
         "/{user_id:int}/deactivate",
         summary="Switch an account off",
         status_code=HTTP_200_OK,
-        responses=problems(SignInNeeded, Forbidden, PersonNotFound, LastAdmin),
+        responses=problems(SignInNeeded, Forbidden, OwnersOnly, PersonNotFound, LastAdmin),
     )
     async def deactivate_person(
         self,
@@ -103,7 +103,7 @@ class UserController(Controller):
         "/{user_id:int}/activate",
         summary="Switch an account on",
         status_code=HTTP_200_OK,
-        responses=problems(SignInNeeded, Forbidden, PersonNotFound),
+        responses=problems(SignInNeeded, Forbidden, OwnersOnly, PersonNotFound),
     )
     async def activate_person(
         self,

@@ -12,13 +12,17 @@ from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.directory.schemas import NewPerson, PersonChange
 from videoflix.platform.identity import Role
-from videoflix.platform.problems import NotFound
+from videoflix.platform.problems import Forbidden, NotFound
 from videoflix.registration.service import Registration
 from videoflix.sessions.service import Sessions
 
 
 class PersonNotFound(NotFound):
     """Nobody has this number."""
+
+
+class OwnersOnly(Forbidden):
+    """Only an owner may make owners, or change the account of one."""
 
 
 class Directory:
@@ -44,7 +48,8 @@ class Directory:
         return user
 
     async def add(self, new: NewPerson, *, by: int | None) -> User:
-        """Enter somebody who may sign in at once. Raises EmailTaken or PasswordWeak."""
+        """Enter somebody who may sign in at once. Raises EmailTaken, PasswordWeak, OwnersOnly."""
+        await self._refuse_below(by, new.role)
         user = await self.accounts.create_user(
             email=new.email,
             password=new.password or secrets.token_urlsafe(32),
@@ -59,14 +64,17 @@ class Directory:
         return user
 
     async def change(self, user_id: int, change: PersonChange, *, by: int | None) -> User:
-        """Change an account. Raises PersonNotFound or LastAdmin.
+        """Change an account. Raises PersonNotFound, LastAdmin or OwnersOnly.
 
         Another role needs another sign-in: tokens carry the one they were signed for.
         """
         user = await self.person(user_id)
         before = user.role
-        if change.role not in {msgspec.UNSET, before}:
-            await self.accounts.keep_an_admin(user)
+        after = before if change.role is msgspec.UNSET else change.role
+        await self._refuse_below(by, before, after)
+        if after is not before:
+            if not after.administers:
+                await self.accounts.keep_an_admin(user)
             await self.sessions.end_all(user.id)
         for name, value in msgspec.structs.asdict(change).items():
             if value is not msgspec.UNSET:
@@ -77,8 +85,12 @@ class Directory:
         return user
 
     async def deactivate(self, user_id: int, *, by: int | None) -> User:
-        """Switch an account off; it is signed out everywhere. Raises PersonNotFound, LastAdmin."""
+        """Switch an account off; it is signed out everywhere.
+
+        Raises PersonNotFound, LastAdmin or OwnersOnly.
+        """
         user = await self.person(user_id)
+        await self._refuse_below(by, user.role)
         if user.is_active:
             await self.accounts.keep_an_admin(user)
             user.is_active = False
@@ -87,10 +99,21 @@ class Directory:
         return user
 
     async def activate(self, user_id: int, *, by: int | None) -> User:
-        """Switch an account on, its address confirmed or not. Raises PersonNotFound."""
+        """Switch an account on, its address confirmed or not.
+
+        Raises PersonNotFound or OwnersOnly.
+        """
         user = await self.person(user_id)
+        await self._refuse_below(by, user.role)
         if not user.is_active or user.confirmed_at is None:
             user.is_active = True
             await self.accounts.confirm(user)
             await self.audit.record(EventKind.ACTIVATED, user.id, by=by)
         return user
+
+    async def _refuse_below(self, by: int | None, *roles: Role) -> None:
+        """Owners are made and changed by owners, and by commands."""
+        if by is not None and Role.OWNER in roles:
+            actor = await self.accounts.person(by)
+            if actor.role is not Role.OWNER:
+                raise OwnersOnly

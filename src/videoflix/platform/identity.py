@@ -39,6 +39,12 @@ class Role(StrEnum):
     VIEWER = "viewer"
     EDITOR = "editor"
     ADMIN = "admin"
+    OWNER = "owner"
+
+    @property
+    def administers(self) -> bool:
+        """Whether this role may do what admins may."""
+        return self in ADMINISTRATORS
 
 
 class Scope(StrEnum):
@@ -50,6 +56,7 @@ class Scope(StrEnum):
 
 
 RANKS = list(Role)
+ADMINISTRATORS = RANKS[RANKS.index(Role.ADMIN) :]
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -66,7 +73,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     def may(self, role: Role) -> bool:
         """Whether the person has this role or a higher one, and the token may use it."""
-        if role is Role.ADMIN and self.scope not in {None, Scope.ADMIN}:
+        if role.administers and self.scope not in {None, Scope.ADMIN}:
             return False
         return RANKS.index(self.role) >= RANKS.index(role)
 
@@ -165,13 +172,18 @@ async def in_person(
 
 
 async def editors_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: editors and admins."""
+    """Guard: editors and those above them."""
     _require(connection, Role.EDITOR)
 
 
 async def admins_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: admins."""
+    """Guard: admins and owners."""
     _require(connection, Role.ADMIN)
+
+
+async def owners_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: owners, who alone may read what people watch."""
+    _require(connection, Role.OWNER)
 
 
 def _require(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> None:

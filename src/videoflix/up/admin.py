@@ -13,6 +13,7 @@ from videoflix.accounts.models import User
 from videoflix.directory.schemas import NewPerson
 from videoflix.directory.service import Directory
 from videoflix.platform.db import transaction
+from videoflix.platform.identity import Role
 from videoflix.platform.mail import post_mail
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.problems import Problem
@@ -37,15 +38,23 @@ def migrate() -> None:
         upgrade()
 
 
-async def create_admin(email: str, password: str, first_name: str, last_name: str) -> None:
-    """Enter an administrator. Raises ClickException."""
+async def create_admin(
+    email: str, password: str, first_name: str, last_name: str, owner: bool
+) -> None:
+    """Enter an administrator, or an owner. Raises ClickException."""
+    role = Role.OWNER if owner else Role.ADMIN
     with errors_as_sentences():
         async with transaction() as session:
-            await add_admin(session, email, password, first_name, last_name)
+            await add_admin(session, email, password, first_name, last_name, role)
 
 
 async def add_admin(
-    session: AsyncSession, email: str, password: str, first_name: str = "", last_name: str = ""
+    session: AsyncSession,
+    email: str,
+    password: str,
+    first_name: str = "",
+    last_name: str = "",
+    role: Role = Role.ADMIN,
 ) -> User:
     """Raises msgspec.ValidationError, EmailTaken or PasswordWeak."""
     new = msgspec.convert(
@@ -54,7 +63,7 @@ async def add_admin(
             "password": password,
             "first_name": first_name,
             "last_name": last_name,
-            "role": "admin",
+            "role": role,
         },
         NewPerson,
     )

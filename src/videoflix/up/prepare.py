@@ -14,7 +14,7 @@ from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts, CredentialsRefused
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
+from videoflix.platform.identity import ADMINISTRATORS
 from videoflix.platform.problems import Problem
 from videoflix.platform.storage import media_storage
 from videoflix.sessions.service import Sessions
@@ -31,11 +31,11 @@ async def fulfil(wishes: Wishes) -> Prepared:
     async with transaction() as session:
         handed_back = await hand_back_jobs(session) if wishes.hand_back_jobs else 0
         users = Accounts(session).users
-        if await users.count(User.role == Role.ADMIN) == 0:
+        if await users.count(User.role.in_(ADMINISTRATORS)) == 0:
             await add_admin(session, wishes.admin_email, wishes.admin_password)
         first_start = await signs_in(session, wishes)
         admins = await users.get_many(
-            User.role == Role.ADMIN, User.is_active.is_(True), order_by=("id", False)
+            User.role.in_(ADMINISTRATORS), User.is_active.is_(True), order_by=("id", False)
         )
         token = (await Sessions(session).open(admins[0], DEVICE)).access if admins else None
     return Prepared(first_start=first_start, jobs_handed_back=handed_back, token=token)

@@ -4,8 +4,11 @@ from advanced_alchemy.filters import LimitOffset
 from rich.console import Console
 from rich.table import Table
 
+from videoflix.accounts.models import User
+from videoflix.directory.schemas import PersonChange
 from videoflix.directory.service import Directory, PersonNotFound
 from videoflix.platform.db import transaction
+from videoflix.platform.identity import Role
 from videoflix.up.admin import errors_as_sentences
 
 BATCH = 500
@@ -33,7 +36,21 @@ async def deactivate(email: str) -> None:
     with errors_as_sentences():
         async with transaction() as session:
             directory = Directory(session)
-            user = await directory.accounts.by_email(email)
-            if user is None:
-                raise PersonNotFound(f"Nobody has the address {email}.")
+            user = await _named(directory, email)
             await directory.deactivate(user.id, by=None)
+
+
+async def change_role(email: str, role: str) -> None:
+    """Give an account another role. Raises ClickException."""
+    with errors_as_sentences():
+        async with transaction() as session:
+            directory = Directory(session)
+            user = await _named(directory, email)
+            await directory.change(user.id, PersonChange(role=Role(role)), by=None)
+
+
+async def _named(directory: Directory, email: str) -> User:
+    user = await directory.accounts.by_email(email)
+    if user is None:
+        raise PersonNotFound(f"Nobody has the address {email}.")
+    return user

@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": {"platform", "settings"},
     "accounts": {"audit", "platform", "settings"},
     "sessions": {"accounts", "audit", "platform", "settings"},
+    "monitor": {"audit", "platform", "settings"},
     "registration": {"sessions", "accounts", "audit", "platform", "settings"},
     "directory": {"registration", "sessions", "accounts", "audit", "platform", "settings"},
     "memberships": {"accounts", "platform", "settings"},
@@ -35,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
     },
     "operations": {
+        "monitor",
         "playback",
         "library",
         "billing",

@@ -14,6 +14,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from videoflix import worker
 from videoflix.accounts.api import MeController
 from videoflix.audit.api import ActivityController, AuditController
 from videoflix.billing.api import InvoiceController, OwnInvoiceController
@@ -29,6 +30,7 @@ from videoflix.library.api.votes import VoteController
 from videoflix.library.api.watchlist import WatchlistController
 from videoflix.media.api import UploadController
 from videoflix.memberships.api import MembershipController, PlanController
+from videoflix.monitor.api import JobController
 from videoflix.operations.api import ExportController, HealthController, OperationsController
 from videoflix.platform.db import alchemy, provide_session
 from videoflix.platform.events import newsroom
@@ -56,6 +58,8 @@ from videoflix.sessions.service import api_tokens, recently_ended
 from videoflix.settings import settings
 from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
+
+__all__ = ["create_app", "worker"]  # worker.py knows every job's handler and schedule
 
 CONTROLLERS = [
     AuthController,
@@ -87,6 +91,7 @@ CONTROLLERS = [
     InvoiceController,
     MembershipController,
     OperationsController,
+    JobController,
 ]
 
 # What browsers may send besides the usual.

@@ -115,6 +115,14 @@ def cancel_job(job_id: int) -> None:
     click.echo(f"Job {job_id} is cancelled.")
 
 
+@jobs.command("run")
+@click.argument("job", type=str)
+def run_job(job: str) -> None:
+    """Run a job now that waits for its time: its number, or the name of a scheduled one."""
+    asyncio.run(late("videoflix.up.jobs:run")(job))
+    click.echo(f"{job} waits for a worker.")
+
+
 @main.group()
 def users() -> None:
     """Manage accounts."""

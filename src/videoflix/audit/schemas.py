@@ -10,7 +10,7 @@ from videoflix.platform.queue import Job
 
 
 class EventKind(StrEnum):
-    """What can happen to an account."""
+    """What can happen to an account, and what staff do to the rest."""
 
     REGISTERED = "registered"
     CREATED = "created"
@@ -33,6 +33,11 @@ class EventKind(StrEnum):
     ACTIVATED = "activated"
     EXPORTED = "data-exported"
     CLOSED = "account-closed"
+    LIBRARY_READ = "library-read"
+    STAFF_CHANGE = "staff-change"
+    JOB_RETRIED = "job-retried"
+    JOB_HURRIED = "job-run-now"
+    JOB_CANCELLED = "job-cancelled"
 
 
 class Event(msgspec.Struct):

@@ -1,7 +1,7 @@
 """Shapes of operations over HTTP."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from videoflix.billing.schemas import InvoiceShown
 from videoflix.catalog.schemas import Video
 from videoflix.library.schemas import HistoryItem, WatchlistItem
 from videoflix.memberships.schemas import MembershipShown
+from videoflix.monitor.schemas import QueueCount, WorkerSeen
 from videoflix.platform.web import Page
 from videoflix.playback.schemas import StreamShown
 from videoflix.profiles.schemas import ProfileShown
@@ -29,50 +30,6 @@ class Health(msgspec.Struct):
 
     status: Literal["ok", "failing"]
     checks: dict[str, Check]
-
-
-class QueueCount(msgspec.Struct):
-    """Jobs of a queue; `oldest_seconds` is how long its first waiting job has waited.
-
-    `failed` are dead letters. In the last 24 hours, `rescued` were taken back from workers that
-    were gone, `fenced` are results that came after that and were dropped, and `unknown` were put
-    back because the worker that fetched them has no handler of that name.
-    """
-
-    queue: str
-    todo: int
-    doing: int
-    failed: int
-    oldest_seconds: float
-    rescued: int
-    fenced: int
-    unknown: int
-
-
-class DeadLetter(msgspec.Struct):
-    """A job that failed for good, and why."""
-
-    id: int
-    queue: str
-    task: str
-    payload: dict[str, Any]
-    attempts: int
-    failed_at: datetime | None
-    reason: str
-
-
-class CancelledJob(msgspec.Struct, frozen=True):
-    """A job that will not run."""
-
-    task: str
-    payload: dict[str, Any]
-
-
-class WorkerSeen(msgspec.Struct):
-    """A worker process and its last sign of life."""
-
-    id: int
-    last_heartbeat: datetime
 
 
 class Overview(msgspec.Struct):

@@ -20,20 +20,18 @@ from videoflix.catalog.schemas import Video
 from videoflix.catalog.service import Catalog
 from videoflix.library.service import Library
 from videoflix.memberships.service import Memberships
-from videoflix.operations.repository import MailRepository, QueueRepository
+from videoflix.monitor.service import Monitor
+from videoflix.operations.repository import DatabaseRepository, MailRepository
 from videoflix.operations.schemas import (
-    CancelledJob,
     Check,
-    DeadLetter,
     Health,
     KeptMail,
     Overview,
     PersonalData,
     ProfileData,
 )
-from videoflix.platform.db import violated
 from videoflix.platform.migrations import current_revision, newest_revision
-from videoflix.platform.problems import Conflict, NotFound, Problem
+from videoflix.platform.problems import Problem
 from videoflix.platform.storage import media_storage
 from videoflix.playback.service.streams import Streams
 from videoflix.profiles.models import Profile
@@ -43,16 +41,6 @@ from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
 
 PERSONAL_ROWS = 10_000
-QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
-
-
-class JobNotFound(NotFound):
-    """There is no such job in a state that allows this."""
-
-
-class JobWaitsAlready(Conflict):
-    """An equal job waits already; this one is not needed."""
-
 
 expected_revision = cache(newest_revision)
 
@@ -60,7 +48,8 @@ expected_revision = cache(newest_revision)
 class Operations:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-        self.queue = QueueRepository(session)
+        self.database = DatabaseRepository(session)
+        self.monitor = Monitor(session)
         self.mails = MailRepository(session=session)
 
     async def health(self) -> Health:
@@ -79,40 +68,10 @@ class Operations:
         return Overview(
             version=version("videoflix"),
             checks=health.checks,
-            queues=await self.queue.queues(),
-            workers=await self.queue.workers(),
+            queues=await self.monitor.queues(),
+            workers=await self.monitor.workers(),
             videos=await Catalog(self.session).counts(),
         )
-
-    async def dead_letters(self, limit: int = 20) -> list[DeadLetter]:
-        """The newest jobs that failed for good."""
-        return await self.queue.dead_letters(limit)
-
-    async def retry_job(self, job_id: int) -> None:
-        """Give a job that ended without success all its attempts again.
-
-        Raises JobNotFound, or JobWaitsAlready.
-        """
-        try:
-            revived = await self.queue.revive(job_id)
-        except SQLAlchemyError as error:
-            if violated(error) != QUEUEING_LOCK:
-                raise
-            raise JobWaitsAlready from error
-        if not revived:
-            raise JobNotFound
-
-    async def cancel_job(self, job_id: int) -> CancelledJob | None:
-        """Cancel a job: a waiting one at once, a running one as soon as its worker hears of it.
-
-        Whoever waits for the job has to be told after the commit; what to tell is returned,
-        or None when the worker will do that. Raises JobNotFound.
-        """
-        found = await self.queue.job(job_id)
-        if found is None or not await self.queue.cancel(job_id):
-            raise JobNotFound
-        status, task, payload = found
-        return CancelledJob(task, payload) if status == "todo" else None
 
     async def mail(self, page: LimitOffset) -> tuple[list[KeptMail], int]:
         """Mails, newest first, and how many there are."""
@@ -175,7 +134,7 @@ class Operations:
             return Check(False, str(error).splitlines()[0] if str(error) else type(error).__name__)
 
     async def _check_database(self) -> Check:
-        await self.queue.ping()
+        await self.database.ping()
         return Check(True, "Postgres answers.")
 
     async def _check_migrations(self) -> Check:
@@ -189,7 +148,7 @@ class Operations:
         return Check(True, "Media storage is writable.")
 
     async def _check_worker(self) -> Check:
-        age = await self.queue.seconds_since_heartbeat()
+        age = await self.monitor.seconds_since_heartbeat()
         if age is None or age > settings.worker_stall_seconds:
             return Check(False, "No worker has been seen: run `videoflix worker`.")
         return Check(True, "A worker is alive.")

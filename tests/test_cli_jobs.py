@@ -96,3 +96,22 @@ def test_job_is_not_doubled_by_a_retry(job: str) -> None:
     done = videoflix("retry", job)
     assert done.exit_code == 1
     assert "An equal job waits already" in done.output
+
+
+def test_waiting_and_scheduled_jobs_are_run_now(job: str) -> None:
+    run(execute("update procrastinate_jobs set scheduled_at = now() + interval '1 day'"))
+    assert videoflix("run", job).exit_code == 0
+    assert run(rows("select 1 from procrastinate_jobs where scheduled_at is not null")) == []
+    assert videoflix("run", "queue.prune").exit_code == 0
+    again = videoflix("run", "queue.prune")
+    assert again.exit_code == 1
+    assert "An equal job waits already" in again.output
+    for unknown in ("nothing.such", "9" * 30):
+        assert "No schedule enqueues such a job" in videoflix("run", unknown).output
+
+
+def test_workers_and_schedules_are_shown(job: str) -> None:
+    run(execute("insert into procrastinate_workers (last_heartbeat) values (now())"))
+    shown = videoflix().output
+    for part in ("transcode", "Stalled", "alive", "queue.prune", "17 * * * *", "in "):
+        assert part in shown

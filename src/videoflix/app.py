@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from videoflix import worker
 from videoflix.accounts.api import MeController
-from videoflix.audit.api import ActivityController, AuditController
+from videoflix.audit.api import ActivityController, AuditController, provide_session
 from videoflix.billing.api import InvoiceController, OwnInvoiceController
 from videoflix.catalog.api.categories import CategoryController, CategoryVideoController
 from videoflix.catalog.api.desk import DeskController, SubtitleController
@@ -26,13 +26,18 @@ from videoflix.compat.registry import dialect_routes
 from videoflix.directory.api import UserController
 from videoflix.library.api.access import counting_views
 from videoflix.library.api.history import HistoryController, ProgressController
-from videoflix.library.api.votes import VoteController
+from videoflix.library.api.votes import VoteController, VotesController
 from videoflix.library.api.watchlist import WatchlistController
-from videoflix.media.api import UploadController
+from videoflix.media.api import AssetController, UploadController
 from videoflix.memberships.api import MembershipController, PlanController
 from videoflix.monitor.api import JobController
-from videoflix.operations.api import ExportController, HealthController, OperationsController
-from videoflix.platform.db import alchemy, provide_session
+from videoflix.operations.api import (
+    ExportController,
+    HealthController,
+    OperationsController,
+    PersonLibraryController,
+)
+from videoflix.platform.db import alchemy
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
 from videoflix.platform.problems import (
@@ -71,6 +76,7 @@ CONTROLLERS = [
     ActivityController,
     ExportController,
     UserController,
+    PersonLibraryController,
     AuditController,
     ProfileController,
     VideoController,
@@ -79,10 +85,12 @@ CONTROLLERS = [
     DeskController,
     SubtitleController,
     UploadController,
+    AssetController,
     WatchlistController,
     HistoryController,
     ProgressController,
     VoteController,
+    VotesController,
     PlaybackController,
     StreamController,
     OwnMembershipController,

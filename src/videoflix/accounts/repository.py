@@ -1,10 +1,11 @@
 """All SQL of the accounts."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import delete, func, literal, select
+from sqlalchemy import ColumnElement, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
@@ -72,10 +73,10 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return list(found)
 
     async def listed(
-        self, page: LimitOffset, *, search: str, role: Role | None
+        self, page: LimitOffset, *, search: str, role: Role | None, ids: Sequence[int] | None
     ) -> tuple[list[User], int]:
         """People whose address or name holds the words, newest first; and how many there are."""
-        conditions = []
+        conditions: list[ColumnElement[bool]] = [] if ids is None else [User.id.in_(ids)]
         if search:
             held = User.email + " " + User.first_name + " " + User.last_name
             conditions.append(func.lower(held).contains(search.lower(), autoescape=True))

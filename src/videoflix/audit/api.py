@@ -1,15 +1,19 @@
-"""The audit over HTTP: a person's own activity, and everybody's for admins."""
+"""The audit over HTTP: what staff change is noted, and people read what is noted."""
 
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.audit.schemas import Event, EventKind
 from videoflix.audit.service import Audit
-from videoflix.platform.identity import admins_only, signed_in
+from videoflix.platform.cross_site import SAFE_METHODS
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import admins_only, editors_only, owners_only, signed_in
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.web import BIGINT_MAX, Limit, Offset, Page, service
 
@@ -17,6 +21,32 @@ PersonId = Annotated[
     int | None, QueryParameter(ge=1, le=BIGINT_MAX, description="Only what happened to them.")
 ]
 Kind = Annotated[EventKind | None, QueryParameter(description="Only events of this kind.")]
+
+FOR_STAFF = {editors_only, admins_only, owners_only}
+
+
+async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[AsyncSession]:
+    """The request's transaction, injected as `session`.
+
+    A change through a route that takes a role is noted in it: both are written, or neither.
+    """
+    async with transaction() as session:
+        yield session
+        if request.method not in SAFE_METHODS and FOR_STAFF.intersection(
+            request.route_handler.resolve_guards()
+        ):
+            by = request.user.user_id
+            await Audit(session).record_change(await _told(request), by=by)
+
+
+async def _told(request: Request[Any, Any, Any]) -> str:
+    """The change in a line: what it is, where, and which fields; never their values."""
+    path = request.url.path.removeprefix("/api/v1")
+    query = f"?{request.url.query}" if request.url.query else ""
+    line = f"{request.route_handler.summary}: {request.method} {path}{query}"
+    is_json = request.headers.get("content-type", "").startswith("application/json")
+    body = await request.json() if is_json else None
+    return f"{line} ({', '.join(body)})" if isinstance(body, dict) and body else line
 
 
 class ActivityController(Controller):

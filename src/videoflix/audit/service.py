@@ -11,6 +11,8 @@ from videoflix.audit.schemas import Event, EventKind
 from videoflix.platform.client import visitor
 
 FAMILIAR = timedelta(days=90)
+# Set in the info of a session that wrote an event.
+NOTED = "noted"
 
 
 class Audit:
@@ -23,6 +25,7 @@ class Audit:
     ) -> None:
         """Note what happened to a person, in the transaction it happens in."""
         address, device = visitor()
+        self.session.info[NOTED] = True
         self.session.add(
             SecurityEvent(
                 kind=kind.value,
@@ -33,6 +36,11 @@ class Audit:
                 detail=detail[:200],
             )
         )
+
+    async def record_change(self, detail: str, *, by: int) -> None:
+        """Note what staff changed, unless the change itself said more about it."""
+        if not self.session.info.get(NOTED):
+            await self.record(EventKind.STAFF_CHANGE, None, by=by, detail=detail)
 
     async def activity(
         self, page: LimitOffset, *, user_id: int | None = None, kind: EventKind | None = None

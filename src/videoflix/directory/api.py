@@ -13,7 +13,7 @@ from videoflix.directory.schemas import Account, NewPerson, PersonChange
 from videoflix.directory.service import Directory, OwnersOnly, PersonNotFound
 from videoflix.platform.identity import Role, admins_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import Id, Limit, Offset, Page, service
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, service
 
 Search = Annotated[
     str,
@@ -24,6 +24,11 @@ Search = Annotated[
     ),
 ]
 OfRole = Annotated[Role | None, QueryParameter(description="Only people of this role.")]
+
+Numbered = Annotated[
+    list[Annotated[int, QueryParameter(ge=1, le=BIGINT_MAX)]] | None,
+    QueryParameter(max_items=100, description="Only these people: `ids=1&ids=2`."),
+]
 
 
 class UserController(Controller):
@@ -38,11 +43,14 @@ class UserController(Controller):
         directory: NamedDependency[Directory],
         search: Search = "",
         role: OfRole = None,
+        ids: Numbered = None,
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[Account]:
         """List accounts, newest first."""
-        found, total = await directory.people(LimitOffset(limit, offset), search=search, role=role)
+        found, total = await directory.people(
+            LimitOffset(limit, offset), search=search, role=role, ids=ids
+        )
         return Page([Account.of(user) for user in found], total, limit, offset)
 
     @post(

@@ -1,6 +1,7 @@
 """What administrators may do to accounts; each of it ends in the audit."""
 
 import secrets
+from collections.abc import Sequence
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -35,10 +36,15 @@ class Directory:
         self.sessions = Sessions(session)
 
     async def people(
-        self, page: LimitOffset, *, search: str = "", role: Role | None = None
+        self,
+        page: LimitOffset,
+        *,
+        search: str = "",
+        role: Role | None = None,
+        ids: Sequence[int] | None = None,
     ) -> tuple[list[User], int]:
         """Accounts whose address or name holds the words, newest first; and how many."""
-        return await self.accounts.users.listed(page, search=search, role=role)
+        return await self.accounts.users.listed(page, search=search, role=role, ids=ids)
 
     async def person(self, user_id: int) -> User:
         """Raises PersonNotFound."""

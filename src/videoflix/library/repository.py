@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import Float, and_, case, cast, delete, func, literal, select, text
+from sqlalchemy import ColumnElement, Float, and_, case, cast, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.accounts.models import User
 from videoflix.catalog.models import Video
 from videoflix.library.models import Vote, WatchlistEntry, WatchState, video_view
+from videoflix.profiles.models import Profile
 
 FINISHED_SHARE = 0.95
 
@@ -206,6 +209,27 @@ class VoteRepository(SQLAlchemyAsyncRepository[Vote]):
         await self.session.execute(
             delete(Vote).where(and_(Vote.profile_id == profile_id, Vote.video_id == video_id))
         )
+
+    async def listed(
+        self, page: LimitOffset, *, video_id: int | None, user_id: int | None
+    ) -> tuple[list[tuple[Vote, str, Profile, str]], int]:
+        """Votes with the film's title, the profile and its owner's address; and how many."""
+        wanted: list[ColumnElement[bool]] = []
+        if video_id is not None:
+            wanted.append(Vote.video_id == video_id)
+        if user_id is not None:
+            wanted.append(Profile.user_id == user_id)
+        found = (
+            select(Vote, Video.title, Profile, User.email)
+            .join(Video, Video.id == Vote.video_id)
+            .join(Profile, Profile.id == Vote.profile_id)
+            .join(User, User.id == Profile.user_id)
+            .where(*wanted)
+        )
+        total = await self.session.scalar(select(func.count()).select_from(found.subquery()))
+        newest = found.order_by(Vote.id.desc()).limit(page.limit).offset(page.offset)
+        rows = await self.session.execute(newest)
+        return [(row[0], row[1], row[2], row[3]) for row in rows], total or 0
 
     async def counts(self, profile_id: int, video_id: int) -> tuple[int | None, int, int]:
         """The profile's vote, and all votes up and down."""

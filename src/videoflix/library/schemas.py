@@ -85,6 +85,19 @@ class VoteShown(msgspec.Struct):
     downvotes: int
 
 
+class VoteListed(msgspec.Struct):
+    """A vote as administrators see it: whose profile thinks what of which film."""
+
+    id: int
+    video_id: int
+    title: str
+    user_id: int
+    owner: str
+    profile: str
+    vote: Literal["up", "down"]
+    at: datetime
+
+
 class CountViews(Job):
     """Count the views of the last 30 days per film, and make room for the next month's."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import Catalog, announce_catalogue, topic_of
@@ -18,6 +19,7 @@ from videoflix.library.schemas import (
     HistoryItem,
     Progress,
     ProgressUpdate,
+    VoteListed,
     VoteShown,
     WatchlistItem,
 )
@@ -38,6 +40,10 @@ class NotOnWatchlist(NotFound):
 
 class WatchlistFull(Conflict):
     """A watchlist holds at most a thousand films."""
+
+
+class VoteNotFound(NotFound):
+    """There is no such vote."""
 
 
 class Library:
@@ -159,10 +165,42 @@ class Library:
 
     async def _shown_vote(self, video_id: int) -> VoteShown:
         mine, up, down = await self.votes.counts(self.profile_id, video_id)
-        named: Literal["up", "down"] | None = None
-        if mine is not None:
-            named = "up" if mine > 0 else "down"
-        return VoteShown(named, up, down)
+        return VoteShown(None if mine is None else _named(mine), up, down)
+
+
+class Votes:
+    """Everybody's votes, for those who look after the site."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.votes = VoteRepository(session=session)
+
+    async def listed(
+        self, page: LimitOffset, *, video_id: int | None, user_id: int | None
+    ) -> tuple[list[VoteListed], int]:
+        """Votes on a film, of a person, or all, the newest first; and how many there are."""
+        found, total = await self.votes.listed(page, video_id=video_id, user_id=user_id)
+        return [
+            VoteListed(
+                id=vote.id,
+                video_id=vote.video_id,
+                title=title,
+                user_id=profile.user_id,
+                owner=owner,
+                profile=profile.name,
+                vote=_named(vote.value),
+                at=vote.updated_at,
+            )
+            for vote, title, profile, owner in found
+        ], total
+
+    async def remove(self, vote_id: int) -> None:
+        """Take a vote out of the counts. Raises VoteNotFound."""
+        vote = await self.votes.get_one_or_none(id=vote_id)
+        if vote is None:
+            raise VoteNotFound
+        await self.votes.withdraw(vote.profile_id, vote.video_id)
+        await announce(self.session, topic_of(vote.video_id))
 
 
 class Views:
@@ -187,6 +225,10 @@ class Views:
         if changed:
             await announce_catalogue(self.session)
         return changed
+
+
+def _named(value: int) -> Literal["up", "down"]:
+    return "up" if value > 0 else "down"
 
 
 def _progress(state: WatchState, duration: float | None) -> Progress:

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, Response, delete, post, put
+from advanced_alchemy.filters import LimitOffset
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +16,8 @@ from videoflix.catalog.schemas import Video, VideoDraft
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.catalog import CategoryUnknown
 from videoflix.catalog.service.desk import Desk
-from videoflix.media.schemas import Form, StoredFile
+from videoflix.media.models import AssetState
+from videoflix.media.schemas import AssetShown, Form, StoredFile
 from videoflix.media.service import Media
 from videoflix.media.uploads import (
     FileEmpty,
@@ -25,7 +27,7 @@ from videoflix.media.uploads import (
     receive_form,
 )
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role, editors_only
+from videoflix.platform.identity import Role, admins_only, editors_only
 from videoflix.platform.problems import (
     BadInput,
     Forbidden,
@@ -35,9 +37,15 @@ from videoflix.platform.problems import (
     problems,
 )
 from videoflix.platform.storage import StorageFull, media_storage
-from videoflix.platform.web import Id, service
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, one_of, service
 from videoflix.profiles.schemas import ALL_AGES, Viewing
 from videoflix.settings import settings
+
+OfFilm = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
+# `state` is a name Litestar keeps for itself.
+OfState = Annotated[
+    str | None, QueryParameter(name="state", description=f"One of {', '.join(AssetState)}.")
+]
 
 
 class TitleMissing(BadInput):
@@ -128,6 +136,28 @@ class UploadController(Controller):
             await media.remove(video_id)
         else:
             await desk.delete(video_id)
+
+
+class AssetController(Controller):
+    path = "/assets"
+    tags = ("Media",)
+    guards = (admins_only,)
+    dependencies = {"media": service(Media)}
+
+    @get(summary="List uploaded files", responses=problems(SignInNeeded, Forbidden))
+    async def list_assets(
+        self,
+        media: NamedDependency[Media],
+        video_id: OfFilm = None,
+        asset_state: OfState = None,
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Page[AssetShown]:
+        """List the files films were made of, the newest first."""
+        wanted = one_of(AssetState, "state", asset_state)
+        page = LimitOffset(limit, offset)
+        found, total = await media.listed(page, video_id=video_id, state=wanted)
+        return Page(found, total, limit, offset)
 
 
 async def receive(request: Request[Any, Any, Any], file_field: str = "file") -> Form:

@@ -1,11 +1,16 @@
 """All SQL of the media."""
 
+from decimal import Decimal
+
+from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.catalog.models import Video
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
+from videoflix.media.schemas import AssetShown
 
 
 class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
@@ -33,6 +38,29 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
             .limit(1)
         )
         return found
+
+    async def listed(
+        self, page: LimitOffset, *, video_id: int | None, state: AssetState | None
+    ) -> tuple[list[AssetShown], int]:
+        """Files, the newest first, and how many there are."""
+        wanted: list[ColumnElement[bool]] = []
+        if video_id is not None:
+            wanted.append(Asset.video_id == video_id)
+        if state is not None:
+            wanted.append(Asset.state == state)
+        names = aggregate_order_by(Rendition.name, Rendition.id)
+        renditions = select(func.array_agg(names)).where(Rendition.asset_id == Asset.id)
+        share = func.sum(Chunk.encoded_frames) * 1.0 / func.nullif(func.sum(Chunk.frame_count), 0)
+        encoded = select(share).where(Chunk.asset_id == Asset.id)
+        rows = await self.session.execute(
+            select(Asset, Video.title, renditions.scalar_subquery(), encoded.scalar_subquery())
+            .join(Video, Video.id == Asset.video_id)
+            .where(*wanted)
+            .order_by(Asset.id.desc())
+            .limit(page.limit)
+            .offset(page.offset)
+        )
+        return [_shown(*row) for row in rows], await self.count(*wanted)
 
     async def ready_of(self, video_id: int) -> bool:
         """Whether a film has a complete file."""
@@ -143,3 +171,20 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
             .where(Rendition.asset_id == asset_id, Rendition.kind == TrackKind.AUDIO)
         )
         return found is not None
+
+
+def _shown(
+    asset: Asset, title: str, renditions: list[str] | None, encoded: Decimal | None
+) -> AssetShown:
+    return AssetShown(
+        id=asset.id,
+        video_id=asset.video_id,
+        title=title,
+        state=asset.state,
+        source_name=asset.source_name,
+        source_bytes=asset.source_bytes,
+        source_sha256=asset.source_sha256,
+        renditions=renditions or [],
+        encoded=float(encoded or 0),
+        created_at=asset.created_at,
+    )

@@ -1,10 +1,11 @@
 """Shapes of the media: job payloads, and tracks as the players' side reads them."""
 
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
-from videoflix.media.models import TrackKind
+from videoflix.media.models import AssetState, TrackKind
 from videoflix.platform.queue import Job
 
 # What a viewer waits for comes first: knowing the film, its first seconds and its sound, then
@@ -14,6 +15,21 @@ INSPECTION, FIRST_PICTURE, POSTER, REST = 30, 20, 15, 10
 
 # A chunk of a film whose index is damaged may have to be decoded from the film's beginning.
 ENCODING_SECONDS = 6 * 3600.0
+
+
+class AssetShown(msgspec.Struct):
+    """An uploaded file and the film it is for; `encoded` runs from 0 to 1."""
+
+    id: int
+    video_id: int
+    title: str
+    state: AssetState
+    source_name: str
+    source_bytes: int
+    source_sha256: str
+    renditions: list[str]
+    encoded: float
+    created_at: datetime
 
 
 class Inspect(Job):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 import msgspec
+from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
@@ -13,6 +14,7 @@ from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, Tr
 from videoflix.media.plan import Plan
 from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
 from videoflix.media.schemas import (
+    AssetShown,
     DeleteFolder,
     EncodeAudio,
     EncodeChunk,
@@ -45,6 +47,12 @@ class Media:
         video = await self.catalog.add(draft, uploaded_by)
         await self._take_in(video.id, file)
         return video
+
+    async def listed(
+        self, page: LimitOffset, *, video_id: int | None, state: AssetState | None
+    ) -> tuple[list[AssetShown], int]:
+        """Uploaded files, the newest first, and how many there are."""
+        return await self.assets.listed(page, video_id=video_id, state=state)
 
     async def replace(self, video_id: int, file: StoredFile) -> None:
         """Give a film another file; the one it has plays on until the new one is complete.

@@ -1,15 +1,16 @@
 """Plans and memberships over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.memberships.schemas import (
     MembershipChange,
+    MembershipListed,
     MembershipShown,
     NewMembership,
     NewPlan,
@@ -29,8 +30,9 @@ from videoflix.memberships.service import (
 )
 from videoflix.platform.identity import Role, admins_only, signed_in
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import Id, Limit, Offset, Page, service
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, service
 
+Of = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 STAFF = (SignInNeeded, Forbidden)
 
 
@@ -94,11 +96,14 @@ class MembershipController(Controller):
     async def list_memberships(
         self,
         memberships: NamedDependency[Memberships],
+        user_id: Of = None,
+        plan_id: Of = None,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[MembershipShown]:
-        """List memberships, the newest first."""
-        found, total = await memberships.page(LimitOffset(limit, offset))
+    ) -> Page[MembershipListed]:
+        """List memberships of all, of a person or of a plan, the newest first."""
+        page = LimitOffset(limit, offset)
+        found, total = await memberships.page(page, user_id=user_id, plan_id=plan_id)
         return Page(found, total, limit, offset)
 
     @post(

@@ -42,15 +42,25 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
         row = (await self.session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    async def page(self, page: LimitOffset) -> tuple[list[tuple[Membership, Plan]], int]:
+    async def page(
+        self, page: LimitOffset, *, user_id: int | None, plan_id: int | None
+    ) -> tuple[list[tuple[Membership, Plan, str]], int]:
+        """Memberships with plan and owner's address, the newest first; and how many there are."""
+        wanted: list[ColumnElement[bool]] = []
+        if user_id is not None:
+            wanted.append(Membership.user_id == user_id)
+        if plan_id is not None:
+            wanted.append(Membership.plan_id == plan_id)
         rows = await self.session.execute(
-            select(Membership, Plan)
+            select(Membership, Plan, User.email)
             .join(Plan, Plan.id == Membership.plan_id)
+            .join(User, User.id == Membership.user_id)
+            .where(*wanted)
             .order_by(Membership.id.desc())
             .limit(page.limit)
             .offset(page.offset)
         )
-        return [(row[0], row[1]) for row in rows], await self.count()
+        return [(row[0], row[1], row[2]) for row in rows], await self.count(*wanted)
 
     async def with_plan(self, membership_id: int) -> tuple[Membership, Plan] | None:
         """A membership that is about to change: nobody else changes it meanwhile."""

@@ -131,6 +131,12 @@ class MembershipShown(msgspec.Struct):
     streams_override: int | None
 
 
+class MembershipListed(MembershipShown):
+    """A membership as administrators see it; `owner` is the person's address."""
+
+    owner: str
+
+
 def standing_of(membership: models.Membership, now: datetime) -> Standing:
     """How a membership stands at a time."""
     if membership.cancelled_at is not None:

@@ -19,6 +19,7 @@ from videoflix.memberships.repository import (
 )
 from videoflix.memberships.schemas import (
     MembershipChange,
+    MembershipListed,
     MembershipShown,
     NewMembership,
     NewPlan,
@@ -209,10 +210,16 @@ class Memberships:
         await self.memberships.delete(membership_id)
         await announce(self.session, f"{TOPIC}{membership.user_id}")
 
-    async def page(self, page: LimitOffset) -> tuple[list[MembershipShown], int]:
+    async def page(
+        self, page: LimitOffset, *, user_id: int | None = None, plan_id: int | None = None
+    ) -> tuple[list[MembershipListed], int]:
         """Memberships, the newest first, and how many there are."""
-        found, total = await self.memberships.page(page)
-        return [await self.shown(membership, plan) for membership, plan in found], total
+        found, total = await self.memberships.page(page, user_id=user_id, plan_id=plan_id)
+        listed = []
+        for membership, plan, owner in found:
+            shown = await self.shown(membership, plan)
+            listed.append(MembershipListed(**msgspec.structs.asdict(shown), owner=owner))
+        return listed, total
 
     async def of(self, user_id: int) -> MembershipShown | None:
         """A person's membership, if they ever had one."""

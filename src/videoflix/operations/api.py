@@ -5,12 +5,23 @@ from typing import Any
 from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
-from videoflix.operations.schemas import Health, KeptMailPage, Overview, PersonalData
+from videoflix.memberships.service import PersonUnknown
+from videoflix.operations.disclosure import settings_in_force
+from videoflix.operations.schemas import (
+    Health,
+    KeptMailPage,
+    Overview,
+    PersonalData,
+    ProfileData,
+    SettingInForce,
+)
 from videoflix.operations.service import Operations
-from videoflix.platform.identity import ScopeTooNarrow, admins_only, in_person
+from videoflix.platform.identity import ScopeTooNarrow, admins_only, in_person, owners_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import Limit, Offset, service
+from videoflix.platform.web import Id, Limit, Offset, service
+from videoflix.settings import settings
 
 
 class HealthController(Controller):
@@ -52,6 +63,37 @@ class OperationsController(Controller):
         """List the mails this installation wrote, newest first."""
         found, total = await operations.mail(LimitOffset(limit, offset))
         return KeptMailPage(found, total, limit, offset)
+
+    @get(
+        "/settings",
+        summary="The settings in force",
+        responses=problems(SignInNeeded, Forbidden),
+        sync_to_thread=False,
+    )
+    def show_settings(self) -> list[SettingInForce]:
+        """Every setting as this process read it; secrets are masked."""
+        return settings_in_force(settings)
+
+
+class PersonLibraryController(Controller):
+    path = "/users/{user_id:int}/library"
+    tags = ("People",)
+    guards = (owners_only,)
+    dependencies = {"operations": service(Operations)}
+
+    @get(
+        summary="What somebody watches",
+        responses=problems(SignInNeeded, Forbidden, PersonUnknown),
+    )
+    async def show_library(
+        self,
+        request: Request[Any, Any, Any],
+        operations: NamedDependency[Operations],
+        user_id: FromPath[Id],
+    ) -> Response[list[ProfileData]]:
+        """Watchlists, history and votes of a person, for owners; the person is told of it."""
+        found = await operations.library_of(user_id, by=request.user.user_id)
+        return Response(found, headers={"Cache-Control": "private, no-store"})
 
 
 class ExportController(Controller):

@@ -62,6 +62,15 @@ class KeptMailPage(Page[KeptMail]):
     """A page of mails."""
 
 
+class SettingInForce(msgspec.Struct):
+    """A setting as this process read it; secrets are masked."""
+
+    name: str
+    value: str
+    is_default: bool
+    is_secret: bool
+
+
 class ProfileData(msgspec.Struct):
     """What a profile remembers."""
 

@@ -19,7 +19,7 @@ from videoflix.billing.service import Invoices
 from videoflix.catalog.schemas import Video
 from videoflix.catalog.service import Catalog
 from videoflix.library.service import Library
-from videoflix.memberships.service import Memberships
+from videoflix.memberships.service import Memberships, PersonUnknown
 from videoflix.monitor.service import Monitor
 from videoflix.operations.repository import DatabaseRepository, MailRepository
 from videoflix.operations.schemas import (
@@ -116,6 +116,18 @@ class Operations:
             activity=activity,
             uploads=[Video.of(video) for video in uploads],
         )
+
+    async def library_of(self, user_id: int, *, by: int) -> list[ProfileData]:
+        """What the profiles of a person remember; that it was read is told to them.
+
+        Raises PersonUnknown.
+        """
+        user = await Accounts(self.session).users.get_one_or_none(id=user_id)
+        if user is None:
+            raise PersonUnknown
+        await Audit(self.session).record(EventKind.LIBRARY_READ, user_id, by=by)
+        profiles = await Profiles(self.session).of(user_id)
+        return [await self._profile_data(user, profile) for profile in profiles]
 
     async def _profile_data(self, user: User, profile: Profile) -> ProfileData:
         viewing = Viewing(user.id, profile.id, user.role, ALL_AGES, member=True)

@@ -127,12 +127,6 @@ async def _connect_patiently(session: AsyncSession) -> None:
             return
 
 
-async def provide_session() -> AsyncGenerator[AsyncSession]:
-    """The request's transaction, injected as `session`."""
-    async with transaction() as session:
-        yield session
-
-
 def violated(error: BaseException) -> str | None:
     """Name of the constraint a write ran into, however often the driver's error was wrapped."""
     cause: BaseException | None = error

@@ -1,18 +1,23 @@
 """Votes over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, Response, delete, get, put
-from litestar.params import JSONBody
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.catalog.service import VideoNotFound
 from videoflix.library.api.access import PERSONAL, library_of
-from videoflix.library.schemas import VoteCast, VoteShown
-from videoflix.platform.identity import signed_in
-from videoflix.platform.problems import problems
-from videoflix.platform.web import Id
+from videoflix.library.schemas import VoteCast, VoteListed, VoteShown
+from videoflix.library.service import VoteNotFound, Votes
+from videoflix.platform.identity import admins_only, signed_in
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, service
 from videoflix.profiles.service import WATCHING
+
+Of = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 
 
 class VoteController(Controller):
@@ -45,3 +50,34 @@ class VoteController(Controller):
         """Take your vote back."""
         async with library_of(request) as library:
             return Response(await library.vote(video_id, None), headers=PERSONAL)
+
+
+class VotesController(Controller):
+    path = "/votes"
+    tags = ("Library",)
+    guards = (admins_only,)
+    dependencies = {"votes": service(Votes)}
+
+    @get(summary="List votes", responses=problems(SignInNeeded, Forbidden))
+    async def list_votes(
+        self,
+        votes: NamedDependency[Votes],
+        video_id: Of = None,
+        user_id: Of = None,
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Page[VoteListed]:
+        """List votes on a film, of a person, or all, the newest first."""
+        found, total = await votes.listed(
+            LimitOffset(limit, offset), video_id=video_id, user_id=user_id
+        )
+        return Page(found, total, limit, offset)
+
+    @delete(
+        "/{vote_id:int}",
+        summary="Delete a vote",
+        responses=problems(SignInNeeded, Forbidden, VoteNotFound),
+    )
+    async def delete_vote(self, votes: NamedDependency[Votes], vote_id: FromPath[Id]) -> None:
+        """Take a vote out of the counts; its profile may vote again."""
+        await votes.remove(vote_id)

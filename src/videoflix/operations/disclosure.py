@@ -1,0 +1,50 @@
+"""The settings in force, without what nobody should read over a shoulder."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from videoflix.operations.schemas import SettingInForce
+from videoflix.settings import Settings, SmtpServer
+
+MASK = "••••••"
+SECRET_NAME = re.compile(r"(SECRET|KEY|TOKEN|PASSWORD|CREDENTIAL)S?$")
+# user:password@ in an address, and ?password=… behind one.
+USER_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\s,]*@")
+SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:secret|key|token|password)[^=&]*=)[^&\s,]*", re.I)
+
+
+def settings_in_force(settings: Settings) -> list[SettingInForce]:
+    """Every setting by its variable's name, as one would type it."""
+    fields = msgspec.structs.fields(settings)
+    return [_in_force(field, getattr(settings, field.name)) for field in fields]
+
+
+def _in_force(field: msgspec.structs.FieldInfo, value: Any) -> SettingInForce:
+    name, typed = field.name.upper(), _typed(value)
+    is_secret = bool(SECRET_NAME.search(name)) and isinstance(value, str) and value != ""
+    shown = MASK if is_secret else masked(typed)
+    return SettingInForce(
+        name=name,
+        value=shown,
+        is_default=_typed(field.default) == typed,
+        is_secret=shown != typed,
+    )
+
+
+def masked(text: str) -> str:
+    """Addresses without their passwords."""
+    return SECRET_PARAMETER.sub(rf"\1{MASK}", USER_PASSWORD.sub(rf"\1:{MASK}@", text))
+
+
+def _typed(value: Any) -> str:
+    if value is None or value is msgspec.NODEFAULT:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, SmtpServer):
+        scheme = "smtps" if value.implicit_tls else "smtp"
+        user = f"{value.user}:{value.password}@" if value.user or value.password else ""
+        return f"{scheme}://{user}{value.host}:{value.port}"
+    return str(value)

@@ -118,8 +118,8 @@ def test_first_start_shows_everything_and_plays_a_sample(home: Path) -> None:
             assert client.get(ticket["master_url"]).text.startswith("#EXTM3U")
             mail = client.get("/api/v1/operations/mail").json()
             assert running.url in mail["items"][0]["text"]
-        for page in ("/", "/schema", "/admin", "/mail"):
-            assert httpx.get(f"{running.url}{page}").status_code == 200
+            for page in ("/", "/schema", "/admin", "/mail"):
+                assert client.get(page).status_code == 200
         second = run_up(home, free_port())
         assert second.returncode == 1
         assert f"running already at {running.url}" in second.stdout + second.stderr

@@ -2,20 +2,21 @@
 
 import hashlib
 import json
+import posixpath
 import re
 from pathlib import Path
 
 import httpx
 import pytest
 
-from videoflix.web.api import FILES, STATIC
+from videoflix.web.api import FILES, SECTIONS, STATIC
 
-PAGES = ["/", "/admin", "/mail"]
+PAGES = ["/", "/admin", "/mail", "/admin/jobs", "/admin/users/1"]
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_pages_load_only_what_we_serve(client: httpx.AsyncClient, page: str) -> None:
-    answer = await client.get(page)
+async def test_pages_load_only_what_we_serve(admin: httpx.AsyncClient, page: str) -> None:
+    answer = await admin.get(page)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     policy = answer.headers["content-security-policy"]
@@ -23,15 +24,17 @@ async def test_pages_load_only_what_we_serve(client: httpx.AsyncClient, page: st
     assert "unsafe" not in policy
     assert not re.search(r"<script(?![^>]*src=)|style=|\son\w+=", answer.text), "no inline code"
     for target in re.findall(r'(?:src|href)="(/assets/[^"]+)"', answer.text):
-        assert (await client.get(target)).status_code == 200, target
+        assert (await admin.get(target)).status_code == 200, target
 
 
 async def test_every_import_of_a_script_is_there(client: httpx.AsyncClient) -> None:
     for name, file in FILES.items():
         if name.endswith(".js") and not name.startswith("vendor/"):
             text = file.content.decode()
-            for target in re.findall(r'from "\./([^"]+)"|"/assets/([^"]+\.js)"', text):
-                assert "".join(target) in FILES, f"{name} loads {target}"
+            for target in re.findall(r'from "(\.\.?/[^"]+)"', text):
+                assert posixpath.normpath(f"{Path(name).parent}/{target}") in FILES, (
+                    f"{name} loads {target}"
+                )
 
 
 async def test_unchanged_files_are_not_sent_again(client: httpx.AsyncClient) -> None:
@@ -87,7 +90,40 @@ async def test_api_docs_come_from_us(client: httpx.AsyncClient) -> None:
 
 
 def test_pages_name_no_other_host() -> None:
-    for path in Path(STATIC).glob("*"):
-        if path.is_file() and path.suffix in {".html", ".js", ".css"}:
+    for path in Path(STATIC).rglob("*"):
+        if "vendor" not in path.parts and path.suffix in {".html", ".js", ".css"}:
             hosts = re.findall(r"https?://[\w.-]+", path.read_text())
             assert not [host for host in hosts if "w3.org" not in host], path
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/admin", "/?next=/admin"),
+        ("/admin/jobs?status=failed", "/?next=/admin/jobs%3Fstatus%3Dfailed"),
+        ("/admin/users/12", "/?next=/admin/users/12"),
+        ("/mail", "/?next=/mail"),
+    ],
+)
+async def test_strangers_are_sent_to_sign_in(
+    client: httpx.AsyncClient, path: str, target: str
+) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, target)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_staff_pages_take_a_role(
+    viewer: httpx.AsyncClient,
+    editor: httpx.AsyncClient,
+    admin: httpx.AsyncClient,
+    owner: httpx.AsyncClient,
+) -> None:
+    for_editors = {"/admin", "/admin/titles", "/admin/categories"}
+    for path in {"/mail", "/admin"} | {f"/admin/{section}" for section in SECTIONS}:
+        assert (await viewer.get(path)).status_code == 403, path
+        assert (await editor.get(path)).status_code == (200 if path in for_editors else 403), path
+        assert (await admin.get(path)).status_code == 200, path
+        assert (await owner.get(path)).status_code == 200, path
+    assert "for staff" in (await viewer.get("/admin")).text
+    assert (await admin.get("/admin/nothing")).status_code == 404

@@ -1,97 +1,105 @@
-// The state of the installation, refreshed every five seconds.
+// The admin panel: the address decides which section is shown, the role which there are.
 
 import * as api from "./api.js";
-import { ago, stateOf } from "./format.js";
+import { el } from "./admin/dom.js";
+import { openAssets, openCategories, openTitles, openVotes } from "./admin/films.js";
+import { close } from "./admin/form.js";
+import { openInvoice, openInvoices } from "./admin/invoices.js";
+import { openJobs } from "./admin/jobs.js";
+import { openMemberships, openPlans } from "./admin/members.js";
+import { openOverview } from "./admin/overview.js";
+import { openPeople, openPerson, ROLES } from "./admin/people.js";
+import { openAudit, openSettings } from "./admin/records.js";
 
-const REFRESH = 5000;
+// [address, name, least role, list, single one]
+const SECTIONS = [
+  ["", "Overview", "admin", openOverview],
+  ["jobs", "Jobs", "admin", openJobs],
+  ["titles", "Titles", "editor", openTitles],
+  ["categories", "Categories", "editor", openCategories],
+  ["assets", "Files", "admin", openAssets],
+  ["votes", "Votes", "admin", openVotes],
+  ["users", "Users", "admin", openPeople, openPerson],
+  ["memberships", "Memberships", "admin", openMemberships],
+  ["plans", "Plans", "admin", openPlans],
+  ["invoices", "Invoices", "admin", openInvoices, openInvoice],
+  ["audit", "Audit", "admin", openAudit],
+  ["settings", "Settings", "admin", openSettings],
+];
+
+const main = document.getElementById("main");
+const nav = document.getElementById("sections");
 const problem = document.getElementById("problem");
-const dialog = document.getElementById("confirm");
-
-function cell(text, kind) {
-  const made = document.createElement("td");
-  made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
-}
-
-function row(...cells) {
-  const made = document.createElement("tr");
-  made.append(...cells);
-  return made;
-}
-
-function tile([name, check]) {
-  const item = document.createElement("li");
-  item.className = check.ok ? "ok" : "bad";
-  const title = document.createElement("strong");
-  title.textContent = `${check.ok ? "✓" : "✗"} ${name}`;
-  const text = document.createElement("span");
-  text.textContent = check.detail;
-  item.append(title, text);
-  return item;
-}
-
-function duration(seconds) {
-  if (seconds < 1) return "–";
-  return seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
-}
-
-function filmRow(film) {
-  const title = document.createElement("td");
-  const link = document.createElement("a");
-  link.href = `/#/watch/${film.id}`;
-  link.textContent = film.title;
-  title.append(link);
-  const actions = document.createElement("td");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "button quiet small";
-  button.textContent = "Delete";
-  button.setAttribute("aria-label", `Delete ${film.title}`);
-  button.addEventListener("click", () => confirmDelete(film));
-  actions.append(button);
-  return row(title, cell(stateOf(film) || "Ready", film.state), cell(ago(film.created_at)), actions);
-}
-
-function confirmDelete(film) {
-  document.getElementById("confirm-text").textContent = `“${film.title}” and all its files will be gone.`;
-  dialog.returnValue = "no";
-  dialog.addEventListener("close", async () => {
-    if (dialog.returnValue === "yes") {
-      await api.remove(film.id).catch(tell);
-      await refresh();
-    }
-  }, { once: true });
-  dialog.showModal();
-}
+let leave = () => {};
+let me = null;
 
 function tell(refusal) {
-  problem.textContent = refusal.status === 401 ? "Sign in on the watch page first." : refusal.message;
+  if (refusal.status === 401) return location.replace(`/?next=${encodeURIComponent(location.pathname + location.search)}`);
+  problem.textContent = refusal.message;
   problem.hidden = false;
+  problem.scrollIntoView({ block: "nearest" });
 }
 
-async function refresh() {
+/** Does something; a refusal is shown above the page. */
+async function guarded(work) {
   try {
-    const [overview, films] = await Promise.all([api.overview(), api.videos(50, 0)]);
-    problem.hidden = true;
-    document.getElementById("version").textContent = overview.version;
-    document.getElementById("checks").replaceChildren(...Object.entries(overview.checks).map(tile));
-    const queues = overview.queues.map((queue) => row(
-      cell(queue.queue), cell(queue.todo), cell(queue.doing),
-      cell(queue.failed, queue.failed ? "failed" : ""), cell(duration(queue.oldest_seconds)),
-      cell(queue.rescued), cell(queue.fenced), cell(queue.unknown, queue.unknown ? "failed" : ""),
-    ));
-    document.getElementById("queues").replaceChildren(...(queues.length ? queues : [row(cell("No jobs yet"))]));
-    document.getElementById("workers").textContent = overview.workers.length
-      ? `${overview.workers.length} workers, last heard ${overview.workers.map((worker) => ago(worker.last_heartbeat)).join(", ")}`
-      : "No worker is running.";
-    document.getElementById("counts").textContent = Object.entries(overview.videos)
-      .map(([state, count]) => `${count} ${state}`).join(" · ");
-    document.getElementById("videos").replaceChildren(...films.items.map(filmRow));
+    await work();
+    if (problem.dataset.of === location.href) problem.hidden = true;
   } catch (refusal) {
+    if (!(refusal instanceof api.Refused)) throw refusal;
+    problem.dataset.of = location.href;
     tell(refusal);
   }
 }
 
-await refresh();
-setInterval(() => document.hidden || dialog.open || refresh(), REFRESH);
+const mine = () => SECTIONS.filter(([, , least]) => ROLES.indexOf(me.role) >= ROLES.indexOf(least));
+
+async function route() {
+  leave();
+  leave = () => {};
+  close();
+  problem.hidden = true;
+  const [name = "", number] = location.pathname.split("/").slice(2);
+  const found = mine().find(([address]) => address === name) ?? mine()[0];
+  if (found[0] !== name) history.replaceState(null, "", `/admin/${found[0]}`);
+  document.title = `${found[1]} · Videoflix`;
+  for (const item of nav.querySelectorAll("a")) {
+    if (item.pathname.split("/")[2] === (found[0] || undefined)) item.setAttribute("aria-current", "page");
+    else item.removeAttribute("aria-current");
+  }
+  nav.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  const view = el("div");
+  main.replaceChildren(view);
+  window.scrollTo(0, 0);
+  const open = number && found[4] ? found[4] : found[3];
+  await guarded(async () => {
+    leave = (await open(view, { me, guarded, reload: route, go }, number)) ?? (() => {});
+  });
+}
+
+function go(address) {
+  history.pushState(null, "", address);
+  return route();
+}
+
+// Links inside the panel do not load it anew.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || link.origin !== location.origin || !/^\/admin(\/|$)/.test(link.pathname)) return;
+  if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+});
+window.addEventListener("popstate", route);
+document.getElementById("sign-out").addEventListener("click", async () => {
+  await api.signOut().catch(() => {});
+  location.assign("/");
+});
+
+try {
+  me = await api.me();
+  nav.replaceChildren(...mine().map(([address, name]) => el("a", { href: `/admin${address ? `/${address}` : ""}` }, name)));
+  await route();
+} catch (refusal) {
+  tell(refusal);
+}

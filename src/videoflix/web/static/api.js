@@ -7,6 +7,7 @@ export class Refused extends Error {
     super(problem.detail || problem.title || "Something went wrong; try again.");
     this.status = status;
     this.kind = problem.type || "";
+    this.errors = problem.errors ?? [];
   }
 }
 
@@ -80,6 +81,29 @@ export function sayProgress(id, seconds) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ seconds, at: new Date().toISOString() }),
   }).catch(() => null); // the next one will tell
+}
+
+/** Any other call, for the pages of staff. */
+export const ask = (method, path, body) => call(method, path, body);
+
+/** Calls `heard` with the job queue every few seconds; returns a function that stops it. */
+export function followQueue(heard, lost) {
+  let source = null;
+  let again = 0;
+  const listen = () => {
+    source = new EventSource(`${BASE}/operations/jobs/events`);
+    source.addEventListener("queue", (event) => heard(JSON.parse(event.data)));
+    source.addEventListener("error", () => {
+      lost();
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      again = setTimeout(() => renew().then(listen), 2000);
+    });
+  };
+  listen();
+  return () => {
+    clearTimeout(again);
+    source.close();
+  };
 }
 
 export const overview = () => call("GET", "/operations/overview");

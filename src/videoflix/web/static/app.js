@@ -10,6 +10,8 @@ import { openUpload } from "./upload.js";
 const PAGE = 24;
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
+// The staff page that sent a stranger here to sign in; nothing else is ever gone back to.
+const cameFrom = new URLSearchParams(location.search).get("next")?.match(/^\/(?:admin|mail)(?![^/?])[\w/?&=.-]*$/)?.[0];
 let person = null;
 let leave = () => {};
 
@@ -184,9 +186,10 @@ function route() {
     return openGate(show("gate-view"), gate);
   }
   if (!person) return showSignIn();
+  if (cameFrom) return location.replace(cameFrom);
   bar.hidden = false;
   document.getElementById("open-upload").hidden = !isEditor();
-  document.getElementById("admin-link").hidden = person.role !== "admin";
+  document.getElementById("admin-link").hidden = !isEditor();
   const watch = location.hash.match(/^#\/watch\/(\d+)$/);
   const found = location.hash.match(/^#\/search\/(.+)$/);
   window.scrollTo(0, 0);

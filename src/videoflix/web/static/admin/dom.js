@@ -1,0 +1,79 @@
+// Small parts that every section is made of. Text is only ever set as text.
+
+import { ago } from "../format.js";
+
+const DAY = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+
+/** An element: `properties` are set as they are, `on…` listens, `data` becomes data attributes. */
+export function el(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "data") Object.assign(made.dataset, value);
+    else if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  return made;
+}
+
+export const link = (href, text) => el("a", { href }, text);
+
+/** A button; it is off while its work is going on. */
+export function button(text, work, kind = "quiet") {
+  const made = el("button", { type: "button", className: `button small ${kind}` }, text);
+  made.addEventListener("click", async () => {
+    made.disabled = true;
+    try {
+      await work();
+    } finally {
+      made.disabled = false;
+    }
+  });
+  return made;
+}
+
+/** A word in a coloured pill: good, bad, busy, or plain. */
+export const pill = (text, mood = "") => el("span", { className: `pill ${mood}` }, text);
+
+/** A moment, as long ago; the exact one shows when one points at it. */
+export function when(moment, text = ago) {
+  if (!moment) return "–";
+  const exact = new Date(moment).toLocaleString("en", DAY);
+  return el("time", { dateTime: moment, title: exact }, text(moment));
+}
+
+export const exactly = (moment) => when(moment, (time) => new Date(time).toLocaleString("en", DAY));
+
+/** A stretch of time: 45 s, 12 min, 3 h, 2 d. */
+export function span(seconds) {
+  for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (seconds >= Math.max(size, 120)) return `${Math.round(seconds / size)} ${unit}`;
+  }
+  return `${Math.max(0, Math.round(seconds))} s`;
+}
+
+export const until = (moment) => `in ${span((new Date(moment) - Date.now()) / 1000)}`;
+
+export function bytes(count) {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let value = count;
+  while (value >= 1000 && units.length > 1) {
+    value /= 1000;
+    units.shift();
+  }
+  return `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)} ${units[0]}`;
+}
+
+/** How many of the currency's smallest coins make one. */
+export const minor = (currency) => (currency === "JPY" ? 1 : 100);
+
+export const money = (amount, currency) =>
+  new Intl.NumberFormat("en", { style: "currency", currency }).format(amount / minor(currency));
+
+/** Facts as a list of terms; those without a value are left out. */
+export function facts(pairs) {
+  const given = pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return el("dl", { className: "facts-list" }, given.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]));
+}

@@ -1,94 +1,21 @@
 """The built-in pages in a real browser: sign in, upload, watch; by mouse, keyboard and phone."""
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from journeys.browsing import SHOTS, browser, expected, page, shoot, sign_in
 from journeys.conftest import Site
 from media.clips import make_clip
 
+__all__ = ["browser", "expected", "page"]
+
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
-SHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-    "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
-DESKTOP: ViewportSize = {"width": 1280, "height": 800}
-PHONE: ViewportSize = {"width": 390, "height": 844}
 SECONDS = 8
-# Redoc's own advertisement; our policy blocks it, and the page does without.
-REDOC_LOGO = "redoc.ly/redoc/logo-mini.svg"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed: the pages were not tried in a browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """A page that fails the test on any script error, policy violation or foreign request."""
-    context = browser.new_context(viewport=DESKTOP, base_url=site.url)
-    page = context.new_page()
-    complaints: list[str] = []
-
-    def complain(text: str) -> None:
-        if REDOC_LOGO not in text:
-            complaints.append(text)
-
-    def heard(message: ConsoleMessage) -> None:
-        # A 401 is how the page learns that nobody is signed in.
-        if message.type == "error" and "401" not in message.text:
-            complain(message.text)
-
-    page.on("console", heard)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((site.url, "blob:", "data:"))
-            else complain(f"asked {request.url}")
-        ),
-    )
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the page as desktop and phone show it."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    for kind, size in (("phone", PHONE), ("desktop", DESKTOP)):
-        page.set_viewport_size(size)
-        page.wait_for_timeout(300)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= size["width"], f"{name} scrolls sideways on a {kind}"
-        page.screenshot(path=SHOTS / f"{name}-{kind}.png")
-
-
-def sign_in(page: Page, site: Site) -> None:
-    page.goto("/")
-    page.get_by_label("E-mail").fill(site.email)
-    page.get_by_label("Password").fill(site.password)
-    page.get_by_label("Password").press("Enter")
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 def test_wrong_password_is_told(page: Page, site: Site) -> None:
@@ -216,22 +143,6 @@ def test_dialog_closes_by_keyboard(page: Page, site: Site) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-
-
-def test_staff_pages(page: Page, site: Site) -> None:
-    sign_in(page, site)
-    page.get_by_role("link", name="Admin").click()
-    expect(page.locator("#checks li.ok")).to_have_count(4)
-    expect(page.locator("#queues")).to_contain_text("transcode")
-    shoot(page, "admin")
-    letter = page.get_by_role("row", name="letter")
-    letter.get_by_role("button", name="Delete letter").click()
-    page.get_by_role("button", name="Delete", exact=True).click()
-    expect(letter).to_have_count(0)
-    page.get_by_role("link", name="Mail").click()
-    expect(page.get_by_role("heading", name="Mail")).to_be_visible()
-    expect(page.locator("#mails")).not_to_be_empty()
-    shoot(page, "mail")
 
 
 @pytest.mark.parametrize("path", ["/schema", "/schema/redoc"])

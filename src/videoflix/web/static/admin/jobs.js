@@ -11,8 +11,8 @@ const said = (status) => NAMES[status] ?? status;
 const ENDED_BADLY = ["failed", "cancelled", "aborted"];
 const SVG = "http://www.w3.org/2000/svg";
 
-const table = (id, labels) => {
-  const body = el("tbody", { id });
+const table = (id, labels, className = "") => {
+  const body = el("tbody", { id, className });
   const made = el("div", { className: "scroll" }, el("table", { className: "cards" },
     el("thead", {}, el("tr", {}, labels.map((label) => el("th", { scope: "col" }, label)))), body));
   const fill = (rows, empty) => body.replaceChildren(...(rows.length ? rows : [el("tr", {}, el("td", { className: "nothing", colSpan: labels.length }, empty))]));
@@ -42,7 +42,7 @@ function bars(throughput) {
 }
 
 export function openJobs(view, context) {
-  const queues = table("queues", ["Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waits", "Done 1 h", "Failed 1 h", "Rescued", "Fenced", "Unknown"]);
+  const queues = table("queues", ["Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waits", "Done 1 h", "Failed 1 h", "Trouble 24 h"], "figures-of");
   const workers = table("workers", ["Worker", "State", "Last sign of life", "Jobs"]);
   const schedules = table("schedules", ["Job", "When", "Last run", "Next run", ""]);
   const live = el("span", { className: "pill", id: "live" }, "connecting");
@@ -76,8 +76,12 @@ export function openJobs(view, context) {
 const queueRow = (row, queue) => row(
   el("strong", {}, queue.queue), String(queue.todo), String(queue.scheduled), String(queue.doing), alarming(queue.stalled),
   alarming(queue.failed), queue.todo ? span(queue.oldest_seconds) : "–", String(queue.done_last_hour),
-  alarming(queue.failed_last_hour), String(queue.rescued), String(queue.fenced), alarming(queue.unknown),
+  alarming(queue.failed_last_hour), trouble(queue),
 );
+
+/** What went wrong in the last day without making a job fail. */
+const trouble = (queue) =>
+  ["rescued", "fenced", "unknown"].filter((kind) => queue[kind]).map((kind) => `${queue[kind]} ${kind}`).join(", ") || "–";
 
 const workerRow = (row, worker) => row(
   `no. ${worker.id}`, worker.alive ? pill("alive", "good") : pill("silent", "bad"), `${span(worker.silent_seconds)} ago`,

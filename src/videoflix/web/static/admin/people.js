@@ -7,7 +7,7 @@ import { ask, sure } from "./form.js";
 import { openTable } from "./table.js";
 
 export const ROLES = ["viewer", "editor", "admin", "owner"];
-const MOODS = { owner: "bad", admin: "busy", editor: "good", viewer: "" };
+const MOODS = { owner: "busy", admin: "busy", editor: "good", viewer: "" };
 
 /** Addresses by number, asked for once; people who are gone stay numbers. */
 const names = new Map();

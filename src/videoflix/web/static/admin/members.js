@@ -50,7 +50,7 @@ const editPlan = (plan) => ask({
 export function openPlans(view, context) {
   openTable(view, {
     title: "Plans",
-    hint: "A plan that is in use is not deleted: take it off the offer.",
+    hint: "A plan that somebody ever had is not deleted: take it off the offer.",
     path: "/plans",
     empty: "No plan yet: everybody with an account may watch.",
     columns: [
@@ -62,9 +62,18 @@ export function openPlans(view, context) {
       { label: "Picture", right: true, cell: (plan) => (plan.max_height ? `${plan.max_height}p` : "any") },
       { label: "Offer", cell: (plan) => (plan.is_offered ? pill("on offer", "good") : pill("off")) },
     ],
-    actions: (plan, refresh) => [button("Edit", async () => { if (await editPlan(plan)) refresh(); })],
+    actions: (plan, refresh) => [
+      button("Edit", async () => { if (await editPlan(plan)) await refresh(); }),
+      button("Delete", () => remove(`/plans/${plan.id}`, "Delete this plan?", `“${plan.name}” is offered no more; without any plan, watching takes no membership.`, context, refresh)),
+    ],
     add: { label: "Add a plan", open: addPlan },
   }, context);
+}
+
+async function remove(path, title, text, context, refresh) {
+  if (!await sure(title, text, "Delete")) return;
+  await context.guarded(() => api.ask("DELETE", path));
+  await refresh();
 }
 
 const planOptions = async () => (await api.ask("GET", "/plans")).map((plan) => [plan.id, `${plan.name}, ${money(plan.price, plan.currency)}`]);
@@ -113,13 +122,15 @@ const editMembership = async (membership) => {
 };
 
 function actions(membership, refresh, context) {
-  const edit = button("Edit", () => context.guarded(async () => { if (await editMembership(membership)) refresh(); }));
+  const edit = button("Edit", () => context.guarded(async () => { if (await editMembership(membership)) await refresh(); }));
   const cancel = button("Cancel", async () => {
     if (!await sure("Cancel this membership?", `${membership.owner} can begin no stream any more; those that run go on.`, "Cancel it")) return;
     await context.guarded(() => api.ask("POST", `/memberships/${membership.id}/cancel`));
-    refresh();
+    await refresh();
   });
-  return membership.cancelled_at ? [edit] : [edit, cancel];
+  const text = `As if ${membership.owner} had never had it: periods not yet charged are not. To end it, cancel it.`;
+  const mistake = button("Delete", () => remove(`/memberships/${membership.id}`, "Delete this membership?", text, context, refresh));
+  return membership.cancelled_at ? [edit, mistake] : [edit, cancel, mistake];
 }
 
 export function openMemberships(view, context) {

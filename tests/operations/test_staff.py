@@ -52,6 +52,21 @@ async def test_change_that_is_told_already_is_not_told_twice(
     ]
 
 
+async def test_body_that_nobody_reads_does_no_harm(
+    admin: httpx.AsyncClient, editor: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    (film,) = await add_films(session, {"title": "A film"})
+    done = await editor.post(
+        f"{API}/videos/{film}/unpublish",
+        content=b"[[[",
+        headers={"Content-Type": "application/json"},
+    )
+    assert done.status_code == 200, done.text
+    assert [line for line, _ in await changes(admin)] == [
+        f"Make a film a draft again: POST /videos/{film}/unpublish"
+    ]
+
+
 async def test_what_people_do_for_themselves_is_no_change_by_staff(
     admin: httpx.AsyncClient,
 ) -> None:

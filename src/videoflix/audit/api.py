@@ -45,8 +45,10 @@ async def _told(request: Request[Any, Any, Any]) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
     line = f"{request.route_handler.summary}: {request.method} {path}{query}"
     is_json = request.headers.get("content-type", "").startswith("application/json")
-    body = await request.json() if is_json else None
-    return f"{line} ({', '.join(body)})" if isinstance(body, dict) and body else line
+    is_read = "data" in request.route_handler.parsed_fn_signature.parameters
+    body = await request.json() if is_json and is_read else None
+    fields = ", ".join(name for name in body if name.isidentifier()) if body else ""
+    return f"{line} ({fields})" if fields else line
 
 
 class ActivityController(Controller):

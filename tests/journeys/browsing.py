@@ -74,15 +74,15 @@ def page(browser: Browser, site: Site, expected: list[str]) -> Iterator[Page]:
     assert complaints == []
 
 
-def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the page as desktop and phone show it."""
+def shoot(page: Page, name: str, *, whole: bool = False) -> None:
+    """Keep a picture of the page as desktop and phone show it, or of the whole of it."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     for kind, size in (("phone", PHONE), ("desktop", DESKTOP)):
         page.set_viewport_size(size)
         page.wait_for_timeout(300)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"], f"{name} scrolls sideways on a {kind}"
-        page.screenshot(path=SHOTS / f"{name}-{kind}.png")
+        page.screenshot(path=SHOTS / f"{name}-{kind}.png", full_page=whole)
 
 
 def sign_in(page: Page, site: Site) -> None:

@@ -92,6 +92,11 @@ def test_stranger_is_sent_to_sign_in_and_back(page: Page, owner: Site) -> None:
     page.get_by_label("Password").press("Enter")
     expect(page.get_by_role("heading", name="Schedules")).to_be_visible()
     assert page.url == f"{owner.url}/admin/jobs?status=failed"
+    # After a quarter of an hour the short-lived cookie is gone; the long-lived one renews it.
+    page.context.clear_cookies(name="access_token")
+    page.goto("/admin/users")
+    expect(page.get_by_role("heading", name="Users")).to_be_visible()
+    assert page.url == f"{owner.url}/admin/users"
 
 
 def test_every_section_on_desk_and_phone(page: Page, owner: Site, film: str) -> None:
@@ -102,7 +107,7 @@ def test_every_section_on_desk_and_phone(page: Page, owner: Site, film: str) -> 
         section(page, name)
         if name == "Overview":
             expect(page.locator(".figure").first).to_be_visible()
-        shoot(page, f"admin-{name.lower()}")
+        shoot(page, f"admin-{name.lower()}", whole=True)
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Audit")
     page.reload()
@@ -211,7 +216,7 @@ def test_job_monitor_is_live(page: Page, owner: Site) -> None:
     expect(page.locator("#live")).to_have_text("live")
     expect(page.locator("#workers tr")).to_have_count(2)
     expect(page.locator("#queues")).to_contain_text("maintenance")
-    shoot(page, "admin-jobs")
+    shoot(page, "admin-jobs", whole=True)
     dead = row(page, "the bucket did not answer")
     dead.get_by_role("button").first.click()
     expect(dialog(page)).to_contain_text("StorageUnreachable")

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.films import add_films
+from conftest import PASSWORD
 
 API = "/api/v1"
 
@@ -72,6 +73,31 @@ async def test_what_people_do_for_themselves_is_no_change_by_staff(
 ) -> None:
     await admin.patch(f"{API}/me", json={"first_name": "Ada"})
     assert await changes(admin) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Content-Type": "application/json"}, 403),
+        ({"Origin": "http://test"}, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 201),
+    ],
+)
+async def test_other_sites_change_nothing_with_a_cookie_of_staff(
+    client: httpx.AsyncClient, admin: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    body = {"email": "admin@example.org", "password": PASSWORD}
+    assert (await client.post(f"{API}/auth/session", json=body)).status_code == 200
+    for path, sent in (
+        ("categories", {"name": "Crime"}),
+        ("plans", {"name": "Gold", "price": 1, "currency": "EUR", "streams": 1}),
+        ("operations/jobs/schedules/queue.prune/run", None),
+    ):
+        answer = await client.post(f"{API}/{path}", json=sent, headers=headers)
+        assert answer.status_code == status, path
+    assert len(await changes(admin)) == (2 if status == 201 else 0)
 
 
 @pytest.mark.parametrize("path", ["assets", "votes", "memberships"])

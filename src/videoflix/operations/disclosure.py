@@ -28,9 +28,14 @@ def _in_force(field: msgspec.structs.FieldInfo, value: Any) -> SettingInForce:
     return SettingInForce(
         name=name,
         value=shown,
-        is_default=_typed(field.default) == typed,
+        is_default=_typed(_default(field)) == typed,
         is_secret=shown != typed,
     )
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else made()
 
 
 def masked(text: str) -> str:

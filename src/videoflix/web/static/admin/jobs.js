@@ -12,8 +12,8 @@ const ENDED_BADLY = ["failed", "cancelled", "aborted"];
 const SVG = "http://www.w3.org/2000/svg";
 
 const table = (id, labels, className = "") => {
-  const body = el("tbody", { id, className });
-  const made = el("div", { className: "scroll" }, el("table", { className: "cards" },
+  const body = el("tbody", { id });
+  const made = el("div", { className: "scroll" }, el("table", { className: `cards ${className}` },
     el("thead", {}, el("tr", {}, labels.map((label) => el("th", { scope: "col" }, label)))), body));
   const fill = (rows, empty) => body.replaceChildren(...(rows.length ? rows : [el("tr", {}, el("td", { className: "nothing", colSpan: labels.length }, empty))]));
   const row = (...cells) => el("tr", {}, cells.map((cell, index) =>
@@ -69,6 +69,7 @@ export function openJobs(view, context) {
   }, () => {
     live.textContent = "connection lost";
     live.className = "pill bad";
+    refresh(); // says why, and leads to the sign-in page when that is it
   });
   return stop;
 }
@@ -97,7 +98,7 @@ const scheduleRow = (row, one, context, refresh) => row(
 );
 
 const jobList = () => ({
-  title: "Jobs",
+  title: "All jobs",
   inner: true,
   path: "/operations/jobs",
   empty: "No job matches.",

@@ -42,7 +42,7 @@ function bars(throughput) {
 }
 
 export function openJobs(view, context) {
-  const queues = table("queues", ["Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waits", "Done 1 h", "Failed 1 h", "Trouble 24 h"], "figures-of");
+  const queues = table("queues", ["Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waits", "Done 1 h", "Failed 1 h", "Trouble"], "figures-of");
   const workers = table("workers", ["Worker", "State", "Last sign of life", "Jobs"]);
   const schedules = table("schedules", ["Job", "When", "Last run", "Next run", ""]);
   const live = el("span", { className: "pill", id: "live" }, "connecting");
@@ -109,7 +109,7 @@ const jobList = () => ({
   ],
   columns: [
     { label: "Job", cell: (job) => button(`${job.id}`, () => openJob(job.id)) },
-    { label: "Kind", cell: (job) => el("span", { className: "long" }, job.kind, el("span", { className: "soft" }, summed(job.payload))) },
+    { label: "Kind", cell: (job) => el("span", { className: "kind" }, job.kind, el("span", { className: "soft" }, summed(job.payload))) },
     { label: "Status", cell: (job) => [pill(said(job.status), MOODS[job.status]), job.cancelling ? pill("being cancelled", "busy") : ""] },
     { label: "Attempts", right: true, cell: (job) => String(job.attempts) },
     { label: "Age", cell: (job) => when(job.created_at) },
@@ -118,7 +118,7 @@ const jobList = () => ({
   actions: jobActions,
 });
 
-const summed = (payload) => Object.entries(payload).map(([name, value]) => ` ${name}=${value}`).join(",");
+const summed = (payload) => Object.entries(payload).map(([name, value]) => `${name}=${value}`).join(", ");
 
 function happened(job) {
   if (job.status === "succeeded" && job.started_at) return `took ${span((new Date(job.ended_at) - new Date(job.started_at)) / 1000)}`;

@@ -40,7 +40,7 @@ export async function openSettings(view) {
   const row = (one) => el("tr", {},
     el("td", { data: { label: "Variable" } }, el("code", {}, one.name)),
     el("td", { data: { label: "Value" } }, el("span", { className: "long" }, one.value || "–")),
-    el("td", { data: { label: "Where from" } }, one.is_default ? pill("default") : pill("environment", "busy"), one.is_secret ? pill("masked", "bad") : ""));
+    el("td", { data: { label: "Where from" } }, one.is_default ? pill("default") : pill("environment", "busy"), one.is_secret ? pill("masked", "busy") : ""));
   view.append(
     el("h1", {}, "Settings"),
     el("p", { className: "hint" }, "As this process read them from its environment at its start. To change one, set the variable and start anew."),

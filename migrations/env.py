@@ -15,6 +15,7 @@ from videoflix.catalog import models as catalog_models
 from videoflix.library import models as library_models
 from videoflix.media import models as media_models
 from videoflix.memberships import models as membership_models
+from videoflix.movies import models as movie_models
 from videoflix.platform import idempotency as idempotency_models
 from videoflix.platform import throttle as throttle_models
 from videoflix.platform.mail import models as mail_models
@@ -38,6 +39,7 @@ MODELS = [
     idempotency_models,
     media_models,
     membership_models,
+    movie_models,
     playback_models,
     profile_models,
     registration_models,

@@ -35,9 +35,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "platform",
         "settings",
     },
+    "movies": {"catalog", "profiles", "accounts", "platform", "settings"},
     "operations": {
         "monitor",
         "playback",
+        "movies",
         "library",
         "billing",
         "memberships",

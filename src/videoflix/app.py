@@ -31,6 +31,10 @@ from videoflix.library.api.watchlist import WatchlistController
 from videoflix.media.api import AssetController, UploadController
 from videoflix.memberships.api import MembershipController, PlanController
 from videoflix.monitor.api import JobController
+from videoflix.movies.api.movies import MovieController
+from videoflix.movies.api.public import PublicMovieController
+from videoflix.movies.api.ratings import MovieRatingController
+from videoflix.movies.providers.registry import asking_providers
 from videoflix.operations.api import (
     ExportController,
     HealthController,
@@ -91,6 +95,8 @@ CONTROLLERS = [
     ProgressController,
     VoteController,
     VotesController,
+    MovieController,
+    MovieRatingController,
     PlaybackController,
     StreamController,
     OwnMembershipController,
@@ -138,6 +144,7 @@ def create_app() -> Litestar:
             Router("/api/v1", route_handlers=CONTROLLERS),
             HealthController,
             *dialect_routes(settings.dialect_names),
+            PublicMovieController,
             *page_handlers,
         ],
         dependencies={"session": Provide(provide_session)},
@@ -156,7 +163,7 @@ def create_app() -> Litestar:
             Exception: crash_response,
         },
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],
-        lifespan=[listening, counting_views],
+        lifespan=[listening, counting_views, asking_providers],
         before_send=[add_docs_policy],
         openapi_config=OpenAPIConfig(
             title="Videoflix",

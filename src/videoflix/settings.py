@@ -105,6 +105,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     password_reset_url: str = ""
     # Page that mailed links to confirm a changed address open; unset, our own.
     email_confirm_url: str = ""
+    # Where movies are searched: catalog (our own films) or november7.
+    movies_provider: str = "catalog"
+    # Address of the provider november7: https://movies.example.
+    movies_url: str = ""
+    # How long the provider of movies may take for an answer, in seconds.
+    movies_timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 3.0
+    # How many questions each process asks the provider of movies at the same time.
+    movies_in_flight: Positive = 10
+    # Whether strangers may list films for everyone at /movies, with their posters: true or false.
+    public_catalogue: bool = True
     # How long a link to play a film stays valid, in seconds.
     play_token_seconds: Positive = 6 * 3600
     # How long a stream counts as watched after it was last heard of, in seconds.

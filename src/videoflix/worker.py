@@ -13,6 +13,7 @@ from videoflix.billing import jobs as billing_jobs
 from videoflix.catalog import jobs as catalog_jobs
 from videoflix.library import jobs as library_jobs
 from videoflix.media import jobs as media_jobs
+from videoflix.movies import jobs as movies_jobs
 from videoflix.platform import idempotency, throttle
 from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.queue import prune, queue
@@ -30,6 +31,7 @@ __all__ = [
     "library_jobs",
     "mail_jobs",
     "media_jobs",
+    "movies_jobs",
     "playback_jobs",
     "prune",
     "queue",

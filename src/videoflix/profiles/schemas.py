@@ -47,6 +47,10 @@ class Viewing(msgspec.Struct, frozen=True):
 ALL_AGES = 99
 
 
+# Somebody without an account sees what a guest sees.
+STRANGER = Viewing(0, 0, Role.VIEWER, ALL_AGES, member=False)
+
+
 def unlimited(identity: Identity) -> Viewing:
     """The person without a profile."""
     return Viewing(identity.user_id, 0, identity.role, ALL_AGES, member=True)

@@ -71,6 +71,12 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         some = order.sort(some).limit(COUNTED + 1)
         return await self.session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
+    async def count_all(self, viewing: Viewing) -> int:
+        """How many films this person may see, by reading the index of visibility."""
+        return (
+            await self.session.scalar(select(func.count(Video.id)).where(visible_to(viewing))) or 0
+        )
+
     def _filtered(self, statement: Select[Any], viewing: Viewing, filters: Filters) -> Select[Any]:
         statement = statement.select_from(Video).where(*matching(viewing, filters))
         if filters.category is None:

@@ -70,6 +70,10 @@ class Shelves:
         shown.total_is_minimum = total > COUNTED
         return shown
 
+    async def count(self, viewing: Viewing) -> int:
+        """How many films this person may see, exactly."""
+        return await self.videos.count_all(viewing)
+
     async def next_page(
         self, viewing: Viewing, filters: Filters, ordering: Ordering, cursor: str, limit: int
     ) -> VideoPage:

@@ -30,8 +30,9 @@ from videoflix.playback.service.play import (
     ticket_of,
 )
 from videoflix.playback.service.streams import LIMITS, Streams, watching
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import STRANGER, Viewing
 from videoflix.profiles.service import viewing_of
+from videoflix.settings import settings
 
 HLS = "application/vnd.apple.mpegurl"
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -137,12 +138,13 @@ class PlaybackController(Controller):
         "/poster.jpg",
         summary="Poster",
         media_type="image/jpeg",
-        guards=[signed_in],
         responses=problems(SignInNeeded, VideoNotFound, StreamNotFound),
     )
     async def show_poster(self, request: Request[Any, Any, Any], video_id: Id) -> Response[bytes]:
-        """The picture that stands for the film."""
-        viewing = await viewing_of(request.user)
+        """The picture that stands for the film; strangers see those of films for everyone."""
+        if request.user is None and not settings.public_catalogue:
+            raise SignInNeeded
+        viewing = await viewing_of(request.user) if request.user else STRANGER
         async with transaction() as session:
             video = await Catalog(session).video(viewing, video_id)
         if video.poster is None:

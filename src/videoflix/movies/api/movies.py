@@ -1,0 +1,98 @@
+"""Movies of the provider over HTTP, with the votes of the people here."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, get
+from litestar.params import FromPath, QueryParameter
+
+from videoflix.movies.api.links import PAGE_MAX, absolute, neighbours
+from videoflix.movies.schemas import Movie, MovieShown, SearchPage, SingleMovie
+from videoflix.movies.service import finding
+from videoflix.movies.service.finding import (
+    MovieNotFound,
+    MovieQueryRefused,
+    MoviesProviderUnavailable,
+    PageInvalid,
+)
+from videoflix.movies.service.votes import MovieVotes
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import signed_in
+from videoflix.platform.problems import problems
+from videoflix.profiles.service import WATCHING, viewing_of
+
+PATH = "/api/v1/movies/"
+PERSONAL = {"Cache-Control": "private, no-store"}
+STALE = {"Warning": '110 - "Response is Stale"'}
+
+# `query` is a name Litestar keeps for itself.
+Words = Annotated[
+    str,
+    QueryParameter(
+        name="query",
+        max_length=200,
+        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
+        description="What to search for.",
+    ),
+]
+PageNumber = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="Counted from 1.")]
+
+
+class MovieController(Controller):
+    path = "/movies"
+    tags = ("Movies",)
+    guards = (signed_in,)
+
+    @get(
+        summary="Search movies",
+        responses=problems(*WATCHING, PageInvalid, MovieQueryRefused, MoviesProviderUnavailable),
+    )
+    async def search_movies(
+        self, request: Request[Any, Any, Any], words: Words, page: PageNumber = 1
+    ) -> Response[SearchPage]:
+        """Search the movies of the provider, ten a page, with votes.
+
+        While the provider is down, what it said within a day is answered, and `stale`.
+        """
+        viewing = await viewing_of(request.user)
+        found, stale = await finding.search(viewing, words, page)
+        following, previous = neighbours(request, PATH, page, found.total, query=words)
+        shown = await _with_votes(request, found.items)
+        return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
+
+    @get(
+        "/{movie_id:uuid}",
+        summary="Show a movie",
+        responses=problems(*WATCHING, MovieNotFound, MoviesProviderUnavailable),
+    )
+    async def show_movie(
+        self, request: Request[Any, Any, Any], movie_id: FromPath[UUID]
+    ) -> Response[SingleMovie]:
+        """Show a movie with votes."""
+        viewing = await viewing_of(request.user)
+        found, stale = await finding.movie(viewing, movie_id)
+        (shown,) = await _with_votes(request, [found])
+        return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
+
+
+async def _with_votes(request: Request[Any, Any, Any], movies: Sequence[Movie]) -> list[MovieShown]:
+    async with transaction() as session:
+        votes = MovieVotes(session)
+        tallies = await votes.tallies(request.user.user_id, [movie.id for movie in movies])
+    return [
+        MovieShown(
+            id=movie.id,
+            title=movie.title,
+            description=movie.description,
+            rating=movie.rating,
+            image_url=absolute(request, movie.image_url),
+            **msgspec.structs.asdict(tallies[movie.id]),
+        )
+        for movie in movies
+    ]
+
+
+def _answer(body: Any, stale: bool) -> Response[Any]:
+    return Response(body, headers=PERSONAL | STALE if stale else PERSONAL)

@@ -1,0 +1,101 @@
+"""Our catalogue for strangers, in the shape of November 7: its clients may point at us.
+
+Errors have that shape too: `{"detail": [{"loc", "msg", "type"}]}`.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, get
+from litestar.exceptions import ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+from litestar.status_codes import HTTP_422_UNPROCESSABLE_ENTITY
+
+from videoflix.movies.api.links import absolute
+from videoflix.movies.providers.catalog import CatalogProvider
+from videoflix.movies.schemas import MoviePage
+from videoflix.platform.client import client_address
+from videoflix.platform.problems import InvalidInput, NotFound, problems
+from videoflix.platform.throttle import Limit, TooManyTries
+from videoflix.platform.web import BIGINT_MAX
+from videoflix.profiles.schemas import STRANGER
+from videoflix.settings import settings
+
+# Read-only and the same for everybody, without a word about who asks: any page may read it.
+FOR_ALL = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
+# Whoever has no account is known by address only.
+STRANGERS = Limit("public-movies", burst=200, seconds=0.2)
+
+Skip = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many to skip.")]
+Most = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
+Words = Annotated[
+    str,
+    QueryParameter(
+        name="query", max_length=200, pattern=r"^[^\x00]*$", description="What to search for."
+    ),
+]
+
+
+class CatalogueClosed(NotFound):
+    """There is no public list of films here."""
+
+
+class Complaint(msgspec.Struct):
+    """What is wrong with a parameter, and which."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Complaints(msgspec.Struct):
+    """What is wrong with the question."""
+
+    detail: list[Complaint]
+
+
+def _validation(
+    request: Request[Any, Any, Any], error: ValidationException
+) -> Response[Complaints]:
+    found = error.extra if isinstance(error.extra, list) else []
+    return _complain(*[(str(item.get("key", "")), str(item.get("message", ""))) for item in found])
+
+
+def _too_far(request: Request[Any, Any, Any], error: InvalidInput) -> Response[Complaints]:
+    return _complain(("skip", str(error)))
+
+
+def _complain(*found: tuple[str, str]) -> Response[Complaints]:
+    complaints = [Complaint(["query", name], message, "value_error") for name, message in found]
+    return Response(
+        Complaints(complaints), status_code=HTTP_422_UNPROCESSABLE_ENTITY, headers=FOR_ALL
+    )
+
+
+class PublicMovieController(Controller):
+    path = "/movies"
+    tags = ("Movies",)
+    exception_handlers = {ValidationException: _validation, InvalidInput: _too_far}
+
+    @get(
+        summary="List films for everyone",
+        security=[{}],
+        responses={
+            **problems(CatalogueClosed, TooManyTries),
+            HTTP_422_UNPROCESSABLE_ENTITY: ResponseSpec(Complaints, generate_examples=False),
+        },
+    )
+    async def list_movies(
+        self, request: Request[Any, Any, Any], skip: Skip = 0, limit: Most = 10, words: Words = ""
+    ) -> Response[MoviePage]:
+        """List films for everyone, the newest first, or those that match best; nobody signs in."""
+        if not settings.public_catalogue:
+            raise CatalogueClosed
+        await STRANGERS.spend(client_address(request))
+        found = await CatalogProvider(STRANGER).listed(skip, limit, words.strip())
+        items = [
+            msgspec.structs.replace(movie, image_url=absolute(request, movie.image_url))
+            for movie in found.items
+        ]
+        return Response(MoviePage(found.total, items), headers=FOR_ALL)

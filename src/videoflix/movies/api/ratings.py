@@ -1,0 +1,121 @@
+"""Votes on movies over HTTP: everybody sees and changes their own."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET
+
+from videoflix.movies.api.links import neighbours
+from videoflix.movies.api.movies import PageNumber
+from videoflix.movies.models import RatingType
+from videoflix.movies.schemas import NewRating, RatingChange, RatingPage, RatingShown
+from videoflix.movies.service.finding import PageInvalid
+from videoflix.movies.service.votes import MovieRatedAlready, MovieVotes, RatingNotFound
+from videoflix.platform.identity import signed_in
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.web import Id, one_of, service
+
+PATH = "/api/v1/movies/ratings"
+OfType = Annotated[
+    str, QueryParameter(description=f"One of {', '.join(RatingType)}; empty for all.")
+]
+
+
+class MovieRatingController(Controller):
+    path = "/movies/ratings"
+    tags = ("Movies",)
+    guards = (signed_in,)
+    dependencies = {"votes": service(MovieVotes)}
+
+    @get(summary="List your ratings", responses=problems(SignInNeeded, PageInvalid))
+    async def list_ratings(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_type: OfType = "",
+        page: PageNumber = 1,
+    ) -> RatingPage:
+        """List your ratings, the newest first, ten a page."""
+        wanted = one_of(RatingType, "rating_type", rating_type or None)
+        found, total = await votes.of(request.user.user_id, wanted, page)
+        params = {"rating_type": wanted.value} if wanted else {}
+        following, previous = neighbours(request, PATH, page, total, **params)
+        return RatingPage(total, following, previous, [RatingShown.of(one) for one in found])
+
+    @post(summary="Rate a movie", responses=problems(SignInNeeded, MovieRatedAlready))
+    async def add_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        data: JSONBody[NewRating],
+    ) -> RatingShown:
+        """Rate a movie by its id, once; the provider is not asked."""
+        return RatingShown.of(await votes.vote(request.user.user_id, data))
+
+    @get(
+        "/{rating_id:int}",
+        summary="Show a rating",
+        responses=problems(SignInNeeded, RatingNotFound),
+    )
+    async def show_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+    ) -> RatingShown:
+        """Show one of your ratings."""
+        return RatingShown.of(await votes.rating(request.user.user_id, rating_id))
+
+    @put(
+        "/{rating_id:int}",
+        summary="Change a rating",
+        responses=problems(SignInNeeded, RatingNotFound),
+    )
+    async def replace_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+        data: JSONBody[RatingChange],
+    ) -> RatingShown:
+        """Change the type of one of your ratings; what else is sent is ignored."""
+        return await _change(votes, request.user.user_id, rating_id, data)
+
+    @patch(
+        "/{rating_id:int}",
+        summary="Change a rating",
+        responses=problems(SignInNeeded, RatingNotFound),
+    )
+    async def change_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+        data: JSONBody[RatingChange],
+    ) -> RatingShown:
+        """Change the type of one of your ratings; what else is sent is ignored."""
+        return await _change(votes, request.user.user_id, rating_id, data)
+
+    @delete(
+        "/{rating_id:int}",
+        summary="Take a rating back",
+        responses=problems(SignInNeeded, RatingNotFound),
+    )
+    async def remove_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+    ) -> None:
+        """Take one of your ratings back; the movie may be rated again."""
+        await votes.take(request.user.user_id, rating_id)
+
+
+async def _change(
+    votes: MovieVotes, user_id: int, rating_id: int, change: RatingChange
+) -> RatingShown:
+    if change.rating_type is UNSET:
+        return RatingShown.of(await votes.rating(user_id, rating_id))
+    return RatingShown.of(await votes.change(user_id, rating_id, change.rating_type))

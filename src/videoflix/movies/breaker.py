@@ -1,0 +1,51 @@
+"""A circuit breaker: a service that keeps failing is left alone for a while (a leaf)."""
+
+import time
+from collections.abc import Callable
+
+FAILURES = 5
+PAUSE_SECONDS = 10.0
+
+
+class Breaker:
+    """Opens after so many failures in a row; after the pause one question tries whether it heals.
+
+    Each question begins with `wait()`, and one that may be asked ends with one of the others.
+    """
+
+    def __init__(
+        self,
+        failures: int = FAILURES,
+        pause: float = PAUSE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = failures
+        self._pause = pause
+        self._clock = clock
+        self._failures = 0
+        self._open_until = 0.0
+        self._is_trying = False
+
+    def wait(self) -> float:
+        """Seconds to leave the service alone; 0 when it may be asked now."""
+        if self._failures < self._limit:
+            return 0.0
+        wait = self._open_until - self._clock()
+        if wait <= 0 and not self._is_trying:
+            self._is_trying = True
+            return 0.0
+        return max(wait, 1.0)
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._is_trying = False
+
+    def failed(self) -> None:
+        self._failures += 1
+        self._is_trying = False
+        if self._failures >= self._limit:
+            self._open_until = self._clock() + self._pause
+
+    def gave_up(self) -> None:
+        """Nobody waited for the answer: it says nothing about the service."""
+        self._is_trying = False

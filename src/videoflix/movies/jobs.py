@@ -1,0 +1,20 @@
+"""Forgetting what providers answered."""
+
+import logging
+from datetime import timedelta
+
+from videoflix.movies.repository import AnswerRepository
+from videoflix.movies.schemas import SweepMovieAnswers
+from videoflix.movies.service.memory import STALE_SECONDS
+from videoflix.platform.queue import completing, every, handles
+
+logger = logging.getLogger(__name__)
+
+every("35 * * * *", SweepMovieAnswers())
+
+
+@handles(SweepMovieAnswers)
+async def sweep_movie_answers(job: SweepMovieAnswers) -> None:
+    async with completing() as session:
+        gone = await AnswerRepository(session).sweep(timedelta(seconds=STALE_SECONDS))
+    logger.info("forgot %d answers about movies", gone)

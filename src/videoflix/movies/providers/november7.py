@@ -1,0 +1,95 @@
+"""November 7, a provider with one question: `GET /movies/?skip=0&limit=10&query=text`."""
+
+import asyncio
+import time
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from videoflix.movies.outside import OutsideApi, OutsideFailed, OutsideRefused
+from videoflix.movies.providers.provider import ProviderFailed, QueryRefused
+from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
+
+PATH = "/movies/"
+# The largest list it gives, and how much of all is read to find one movie.
+LISTED = 1_000
+READ_MAX = 5_000
+INDEX_SECONDS = 15 * 60.0
+
+
+class Item(msgspec.Struct):
+    """A movie as it writes it; earlier versions of it knew only ids and titles."""
+
+    id: UUID
+    title: str
+    description: str | None = None
+    image_url: str | None = None
+    rating: float | None = None
+
+    def movie(self) -> Movie:
+        """The movie; a picture that is no address of the web is none."""
+        picture = self.image_url
+        return Movie(
+            id=self.id,
+            title=self.title,
+            description=self.description or "",
+            image_url=picture if picture and picture.startswith(("https://", "http://")) else None,
+            rating=self.rating or 0.0,
+        )
+
+
+class Items(msgspec.Struct):
+    """A part of a list."""
+
+    total: Annotated[int, msgspec.Meta(ge=0)]
+    items: list[Item]
+
+
+class November7:
+    """Asks for pages; a single movie is looked for in the whole list, which is read rarely."""
+
+    def __init__(self, url: str, api: OutsideApi) -> None:
+        self.name: str | None = f"november7 {url}"
+        self._api = api
+        self._index: dict[UUID, Movie] = {}
+        self._index_until = 0.0
+        self._reading = asyncio.Lock()
+
+    async def search(self, query: str, page: int) -> MoviePage:
+        found = await self._list((page - 1) * PAGE_SIZE, PAGE_SIZE, query)
+        return MoviePage(found.total, [item.movie() for item in found.items[:PAGE_SIZE]])
+
+    async def movie(self, movie_id: UUID) -> Movie | None:
+        try:
+            async with asyncio.timeout(self._api.seconds), self._reading:
+                if self._index_until < time.monotonic():
+                    self._index = await self._read()
+                    self._index_until = time.monotonic() + INDEX_SECONDS
+        except TimeoutError as error:
+            raise ProviderFailed("the list took too long to read") from error
+        return self._index.get(movie_id)
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def _read(self) -> dict[UUID, Movie]:
+        """The beginning of the list of all movies."""
+        index: dict[UUID, Movie] = {}
+        for skip in range(0, READ_MAX, LISTED):
+            found = await self._list(skip, LISTED)
+            index |= {item.id: item.movie() for item in found.items}
+            if skip + LISTED >= found.total or not found.items:
+                break
+        return index
+
+    async def _list(self, skip: int, limit: int, query: str = "") -> Items:
+        params: dict[str, str | int] = {"skip": skip, "limit": limit}
+        if query:
+            params["query"] = query
+        try:
+            return await self._api.get(PATH, params, Items)
+        except OutsideRefused as error:
+            raise QueryRefused from error
+        except OutsideFailed as error:
+            raise ProviderFailed(str(error), error.retry_after) from error

@@ -1,0 +1,127 @@
+"""All SQL of the movies: votes, and what providers answered."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from advanced_alchemy.filters import LimitOffset
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import and_, delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.movies.models import MovieRating, RatingType, movie_tally
+from videoflix.movies.schemas import Tally
+
+FIND = text("""
+select payload, extract(epoch from clock_timestamp() - fetched_at)::float8 as age
+from movie_answer where key = :key
+""")
+CLAIM = text("""
+insert into movie_answer as answer (key, fetched_at, claimed_until, created_at, updated_at)
+values (:key, now(), now() + cast(:span as interval), now(), now())
+on conflict (key) do update set claimed_until = excluded.claimed_until
+where answer.claimed_until is null or answer.claimed_until < now()
+returning true
+""")
+RELEASE = text("update movie_answer set claimed_until = null where key = :key")
+KEEP = text("""
+insert into movie_answer (key, payload, fetched_at, created_at, updated_at)
+values (:key, :payload, clock_timestamp(), now(), now())
+on conflict (key) do update
+set payload = excluded.payload, fetched_at = excluded.fetched_at, claimed_until = null,
+    updated_at = now()
+""")
+# Where nothing was answered, only the claim is left.
+SWEEP = text("""
+delete from movie_answer
+where fetched_at < now() - cast(:kept as interval)
+   or (payload is null and fetched_at < now() - interval '1 hour')
+""")
+
+
+class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
+    """Votes, and how many there are."""
+
+    model_type = MovieRating
+
+    async def of(
+        self, user_id: int, rating_type: RatingType | None, page: LimitOffset
+    ) -> tuple[list[MovieRating], int]:
+        """A person's votes, the newest first, and how many they are."""
+        conditions = [MovieRating.user_id == user_id]
+        if rating_type is not None:
+            conditions.append(MovieRating.rating_type == rating_type)
+        found, total = await self.get_many_and_count(*conditions, page, order_by=("id", True))
+        return list(found), total
+
+    async def owned(self, user_id: int, rating_id: int) -> MovieRating | None:
+        return await self.get_one_or_none(id=rating_id, user_id=user_id)
+
+    async def change(
+        self, user_id: int, rating_id: int, rating_type: RatingType
+    ) -> MovieRating | None:
+        """One statement, so that of two changes each is counted."""
+        changed: MovieRating | None = await self.session.scalar(
+            update(MovieRating)
+            .where(MovieRating.id == rating_id, MovieRating.user_id == user_id)
+            .values(rating_type=rating_type, updated_at=func.now())
+            .returning(MovieRating)
+            .execution_options(populate_existing=True)
+        )
+        return changed
+
+    async def take(self, user_id: int, rating_id: int) -> bool:
+        gone = await self.session.scalar(
+            delete(MovieRating)
+            .where(MovieRating.id == rating_id, MovieRating.user_id == user_id)
+            .returning(MovieRating.id)
+        )
+        return gone is not None
+
+    async def tallies(self, user_id: int, movie_ids: Sequence[UUID]) -> dict[UUID, Tally]:
+        """The votes on those of these movies that have any."""
+        tally = movie_tally.c
+        mine = and_(MovieRating.movie_id == tally.movie_id, MovieRating.user_id == user_id)
+        rows = await self.session.execute(
+            select(tally.movie_id, tally.upvotes, tally.downvotes, MovieRating.rating_type)
+            .outerjoin_from(movie_tally, MovieRating, mine)
+            .where(tally.movie_id.in_(movie_ids))
+        )
+        return {movie_id: Tally(up, down, my_vote) for movie_id, up, down, my_vote in rows}
+
+
+class Answer(NamedTuple):
+    """What a provider answered, so many seconds ago; None while it is only being asked."""
+
+    payload: str | None
+    age: float
+
+
+class AnswerRepository:
+    """What providers answered, for every process."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def find(self, key: str) -> Answer | None:
+        row = (await self.session.execute(FIND, {"key": key})).one_or_none()
+        return None if row is None else Answer(row.payload, row.age)
+
+    async def claim(self, key: str, span: timedelta) -> bool:
+        """Whether the caller is the one who asks the provider now, for at most so long."""
+        return bool(await self.session.scalar(CLAIM, {"key": key, "span": span}))
+
+    async def release(self, key: str) -> None:
+        """The provider said nothing: the next one may ask."""
+        await self.session.execute(RELEASE, {"key": key})
+
+    async def keep(self, payloads: Mapping[str, str]) -> None:
+        """Write answers in the order of their keys, so that two writers never wait in a circle."""
+        rows = [{"key": key, "payload": payloads[key]} for key in sorted(payloads)]
+        await self.session.execute(KEEP, rows)
+
+    async def sweep(self, kept: timedelta) -> int:
+        """Forget what is older; how much that was."""
+        gone = await self.session.execute(SWEEP, {"kept": kept})
+        return int(getattr(gone, "rowcount", 0))

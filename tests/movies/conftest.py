@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from videoflix.settings import settings
 
 # Long enough for a busy machine, short enough to wait for.
 SECONDS = 1.5
+IN_FLIGHT = 2
 
 
 class FakeProvider:
@@ -49,7 +51,18 @@ class FakeProvider:
         httpx.get(f"{self.url}/be", params={"mode": mode, "elsewhere": elsewhere}, trust_env=False)
 
     def asked(self) -> int:
-        return int(httpx.get(f"{self.url}/asked", trust_env=False).json())
+        return int(self._counted("asked"))
+
+    def most_at_once(self) -> int:
+        return int(self._counted("most_at_once"))
+
+    def last(self) -> dict[str, str]:
+        """The path and the headers of the last question."""
+        found: dict[str, str] = self._counted("last")
+        return found
+
+    def _counted(self, what: str) -> Any:
+        return httpx.get(f"{self.url}/asked", trust_env=False).json()[what]
 
 
 @pytest.fixture
@@ -69,7 +82,7 @@ async def provider(
         movies_provider="november7",
         movies_url=fake.url,
         movies_timeout_seconds=SECONDS,
-        movies_in_flight=10,
+        movies_in_flight=IN_FLIGHT,
     )
     monkeypatch.setattr(registry, "settings", changed)
     monkeypatch.setattr(memory, "settings", changed)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 TITLES = ["The Matrix", "Inception", "Avatar", "The Matrix", "Amélie", "The Matrix Reloaded"]
@@ -44,7 +44,10 @@ class Provider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     mode = "well"
     asked = 0
+    at_once = 0
+    most_at_once = 0
     elsewhere = ""
+    last: ClassVar[dict[str, str]] = {}
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -54,10 +57,15 @@ class Provider(BaseHTTPRequestHandler):
             Provider.elsewhere = query.get("elsewhere", [""])[0]
             self.answer(Provider.mode)
         elif parts.path == "/asked":
-            self.answer(Provider.asked)
+            counted = {"asked": Provider.asked, "most_at_once": Provider.most_at_once}
+            self.answer(counted | {"last": Provider.last})
         elif parts.path in {"/movies", "/movies/"}:
             Provider.asked += 1
+            Provider.last = {"path": self.path, **{k.lower(): v for k, v in self.headers.items()}}
+            Provider.at_once += 1
+            Provider.most_at_once = max(Provider.most_at_once, Provider.at_once)
             self.behave(query)
+            Provider.at_once -= 1
         else:
             self.answer({"detail": "Not Found"}, 404)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import and_, delete, func, select, text, update
+from sqlalchemy import and_, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.movies.models import MovieRating, RatingType, movie_tally
@@ -65,7 +65,7 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
         changed: MovieRating | None = await self.session.scalar(
             update(MovieRating)
             .where(MovieRating.id == rating_id, MovieRating.user_id == user_id)
-            .values(rating_type=rating_type, updated_at=func.now())
+            .values(rating_type=rating_type)
             .returning(MovieRating)
             .execution_options(populate_existing=True)
         )

@@ -34,7 +34,6 @@ from videoflix.monitor.api import JobController
 from videoflix.movies.api.movies import MovieController
 from videoflix.movies.api.public import PublicMovieController
 from videoflix.movies.api.ratings import MovieRatingController
-from videoflix.movies.providers.registry import asking_providers
 from videoflix.operations.api import (
     ExportController,
     HealthController,
@@ -42,6 +41,7 @@ from videoflix.operations.api import (
     PersonLibraryController,
 )
 from videoflix.platform.db import alchemy
+from videoflix.movies.providers.registry import asking_providers, check_provider
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
 from videoflix.platform.problems import (
@@ -139,6 +139,7 @@ def _cors() -> CORSConfig | None:
 
 
 def create_app() -> Litestar:
+    check_provider()
     return Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=CONTROLLERS),

@@ -15,6 +15,7 @@ from catalog.films import add_category, add_films
 from conftest import http_client
 from videoflix.app import create_app
 from videoflix.catalog.models import VideoState
+from videoflix.movies.providers.catalog import movie_id_of
 from videoflix.sessions import service
 from videoflix.settings import settings
 
@@ -54,6 +55,8 @@ READERS = {
     "/videos/{video_id}/events": "",
     "/videos/{video_id}/assets/{asset_id}/{rendition}/index.m3u8": "",
     "/videos/{video_id}/assets/{asset_id}/{rendition}/{file_name}": "",
+    "/movies": "?query=Secretum",
+    "/movies/{movie_id}": "",
     "/watchlist": "",
     "/watchlist/contains": "?ids=1",
     "/history": "",
@@ -109,6 +112,7 @@ def fill(path: str, hidden: int) -> str:
         "{rendition}": "360p",
         "{file_name}": "00000.m4s",
         "{language}": "en.vtt",
+        "{movie_id}": str(movie_id_of(hidden)),
     }
     for name, value in parts.items():
         path = path.replace(name, value)
@@ -136,7 +140,7 @@ async def test_hidden_films_are_hidden_everywhere(
     for path, query in READERS.items():
         answer = await limited.get(fill(path, hidden) + query)
         assert HIDDEN not in answer.text, f"{path} shows it"
-        if "{video_id}" in path or "{slug}" in path:
+        if any(name in path for name in ("{video_id}", "{slug}", "{movie_id}")):
             assert answer.status_code in {404, 409}, f"{path}: {answer.status_code}"
             assert answer.status_code == 404 or "not-playable" in answer.text
     totals = [(await limited.get(f"{VIDEOS}{q}")).json()["total"] for q in ("", "?search=same")]

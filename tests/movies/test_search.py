@@ -71,6 +71,11 @@ async def test_bad_questions_are_400(
     assert answer.json()["type"] in {"/problems/invalid-input", "/problems/page-invalid"}
 
 
+async def test_wrong_parameter_is_named_as_it_was_sent(viewer: httpx.AsyncClient) -> None:
+    (error,) = (await viewer.get(f"{SEARCH}?query=%00")).json()["errors"]
+    assert error["field"] == "query"
+
+
 async def test_first_page_may_be_empty(provider: FakeProvider, viewer: httpx.AsyncClient) -> None:
     page = (await viewer.get(f"{SEARCH}?query=nothing&page=1")).json()
     assert page == {"count": 0, "next": None, "previous": None, "results": [], "stale": False}

@@ -156,12 +156,19 @@ def validation_response(
     """What failed msgspec's or Litestar's checks, with the name of each field."""
     found = error.extra if isinstance(error.extra, list) else []
     errors = [
-        {"field": str(item.get("key") or ""), "message": str(item.get("message", ""))}
+        {"field": sent_as(request, item.get("key")), "message": str(item.get("message", ""))}
         for item in found
         if isinstance(item, dict)
     ]
     detail = "; ".join(f"{e['field']}: {e['message']}".lstrip(": ") for e in errors)
     return problem_answer(InvalidInput(detail or error.detail, errors=errors))
+
+
+def sent_as(request: Request[Any, Any, Any], key: object) -> str:
+    """A field's name on the wire; some parameters have another one here (`query`, `state`)."""
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(str(key))
+    name = getattr(parameter.kwarg_definition, "name", None) if parameter else None
+    return str(name or key or "")
 
 
 def database_response(

@@ -16,7 +16,7 @@ from videoflix.movies.api.links import absolute
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.schemas import MoviePage
 from videoflix.platform.client import client_address
-from videoflix.platform.problems import InvalidInput, NotFound, problems
+from videoflix.platform.problems import InvalidInput, NotFound, problems, sent_as
 from videoflix.platform.throttle import Limit, TooManyTries
 from videoflix.platform.web import BIGINT_MAX
 from videoflix.profiles.schemas import STRANGER
@@ -59,7 +59,7 @@ def _validation(
     request: Request[Any, Any, Any], error: ValidationException
 ) -> Response[Complaints]:
     found = error.extra if isinstance(error.extra, list) else []
-    return _complain(*[(str(item.get("key", "")), str(item.get("message", ""))) for item in found])
+    return _complain(*[(sent_as(request, one.get("key")), str(one["message"])) for one in found])
 
 
 def _too_far(request: Request[Any, Any, Any], error: InvalidInput) -> Response[Complaints]:

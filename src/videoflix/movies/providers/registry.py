@@ -9,7 +9,7 @@ from videoflix.movies.outside import OutsideApi
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.providers.november7 import November7
 from videoflix.movies.providers.provider import Provider
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import STRANGER, Viewing
 from videoflix.settings import settings
 
 # One a process and address, so that its limits count for all requests.
@@ -17,7 +17,7 @@ _november7: dict[str, November7] = {}
 
 
 def november7(_: Viewing) -> Provider:
-    """The one at MOVIES_URL. Raises SystemExit with a sentence when that is no address."""
+    """The one at MOVIES_URL."""
     url = settings.movies_url.rstrip("/")
     if url not in _november7:
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
@@ -36,11 +36,16 @@ PROVIDERS: dict[str, Callable[[Viewing], Provider]] = {
 
 
 def provider_for(viewing: Viewing) -> Provider:
-    """The provider in force. Raises SystemExit with a sentence when the settings are wrong."""
+    """The provider in force."""
     make = PROVIDERS.get(settings.movies_provider)
     if make is None:
         sys.exit(f"MOVIES_PROVIDER is wrong: expected one of {', '.join(PROVIDERS)}.")
     return make(viewing)
+
+
+def check_provider() -> None:
+    """Raises SystemExit with a sentence when the settings are wrong."""
+    provider_for(STRANGER)
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/auth.py
 	uv run python benchmarks/catalog.py
 	uv run python benchmarks/streams.py
+	uv run python benchmarks/movies.py
 	uv run --group bench python benchmarks/queue.py
 
 migration: ## Write a migration from the models: make migration NAME="add ratings"

@@ -56,6 +56,11 @@ async def test_vote_is_the_older_wire(viewer: httpx.AsyncClient) -> None:
     assert (await vote(viewer, rating_type="DOWNVOTE")).status_code == 201, "again after that"
 
 
+async def test_export_holds_votes(viewer: httpx.AsyncClient) -> None:
+    rating = (await vote(viewer)).json()
+    assert (await viewer.get("/api/v1/me/export")).json()["movie_ratings"] == [rating]
+
+
 async def test_slash_at_the_end_makes_no_difference(viewer: httpx.AsyncClient) -> None:
     voted = await viewer.post(f"{RATINGS}/", json={"movie_id": MOVIE})
     assert voted.status_code == 201

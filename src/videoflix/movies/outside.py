@@ -37,6 +37,8 @@ Kind = TypeVar("Kind")
 Parameters = Mapping[str, str | int]
 
 logger = logging.getLogger(__name__)
+# It would write every question into the log: what people search for.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class OutsideFailed(Exception):

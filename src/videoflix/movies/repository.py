@@ -25,9 +25,12 @@ where answer.claimed_until is null or answer.claimed_until < now()
 returning true
 """)
 RELEASE = text("update movie_answer set claimed_until = null where key = :key")
+# In the order of their keys, so that two writers never wait in a circle.
 KEEP = text("""
 insert into movie_answer (key, payload, fetched_at, created_at, updated_at)
-values (:key, :payload, clock_timestamp(), now(), now())
+select key, payload, clock_timestamp(), now(), now()
+from unnest(cast(:keys as text[]), cast(:payloads as text[])) as learnt (key, payload)
+order by key
 on conflict (key) do update
 set payload = excluded.payload, fetched_at = excluded.fetched_at, claimed_until = null,
     updated_at = now()
@@ -117,9 +120,9 @@ class AnswerRepository:
         await self.session.execute(RELEASE, {"key": key})
 
     async def keep(self, payloads: Mapping[str, str]) -> None:
-        """Write answers in the order of their keys, so that two writers never wait in a circle."""
-        rows = [{"key": key, "payload": payloads[key]} for key in sorted(payloads)]
-        await self.session.execute(KEEP, rows)
+        """Write answers down, as given now."""
+        values = {"keys": [*payloads], "payloads": [*payloads.values()]}
+        await self.session.execute(KEEP, values)
 
     async def sweep(self, kept: timedelta) -> int:
         """Forget what is older; how much that was."""

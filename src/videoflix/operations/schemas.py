@@ -12,6 +12,7 @@ from videoflix.catalog.schemas import Video
 from videoflix.library.schemas import HistoryItem, WatchlistItem
 from videoflix.memberships.schemas import MembershipShown
 from videoflix.monitor.schemas import QueueCount, WorkerSeen
+from videoflix.movies.schemas import RatingShown
 from videoflix.platform.web import Page
 from videoflix.playback.schemas import StreamShown
 from videoflix.profiles.schemas import ProfileShown
@@ -92,3 +93,4 @@ class PersonalData(msgspec.Struct):
     api_tokens: list[ApiTokenShown]
     activity: list[Event]
     uploads: list[Video]
+    movie_ratings: list[RatingShown]

@@ -22,6 +22,8 @@ from videoflix.library.service import Library
 from videoflix.memberships.service import Memberships, PersonUnknown
 from videoflix.monitor.service import Monitor
 from videoflix.operations.repository import DatabaseRepository, MailRepository
+from videoflix.movies.schemas import RatingShown
+from videoflix.movies.service.votes import MovieVotes
 from videoflix.operations.schemas import (
     Check,
     Health,
@@ -101,6 +103,7 @@ class Operations:
         activity, _ = await audit.activity(everything, user_id=user_id)
         uploads = await Catalog(self.session).uploads_of(user_id, everything)
         invoices, _ = await Invoices(self.session).listed(everything, user_id=user_id)
+        ratings = await MovieVotes(self.session).every(user_id, everything)
         user = await Accounts(self.session).person(user_id)
         return PersonalData(
             account=Person.of(user),
@@ -115,6 +118,7 @@ class Operations:
             api_tokens=await sessions.api_tokens(user_id),
             activity=activity,
             uploads=[Video.of(video) for video in uploads],
+            movie_ratings=[RatingShown.of(rating) for rating in ratings],
         )
 
     async def library_of(self, user_id: int, *, by: int) -> list[ProfileData]:

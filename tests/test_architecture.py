@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Translates for older clients: knows what the domains offer, and only `app` knows it.
     "compat": {
         "operations",
+        "movies",
         "playback",
         "library",
         "media",

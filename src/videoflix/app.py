@@ -22,7 +22,7 @@ from videoflix.catalog.api.categories import CategoryController, CategoryVideoCo
 from videoflix.catalog.api.desk import DeskController, SubtitleController
 from videoflix.catalog.api.videos import VideoController
 from videoflix.cli import OperatorCommands
-from videoflix.compat.registry import dialect_routes
+from videoflix.compat.registry import dialect_routes, replaced_by
 from videoflix.directory.api import UserController
 from videoflix.library.api.access import counting_views
 from videoflix.library.api.history import HistoryController, ProgressController
@@ -140,9 +140,10 @@ def _cors() -> CORSConfig | None:
 
 def create_app() -> Litestar:
     check_provider()
+    replaced = replaced_by(settings.dialect_names)
     return Litestar(
         route_handlers=[
-            Router("/api/v1", route_handlers=CONTROLLERS),
+            Router("/api/v1", route_handlers=[one for one in CONTROLLERS if one not in replaced]),
             HealthController,
             *dialect_routes(settings.dialect_names),
             PublicMovieController,

@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # between: https://films.example.
     cors_origins: str = ""
     # Which older backends' front ends are served besides our own, with commas between; none for
-    # none of them.
+    # none of them. There is also movies, which changes the errors of /api/v1/movies.
     dialects: str = "academy,netiflex,authemail,streaming"
     # At least 32 characters that a proxy sends as X-Videoflix-Proxy-Key, to let clients of the
     # dialect streaming in without signing in; unset, they need an administrator's sign-in.

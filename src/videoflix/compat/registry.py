@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from litestar import HttpMethod, Router, route
+from litestar import Controller, HttpMethod, Router, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
@@ -11,12 +11,13 @@ from videoflix.compat.academy import ACADEMY
 from videoflix.compat.authemail import AUTHEMAIL
 from videoflix.compat.dialect import Dialect
 from videoflix.compat.drf import ALLOWED, error_shapes, refuse_method
+from videoflix.compat.movies import MOVIES
 from videoflix.compat.netiflex import NETIFLEX
 from videoflix.compat.streaming import STREAMING
 from videoflix.platform.cross_site import OLDER_CLIENT
 
 DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (ACADEMY, NETIFLEX, AUTHEMAIL, STREAMING)
+    dialect.name: dialect for dialect in (ACADEMY, NETIFLEX, AUTHEMAIL, STREAMING, MOVIES)
 }
 METHODS = (HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE)
 
@@ -31,6 +32,11 @@ def dialect_routes(names: Sequence[str]) -> list[Router]:
         return []
     once = list(dict.fromkeys(routes))
     return [_router([*once, *_refusals(_router(once))])]
+
+
+def replaced_by(names: Sequence[str]) -> set[type[Controller]]:
+    """The controllers whose paths these dialects take over."""
+    return {one for name in names if name in DIALECTS for one in DIALECTS[name].replaces}
 
 
 def _router(routes: Sequence[ControllerRouterHandler]) -> Router:

@@ -44,6 +44,10 @@ class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True):
     token: Token
 
 
+class Verified(msgspec.Struct):
+    """The token is good; there is no more to say."""
+
+
 class SignedIn(msgspec.Struct):
     """Who the cookies now stand for."""
 

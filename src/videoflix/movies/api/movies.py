@@ -56,11 +56,7 @@ class MovieController(Controller):
 
         While the provider is down, what it said within a day is answered, and `stale`.
         """
-        viewing = await viewing_of(request.user)
-        found, stale = await finding.search(viewing, words, page)
-        following, previous = neighbours(request, PATH, page, found.total, query=words)
-        shown = await _with_votes(request, found.items)
-        return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
+        return await found_page(request, words, page)
 
     @get(
         "/{movie_id:uuid}",
@@ -71,10 +67,26 @@ class MovieController(Controller):
         self, request: Request[Any, Any, Any], movie_id: FromPath[UUID]
     ) -> Response[SingleMovie]:
         """Show a movie with votes."""
-        viewing = await viewing_of(request.user)
-        found, stale = await finding.movie(viewing, movie_id)
-        (shown,) = await _with_votes(request, [found])
-        return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
+        return await found_movie(request, movie_id)
+
+
+async def found_page(
+    request: Request[Any, Any, Any], words: str, page: int
+) -> Response[SearchPage]:
+    """A page of what a search finds. Raises what finding.search does."""
+    viewing = await viewing_of(request.user)
+    found, stale = await finding.search(viewing, words, page)
+    following, previous = neighbours(request, PATH, page, found.total, query=words)
+    shown = await _with_votes(request, found.items)
+    return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
+
+
+async def found_movie(request: Request[Any, Any, Any], movie_id: UUID) -> Response[SingleMovie]:
+    """One movie. Raises what finding.movie does."""
+    viewing = await viewing_of(request.user)
+    found, stale = await finding.movie(viewing, movie_id)
+    (shown,) = await _with_votes(request, [found])
+    return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
 
 
 async def _with_votes(request: Request[Any, Any, Any], movies: Sequence[Movie]) -> list[MovieShown]:

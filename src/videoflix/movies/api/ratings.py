@@ -39,10 +39,7 @@ class MovieRatingController(Controller):
     ) -> RatingPage:
         """List your ratings, the newest first, ten a page."""
         wanted = one_of(RatingType, "rating_type", rating_type or None)
-        found, total = await votes.of(request.user.user_id, wanted, page)
-        params = {"rating_type": wanted.value} if wanted else {}
-        following, previous = neighbours(request, PATH, page, total, **params)
-        return RatingPage(total, following, previous, [RatingShown.of(one) for one in found])
+        return await rating_page(request, votes, wanted, page)
 
     @post(summary="Rate a movie", responses=problems(SignInNeeded, MovieRatedAlready))
     async def add_rating(
@@ -111,6 +108,16 @@ class MovieRatingController(Controller):
     ) -> None:
         """Take one of your ratings back; the movie may be rated again."""
         await votes.take(request.user.user_id, rating_id)
+
+
+async def rating_page(
+    request: Request[Any, Any, Any], votes: MovieVotes, wanted: RatingType | None, page: int
+) -> RatingPage:
+    """A page of one's votes. Raises PageInvalid."""
+    found, total = await votes.of(request.user.user_id, wanted, page)
+    params = {"rating_type": wanted.value} if wanted else {}
+    following, previous = neighbours(request, PATH, page, total, **params)
+    return RatingPage(total, following, previous, [RatingShown.of(one) for one in found])
 
 
 async def _change(

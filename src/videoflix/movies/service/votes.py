@@ -37,6 +37,8 @@ class MovieVotes:
         self, user_id: int, rating_type: RatingType | None, page: int
     ) -> tuple[list[MovieRating], int]:
         """A page of a person's votes, and how many there are. Raises PageInvalid."""
+        if page < 1:
+            raise PageInvalid
         part = LimitOffset(PAGE_SIZE, (page - 1) * PAGE_SIZE)
         found, total = await self.ratings.of(user_id, rating_type, part)
         if page > 1 and not found:
@@ -54,6 +56,10 @@ class MovieVotes:
         if found is None:
             raise RatingNotFound
         return found
+
+    async def is_anybodys(self, rating_id: int) -> bool:
+        """Whether there is such a vote, whoever's it is."""
+        return await self.ratings.exists(id=rating_id)
 
     async def vote(self, user_id: int, new: NewRating) -> MovieRating:
         """Raises MovieRatedAlready."""

@@ -20,6 +20,7 @@ from videoflix.sessions.schemas import (
     RefreshRequest,
     SignInShown,
     TokenPair,
+    Verified,
     VerifyRequest,
 )
 from videoflix.sessions.service import (
@@ -53,7 +54,7 @@ class AuthController(Controller):
         return await sessions.open(user, device_of(request))
 
     @post(
-        "/token/refresh",
+        ["/token/refresh", "/refresh"],
         summary="Get the next tokens",
         status_code=HTTP_200_OK,
         responses=problems(RefreshRefused),
@@ -67,13 +68,14 @@ class AuthController(Controller):
     @post(
         "/token/verify",
         summary="Check an access token",
-        status_code=HTTP_204_NO_CONTENT,
+        status_code=HTTP_200_OK,
         responses=problems(SignInNeeded),
     )
-    async def verify_token(self, data: JSONBody[VerifyRequest]) -> None:
-        """Answer 204 when the access token is good, 401 when it is not."""
+    async def verify_token(self, data: JSONBody[VerifyRequest]) -> Verified:
+        """Answer 200 when the access token is good, 401 when it is not."""
         if identity_of(data.token) is None:
             raise SignInNeeded("This token is not valid, or not any more.")
+        return Verified()
 
     @post(
         "/guest",

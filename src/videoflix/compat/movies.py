@@ -1,0 +1,219 @@
+"""The dialect `movies`: the paths are those of /api/v1, the errors Django REST framework's.
+
+It takes the place of the native routes of movies, so it is only on where DIALECTS names it.
+"""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from videoflix.accounts.schemas import Name, Password
+from videoflix.accounts.service import PasswordWeak
+from videoflix.compat.bodies import Email, read, read_fields
+from videoflix.compat.dialect import Dialect
+from videoflix.compat.drf import NON_FIELD, NOT_ALLOWED, Refusal, field_error, not_found
+from videoflix.compat.shapes import stamp
+from videoflix.movies.api.movies import MovieController, found_movie, found_page
+from videoflix.movies.api.ratings import MovieRatingController, rating_page
+from videoflix.movies.models import MovieRating, RatingType
+from videoflix.movies.schemas import NewRating, RatingChange, RatingShown, SearchPage, SingleMovie
+from videoflix.movies.service.finding import MoviesProviderUnavailable, PageInvalid
+from videoflix.movies.service.votes import MovieRatedAlready, MovieVotes, RatingNotFound
+from videoflix.platform.identity import signed_in
+from videoflix.platform.web import Id, service
+from videoflix.registration.api import limit_mail
+from videoflix.registration.schemas import NewAccount
+from videoflix.registration.service import Registration
+
+PAGE = "Invalid page."
+RATED = "You can have only one rating per movie"
+
+
+class Search(msgspec.Struct):
+    query: Annotated[str, msgspec.Meta(max_length=200, pattern=r"\S")]
+    page: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class OfType(msgspec.Struct):
+    rating_type: RatingType | None = None
+
+
+class Registrant(msgspec.Struct):
+    email: Email
+    password: Password
+    first_name: Name = ""
+    last_name: Name = ""
+
+
+class RegisterController(Controller):
+    path = "/api/v1/users/register"
+    dependencies = {"registration": service(Registration)}
+
+    @post(opt={"canonical": "POST /api/v1/auth/register"})
+    async def register(
+        self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
+    ) -> Response[dict[str, Any]]:
+        """The address has to be confirmed, unless ACTIVATION_REQUIRED is off."""
+        new = await read(request, Registrant)
+        await limit_mail(request, new.email)
+        try:
+            user = await registration.register(NewAccount(**msgspec.structs.asdict(new)))
+        except PasswordWeak as error:
+            raise field_error("password", error.detail) from error
+        if user is None:  # not raised: the person who has the address gets their mail
+            taken = {"email": ["user with this email already exists."]}
+            return Response(taken, status_code=HTTPStatus.BAD_REQUEST)
+        body = {
+            "id": user.id,
+            "username": None,
+            "first_name": new.first_name,
+            "last_name": new.last_name,
+            "email": user.email,
+        }
+        return Response(body, status_code=HTTPStatus.CREATED)
+
+
+class OlderMovieController(Controller):
+    path = "/api/v1/movies"
+    guards = (signed_in,)
+
+    @get(opt={"canonical": "GET /api/v1/movies"})
+    async def search_movies(self, request: Request[Any, Any, Any]) -> Response[SearchPage]:
+        asked = read_fields(_asked(request), Search)
+        try:
+            return await found_page(request, asked.query, asked.page)
+        except PageInvalid as error:
+            raise Refusal({"detail": PAGE}) from error
+        except MoviesProviderUnavailable as error:
+            raise _provider_error(error) from error
+
+    @get("/{movie_id:uuid}", opt={"canonical": "GET /api/v1/movies/{movie_id}"})
+    async def show_movie(
+        self, request: Request[Any, Any, Any], movie_id: FromPath[UUID]
+    ) -> Response[SingleMovie]:
+        try:
+            return await found_movie(request, movie_id)
+        except MoviesProviderUnavailable as error:
+            raise _provider_error(error) from error
+
+
+class OlderRatingController(Controller):
+    path = "/api/v1/movies/ratings"
+    guards = (signed_in,)
+    dependencies = {"votes": service(MovieVotes)}
+
+    @get(opt={"canonical": "GET /api/v1/movies/ratings"})
+    async def list_ratings(
+        self, request: Request[Any, Any, Any], votes: NamedDependency[MovieVotes]
+    ) -> dict[str, Any]:
+        asked = _asked(request)
+        wanted = read_fields({k: v for k, v in asked.items() if v}, OfType).rating_type
+        page = asked.get("page", "1")
+        try:
+            number = int(page) if page.isdecimal() and len(page) < 10 else 0
+            found = await rating_page(request, votes, wanted, number)
+        except PageInvalid as error:
+            raise Refusal({"detail": PAGE}, HTTPStatus.NOT_FOUND) from error
+        return msgspec.structs.asdict(found) | {
+            "results": [_shown(rating) for rating in found.results]
+        }
+
+    @post(opt={"canonical": "POST /api/v1/movies/ratings"})
+    async def add_rating(
+        self, request: Request[Any, Any, Any], votes: NamedDependency[MovieVotes]
+    ) -> dict[str, Any]:
+        new = await read(request, NewRating)
+        try:
+            return _shown(await votes.vote(request.user.user_id, new))
+        except MovieRatedAlready as error:
+            raise field_error(NON_FIELD, RATED) from error
+
+    @get("/{rating_id:int}", opt={"canonical": "GET /api/v1/movies/ratings/{rating_id}"})
+    async def show_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+    ) -> dict[str, Any]:
+        return _shown(await _owned(request, votes, rating_id))
+
+    @put("/{rating_id:int}", opt={"canonical": "PUT /api/v1/movies/ratings/{rating_id}"})
+    async def replace_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+    ) -> dict[str, Any]:
+        return await _changed(request, votes, rating_id)
+
+    @patch("/{rating_id:int}", opt={"canonical": "PATCH /api/v1/movies/ratings/{rating_id}"})
+    async def change_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+    ) -> dict[str, Any]:
+        return await _changed(request, votes, rating_id)
+
+    @delete("/{rating_id:int}", opt={"canonical": "DELETE /api/v1/movies/ratings/{rating_id}"})
+    async def remove_rating(
+        self,
+        request: Request[Any, Any, Any],
+        votes: NamedDependency[MovieVotes],
+        rating_id: FromPath[Id],
+    ) -> None:
+        await _owned(request, votes, rating_id)
+        await votes.take(request.user.user_id, rating_id)
+
+
+async def _changed(
+    request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int
+) -> dict[str, Any]:
+    rating = await _owned(request, votes, rating_id)
+    change = await read(request, RatingChange)
+    if change.rating_type is not msgspec.UNSET:
+        rating = await votes.change(request.user.user_id, rating_id, change.rating_type)
+    return _shown(rating)
+
+
+async def _owned(request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int) -> MovieRating:
+    """Older clients read 403 for what belongs to somebody else."""
+    try:
+        return await votes.rating(request.user.user_id, rating_id)
+    except RatingNotFound as error:
+        if await votes.is_anybodys(rating_id):
+            raise Refusal({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN) from error
+        raise not_found("MovieRating") from error
+
+
+def _asked(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The query; of a parameter that is given twice, the last one."""
+    return {name: request.query_params.getall(name)[-1] for name in request.query_params}
+
+
+def _provider_error(error: MoviesProviderUnavailable) -> Refusal:
+    """What older clients read, without the 500 of then: it is not our fault."""
+    return Refusal({"detail": "Data provider error"}, error.status, error.answer_headers())
+
+
+def _shown(rating: MovieRating | RatingShown) -> dict[str, Any]:
+    return {
+        "id": rating.id,
+        "rating_type": rating.rating_type,
+        "movie_id": str(rating.movie_id),
+        "user_id": rating.user_id,
+        "created_at": stamp(rating.created_at),
+        "updated_at": stamp(rating.updated_at),
+    }
+
+
+MOVIES = Dialect(
+    "movies",
+    (RegisterController, OlderMovieController, OlderRatingController),
+    replaces=(MovieController, MovieRatingController),
+)

@@ -98,6 +98,14 @@ async def test_any_page_may_read_it(session: AsyncSession, client: httpx.AsyncCl
         answer = await client.get(LIST + query, headers={"Origin": "https://anybody.example"})
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in answer.headers
+    preflight = {"Origin": "https://anybody.example", "Access-Control-Request-Method": "GET"}
+    for path in (LIST, "/movies"):
+        asked = await client.options(
+            path, headers=preflight | {"Access-Control-Request-Headers": "content-type"}
+        )
+        assert asked.status_code == 204
+        assert asked.headers["access-control-allow-origin"] == "*"
+        assert asked.headers["access-control-allow-headers"] == "*"
     other = await client.get("/health/live", headers={"Origin": "https://anybody.example"})
     assert "access-control-allow-origin" not in other.headers
 

@@ -6,11 +6,11 @@ Errors have that shape too: `{"detail": [{"loc", "msg", "type"}]}`.
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, Response, get
+from litestar import Controller, HttpMethod, Request, Response, get, route
 from litestar.exceptions import ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
-from litestar.status_codes import HTTP_422_UNPROCESSABLE_ENTITY
+from litestar.status_codes import HTTP_204_NO_CONTENT, HTTP_422_UNPROCESSABLE_ENTITY
 
 from videoflix.movies.api.links import absolute
 from videoflix.movies.providers.catalog import CatalogProvider
@@ -24,6 +24,15 @@ from videoflix.settings import settings
 
 # Read-only and the same for everybody, without a word about who asks: any page may read it.
 FOR_ALL = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
+# What a browser asks first when a page sets headers of its own. Where CORS_ORIGINS is set, Litestar
+# answers such questions before any route does; a plain GET needs none.
+PREFLIGHT = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+    "Allow": "GET, OPTIONS",
+}
 # Whoever has no account is known by address only.
 STRANGERS = Limit("public-movies", burst=200, seconds=0.2)
 
@@ -99,3 +108,8 @@ class PublicMovieController(Controller):
             for movie in found.items
         ]
         return Response(MoviePage(found.total, items), headers=FOR_ALL)
+
+    @route(http_method=HttpMethod.OPTIONS, include_in_schema=False)
+    async def allow_pages(self) -> Response[None]:
+        """Let pages of any site ask."""
+        return Response(None, status_code=HTTP_204_NO_CONTENT, headers=PREFLIGHT)

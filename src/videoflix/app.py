@@ -34,6 +34,7 @@ from videoflix.monitor.api import JobController
 from videoflix.movies.api.movies import MovieController
 from videoflix.movies.api.public import PublicMovieController
 from videoflix.movies.api.ratings import MovieRatingController
+from videoflix.movies.providers.registry import asking_providers, check_provider
 from videoflix.operations.api import (
     ExportController,
     HealthController,
@@ -41,7 +42,6 @@ from videoflix.operations.api import (
     PersonLibraryController,
 )
 from videoflix.platform.db import alchemy
-from videoflix.movies.providers.registry import asking_providers, check_provider
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
 from videoflix.platform.problems import (

@@ -63,7 +63,7 @@ def replicas(site: Site) -> Iterator[Replicas]:
 def address(replicas: Replicas) -> Iterator[str]:
     """Where the proxy listens."""
     port = free_port()
-    command = [sys.executable, PROXY, str(port), *map(str, replicas.ports)]
+    command = [sys.executable, str(PROXY), str(port), *map(str, replicas.ports)]
     with subprocess.Popen(command) as proxy:
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(url)

@@ -21,9 +21,9 @@ from videoflix.catalog.service import Catalog
 from videoflix.library.service import Library
 from videoflix.memberships.service import Memberships, PersonUnknown
 from videoflix.monitor.service import Monitor
-from videoflix.operations.repository import DatabaseRepository, MailRepository
 from videoflix.movies.schemas import RatingShown
 from videoflix.movies.service.votes import MovieVotes
+from videoflix.operations.repository import DatabaseRepository, MailRepository
 from videoflix.operations.schemas import (
     Check,
     Health,

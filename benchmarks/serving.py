@@ -58,14 +58,20 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False, loo
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """An API process on a fresh embedded Postgres; where it answers."""
+def server(**settings: str) -> Iterator[str]:
+    """An API process on a fresh embedded Postgres; where it answers.
+
+    Without limits on requests, unless `settings` say otherwise.
+    """
     with tempfile.TemporaryDirectory() as home:
         Path(home).chmod(0o711)
         environment = os.environ | {
             "VIDEOFLIX_HOME": home,
             "SECRET_KEY": "k" * 40,
             "TRUSTED_PROXIES": "127.0.0.1",
+            "THROTTLE_ANON": "off",
+            "THROTTLE_USER": "off",
+            **settings,
         }
         environment.pop("DATABASE_URL", None)
         with postgres(home):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from videoflix.setting_types import Rate
 from videoflix.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def typed(default: object) -> str:
         return ""
     if isinstance(default, bool):
         return str(default).lower()
-    return str(default) if isinstance(default, str | int | float | tzinfo) else ""
+    return str(default) if isinstance(default, str | int | float | tzinfo | Rate) else ""
 
 
 def table() -> str:

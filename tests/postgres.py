@@ -19,6 +19,8 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 for name in ("DATABASE_URL", "STORAGE_URL", "SITE_URL"):
     os.environ.pop(name, None)
 os.environ["VIDEOFLIX_HOME"] = str(HOME)
+for name in ("THROTTLE_ANON", "THROTTLE_USER", "THROTTLE_UPLOAD"):
+    os.environ[name] = "off"  # all tests come from one address
 os.environ["SECRET_KEY"] = "a-key-for-tests-only-32-characters"
 
 from videoflix.platform.embedded import EmbeddedPostgres  # noqa: E402 - after the environment

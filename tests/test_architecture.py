@@ -11,8 +11,9 @@ ROOT = Path(__file__).parents[1] / "src" / "videoflix"
 
 # A room may import itself and what is listed for it; compositions may import everything.
 MAY_IMPORT: dict[str, set[str]] = {
-    "settings": set(),
-    "platform": {"settings"},
+    "setting_types": set(),
+    "settings": {"setting_types"},
+    "platform": {"settings", "setting_types"},
     "audit": {"platform", "settings"},
     "accounts": {"audit", "platform", "settings"},
     "sessions": {"accounts", "audit", "platform", "settings"},
@@ -80,7 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 COMPOSITIONS = {"up", "worker", "cli", "app"}
 # Inside a domain a file may import files further left. Other names are engines: leaves.
 COLUMNS = ["models", "schemas", "repository", "service", "jobs", "api"]
-DOMAINS = set(MAY_IMPORT) - COMPOSITIONS - {"settings", "platform", "web", "compat"}
+DOMAINS = set(MAY_IMPORT) - COMPOSITIONS - {"setting_types", "settings", "platform", "web", "compat"}
 # What a room may use of other domains; a dialect is another face of the same routes.
 OFFERED = {"models", "schemas", "service"}
 

@@ -54,6 +54,7 @@ from videoflix.platform.problems import (
     validation_response,
 )
 from videoflix.platform.revocations import ended_streams, revocations
+from videoflix.platform.throttling import ThrottleMiddleware
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api.play import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
@@ -110,6 +111,7 @@ CONTROLLERS = [
 
 # What browsers may send besides the usual.
 OUR_HEADERS = ("x-csrftoken", "x-profile")
+RATE_HEADERS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 
 
 async def read_revocations() -> None:
@@ -134,7 +136,7 @@ def _cors() -> CORSConfig | None:
         allow_origins=settings.origins,
         allow_credentials=True,
         allow_headers=["authorization", "content-type", "idempotency-key", *OUR_HEADERS],
-        expose_headers=["etag", "location", "retry-after"],
+        expose_headers=["etag", "location", "retry-after", *RATE_HEADERS],
     )
 
 
@@ -150,7 +152,11 @@ def create_app() -> Litestar:
             *page_handlers,
         ],
         dependencies={"session": Provide(provide_session)},
-        middleware=[IdentityMiddleware(api_tokens.holder_of), JsonBodiesOnly()],
+        middleware=[
+            ThrottleMiddleware(api_tokens.remembered),
+            IdentityMiddleware(api_tokens.holder_of),
+            JsonBodiesOnly(),
+        ],
         cors_config=_cors(),
         exception_handlers={
             Problem: problem_response,

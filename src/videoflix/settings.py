@@ -8,11 +8,13 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import platformdirs
+
+from videoflix.setting_types import Rate, SmtpServer
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ProxyKey = Annotated[str, msgspec.Meta(min_length=32)]
@@ -24,28 +26,6 @@ def _default_home() -> Path:
     if sys.platform == "linux" and os.geteuid() == 0:
         return Path("/var/lib/videoflix")
     return platformdirs.user_data_path("videoflix", appauthor=False)
-
-
-class SmtpServer:
-    """A mail server: smtp://user:password@host:587 or smtps://user:password@host.
-
-    Raises ValueError for anything else.
-    """
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-            raise ValueError("expected smtp://user:password@host:587 or smtps://user:password@host")
-        self.host = parts.hostname
-        self.user = unquote(parts.username or "")
-        self.password = unquote(parts.password or "")
-        self.implicit_tls = parts.scheme == "smtps"
-        self.port = parts.port or (465 if self.implicit_tls else 587 if self.password else 25)
-
-    @property
-    def must_start_tls(self) -> bool:
-        """Whether a password would be readable on the way without STARTTLS."""
-        return bool(self.password) and not self.implicit_tls
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
@@ -79,6 +59,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     streaming_dialect_trusted_proxy_key: ProxyKey | None = None
     # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
     trusted_proxies: str = ""
+    # Requests of one address without a sign-in: a rate like 60/min, or off.
+    throttle_anon: Rate = Rate("60/min")
+    # Requests of one signed-in person, from wherever: a rate like 300/min, or off.
+    throttle_user: Rate = Rate("300/min")
+    # Files that one person sends: a rate like 120/hour, or off.
+    throttle_upload: Rate = Rate("120/hour")
     # How long an access token is good, in seconds; then the refresh token gets the next one.
     access_token_seconds: Positive = 15 * 60
     # How long a person stays signed in, in seconds.
@@ -269,11 +255,11 @@ def _networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def _from_text(kind: type[Any], value: str) -> Any:
-    """Kinds msgspec does not read from text by itself: paths and time zones."""
+    """Kinds msgspec does not read from text by itself."""
     if kind is Path:
         return Path(value).expanduser().absolute()
-    if kind is SmtpServer:
-        return SmtpServer(value)
+    if kind in {SmtpServer, Rate}:
+        return kind(value)
     try:
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -20,12 +20,14 @@ from videoflix.operations.schemas import (
 from videoflix.operations.service import Operations
 from videoflix.platform.identity import ScopeTooNarrow, admins_only, in_person, owners_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Id, Limit, Offset, service
 from videoflix.settings import settings
 
 
 class HealthController(Controller):
     path = "/health"
+    opt = UNLIMITED
     tags = ("Health",)
     dependencies = {"operations": service(Operations)}
 

@@ -98,18 +98,16 @@ class IdentityMiddleware(ASGIMiddleware):
         self._find_api_token = find_api_token
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        sent = {name: value for name, value in scope["headers"] if name in READ_HEADERS}
-        scheme, _, credential = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme:
-            user = await self._from_header(scheme.lower(), credential.strip())
-        elif b"cookie" in sent:
-            user = identity_of(ASGIConnection[Any, Any, Any, Any](scope).cookies.get(COOKIE, ""))
+        sent = sent_headers(scope)
+        scheme, credential = credential_in(sent, scope)
+        if is_api_token(scheme, credential):
+            user = await self._find_api_token(credential)
         else:
-            user = None
+            user = identity_of(credential)
         if user and scope["method"] not in SAFE_METHODS:
             if user.scope is Scope.READ:
                 raise ScopeTooNarrow("This token may only read.")
-            if not scheme:
+            if scheme == COOKIE:
                 refuse_cross_site(ASGIConnection(scope), user.sign_in_id)
         if user and (profile := sent.get(b"x-profile")):
             user = msgspec.structs.replace(user, profile=profile.decode("latin-1"))
@@ -121,10 +119,33 @@ class IdentityMiddleware(ASGIMiddleware):
         finally:
             visiting.reset(reset)
 
-    async def _from_header(self, scheme: str, credential: str) -> Identity | None:
-        if scheme in {"bearer", "token"} and credential.startswith(API_TOKEN_PREFIX):
-            return await self._find_api_token(credential)
-        return identity_of(credential) if scheme == "bearer" else None
+
+def recognised(scope: Any, known_api_token: Callable[[str], Identity | None]) -> Identity | None:
+    """The person behind a request, as far as no query is needed to tell."""
+    scheme, credential = credential_in(sent_headers(scope), scope)
+    if is_api_token(scheme, credential):
+        return known_api_token(credential)
+    return identity_of(credential)
+
+
+def sent_headers(scope: Any) -> dict[bytes, bytes]:
+    return {name: value for name, value in scope["headers"] if name in READ_HEADERS}
+
+
+def credential_in(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
+    """How somebody says who they are (`bearer`, `token` or the cookie's name), and with what."""
+    scheme, _, credential = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme:
+        scheme, credential = scheme.lower(), credential.strip()
+        is_known = scheme == "bearer" or is_api_token(scheme, credential)
+        return scheme, credential if is_known else ""
+    if b"cookie" in sent:
+        return COOKIE, ASGIConnection[Any, Any, Any, Any](scope).cookies.get(COOKIE, "")
+    return "", ""
+
+
+def is_api_token(scheme: str, credential: str) -> bool:
+    return scheme in {"bearer", "token"} and credential.startswith(API_TOKEN_PREFIX)
 
 
 def identity_of(token: str) -> Identity | None:

@@ -47,6 +47,8 @@ class Bucket(Record):
 
     key: Mapped[str] = mapped_column(String(64), unique=True)
     full_at: Mapped[datetime]
+    # What the latest taking of several at once got (allowances.py).
+    granted: Mapped[int] = mapped_column(server_default="0")
 
 
 class TooManyTries(Problem):
@@ -109,4 +111,9 @@ class Limit(msgspec.Struct, frozen=True):
 
     def _key(self, who: tuple[str, ...]) -> str:
         """Hashed: a table of who tried what would be worth stealing."""
-        return hashlib.sha256("\0".join((self.name, *who)).encode()).hexdigest()
+        return bucket_key(self.name, *who)
+
+
+def bucket_key(*parts: str) -> str:
+    """The name of a bucket, which does not tell whose it is."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

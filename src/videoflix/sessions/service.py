@@ -212,12 +212,19 @@ class ApiTokens:
 
     async def holder_of(self, token: str) -> Identity | None:
         """The person, or None if the token is no good (any more)."""
+        if known := self.remembered(token):
+            return known
         token_hash = _hash(token)
-        identity, until = self._known.get(token_hash, (None, 0.0))
-        if identity is None or until < time.monotonic():
-            identity = await _holder_of(token_hash)
-            self._keep(token_hash, identity)
+        identity = await _holder_of(token_hash)
+        self._keep(token_hash, identity)
         return None if identity is None or identity.sign_in_id in revocations else identity
+
+    def remembered(self, token: str) -> Identity | None:
+        """The person, if this process has looked lately and the token was not revoked since."""
+        identity, until = self._known.get(_hash(token), (None, 0.0))
+        if identity is None or until < time.monotonic() or identity.sign_in_id in revocations:
+            return None
+        return identity
 
     def _keep(self, token_hash: str, identity: Identity | None) -> None:
         self._known.pop(token_hash, None)

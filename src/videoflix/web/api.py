@@ -15,6 +15,7 @@ from litestar.status_codes import HTTP_303_SEE_OTHER, HTTP_403_FORBIDDEN
 
 from videoflix.platform.identity import Identity, Role
 from videoflix.platform.problems import NotFound
+from videoflix.platform.throttling import UNLIMITED
 
 STATIC = Path(__file__).parent / "static"
 # The sections of the admin panel, and the role each takes.
@@ -106,19 +107,19 @@ def answer_staff(name: str, request: Request[Any, Any, Any], role: Role) -> Resp
     return page
 
 
-@route("/", http_method=READING, include_in_schema=False, sync_to_thread=False)
+@route("/", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
 def show_page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The page to watch films on, and to sign in."""
     return answer("index.html", request)
 
 
-@route("/mail", http_method=READING, include_in_schema=False, sync_to_thread=False)
+@route("/mail", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
 def show_mail(request: Request[Any, Any, Any]) -> Response[Any]:
     """The mails this installation wrote."""
     return answer_staff("mail.html", request, Role.ADMIN)
 
 
-@route("/admin", http_method=READING, include_in_schema=False, sync_to_thread=False)
+@route("/admin", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
 def show_admin(request: Request[Any, Any, Any]) -> Response[Any]:
     """The admin panel; editors land in the first section of theirs."""
     return answer_staff("admin.html", request, Role.EDITOR)
@@ -128,6 +129,7 @@ def show_admin(request: Request[Any, Any, Any]) -> Response[Any]:
     ["/admin/{section:str}", "/admin/{section:str}/{number:int}"],
     http_method=READING,
     include_in_schema=False,
+    opt=UNLIMITED,
     sync_to_thread=False,
 )
 def show_section(request: Request[Any, Any, Any], section: FromPath[str]) -> Response[Any]:
@@ -137,7 +139,7 @@ def show_section(request: Request[Any, Any, Any], section: FromPath[str]) -> Res
     return answer_staff("admin.html", request, SECTIONS[section])
 
 
-@route("/assets/{name:path}", http_method=READING, include_in_schema=False, sync_to_thread=False)
+@route("/assets/{name:path}", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
 def show_asset(request: Request[Any, Any, Any], name: FromPath[Path]) -> Response[bytes]:
     """A script, style, picture or library of the pages."""
     return answer(name.as_posix().removeprefix("/"), request)

@@ -15,7 +15,8 @@ from postbox import Postbox
 from videoflix.platform.db import transaction
 from videoflix.platform.mail import jobs, post, post_mail
 from videoflix.platform.queue import queue
-from videoflix.settings import SmtpServer, read_settings, settings
+from videoflix.setting_types import SmtpServer
+from videoflix.settings import read_settings, settings
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from videoflix.catalog.service.shelves import (
 from videoflix.platform.identity import editors_only, signed_in
 from videoflix.platform.problems import BadInput, Forbidden, NotFound, SignInNeeded, problems
 from videoflix.platform.storage import media_storage
+from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Limit, service
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import WATCHING
@@ -79,6 +80,7 @@ class CategoryController(Controller):
 
     @get(
         "/{category:str}/picture",
+        opt=UNLIMITED,
         summary="A category's picture",
         media_type="image/jpeg",
         responses=problems(SignInNeeded, CategoryNotFound, PictureNotFound),

@@ -12,7 +12,8 @@ from videoflix.platform.db import transaction
 from videoflix.platform.mail.models import Mail
 from videoflix.platform.mail.post import SendMail, SweepMail
 from videoflix.platform.queue import completing, every, handles
-from videoflix.settings import SmtpServer, settings
+from videoflix.setting_types import SmtpServer
+from videoflix.settings import settings
 
 TIMEOUT_SECONDS = 10.0
 PERMANENT = 500

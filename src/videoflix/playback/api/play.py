@@ -15,6 +15,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.identity import signed_in
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.storage import media_storage
+from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Id, service
 from videoflix.playback.schemas import PlayPass
 from videoflix.playback.service.play import (
@@ -76,6 +77,7 @@ class PlaybackController(Controller):
 
     @get(
         "/master.m3u8",
+        opt=UNLIMITED,
         summary="Multivariant playlist",
         media_type=HLS,
         responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed),
@@ -94,6 +96,7 @@ class PlaybackController(Controller):
 
     @get(
         "/assets/{asset_id:int}/{rendition:str}/index.m3u8",
+        opt=UNLIMITED,
         summary="Media playlist",
         media_type=HLS,
         responses=problems(SignInNeeded, VideoNotFound, StreamNotFound, NotPlayableYet),
@@ -114,6 +117,7 @@ class PlaybackController(Controller):
 
     @get(
         "/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
+        opt=UNLIMITED,
         summary="Segment or initialisation section",
         media_type="video/mp4",
         responses=problems(SignInNeeded, StreamNotFound),
@@ -136,6 +140,7 @@ class PlaybackController(Controller):
 
     @get(
         "/poster.jpg",
+        opt=UNLIMITED,
         summary="Poster",
         media_type="image/jpeg",
         responses=problems(SignInNeeded, VideoNotFound, StreamNotFound),

@@ -1,0 +1,104 @@
+"""Limits on all requests, before any other work: by person, or by address for strangers.
+
+Whoever sends a token that is no good is a stranger. So is, for one request a minute, a script
+whose API token this process has not seen lately: a flood of invented ones must not cause queries.
+A route says with `opt=UNLIMITED` or `opt=UPLOAD` that it is not an ordinary one.
+"""
+
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Send
+
+from videoflix.platform.allowances import Allowances, Exhausted, Quota, Standing
+from videoflix.platform.client import client_address
+from videoflix.platform.identity import Identity, recognised
+from videoflix.platform.problems import Problem
+from videoflix.setting_types import Rate
+from videoflix.settings import settings
+
+OPTION = "throttle"
+# Players fetch segments as they must, and whoever watches over us asks often.
+UNLIMITED = {OPTION: "unlimited"}
+UPLOAD = {OPTION: "upload"}
+
+allowances = Allowances()
+
+
+class TooManyRequests(Problem):
+    """You ask too often; slow down."""
+
+    status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, refused: Exhausted) -> None:
+        self._standing = refused.standing
+        self._seconds = max(1, math.ceil(refused.wait))
+        super().__init__(f"Ask again in {self._seconds} seconds.")
+
+    def answer_headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self._seconds), **headers_of(self._standing)}
+
+
+class ThrottleMiddleware(ASGIMiddleware):
+    """Refuses whoever asks too often, and tells everybody else how they stand.
+
+    `known_api_token` tells whom an API token speaks for, without a query.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, known_api_token: Callable[[str], Identity | None]) -> None:
+        self._known_api_token = known_api_token
+        self._anonymous = quota("anon", settings.throttle_anon)
+        self._person = quota("user", settings.throttle_user)
+        self._upload = quota("upload", settings.throttle_upload)
+
+    async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        found, who = self._quota_of(scope)
+        if found is None:
+            await next_app(scope, receive, send)
+            return
+        try:
+            standing = await allowances.spend(found, who)
+        except Exhausted as refused:
+            raise TooManyRequests(refused) from refused
+        added = [
+            (name.lower().encode(), value.encode()) for name, value in headers_of(standing).items()
+        ]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await next_app(scope, receive, send_with_headers)
+
+    def _quota_of(self, scope: Any) -> tuple[Quota | None, str]:
+        """What limits a request, and whose request it is."""
+        kind = scope["route_handler"].opt.get(OPTION)
+        if kind == UNLIMITED[OPTION]:
+            return None, ""
+        person = recognised(scope, self._known_api_token)
+        if person is None:
+            address = client_address(ASGIConnection(scope)) if self._anonymous else ""
+            return self._anonymous, address
+        return self._upload if kind == UPLOAD[OPTION] else self._person, str(person.user_id)
+
+
+def quota(name: str, rate: Rate) -> Quota | None:
+    """The bucket of a rate; None when it is off."""
+    return None if rate.is_off else Quota(name, rate.count, rate.span_seconds / rate.count)
+
+
+def headers_of(standing: Standing) -> dict[str, str]:
+    """The three fields that draft-ietf-httpapi-ratelimit-headers-07 describes."""
+    return {
+        "RateLimit-Limit": str(standing.limit),
+        "RateLimit-Remaining": str(standing.remaining),
+        "RateLimit-Reset": str(standing.reset),
+    }

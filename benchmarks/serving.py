@@ -69,6 +69,7 @@ def server(**settings: str) -> Iterator[str]:
             "VIDEOFLIX_HOME": home,
             "SECRET_KEY": "k" * 40,
             "TRUSTED_PROXIES": "127.0.0.1",
+            "LOG_LEVEL": "WARNING",
             "THROTTLE_ANON": "off",
             "THROTTLE_USER": "off",
             **settings,

@@ -44,6 +44,8 @@ from videoflix.operations.api import (
 from videoflix.platform.db import alchemy
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
+from videoflix.platform.logs import StructuredLogs
+from videoflix.platform.observed import Observed
 from videoflix.platform.problems import (
     Problem,
     crash_response,
@@ -135,15 +137,21 @@ def _cors() -> CORSConfig | None:
     return CORSConfig(
         allow_origins=settings.origins,
         allow_credentials=True,
-        allow_headers=["authorization", "content-type", "idempotency-key", *OUR_HEADERS],
-        expose_headers=["etag", "location", "retry-after", *RATE_HEADERS],
+        allow_headers=[
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "x-request-id",
+            *OUR_HEADERS,
+        ],
+        expose_headers=["etag", "location", "retry-after", "x-request-id", *RATE_HEADERS],
     )
 
 
 def create_app() -> Litestar:
     check_provider()
     replaced = replaced_by(settings.dialect_names)
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=[one for one in CONTROLLERS if one not in replaced]),
             HealthController,
@@ -173,6 +181,7 @@ def create_app() -> Litestar:
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],
         lifespan=[listening, counting_views, asking_providers],
         before_send=[add_docs_policy],
+        logging_config=StructuredLogs(),
         openapi_config=OpenAPIConfig(
             title="Videoflix",
             version=version("videoflix"),
@@ -187,3 +196,5 @@ def create_app() -> Litestar:
             ),
         ),
     )
+    app.asgi_handler = Observed(app.asgi_handler)
+    return app

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,6 +59,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     streaming_dialect_trusted_proxy_key: ProxyKey | None = None
     # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
     trusted_proxies: str = ""
+    # How logs are written: json, console (for people), or auto: console in a terminal, else json.
+    log_format: Literal["auto", "json", "console"] = "auto"
+    # What is logged at least: DEBUG, INFO, WARNING or ERROR; INFO has a line for each request.
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     # Requests of one address without a sign-in: a rate like 60/min, or off.
     throttle_anon: Rate = Rate("60/min")
     # Requests of one signed-in person, from wherever: a rate like 300/min, or off.

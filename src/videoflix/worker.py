@@ -14,7 +14,7 @@ from videoflix.catalog import jobs as catalog_jobs
 from videoflix.library import jobs as library_jobs
 from videoflix.media import jobs as media_jobs
 from videoflix.movies import jobs as movies_jobs
-from videoflix.platform import idempotency, throttle
+from videoflix.platform import idempotency, logs, throttle
 from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.scratch import sweep_scratch
@@ -57,9 +57,7 @@ logger = logging.getLogger(__name__)
 
 def run(role: str) -> None:
     """Work on the queues of a role until told to stop (SIGTERM or SIGINT)."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # our manager says it once
+    logs.configure()
     asyncio.run(_work(role))
 
 

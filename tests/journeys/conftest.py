@@ -38,6 +38,10 @@ class Site(msgspec.Struct):
     api_pid: int
     postbox: Postbox
 
+    def log(self) -> str:
+        """What the processes have written so far."""
+        return (self.home / "log").read_text()
+
     def client(self) -> httpx.Client:
         """A client that is signed in as the admin."""
         body = {"email": self.email, "password": self.password}
@@ -110,7 +114,11 @@ def site(database: None) -> Iterator[Site]:
     ]
     with ExitStack() as stack:
         stack.enter_context(postbox.running())
-        processes = [subprocess.Popen(command, env=environment) for command in commands]
+        log = stack.enter_context((home / "log").open("ab"))
+        processes = [
+            subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            for command in commands
+        ]
         for process in processes:
             stack.callback(stop, process)
         url = f"http://127.0.0.1:{port}"

@@ -15,6 +15,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 from litestar.types import Receive, Scope, Send
 
 from videoflix.platform.events import newsroom
+from videoflix.platform.metrics import answers_found, answers_missed
 
 KEPT = 2_000
 UNHEARD_SECONDS = 1.0
@@ -78,7 +79,9 @@ class AnswerCache:
         """The answer this process has, if it is still true."""
         answer = self._kept.get(_key(request, audience))
         if answer is None or (answer.until < time.monotonic() and not newsroom.hears):
+            answers_missed.inc()
             return None
+        answers_found.inc()
         return _respond(request, answer)
 
     def keep(

@@ -46,6 +46,7 @@ alchemy = SQLAlchemyAsyncConfig(
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # errors are logged, and hashes and addresses are not
         connect_args={
             "timeout": 5,
             "server_settings": {

@@ -105,8 +105,9 @@ class Child:
 
     def _say(self, line: str) -> None:
         self._show(self.name, line)
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        self._log.emit(logging.makeLogRecord({"msg": f"{stamp} {line}"}))
+        if not line.startswith("{"):  # structured lines say themselves when they were said
+            line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
+        self._log.emit(logging.makeLogRecord({"msg": line}))
 
 
 async def end(process: asyncio.subprocess.Process, hurry: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from videoflix.up.home import Home, HomeUnusable
 from videoflix.up.preparation import PreparationFailed, Prepared, Wishes, prepare
 from videoflix.up.sample import SampleFailed, show_sample
 from videoflix.up.screen import Screen
+from videoflix.up.words import readable
 
 ADMIN_EMAIL = "admin@videoflix.local"
 MOST_WORKERS_UNASKED = 4
@@ -65,7 +66,10 @@ class Installation:
         self._hurry = asyncio.Event()
         self._stop = asyncio.Event()
         self._told_to_stop_at = 0.0
-        self._environment = {"SITE_URL": os.environ.get("SITE_URL") or address.url}
+        self._environment = {
+            "SITE_URL": os.environ.get("SITE_URL") or address.url,
+            "LOG_FORMAT": "json",  # for the log files; the screen shows words
+        }
 
     async def run(self, sample: bool | None) -> None:
         """Start everything in order, wait for the end, stop everything in reverse order."""
@@ -147,12 +151,16 @@ class Installation:
                 name,
                 command,
                 self._environment,
-                show=self.screen.line,
+                show=self._show_line,
                 logs=self.home.logs,
                 hurry=self._hurry,
             )
             for name, command in commands.items()
         ]
+
+    def _show_line(self, source: str, line: str) -> None:
+        for words in (readable(line) or "").splitlines():
+            self.screen.line(source, words)
 
     def _transcoders(self) -> int:
         return self.settings.transcode_workers or min(os.cpu_count() or 1, MOST_WORKERS_UNASKED)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.jobs import Job as StoredJob
+from structlog.contextvars import bind_contextvars
 
 from videoflix.platform.queue.app import queue
 from videoflix.platform.queue.attempts import ATTEMPT, Attempt, AttemptLost, running
@@ -82,6 +83,7 @@ def handles(
             pass_context=True,
         )
         async def run(context: JobContext, /, **fields: Any) -> None:
+            bind_contextvars(job_id=context.job.id, job=payload.name)
             attempt = Attempt(context.job)
             context.additional_context[ATTEMPT] = attempt
             running.set(attempt)  # procrastinate runs each job in a task of its own

@@ -1,0 +1,49 @@
+"""Takes secrets out of what is logged, by their names and by their looks."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "***"
+SECRET_NAMES = re.compile(
+    r"passw|secret|token|authorization|cookie|credential|api_?key|csrf|^pin$|^(access|refresh)$"
+    r"|^(database|smtp)_url$|^dsn$",
+    re.IGNORECASE,
+)
+# What each looks like, and what stays of it.
+LOOKS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"eyJ[\w-]{5,}\.[\w-]*\.[\w-]*"), MASK),  # a JWT
+    (re.compile(r"\bvf_[\w-]{10,}"), MASK),  # an API token
+    (re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])"), MASK),  # 256 random bits: mailed links
+    (re.compile(r"(\b\w+://[^\s:/@]*):[^\s/@]+@"), rf"\1:{MASK}@"),  # a password in an address
+    (
+        re.compile(
+            r"((?:token|password|passwd|secret|signature|api_?key|x-amz-\w+)[\"']?\s*[=:]\s*[\"']?)"
+            r"[^\s&\"',)}]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"(\b(?:Bearer|Basic|Token)\s+)[\w.~+/=-]{8,}"), rf"\1{MASK}"),
+)
+
+
+def masked(value: Any, name: str = "") -> Any:
+    """The value without secrets; one whose name is a secret's vanishes whole."""
+    if name and value and SECRET_NAMES.search(name):
+        return MASK
+    if isinstance(value, str):
+        return masked_text(value)
+    if isinstance(value, Mapping):
+        return {key: masked(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [masked(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return masked_text(str(value))
+
+
+def masked_text(text: str) -> str:
+    for look, rest in LOOKS:
+        text = look.sub(rest, text)
+    return text

@@ -1,0 +1,80 @@
+"""What is known of every request, whatever becomes of it: an id, a line in the log, its figures.
+
+It lies around the whole application, so that unknown paths and preflight requests count as well.
+"""
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Send
+from structlog.contextvars import bound_contextvars
+
+from videoflix.platform import metrics
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# What no route answers; its paths are anybody's invention.
+UNMATCHED = "unmatched"
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+CLIENT_WENT_AWAY = 499  # nginx's number for it
+
+access = structlog.stdlib.get_logger("videoflix.access")
+
+
+class Observed:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = request_id_of(scope)
+        begun = time.perf_counter()
+        status = CLIENT_WENT_AWAY
+
+        async def watching(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message["headers"], own]
+            await send(message)
+
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, watching)
+            finally:
+                note(scope, status, time.perf_counter() - begun)
+
+
+def request_id_of(scope: Any) -> str:
+    """The id a proxy or client gave the request, if it is well formed, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return str(value.decode())
+    return uuid.uuid4().hex
+
+
+def note(scope: Any, status: int, seconds: float) -> None:
+    """Write the access line, without the query string, and count."""
+    route = scope.get("path_template") or UNMATCHED
+    method = scope["method"] if scope["method"] in METHODS else "OTHER"
+    metrics.requests.labels(method, route, status).inc()
+    metrics.latency.labels(method, route).observe(seconds)
+    if logging.getLogger("videoflix.access").isEnabledFor(logging.INFO):
+        user = scope.get("user")
+        who = {"user_id": user.user_id} if user is not None else {}
+        access.info(
+            "request",
+            method=method,
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 1),
+            **who,
+        )

@@ -1,0 +1,23 @@
+"""Makes people's words of the structured lines our processes log."""
+
+from typing import Any
+
+import msgspec
+
+ACCESS = "videoflix.access"
+TOLD = {"event", "level", "logger", "timestamp", "exception", "request_id"}
+
+
+def readable(line: str) -> str | None:
+    """The line for a person; None for those that only the log file keeps: one a request."""
+    try:
+        said = msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return line
+    if said.get("logger") == ACCESS:
+        return None
+    level = str(said.get("level", ""))
+    words = [f"{level}:"] if level not in {"", "info"} else []
+    words.append(str(said.get("event", "")))
+    words += [f"{name}={value}" for name, value in said.items() if name not in TOLD]
+    return "\n".join([" ".join(words), *str(said.get("exception", "")).splitlines()])

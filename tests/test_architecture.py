@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
     },
     "movies": {"catalog", "profiles", "accounts", "platform", "settings"},
+    "monitoring": {"playback", "platform", "settings"},
     "operations": {
         "monitor",
         "playback",

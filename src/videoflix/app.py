@@ -35,6 +35,7 @@ from videoflix.movies.api.movies import MovieController
 from videoflix.movies.api.public import PublicMovieController
 from videoflix.movies.api.ratings import MovieRatingController
 from videoflix.movies.providers.registry import asking_providers, check_provider
+from videoflix.monitoring.api import MetricsController
 from videoflix.operations.api import (
     ExportController,
     HealthController,
@@ -155,6 +156,7 @@ def create_app() -> Litestar:
         route_handlers=[
             Router("/api/v1", route_handlers=[one for one in CONTROLLERS if one not in replaced]),
             HealthController,
+            MetricsController,
             *dialect_routes(settings.dialect_names),
             PublicMovieController,
             *page_handlers,

@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 
 def run(role: str) -> None:
     """Work on the queues of a role until told to stop (SIGTERM or SIGINT)."""
-    logs.configure()
+    logs.set_up()
     asyncio.run(_work(role))
 
 

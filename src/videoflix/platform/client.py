@@ -11,6 +11,7 @@ from videoflix.settings import settings
 
 # A household gets a whole network of these; its single addresses are free to change.
 IPV6_HOUSEHOLD_BITS = 64
+PROXIES_ADD = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Address = IPv4Address | IPv6Address
@@ -40,6 +41,26 @@ def client_address(connection: Connection) -> str:
     X-Forwarded-For counts only as far as TRUSTED_PROXIES wrote it, read from the right: anybody
     may begin such a header.
     """
+    hop = _client_hop(connection)
+    address = _parsed(hop)
+    return hop if address is None else _household(address)
+
+
+def is_this_machine(connection: Connection) -> bool:
+    """Whether a program on this machine asks, and not somebody through a proxy that runs here.
+
+    A proxy that is not in TRUSTED_PROXIES gives itself away by what it adds.
+    """
+    address = _parsed(_client_hop(connection))
+    if address is None or not address.is_loopback:
+        return False
+    if settings.trusted_networks:
+        return True
+    return not any(name in connection.headers for name in PROXIES_ADD)
+
+
+def _client_hop(connection: Connection) -> str:
+    """The client as the last believable proxy, or the socket, names it."""
     client = connection.scope["client"]
     hops = [client[0] if client else "unknown"]
     forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
@@ -49,20 +70,19 @@ def client_address(connection: Connection) -> str:
         if address is None:
             return hops[0]
         if not any(address in network for network in settings.trusted_networks):
-            return _household(address)
+            return hop
     return hops[-1]
 
 
 def _parsed(hop: str) -> Address | None:
     try:
-        return ip_address(hop)
+        address = ip_address(hop)
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _household(address: Address) -> str:
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
         return str(IPv6Address(int(address) >> IPV6_HOUSEHOLD_BITS << IPV6_HOUSEHOLD_BITS))
     return str(address)

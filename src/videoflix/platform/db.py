@@ -21,7 +21,7 @@ from advanced_alchemy.extensions.litestar import (
     EngineConfig,
     SQLAlchemyAsyncConfig,
 )
-from sqlalchemy import Connection, text
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -126,6 +126,14 @@ async def _connect_patiently(session: AsyncSession) -> None:
             await asyncio.sleep(ASK_AGAIN_SECONDS)
         else:
             return
+
+
+def pool_use() -> dict[str, int]:
+    """How many of this process's connections are in use, and how many it may have."""
+    pool = alchemy.get_engine().pool
+    if not isinstance(pool, AsyncAdaptedQueuePool):
+        return {}
+    return {"used": pool.checkedout(), "limit": pool.size()}
 
 
 def violated(error: BaseException) -> str | None:

@@ -47,7 +47,7 @@ class Stderr(logging.StreamHandler[Any]):
         raise AttributeError("it follows sys.stderr")
 
 
-def configure() -> None:
+def set_up() -> None:
     """Have everything that this process logs go one way; may be called again."""
     structlog.configure(
         processors=[
@@ -136,7 +136,7 @@ class StructuredLogs(BaseLoggingConfig):
         self.disable_stack_trace = set()
 
     def configure(self) -> Any:
-        configure()
+        set_up()
         return logging.getLogger
 
     @staticmethod

@@ -50,6 +50,10 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         )
         return found
 
+    async def live_count(self) -> int:
+        """How many streams are watched now."""
+        return await self.count(is_live())
+
     async def beat(self, lease_ids: Sequence[int], user_id: int | None = None) -> list[int]:
         """Note that these are watched; the ids of those that were still live."""
         statement = update(StreamLease).where(StreamLease.id.in_(lease_ids), is_live())

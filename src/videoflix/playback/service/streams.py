@@ -133,6 +133,10 @@ class Streams:
         await self.invoices.charge_stream(watched)
         await ended_streams.announce(self.session, lease_id)
 
+    async def live_count(self) -> int:
+        """How many streams are watched now."""
+        return await self.leases.live_count()
+
     async def close_silent(self, user_id: int, lease_id: int) -> bool:
         """Write down and charge a stream that fell silent; False when it is not silent."""
         await self.memberships.accounts.users.hold(user_id)

@@ -1,0 +1,69 @@
+"""All SQL of monitoring: cheap however much has piled up."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.monitoring.schemas import QueueLoad
+from videoflix.settings import settings
+
+# Jobs that wait or run lie in an index of their own; of all others nothing is read.
+QUEUES = text("""
+select load.queue_name, todo, doing, coalesce(extract(epoch from now() - ready.at), 0)::float8
+from (
+    select queue_name,
+           count(*) filter (where status = 'todo') as todo,
+           count(*) filter (where status = 'doing') as doing,
+           min(id) filter (where status = 'todo'
+                           and (scheduled_at is null or scheduled_at <= now())) as first_id
+    from procrastinate_jobs where status in ('todo', 'doing') group by queue_name
+) as load
+left join lateral (
+    select greatest(max(event.at) filter (where event.type <> 'scheduled'), job.scheduled_at) as at
+    from procrastinate_jobs as job join procrastinate_events as event on event.job_id = job.id
+    where job.id = first_id group by job.scheduled_at
+) as ready on true
+order by load.queue_name
+""")
+WORKERS = text("""
+select count(*) from procrastinate_workers
+where last_heartbeat > now() - make_interval(secs => :stall)
+""")
+# The newest events are found by their number; by time there is no index.
+SPEED = text("""
+select sum(chunk.frame_count * (asset.plan ->> 'frame_rate_den')::float8
+           / (asset.plan ->> 'frame_rate_num')::float8)
+       / nullif(sum(extract(epoch from ended.at - began.at)::float8), 0)
+from (
+    select job_id, at from procrastinate_events
+    where id > (select max(id) from procrastinate_events) - 10000
+      and type = 'succeeded' and at > now() - interval '15 minutes'
+) as ended
+join procrastinate_jobs as job
+    on job.id = ended.job_id and job.task_name = 'media.encode_chunk'
+join lateral (
+    select max(at) as at from procrastinate_events
+    where job_id = job.id and type = 'started'
+) as began on true
+join media_asset as asset on asset.id = (job.args ->> 'asset_id')::bigint
+join media_chunk as chunk on chunk.asset_id = asset.id and chunk.index = (job.args ->> 'index')::int
+""")
+
+
+class LoadRepository:
+    """The queue's tables, and how fast chunks were encoded."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def queues(self) -> list[QueueLoad]:
+        return [QueueLoad(*row) for row in await self.session.execute(QUEUES)]
+
+    async def workers(self) -> int:
+        """Workers that were heard of lately."""
+        values = {"stall": settings.worker_stall_seconds}
+        count: int = (await self.session.execute(WORKERS, values)).scalar_one()
+        return count
+
+    async def transcode_speed(self) -> float | None:
+        speed: float | None = await self.session.scalar(SPEED)
+        return speed

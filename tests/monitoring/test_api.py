@@ -1,0 +1,206 @@
+"""Figures for Prometheus, and who may read them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from catalog.films import add_films
+from counting import Count
+from videoflix.media.models import Asset, Chunk
+from videoflix.media.schemas import EncodeChunk
+from videoflix.monitoring import api
+from videoflix.monitoring.service import Figures
+from videoflix.platform import client as addresses
+from videoflix.platform.db import alchemy
+from videoflix.platform.queue import enqueue
+from videoflix.settings import settings
+
+Values = dict[tuple[str, ...], float]
+
+
+@pytest.fixture(autouse=True)
+def fresh_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "figures", Figures())
+
+
+def at(app: Litestar, address: str | None, **headers: str) -> httpx.AsyncClient:
+    """A client at an address, or on a Unix socket."""
+    asgi: Any = app
+    peer: Any = (address, 5) if address else None
+    transport = httpx.ASGITransport(asgi, client=peer)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.AsyncClient(transport=transport, base_url="http://test", headers=sent)
+
+
+async def scraped(client: httpx.AsyncClient) -> Values:
+    """Every sample by its name and the values of its labels."""
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def test_requests_are_counted_by_route_and_status(viewer: httpx.AsyncClient) -> None:
+    before = await scraped(viewer)
+    for video_id in (1, 2):
+        await viewer.get(f"/api/v1/videos/{video_id}")
+    await viewer.get("/nowhere/1")
+    await viewer.get("/nowhere/2")
+    after = await scraped(viewer)
+
+    def counted(*labels: str) -> float:
+        key = ("videoflix_http_requests_total", *labels)
+        return after[key] - before.get(key, 0)
+
+    assert counted("GET", "/api/v1/videos/{video_id}", "404") == 2
+    assert counted("GET", "unmatched", "404") == 2
+    assert not any("nowhere" in label for key in after for label in key)
+    assert after["videoflix_http_request_seconds_count", "GET", "/api/v1/videos/{video_id}"] >= 2
+
+
+async def test_queues_show_depth_and_age(client: httpx.AsyncClient, session: AsyncSession) -> None:
+    first = await enqueue(session, Count(number=1))
+    await enqueue(session, Count(number=2))
+    await enqueue(session, Count(number=3), at=datetime.now(UTC) + timedelta(hours=1))
+    await session.execute(
+        text("update procrastinate_events set at = now() - interval '90 s' where job_id=:j"),
+        {"j": first},
+    )
+    await session.commit()
+    found = await scraped(client)
+    assert found["videoflix_queue_jobs", "counting", "todo"] == 3
+    assert found["videoflix_queue_oldest_seconds", "counting"] == pytest.approx(90, abs=5)
+    assert found["videoflix_queue_jobs", "transcode", "todo"] == 0
+    assert found["videoflix_database_up",] == 1
+    assert found["videoflix_live_streams",] == 0
+
+
+async def test_speed_is_film_per_working_second(
+    client: httpx.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [video_id] = await add_films(session, {"title": "Alien"})
+    asset = Asset(
+        video_id=video_id,
+        folder="assets/x",
+        source_key="assets/x/source",
+        source_name="x.mp4",
+        source_bytes=1,
+        source_sha256="",
+        plan={"frame_rate_num": 25, "frame_rate_den": 1},
+    )
+    session.add(asset)
+    await session.flush()
+    session.add(Chunk(asset_id=asset.id, index=0, frame_count=500, done=True))
+    job = await enqueue(session, EncodeChunk(asset_id=asset.id, index=0))
+    assert "videoflix_transcode_speed" not in {name for name, *_ in await scraped(client)}
+    for statement in (
+        "update procrastinate_jobs set status = 'doing' where id = :job",
+        "update procrastinate_jobs set status = 'succeeded' where id = :job",
+        "update procrastinate_events set at = now() - interval '5 s'"
+        " where job_id = :job and type = 'started'",
+    ):
+        await session.execute(text(statement), {"job": job})
+    await session.commit()
+    monkeypatch.setattr(api, "figures", Figures())
+    found = await scraped(client)
+    assert found["videoflix_transcode_speed",] == pytest.approx(4, rel=0.1)
+
+
+async def test_remembered_answers_are_counted(
+    viewer: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    await add_films(session, {"title": "Alien"})
+    await session.commit()
+    before = await scraped(viewer)
+    for _ in range(3):
+        await viewer.get("/api/v1/videos")
+    after = await scraped(viewer)
+    hits = ("videoflix_answer_cache_total", "hit")
+    misses = ("videoflix_answer_cache_total", "miss")
+    assert after[hits] - before.get(hits, 0) == 2
+    assert after[misses] - before.get(misses, 0) == 1
+
+
+async def test_figures_outlive_the_database(client: httpx.AsyncClient) -> None:
+    nowhere = create_async_engine(settings.sqlalchemy_url + "&port=1")
+    former, alchemy.session_maker = alchemy.session_maker, async_sessionmaker(nowhere)
+    found = await scraped(client)
+    alchemy.session_maker = former
+    await nowhere.dispose()
+    assert found["videoflix_database_up",] == 0
+    assert not any(key[0].startswith("videoflix_queue") for key in found)
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    trusting = msgspec.structs.replace(settings, trusted_proxies="127.0.0.1")
+    monkeypatch.setattr(addresses, "settings", trusting)
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("::1", {}, 200),
+        ("::ffff:127.0.0.1", {}, 200),
+        ("203.0.113.1", {}, 403),
+        (None, {}, 403),
+        ("203.0.113.1", {"X_Forwarded_For": "127.0.0.1"}, 403),
+        ("127.0.0.1", {"X_Forwarded_For": "203.0.113.1"}, 403),
+        ("127.0.0.1", {"X_Forwarded_For": "127.0.0.1"}, 403),
+        ("127.0.0.1", {"X_Real_IP": "203.0.113.1"}, 403),
+    ],
+)
+async def test_without_a_token_only_this_machine_may_ask(
+    app: Litestar, session: AsyncSession, address: str | None, headers: dict[str, str], status: int
+) -> None:
+    async with at(app, address, **headers) as client:
+        assert (await client.get("/metrics")).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "status"),
+    [("203.0.113.1", 403), ("127.0.0.1, 203.0.113.1", 403), ("", 200)],
+)
+@pytest.mark.usefixtures("proxied")
+async def test_behind_a_proxy_its_client_counts(
+    app: Litestar, session: AsyncSession, forwarded: str, status: int
+) -> None:
+    headers = {"X_Forwarded_For": forwarded} if forwarded else {}
+    async with at(app, "127.0.0.1", **headers) as client:
+        assert (await client.get("/metrics")).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("Bearer figures", 200),
+        ("Bearer figure", 401),
+        ("figures", 401),
+        ("", 401),
+        ("Bearer ä", 401),
+    ],
+)
+async def test_with_a_token_it_is_needed_everywhere(
+    app: Litestar,
+    session: AsyncSession,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(api, "settings", msgspec.structs.replace(settings, metrics_token="figures"))
+    for address in ("127.0.0.1", "203.0.113.1"):
+        async with at(app, address) as client:
+            headers = {b"authorization": sent.encode()} if sent else {}
+            assert (await client.get("/metrics", headers=headers)).status_code == status

@@ -123,6 +123,12 @@ def run_job(job: str) -> None:
     click.echo(f"{job} waits for a worker.")
 
 
+@main.command()
+def doctor() -> None:
+    """Look whether everything is there that Videoflix needs, and say how to mend it."""
+    sys.exit(late("videoflix.up.doctor:run")())
+
+
 @main.group()
 def users() -> None:
     """Manage accounts."""

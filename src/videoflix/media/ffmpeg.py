@@ -45,6 +45,11 @@ def find_ffmpeg() -> Path:
     return path
 
 
+def lacks_encoder(path: Path, name: str) -> bool:
+    """Whether this ffmpeg cannot encode so."""
+    return f" {name} " not in _listed(path, "-encoders")
+
+
 def _listed(path: Path, listing: str) -> str:
     try:
         return subprocess.run(  # noqa: S603 - the operator's own program

@@ -1,0 +1,235 @@
+"""What `videoflix doctor` looks at; each check says what it found, and how to mend it."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import aiosmtplib
+import asyncpg
+import msgspec
+
+from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg, lacks_encoder
+from videoflix.monitoring.service import Monitoring
+from videoflix.platform.db import transaction
+from videoflix.platform.migrations import newest_revision
+from videoflix.platform.problems import Problem
+from videoflix.platform.storage import media_storage
+from videoflix.settings import settings
+
+CONNECT_SECONDS = 5.0
+OLDEST_POSTGRES = 150_000
+EXTENSIONS = {"unaccent", "pg_trgm", "fuzzystrmatch"}
+# Tokens are signed by this machine's clock and expire by it; leases live by the database's.
+CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 2.0, 30.0
+ROOMY = 10 * 1024**3
+GIB = 1024**3
+LONG_WAIT_SECONDS = 600.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """How something is; `mend` says what to do about it."""
+
+    level: Literal["ok", "warn", "fail"]
+    detail: str
+    mend: str = ""
+
+
+Check = Callable[[], Awaitable[Finding]]
+
+
+@asynccontextmanager
+async def database() -> AsyncGenerator["asyncpg.Connection[Any]"]:
+    """A connection of the check's own, that never waits long."""
+    connection = await asyncpg.connect(
+        settings.database_dsn, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS
+    )
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def check_settings() -> Finding:
+    """The ones that are read when they are needed, and might surprise only then."""
+    try:
+        _ = settings.signing_key, settings.trusted_networks
+    except SystemExit as wrong:
+        return Finding("fail", str(wrong), "Set it as docs/configure.md says.")
+    site = urlsplit(settings.site_url)
+    if site.scheme != "https" and site.hostname not in LOOPBACK:
+        return Finding(
+            "warn",
+            f"SITE_URL is {settings.site_url}: passwords and cookies travel unencrypted.",
+            "Put a proxy with TLS in front, and set SITE_URL to https://….",
+        )
+    return Finding("ok", f"The site is {settings.site_url}.")
+
+
+async def check_database() -> Finding:
+    try:
+        async with database() as connection:
+            number = connection.get_server_version()
+            version = int(await connection.fetchval("show server_version_num"))
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return Finding(
+            "fail",
+            f"No connection: {str(error) or type(error).__name__}",
+            "Start Postgres, and see that DATABASE_URL names host, port, user, password and name."
+            if settings.database_url
+            else "Start `videoflix up`, or set DATABASE_URL.",
+        )
+    if version < OLDEST_POSTGRES:
+        return Finding("fail", f"Postgres {number.major}.", "Move to Postgres 15 or newer.")
+    return Finding("ok", f"Postgres {number.major}.{number.minor} answers.")
+
+
+async def check_extensions() -> Finding:
+    async with database() as connection:
+        rows = await connection.fetch("select extname from pg_extension")
+    if missing := sorted(EXTENSIONS - {row["extname"] for row in rows}):
+        return Finding(
+            "fail",
+            f"Missing: {', '.join(missing)}.",
+            "Install Postgres's contrib package on its server, then run `videoflix migrate`.",
+        )
+    return Finding("ok", ", ".join(sorted(EXTENSIONS)))
+
+
+async def check_migrations() -> Finding:
+    async with database() as connection:
+        known = await connection.fetchval("select to_regclass('schema_version') is not null")
+        found = await connection.fetchval("select version_num from schema_version") if known else ""
+    expected = newest_revision()
+    if found == expected:
+        return Finding("ok", f"At {found}.")
+    if found and found > expected:
+        return Finding("fail", f"At {found}, newer than {expected}.", "Run the newer release.")
+    return Finding("fail", f"At {found or 'nothing'}, not {expected}.", "Run `videoflix migrate`.")
+
+
+async def check_clock() -> Finding:
+    async with database() as connection:
+        begun = time.time()
+        theirs = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
+        skew = theirs - (begun + time.time()) / 2
+    if abs(skew) < CLOCK_WARN_SECONDS:
+        return Finding("ok", f"{abs(skew):.1f} s from the database's.")
+    return Finding(
+        "fail" if abs(skew) > CLOCK_FAIL_SECONDS else "warn",
+        f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the database's.",
+        "Keep both machines' time by NTP (chrony, systemd-timesyncd).",
+    )
+
+
+async def check_storage() -> Finding:
+    try:
+        await media_storage().check_writable()
+    except (Problem, OSError, ValueError) as error:
+        cause = error.__cause__ or error
+        return Finding(
+            "fail",
+            f"{settings.media_url}: {str(cause).splitlines()[0]}",
+            "Make it writable for this account, or check STORAGE_URL and the AWS_… variables.",
+        )
+    return Finding("ok", f"{settings.media_url} is writable.")
+
+
+async def check_disk() -> Finding:
+    folders = [settings.videoflix_home, media_storage().folder]
+    free, folder = min(
+        [
+            ((await asyncio.to_thread(shutil.disk_usage, _existing(folder))).free, folder)
+            for folder in folders
+            if folder is not None
+        ]
+    )
+    detail = f"{free / GIB:.1f} GiB free for {folder}."
+    mend = "Free some space, or move VIDEOFLIX_HOME or STORAGE_URL to a larger disk."
+    if free < settings.storage_reserve_bytes:
+        return Finding("fail", f"{detail} Uploads are refused.", mend)
+    return Finding("warn", detail, mend) if free < ROOMY else Finding("ok", detail)
+
+
+async def check_ffmpeg() -> Finding:
+    try:
+        path = await asyncio.to_thread(find_ffmpeg)
+    except FFmpegMissing as error:
+        return Finding("fail", str(error), "Set FFMPEG_PATH to an ffmpeg with libx264 and aac.")
+    if await asyncio.to_thread(lacks_encoder, path, "libwebp"):
+        return Finding(
+            "warn", f"{path} lacks libwebp.", "Set FFMPEG_PATH to one that has it, for pictures."
+        )
+    return Finding("ok", str(path))
+
+
+async def check_mail() -> Finding:
+    server = settings.smtp_url
+    if server is None:
+        return Finding("warn", "SMTP_URL is unset: mails are only kept.", "See /mail, or set it.")
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        username=server.user or None,
+        password=server.password or None,
+        use_tls=server.implicit_tls,
+        start_tls=True if server.must_start_tls else None,
+        timeout=CONNECT_SECONDS,
+    )
+    try:
+        async with client:
+            await client.noop()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Finding(
+            "fail",
+            f"{server.host}:{server.port}: {said}",
+            "Check SMTP_URL: host, port, user, password; smtps:// for port 465.",
+        )
+    return Finding("ok", f"{server.host}:{server.port} accepts us.")
+
+
+async def check_workers() -> Finding:
+    async with transaction() as session:
+        load = await Monitoring(session).load()
+    if load.workers == 0:
+        return Finding(
+            "fail",
+            f"None was seen for {settings.worker_stall_seconds:g} seconds.",
+            "Start `videoflix worker --role all`, or one for each role.",
+        )
+    for queue in load.queues:
+        if queue.oldest_seconds > LONG_WAIT_SECONDS:
+            return Finding(
+                "warn",
+                f"A job of “{queue.queue}” has waited {queue.oldest_seconds / 60:.0f} minutes.",
+                f"Start more workers for it; see `videoflix jobs` and docs/scale.md ({queue.todo}"
+                " wait).",
+            )
+    return Finding("ok", f"{load.workers} alive.")
+
+
+def _existing(folder: Path) -> Path:
+    return next(found for found in (folder, *folder.parents) if found.exists())
+
+
+# By what they look at; those of the second group need the first's database.
+CHECKS: dict[str, Check] = {
+    "Settings": check_settings,
+    "Database": check_database,
+    "Storage": check_storage,
+    "Disk": check_disk,
+    "FFmpeg": check_ffmpeg,
+    "Mail": check_mail,
+}
+CHECKS_OF_THE_DATABASE: dict[str, Check] = {
+    "Extensions": check_extensions,
+    "Migrations": check_migrations,
+    "Clock": check_clock,
+    "Workers": check_workers,
+}

@@ -127,6 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     worker_stall_seconds: Annotated[float, msgspec.Meta(ge=1.5)] = 30.0
     # Seconds running jobs may still take when a worker is told to stop; then they are given back.
     worker_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 15.0
+    # Days after which jobs that are done are forgotten.
+    jobs_done_days: Positive = 1
+    # Days after which jobs that failed for good are forgotten, with what is known of them.
+    jobs_failed_days: Positive = 30
     # The clock that scheduled jobs follow: a name like Europe/Berlin.
     time_zone: ZoneInfo = ZoneInfo("UTC")
     # x264's preset: from ultrafast (large files) to veryslow (small ones).

@@ -1,6 +1,7 @@
 """What killed attempts leave behind is swept up, and nothing else."""
 
 import os
+import posixpath
 import time
 from collections.abc import AsyncIterator
 
@@ -8,9 +9,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
-from videoflix.media.jobs import sweep_attempts
+from videoflix.media.jobs import sweep_attempts, sweep_orphans
 from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
-from videoflix.media.schemas import SweepAttempts
+from videoflix.media.schemas import SweepAttempts, SweepOrphans
 from videoflix.platform.storage import media_storage
 
 FOLDER = "assets/sweeping"
@@ -58,11 +59,11 @@ async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
 
 async def store(name: str, age: float) -> None:
     storage = media_storage()
-    async with storage.writing(f"{FOLDER}/{name}") as writer:
+    key = posixpath.normpath(f"{FOLDER}/{name}")
+    async with storage.writing(key) as writer:
         await writer.write(b"abc")
     assert storage.folder
-    changed = time.time() - age
-    os.utime(storage.folder / FOLDER / name, (changed, changed))
+    os.utime(storage.folder / key, (time.time() - age,) * 2)
 
 
 async def left() -> set[str]:
@@ -75,6 +76,37 @@ async def test_what_nobody_reads_goes(asset: Asset) -> None:
     await store("running/720p.mp4", age=60)
     await sweep_attempts(SweepAttempts(asset_id=asset.id))
     assert await left() == {"source", "p/poster.jpg", "a/audio.mp4", "running/720p.mp4"}
+
+
+async def test_orphans_go_after_a_day(asset: Asset) -> None:
+    for name in ("source", "p/poster.jpg", "a/audio.mp4", "killed/720p.mp4"):
+        await store(name, age=25 * HOUR)
+    await store("running/720p.mp4", age=23 * HOUR)
+    await store("../orphan/source", age=25 * HOUR)
+    await store("../arriving/source", age=23 * HOUR)
+    folder = media_storage().folder
+    assert folder
+    for name, age in (("assets/cut/source#1", 25), ("assets/cut/source#2", 1)):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+        os.utime(file, (time.time() - age * HOUR,) * 2)
+    await sweep_orphans(SweepOrphans())
+    await sweep_orphans(SweepOrphans())
+    assert await left() == {"source", "p/poster.jpg", "a/audio.mp4", "running/720p.mp4"}
+    assert await media_storage().keys("assets/orphan") == []
+    assert await media_storage().keys("assets/arriving") == ["assets/arriving/source"]
+    assert [file.name for file in (folder / "assets/cut").iterdir()] == ["source#2"]
+    for other in ("arriving", "cut", "orphan"):
+        await media_storage().delete_below(f"assets/{other}")
+
+
+async def test_files_of_refused_films_go(asset: Asset, session: AsyncSession) -> None:
+    await store("source", age=25 * HOUR)
+    asset.state = AssetState.FAILED
+    await session.commit()
+    await sweep_orphans(SweepOrphans())
+    assert await left() == set()
 
 
 async def test_film_that_is_gone_is_left_to_its_own_job(asset: Asset) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from videoflix.media.schemas import (
     MakePoster,
     Piece,
     SweepAttempts,
+    SweepOrphans,
 )
 from videoflix.media.service import AUDIO, Media
 from videoflix.platform.db import transaction
@@ -45,6 +46,9 @@ from videoflix.platform.storage import StorageFull, media_storage
 
 REPORT_SECONDS = 1.0
 PURGED_AT_ONCE = 1_000
+SWEPT_AT_ONCE = 200
+ORPHANED_AFTER = timedelta(days=1)
+LATELY = timedelta(days=7)
 # Younger files may belong to an attempt that is about to show them.
 LEFT_ALONE = timedelta(hours=1)
 
@@ -166,7 +170,42 @@ async def sweep_attempts(job: SweepAttempts) -> None:
     async with transaction() as session:
         keys = await Media(session).keys_in_use(job.asset_id)
     if keys is not None:
-        await media_storage().delete_others(keys.folder, keys.used, LEFT_ALONE)
+        removed = await media_storage().delete_others(keys.folder, keys.used, LEFT_ALONE)
+        logger.info("removed %d files that killed attempts had left", removed)
+
+
+every("45 4 * * *", SweepOrphans())
+
+
+@handles(SweepOrphans)
+async def sweep_orphans(job: SweepOrphans) -> None:
+    """Whatever is younger than a day may still be on its way into a row."""
+    storage, removed = media_storage(), 0
+    unfinished = await storage.drop_unfinished(ORPHANED_AFTER)
+    for folders in batched(await storage.folders("assets"), SWEPT_AT_ONCE):
+        async with transaction() as session:
+            known = await Media(session).assets.known_folders(folders)
+        for folder in set(folders) - known:
+            removed += await storage.delete_others(folder, frozenset(), ORPHANED_AFTER)
+    removed += await _sweep_lately_changed()
+    logger.info("removed %d orphaned files and %d unfinished ones", removed, unfinished)
+
+
+async def _sweep_lately_changed() -> int:
+    """In folders of films: what attempts left that were killed between storing and showing."""
+    removed, last = 0, 0
+    while True:
+        async with transaction() as session:
+            found = await Media(session).assets.lately_changed(last, LATELY, SWEPT_AT_ONCE)
+        if not found:
+            return removed
+        for last in found:
+            async with transaction() as session:
+                keys = await Media(session).keys_in_use(last)
+            if keys is not None:
+                removed += await media_storage().delete_others(
+                    keys.folder, keys.used, ORPHANED_AFTER
+                )
 
 
 every("35 3 * * *", PurgeDeleted())
@@ -182,6 +221,12 @@ async def purge_deleted(job: PurgeDeleted) -> None:
             with suppress(VideoNotFound):
                 await Media(session).remove(video_id)
     logger.info("removed %d films that were deleted a month ago", len(due))
+
+
+def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The items in runs of at most this size."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 class NotShown(Exception):

@@ -1,5 +1,7 @@
 """All SQL of the media."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 from advanced_alchemy.filters import LimitOffset
@@ -74,6 +76,27 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
             .returning(Asset.folder)
         )
         return list(gone)
+
+    async def known_folders(self, folders: Sequence[str]) -> set[str]:
+        """Those of the folders that belong to a film; a refused one needs its no more."""
+        found = await self.session.scalars(
+            select(Asset.folder).where(Asset.folder.in_(folders), Asset.state != AssetState.FAILED)
+        )
+        return set(found)
+
+    async def lately_changed(self, after_id: int, span: timedelta, limit: int) -> list[int]:
+        """The next assets that are worked on, or were within the span."""
+        found = await self.session.scalars(
+            select(Asset.id)
+            .where(
+                Asset.id > after_id,
+                Asset.state != AssetState.FAILED,
+                (Asset.state != AssetState.READY) | (Asset.updated_at > func.now() - span),
+            )
+            .order_by(Asset.id)
+            .limit(limit)
+        )
+        return list(found)
 
     async def folders_of(self, video_id: int) -> list[str]:
         return list(

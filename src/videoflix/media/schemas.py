@@ -91,6 +91,18 @@ class SweepAttempts(Job):
     asset_id: int
 
 
+class SweepOrphans(Job):
+    """Remove what killed processes left in the storage and no row knows of."""
+
+    name: ClassVar = "media.sweep_orphans"
+    queue: ClassVar = "maintenance"
+    deadline: ClassVar = 3 * 3600.0
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
 class KeysInUse(msgspec.Struct, frozen=True):
     """The folder of an asset, and which objects in it somebody may read."""
 

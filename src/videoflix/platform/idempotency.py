@@ -5,6 +5,7 @@ one is over, and then finds its answer, or does the work if the first one failed
 """
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from http import HTTPStatus
@@ -42,7 +43,11 @@ FIND = text(
     "select request_hash, answer from idempotent_answer where user_id = :user_id and key = :key"
 )
 KEEP = text("update idempotent_answer set answer = :answer where id = :id")
-SWEEP = text("delete from idempotent_answer where created_at < now() - cast(:kept as interval)")
+SWEEP = text(
+    "delete from idempotent_answer where created_at < now() - cast(:kept as interval) returning id"
+)
+
+logger = logging.getLogger(__name__)
 
 
 class IdempotentAnswer(Record):
@@ -84,7 +89,8 @@ every("55 * * * *", SweepAnswers())
 @handles(SweepAnswers)
 async def sweep(job: SweepAnswers) -> None:
     async with completing() as session:
-        await session.execute(SWEEP, {"kept": KEPT})
+        swept = len((await session.scalars(SWEEP, {"kept": KEPT})).all())
+    logger.info("forgot %d answers", swept)
 
 
 async def once(

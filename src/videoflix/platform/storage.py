@@ -5,10 +5,13 @@ whoever holds one may cache what it names.
 """
 
 import asyncio
+import os
+import re
 import shutil
+import time
 from collections.abc import AsyncGenerator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
@@ -27,6 +30,8 @@ from videoflix.settings import settings
 # A slow disk or bucket may hold up this many buffers of every upload in memory.
 WRITE_BUFFER = 8 * 1024 * 1024
 WRITES_AT_ONCE = 2
+# What the local store calls an object until it is whole.
+UNFINISHED = re.compile(r"#\d+$")
 
 
 class StorageFull(Problem):
@@ -107,18 +112,37 @@ class Storage:
 
     async def delete_others(
         self, prefix: str, kept: AbstractSet[str], older_than: timedelta
-    ) -> None:
-        """Remove the objects below a prefix that are not kept and have not changed lately."""
-        until = datetime.now(UTC) - older_than
+    ) -> int:
+        """Remove the objects below a prefix that are not kept and have not changed lately.
+
+        How many there were.
+        """
+        until, removed = datetime.now(UTC) - older_than, 0
         with translated_errors():
             async for batch in obstore.list(self._store, prefix):
-                await self.delete(
-                    [
-                        meta["path"]
-                        for meta in batch
-                        if meta["path"] not in kept and meta["last_modified"] < until
-                    ]
-                )
+                others = [
+                    meta["path"]
+                    for meta in batch
+                    if meta["path"] not in kept and meta["last_modified"] < until
+                ]
+                await self.delete(others)
+                removed += len(others)
+        return removed
+
+    async def folders(self, prefix: str) -> list[str]:
+        """The folders right below a prefix."""
+        with translated_errors():
+            found = await obstore.list_with_delimiter_async(self._store, prefix)
+        return list(found["common_prefixes"])
+
+    async def drop_unfinished(self, older_than: timedelta) -> int:
+        """Remove what writers that were killed left of objects on a local disk; how many.
+
+        A bucket forgets unfinished uploads by a lifecycle rule.
+        """
+        if self.folder is None:
+            return 0
+        return await asyncio.to_thread(_drop_unfinished, self.folder, older_than)
 
     async def delete_below(self, prefix: str) -> None:
         """Remove every object below a prefix, and the local folder that held them."""
@@ -153,6 +177,21 @@ class Storage:
         with translated_errors():
             await obstore.put_async(self._store, "health/probe", b"ok")
             await obstore.delete_async(self._store, "health/probe")
+
+
+def _drop_unfinished(root: Path, older_than: timedelta) -> int:
+    """Unfinished files first, then folders that are empty: both as old as that."""
+    until, removed = time.time() - older_than.total_seconds(), 0
+    for folder, _, names in os.walk(root, topdown=False):
+        for path in [Path(folder, name) for name in names if UNFINISHED.search(name)]:
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < until:
+                    path.unlink()
+                    removed += 1
+        with suppress(OSError):  # it holds something, or is gone
+            if Path(folder) != root and Path(folder).stat().st_mtime < until:
+                Path(folder).rmdir()
+    return removed
 
 
 class translated_errors:  # noqa: N801 - a context manager reads as a verb phrase

@@ -6,6 +6,7 @@ statement decides and counts. Nothing is locked for good: who waits may try agai
 """
 
 import hashlib
+import logging
 import math
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -36,7 +37,10 @@ select full_at + cast(:step as interval) - cast(:span as interval) - now()
 from throttle where key = :key
 """)
 FORGET = text("delete from throttle where key = :key")
-DROP_FULL = text("delete from throttle where full_at < now()")
+DROP_FULL = text("delete from throttle where full_at < now() returning id")
+
+
+logger = logging.getLogger(__name__)
 
 
 class Bucket(Record):
@@ -81,7 +85,8 @@ every("*/10 * * * *", SweepThrottle())
 @handles(SweepThrottle)
 async def sweep(job: SweepThrottle) -> None:
     async with completing() as session:
-        await session.execute(DROP_FULL)
+        swept = len((await session.scalars(DROP_FULL)).all())
+    logger.info("forgot %d full buckets", swept)
 
 
 class Limit(msgspec.Struct, frozen=True):

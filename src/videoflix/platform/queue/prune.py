@@ -1,5 +1,6 @@
 """Forgets jobs that ended long ago."""
 
+import logging
 from datetime import timedelta
 from typing import ClassVar
 
@@ -9,10 +10,11 @@ from videoflix.platform.db import transaction
 from videoflix.platform.queue.clock import every
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
+from videoflix.settings import settings
 
-KEEP_DONE = timedelta(days=1)
-KEEP_DEAD = timedelta(days=30)
 BATCH = 1_000
+
+logger = logging.getLogger(__name__)
 
 DROP_BATCH = text("""
 delete from procrastinate_jobs where id in (
@@ -31,7 +33,7 @@ DROP_OLD = [
 
 
 class PruneJobs(Job):
-    """Delete jobs a day after they were done, dead letters after thirty days."""
+    """Delete jobs some days after they were done, dead letters later."""
 
     name: ClassVar = "queue.prune"
     queue: ClassVar = "maintenance"
@@ -46,17 +48,23 @@ every("17 * * * *", PruneJobs())
 
 @handles(PruneJobs)
 async def prune(job: PruneJobs) -> None:
-    await _drop_jobs(["succeeded", "cancelled", "aborted"], KEEP_DONE)
-    await _drop_jobs(["failed"], KEEP_DEAD)
+    keep_dead = timedelta(days=settings.jobs_failed_days)
+    done = await _drop_jobs(
+        ["succeeded", "cancelled", "aborted"], timedelta(days=settings.jobs_done_days)
+    )
+    dead = await _drop_jobs(["failed"], keep_dead)
     async with transaction() as session:
         for statement in DROP_OLD:
-            await session.execute(statement, {"keep": KEEP_DEAD})
+            await session.execute(statement, {"keep": keep_dead})
+    logger.info("forgot %d jobs that were done and %d dead letters", done, dead)
 
 
-async def _drop_jobs(statuses: list[str], keep: timedelta) -> None:
+async def _drop_jobs(statuses: list[str], keep: timedelta) -> int:
     """In small transactions: one for a million rows would hold up everybody else."""
     values = {"statuses": statuses, "keep": keep, "batch": BATCH}
-    dropped = BATCH
+    dropped, total = BATCH, 0
     while dropped == BATCH:
         async with transaction() as session:
             dropped = len((await session.scalars(DROP_BATCH, values)).all())
+        total += dropped
+    return total

@@ -276,12 +276,25 @@ def _from_text(kind: type[Any], value: str) -> Any:
         raise ValueError(f"expected a time zone like Europe/Berlin, not `{value}`") from None
 
 
+def _content(name: str, path: str) -> str:
+    """What the file holds, without the end of its last line."""
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{name}_FILE is wrong: {path} cannot be read ({error}).")
+
+
 def read_settings(environment: dict[str, str]) -> Settings:
-    """Settings of an environment; an empty variable counts as unset.
+    """Settings of an environment; an empty variable counts as unset, NAME_FILE holds a path.
 
     Raises SystemExit with a sentence that names the variable and what it expects.
     """
     given = {name: value for name, value in environment.items() if value != ""}
+    for field in msgspec.structs.fields(Settings):
+        if path := given.get(f"{field.encode_name}_FILE"):
+            if field.encode_name in given:
+                sys.exit(f"Set {field.encode_name} or {field.encode_name}_FILE, not both.")
+            given[field.encode_name] = _content(field.encode_name, path)
     try:
         return msgspec.convert(given, Settings, strict=False, dec_hook=_from_text)
     except msgspec.ValidationError as error:

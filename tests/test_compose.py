@@ -1,0 +1,99 @@
+"""compose.yaml: valid, complete, and what it starts works."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from videoflix.settings import Settings, read_settings
+from videoflix.worker import ROLES
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "compose.yaml"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    return found
+
+
+def test_it_is_what_the_compose_specification_describes() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, str(FILE)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_service_is_limited_and_the_essential_ones_are_watched(
+    compose: dict[str, Any],
+) -> None:
+    services = compose["services"]
+    for name, service in services.items():
+        assert {"cpus", "memory"} <= set(service["deploy"]["resources"]["limits"]), name
+        assert service["networks"] == ["inside"], name
+    assert services["db"]["healthcheck"]
+    assert services["api"]["healthcheck"]
+    assert services["api"]["deploy"]["replicas"] == 2
+    assert {name for name, service in services.items() if "profiles" in service} == {"mail", "s3"}
+
+
+def test_every_queue_has_a_worker(compose: dict[str, Any]) -> None:
+    commands = [service.get("command") or [] for service in compose["services"].values()]
+    roles = {command[-1] for command in commands if command[:2] == ["videoflix", "worker"]}
+    assert roles == set(ROLES) - {"all"}
+
+
+def test_secrets_are_files_and_settings_exist(compose: dict[str, Any]) -> None:
+    known = {name.upper() for name in Settings.__struct_fields__}
+    for name, service in compose["services"].items():
+        if service["image"] != "videoflix":
+            continue
+        for variable, value in service["environment"].items():
+            assert variable.removesuffix("_FILE") in known, f"{name}: {variable}"
+            assert variable.endswith("_FILE") == str(value).startswith("/run/secrets/")
+        assert not {"SECRET_KEY", "DATABASE_URL"} & set(service["environment"])
+    for secret in compose["secrets"].values():
+        assert secret["file"].startswith("./secrets/")
+
+
+def test_names_in_the_proxys_file_are_services(compose: dict[str, Any]) -> None:
+    found = re.search(r"dynamic a (\w+) (\d+)", (ROOT / "Caddyfile").read_text())
+    assert found
+    assert compose["services"][found[1]]["expose"] == [found[2]]
+
+
+def test_settings_may_lie_in_files(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("k" * 40 + "\n")
+    assert read_settings({"SECRET_KEY_FILE": str(secret)}).secret_key == "k" * 40
+    assert read_settings({"SECRET_KEY_FILE": ""}).secret_key == ""
+    secret.write_text("smtp://robot:pw@mail.example:587\n")
+    server = read_settings({"SMTP_URL_FILE": str(secret)}).smtp_url
+    assert server
+    assert server.password == "pw"
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE is wrong: /nowhere cannot be read"),
+        ({"SECRET_KEY_FILE": "/dev/null", "SECRET_KEY": "x"}, "not both"),
+    ],
+)
+def test_wrong_files_are_named(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SystemExit, match=sentence):
+        read_settings(environment)
+
+
+@pytest.mark.journey
+def test_what_it_describes_starts_answers_and_stops() -> None:
+    script = ROOT / "scripts" / "compose_without_containers.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("migrate  done", "api-1  healthy", "api-2  healthy", "transcoder-2  runs"):
+        assert words in done.stdout
+    assert done.stdout.count("stopped after") == 6

@@ -74,7 +74,6 @@ async def check_settings() -> Finding:
 async def check_database() -> Finding:
     try:
         async with database() as connection:
-            number = connection.get_server_version()
             version = int(await connection.fetchval("show server_version_num"))
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return Finding(
@@ -85,8 +84,8 @@ async def check_database() -> Finding:
             else "Start `videoflix up`, or set DATABASE_URL.",
         )
     if version < OLDEST_POSTGRES:
-        return Finding("fail", f"Postgres {number.major}.", "Move to Postgres 15 or newer.")
-    return Finding("ok", f"Postgres {number.major}.{number.minor} answers.")
+        return Finding("fail", f"Postgres {version // 10_000}.", "Move to Postgres 15 or newer.")
+    return Finding("ok", f"Postgres {version // 10_000}.{version % 10_000} answers.")
 
 
 async def check_extensions() -> Finding:

@@ -57,7 +57,7 @@ from videoflix.platform.problems import (
     validation_response,
 )
 from videoflix.platform.revocations import ended_streams, revocations
-from videoflix.platform.throttling import ThrottleMiddleware
+from videoflix.platform.throttling import DocumentedLimits, ThrottleMiddleware
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api.play import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
@@ -182,6 +182,8 @@ def create_app() -> Litestar:
         },
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],
         lifespan=[listening, counting_views, asking_providers],
+        plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands(), DocumentedLimits()],
+        lifespan=[listening, counting_views],
         before_send=[add_docs_policy],
         logging_config=StructuredLogs(),
         openapi_config=OpenAPIConfig(

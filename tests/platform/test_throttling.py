@@ -137,6 +137,13 @@ async def test_uploads_have_a_limit_of_their_own(from_address: From) -> None:
     assert await statuses(editor, 1) == [200]
 
 
+def test_limits_are_documented(app: Litestar) -> None:
+    paths = app.openapi_schema.to_schema()["paths"]
+    assert "too-many-requests" in paths[LIST]["get"]["responses"]["429"]["description"]
+    assert "429" not in paths["/health/live"]["get"]["responses"]
+    assert "429" not in paths[f"{LIST}/{{video_id}}/poster.jpg"]["get"]["responses"]
+
+
 @pytest.mark.parametrize("rate", ["", "sixty", "0/min", "60/fortnight", "-1/s", "60"])
 def test_wrong_rates_are_refused(rate: str) -> None:
     with pytest.raises(ValueError, match="expected a rate like 60/min"):

@@ -13,12 +13,14 @@ from typing import Any, ClassVar
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
+from litestar.plugins import ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from videoflix.platform.allowances import Allowances, Exhausted, Quota, Standing
 from videoflix.platform.client import client_address
 from videoflix.platform.identity import Identity, recognised
-from videoflix.platform.problems import Problem
+from videoflix.platform.problems import Problem, problems
 from videoflix.setting_types import Rate
 from videoflix.settings import settings
 
@@ -88,6 +90,18 @@ class ThrottleMiddleware(ASGIMiddleware):
             address = client_address(ASGIConnection(scope)) if self._anonymous else ""
             return self._anonymous, address
         return self._upload if kind == UPLOAD[OPTION] else self._person, str(person.user_id)
+
+
+class DocumentedLimits(ReceiveRoutePlugin):
+    """Litestar plugin: every route that is limited says so in the API's description."""
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Litestar's hook: a route was added."""
+        if not isinstance(route, HTTPRoute):
+            return
+        for handler in route.route_handlers:
+            if handler.opt.get(OPTION) != UNLIMITED[OPTION]:
+                handler.responses = {**problems(TooManyRequests), **(handler.responses or {})}
 
 
 def quota(name: str, rate: Rate) -> Quota | None:

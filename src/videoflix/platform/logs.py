@@ -7,6 +7,7 @@ A line carries what it belongs to: the request's id and the person who asked, or
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -29,6 +30,8 @@ QUIET = {
     "httpcore": logging.WARNING,
     "botocore": logging.WARNING,
 }
+# The attribute of a record that holds its fields, without secrets.
+READY = "ready"
 Line = MutableMapping[str, Any]
 
 
@@ -72,6 +75,28 @@ def set_up() -> None:
         logger.handlers, logger.propagate = [], name != "uvicorn.access"  # we have our own
 
 
+class Formatter(ProcessorFormatter):
+    """Renders what is `READY` as it is: the line of each request must not cost more than that."""
+
+    def __init__(self, render: Processor, **chain: Any) -> None:
+        super().__init__(**chain)
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The standard library's hook."""
+        ready = record.__dict__.get(READY)
+        if ready is None:
+            return super().format(record)
+        line = {
+            **ready,
+            "event": record.msg,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        return str(self._render(None, record.levelname.lower(), line))
+
+
 def formatter(kind: Literal["json", "console"]) -> logging.Formatter:
     """Makes a line of a record, ours or the standard library's."""
     render: Processor
@@ -81,7 +106,8 @@ def formatter(kind: Literal["json", "console"]) -> logging.Formatter:
         render = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
-    return ProcessorFormatter(
+    return Formatter(
+        render,
         foreign_pre_chain=[*_context(), ExtraAdder()],
         processors=[
             ProcessorFormatter.remove_processors_meta,

@@ -9,11 +9,12 @@ import time
 import uuid
 from typing import Any
 
-import structlog
 from litestar.types import ASGIApp, Message, Receive, Send
 from structlog.contextvars import bound_contextvars
 
 from videoflix.platform import metrics
+from videoflix.platform.logs import READY
+from videoflix.platform.masking import masked_text
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # What no route answers; its paths are anybody's invention.
@@ -21,7 +22,7 @@ UNMATCHED = "unmatched"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 CLIENT_WENT_AWAY = 499  # nginx's number for it
 
-access = structlog.stdlib.get_logger("videoflix.access")
+access = logging.getLogger("videoflix.access")
 
 
 class Observed:
@@ -50,7 +51,7 @@ class Observed:
             try:
                 await self._app(scope, receive, watching)
             finally:
-                note(scope, status, time.perf_counter() - begun)
+                note(scope, status, time.perf_counter() - begun, request_id)
 
 
 def request_id_of(scope: Any) -> str:
@@ -61,20 +62,20 @@ def request_id_of(scope: Any) -> str:
     return uuid.uuid4().hex
 
 
-def note(scope: Any, status: int, seconds: float) -> None:
+def note(scope: Any, status: int, seconds: float, request_id: str) -> None:
     """Write the access line, without the query string, and count."""
     route = scope.get("path_template") or UNMATCHED
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
     metrics.requests.labels(method, route, status).inc()
     metrics.latency.labels(method, route).observe(seconds)
-    if logging.getLogger("videoflix.access").isEnabledFor(logging.INFO):
-        user = scope.get("user")
-        who = {"user_id": user.user_id} if user is not None else {}
-        access.info(
-            "request",
-            method=method,
-            path=scope["path"],
-            status=status,
-            ms=round(seconds * 1000, 1),
-            **who,
-        )
+    if access.isEnabledFor(logging.INFO):
+        line = {
+            "method": method,
+            "path": masked_text(scope["path"]),
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "request_id": masked_text(request_id),
+        }
+        if scope.get("user") is not None:
+            line["user_id"] = scope["user"].user_id
+        access.info("request", extra={READY: line})

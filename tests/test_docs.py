@@ -1,13 +1,19 @@
 """The documents tell the truth."""
 
+import configparser
+import json
 import re
+import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 from litestar import Litestar
 
 from settings_docs import pages
 from videoflix.settings import Settings
+from videoflix.worker import ROLES
 
 ROOT = Path(__file__).parents[1]
 TRACKED = [
@@ -46,6 +52,39 @@ def test_relative_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def units() -> list[configparser.SectionProxy]:
+    """The services of the installation page, as systemd would read them."""
+    found = []
+    for block in re.findall(
+        r"```ini\n(.*?)```", (ROOT / "docs" / "install.md").read_text(), re.DOTALL
+    ):
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read_string(block)
+        found.append(parser["Service"])
+    return found
+
+
+def test_units_start_the_api_as_the_container_does() -> None:
+    containerfile = (ROOT / "Containerfile").read_text()
+    image = json.loads(re.findall(r"^CMD (\[.*\])$", containerfile, re.MULTILINE)[0])
+    unit = units()[0]["ExecStart"].split()
+    where = {"0.0.0.0", "127.0.0.1", "8000", "%i"}
+    assert Path(unit[0]).name == image[0]
+    assert {*unit[1:]} - where == {*image[1:]} - where
+    assert float(units()[0]["TimeoutStopSec"]) > float(image[-1])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_units_start_workers_by_their_role(role: str) -> None:
+    """systemd reads `%%` as `%` and `$$` as `$`; the shell cuts the number off."""
+    unit = units()[1]
+    command = unit["ExecStart"].replace("%%", "%").replace("$$", "$")
+    script = shlex.split(command)[2].replace("exec /opt/videoflix/bin/videoflix", "echo")
+    said = subprocess.check_output(["sh", "-c", script], env={"INSTANCE": f"{role}-1"}, text=True)
+    assert said.split() == ["worker", "--role", role]
+    assert float(unit["TimeoutStopSec"]) >= Settings().worker_grace_seconds + 5
 
 
 def test_version_is_in_the_changelog() -> None:

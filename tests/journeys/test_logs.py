@@ -92,5 +92,9 @@ def test_no_secret_is_ever_logged(site: Site, tmp_path: Path) -> None:
     asked = [line for line in lines if line["logger"] == "videoflix.access"]
     assert len(asked) > 15
     assert {line["status"] for line in asked} >= {200, 201, 202, 204, 401, 404}
+    done = {line["job"]: line for line in lines if line["event"] == "job done"}
+    assert {"mail.send", "media.encode_chunk"} <= set(done)
+    assert done["media.encode_chunk"]["job_id"] > 0
+    assert done["media.encode_chunk"]["ms"] > 0
     assert len(secrets) > 12
     assert [secret for secret in secrets if secret in log] == []

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -87,8 +88,11 @@ def handles(
             attempt = Attempt(context.job)
             context.additional_context[ATTEMPT] = attempt
             running.set(attempt)  # procrastinate runs each job in a task of its own
+            begun = time.perf_counter()
             try:
                 await _work(handler, payload, context.job, fields)
+                ms = round((time.perf_counter() - begun) * 1000)
+                logger.info("job done", extra={"ms": ms, "attempt": context.job.attempts + 1})
             except AttemptLost:
                 raise
             except Exception as error:

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
     },
     "movies": {"catalog", "profiles", "accounts", "platform", "settings"},
-    "monitoring": {"playback", "platform", "settings"},
+    "metrics": {"playback", "platform", "settings"},
     "operations": {
         "monitor",
         "playback",
@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "audit",
         "platform",
         "settings",
+        "setting_types",
     },
     "web": {"platform", "settings"},
     # Translates for older clients: knows what the domains offer, and only `app` knows it.
@@ -82,7 +83,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 COMPOSITIONS = {"up", "worker", "cli", "app"}
 # Inside a domain a file may import files further left. Other names are engines: leaves.
 COLUMNS = ["models", "schemas", "repository", "service", "jobs", "api"]
-DOMAINS = set(MAY_IMPORT) - COMPOSITIONS - {"setting_types", "settings", "platform", "web", "compat"}
+DOMAINS = (
+    set(MAY_IMPORT) - COMPOSITIONS - {"setting_types", "settings", "platform", "web", "compat"}
+)
 # What a room may use of other domains; a dialect is another face of the same routes.
 OFFERED = {"models", "schemas", "service"}
 

@@ -30,12 +30,12 @@ from videoflix.library.api.votes import VoteController, VotesController
 from videoflix.library.api.watchlist import WatchlistController
 from videoflix.media.api import AssetController, UploadController
 from videoflix.memberships.api import MembershipController, PlanController
+from videoflix.metrics.api import MetricsController
 from videoflix.monitor.api import JobController
 from videoflix.movies.api.movies import MovieController
 from videoflix.movies.api.public import PublicMovieController
 from videoflix.movies.api.ratings import MovieRatingController
 from videoflix.movies.providers.registry import asking_providers, check_provider
-from videoflix.monitoring.api import MetricsController
 from videoflix.operations.api import (
     ExportController,
     HealthController,
@@ -180,10 +180,8 @@ def create_app() -> Litestar:
             UnicodeError: unreadable_response,
             Exception: crash_response,
         },
-        plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands()],
-        lifespan=[listening, counting_views, asking_providers],
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands(), DocumentedLimits()],
-        lifespan=[listening, counting_views],
+        lifespan=[listening, counting_views, asking_providers],
         before_send=[add_docs_policy],
         logging_config=StructuredLogs(),
         openapi_config=OpenAPIConfig(

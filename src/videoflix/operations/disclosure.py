@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from videoflix.operations.schemas import SettingInForce
-from videoflix.settings import Settings, SmtpServer
+from videoflix.setting_types import SmtpServer
+from videoflix.settings import Settings
 
 MASK = "••••••"
 SECRET_NAME = re.compile(r"(SECRET|KEY|TOKEN|PASSWORD|CREDENTIAL)S?$")

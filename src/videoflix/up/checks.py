@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg, lacks_encoder
-from videoflix.monitoring.service import Monitoring
+from videoflix.metrics.service import Metrics
 from videoflix.platform.db import transaction
 from videoflix.platform.migrations import newest_revision
 from videoflix.platform.problems import Problem
@@ -195,7 +195,7 @@ async def check_mail() -> Finding:
 
 async def check_workers() -> Finding:
     async with transaction() as session:
-        load = await Monitoring(session).load()
+        load = await Metrics(session).load()
     if load.workers == 0:
         return Finding(
             "fail",

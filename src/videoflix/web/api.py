@@ -139,7 +139,13 @@ def show_section(request: Request[Any, Any, Any], section: FromPath[str]) -> Res
     return answer_staff("admin.html", request, SECTIONS[section])
 
 
-@route("/assets/{name:path}", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
+@route(
+    "/assets/{name:path}",
+    http_method=READING,
+    include_in_schema=False,
+    opt=UNLIMITED,
+    sync_to_thread=False,
+)
 def show_asset(request: Request[Any, Any, Any], name: FromPath[Path]) -> Response[bytes]:
     """A script, style, picture or library of the pages."""
     return answer(name.as_posix().removeprefix("/"), request)

@@ -15,8 +15,8 @@ from catalog.films import add_films
 from counting import Count
 from videoflix.media.models import Asset, Chunk
 from videoflix.media.schemas import EncodeChunk
-from videoflix.monitoring import api
-from videoflix.monitoring.service import Figures
+from videoflix.metrics import api
+from videoflix.metrics.service import Figures
 from videoflix.platform import client as addresses
 from videoflix.platform.db import alchemy
 from videoflix.platform.queue import enqueue

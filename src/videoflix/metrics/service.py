@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.monitoring.repository import LoadRepository
-from videoflix.monitoring.schemas import Load, QueueLoad
+from videoflix.metrics.repository import LoadRepository
+from videoflix.metrics.schemas import Load, QueueLoad
 from videoflix.platform.db import pool_use, transaction
 from videoflix.platform.metrics import registry
 from videoflix.playback.service.streams import Streams
@@ -26,7 +26,7 @@ USUAL_QUEUES = ("default", "maintenance", "transcode")
 logger = logging.getLogger(__name__)
 
 
-class Monitoring:
+class Metrics:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.rows = LoadRepository(session)
@@ -81,7 +81,7 @@ class Figures:
     async def _ask(self) -> Load | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), transaction() as session:
-                return await Monitoring(session).load()
+                return await Metrics(session).load()
         except (SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
             logger.warning("no figures of the database: %s", str(error) or "it took too long")
             return None

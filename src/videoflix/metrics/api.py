@@ -8,7 +8,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from videoflix.monitoring.service import figures
+from videoflix.metrics.service import figures
 from videoflix.platform.client import is_this_machine
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.throttling import UNLIMITED

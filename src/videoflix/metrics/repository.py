@@ -1,9 +1,9 @@
-"""All SQL of monitoring: cheap however much has piled up."""
+"""All SQL of the metrics: cheap however much has piled up."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.monitoring.schemas import QueueLoad
+from videoflix.metrics.schemas import QueueLoad
 from videoflix.settings import settings
 
 # Jobs that wait or run lie in an index of their own; of all others nothing is read.

@@ -21,6 +21,7 @@ from videoflix.compat.bodies import Email, read_fields
 from videoflix.compat.drf import Refusal, error_shapes
 from videoflix.compat.registry import DIALECTS, dialect_routes
 from videoflix.compat.shapes import absolute, stamp
+from videoflix.platform import cross_site
 from videoflix.platform.problems import Forbidden, SignInNeeded
 from videoflix.settings import settings
 
@@ -104,6 +105,35 @@ async def test_forms_of_other_sites_are_refused(
 async def test_our_own_pages_may_send_forms(client: httpx.AsyncClient) -> None:
     ours = {"Origin": "http://test", "Sec-Fetch-Site": "same-origin"}
     assert (await client.post(CHECK, data=ADDRESS, headers=ours)).status_code == 200
+
+
+async def test_front_ends_on_other_hosts(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that CORS_ORIGINS names may do all of it, preflight and credentials included."""
+    theirs = "http://127.0.0.1:5500"
+    listed = msgspec.structs.replace(settings, cors_origins=theirs)
+    monkeypatch.setattr(app, "settings", listed)
+    monkeypatch.setattr(cross_site, "settings", listed)
+    asked = {
+        "Origin": theirs,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-csrftoken",
+    }
+    async with http_client(app.create_app()) as client:
+        preflight = await client.options(f"{CHECK}/", headers=asked)
+        assert preflight.status_code == 204
+        assert preflight.headers["access-control-allow-origin"] == theirs
+        assert preflight.headers["access-control-allow-credentials"] == "true"
+        bodies: list[dict[str, Any]] = [{"json": ADDRESS}, {"data": ADDRESS}]
+        for body in bodies:
+            said = {"Origin": theirs, "Sec-Fetch-Site": "same-site"}
+            answer = await client.request("POST", f"{CHECK}/", headers=said, **body)
+            assert answer.status_code == 200
+            assert answer.headers["access-control-allow-origin"] == theirs
+        others = asked | {"Origin": "http://127.0.0.1:5501"}
+        refused = await client.options(f"{CHECK}/", headers=others)
+        assert "access-control-allow-origin" not in refused.headers
 
 
 async def test_other_routes_still_take_no_forms(client: httpx.AsyncClient) -> None:

@@ -586,3 +586,44 @@ async def test_staff_changes_and_deletes_films(
     assert (gone.status_code, gone.content) == (204, b"")
     assert (await viewer.get(path)).status_code == 404
     assert (await editor.delete(path)).status_code == 404
+
+
+async def test_what_staff_changes_is_in_the_audit(
+    editor: httpx.AsyncClient, admin: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    (film,) = await add_films(session, {"title": "Film"})
+    await editor.post("/api/categories/", json={"name": "Drama"})
+    await editor.patch(f"/api/video/{film}/", json={"title": "Renamed"})
+    await editor.delete(f"/api/video/{film}/")
+    found = (await admin.get("/api/v1/audit?kind=staff-change")).json()["items"]
+    assert [event["detail"] for event in found] == [
+        f"Delete a film: DELETE /api/video/{film}",
+        f"Change a film: PATCH /api/video/{film}",
+        "Add a category: POST /api/categories",
+    ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "https://films.example/activate-account/{uid}/{token}/",
+        "https://films.example/email-verify?code={token}",
+        "https://films.example/pages/auth/activate.html?uid={uid}&token={token}",
+        "https://films.example/auth/activate?uid={uid}&token={token}",
+        "https://films.example/activate/{uid}/{token}",
+    ],
+)
+async def test_mailed_links_open_the_front_ends_own_page(
+    client: httpx.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    theirs = msgspec.structs.replace(settings, activation_url=page)
+    monkeypatch.setattr(registration_service, "settings", theirs)
+    await client.post("/api/register/", json=NEW)
+    await do_jobs(session)
+    body = str(await session.scalar(text("select text from mail order by id desc limit 1")))
+    before, _, after = page.partition("{token}")
+    before = before.replace("{uid}", str(await new_id(session)))
+    found = re.search(rf"{re.escape(before)}([\w-]+){re.escape(after)}\s", body)
+    assert found, body
+    uid = await new_id(session)
+    assert (await client.get(f"/api/activate/{uid}/{found[1]}/")).status_code == 200

@@ -197,6 +197,20 @@ async def test_invoices_are_changed_and_deleted(
     assert (await proxied.get(newest)).status_code == 404
 
 
+async def test_changes_are_in_the_audit(
+    proxied: httpx.AsyncClient, admin: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    body = {"user": await add_person(session), "status": "OUT"}
+    made = (await proxied.post(INVOICES, json=body)).json()["id"]
+    await admin.patch(f"{INVOICES}{made}/", json={"status": "PAID"})
+    found = (await admin.get("/api/v1/audit?kind=staff-change")).json()["items"]
+    boss = (await admin.get("/api/v1/me")).json()["id"]
+    assert [(event["detail"], event["actor_id"]) for event in found] == [
+        (f"Change an invoice: PATCH {INVOICES}{made}", boss),
+        ("Open an invoice: POST /invoice/invoices", None),
+    ]
+
+
 # ── lines ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import msgspec
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_403_FORBIDDEN
@@ -13,11 +13,17 @@ from videoflix.catalog.models import Category
 from videoflix.catalog.schemas import CategoryTitle
 from videoflix.catalog.service import CategoryNotFound, CategoryTaken, Shelves
 from videoflix.compat.bodies import read
-from videoflix.compat.drf import NOT_ALLOWED, Refusal, field_error
-from videoflix.platform.identity import Role
+from videoflix.compat.drf import NOT_ALLOWED, field_error
+from videoflix.platform.identity import editors_only
+from videoflix.platform.problems import SignInNeeded
 from videoflix.platform.web import service
 
 NAMED = re.compile(r"[\w-]{1,120}")
+
+
+def refuse_strangers(request: Request[Any, Any, Any], error: SignInNeeded) -> Response[Any]:
+    """As others are refused: 403, which is what older clients expect."""
+    return Response({"detail": NOT_ALLOWED}, status_code=HTTP_403_FORBIDDEN)
 
 
 class NewShelf(msgspec.Struct):
@@ -42,13 +48,15 @@ class CategoryController(Controller):
             raise CategoryNotFound
         return _shown(await shelves.category(category))
 
-    @post(opt={"canonical": "POST /api/v1/categories"})
+    @post(
+        summary="Add a category",
+        guards=[editors_only],
+        exception_handlers={SignInNeeded: refuse_strangers},
+        opt={"canonical": "POST /api/v1/categories"},
+    )
     async def add_category(
         self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
     ) -> dict[str, Any]:
-        """Strangers are refused as others are: 403, which is what older clients expect."""
-        if request.user is None or not request.user.may(Role.EDITOR):
-            raise Refusal({"detail": NOT_ALLOWED}, HTTP_403_FORBIDDEN)
         name = (await read(request, NewShelf)).name
         try:
             made = await shelves.add_category(name, "", None)

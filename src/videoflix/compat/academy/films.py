@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.status_codes import HTTP_201_CREATED
 from msgspec import UNSET, UnsetType
 
+from videoflix.audit.service import Audit
 from videoflix.catalog.schemas import (
     BigId,
     Description,
@@ -175,6 +176,7 @@ class FilmController(Controller):
 
     @delete(
         "/video/{video_id:str}",
+        summary="Delete a film",
         guards=[editors_only],
         opt={"canonical": "DELETE /api/v1/videos/{video_id}"},
     )
@@ -227,6 +229,8 @@ async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, A
                 await Desk(session).change(video_id, described)
                 if file:
                     await Media(session).replace(video_id, file)
+                told = f"Change a film: {request.method} {request.url.path}"
+                await Audit(session).record_change(told, by=request.user.user_id)
                 shown = await Catalog(session).shown(unlimited(request.user), video_id)
     return full(request, shown)
 

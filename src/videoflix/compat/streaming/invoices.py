@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, delete, get, patch, post, put
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 from msgspec import UNSET, UnsetType
 
@@ -17,7 +17,7 @@ from videoflix.billing.schemas import Amount, NewInvoice, NewLine
 from videoflix.billing.service import InvoiceNotFound, Invoices
 from videoflix.compat.bodies import read
 from videoflix.compat.drf import Refusal, field_error
-from videoflix.compat.streaming.trust import trusted
+from videoflix.compat.streaming.trust import provide_session, trusted
 from videoflix.memberships.service import PersonUnknown
 from videoflix.platform.problems import NotFound
 from videoflix.platform.web import BIGINT_MAX, service
@@ -68,7 +68,7 @@ class InvoiceChange(msgspec.Struct):
 class InvoiceController(Controller):
     path = "/invoice/invoices"
     guards = (trusted,)
-    dependencies = {"invoices": service(Invoices)}
+    dependencies = {"session": Provide(provide_session), "invoices": service(Invoices)}
 
     @get(opt={"canonical": "GET /api/v1/invoices"})
     async def list_invoices(self, invoices: NamedDependency[Invoices]) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ class InvoiceController(Controller):
             lines.setdefault(line.invoice_id, []).append(line.id)
         return [_shown(invoice, lines.get(invoice.id, [])) for invoice in found]
 
-    @post(opt={"canonical": "POST /api/v1/invoices"})
+    @post(summary="Open an invoice", opt={"canonical": "POST /api/v1/invoices"})
     async def add_invoice(
         self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
     ) -> dict[str, Any]:
@@ -106,7 +106,11 @@ class InvoiceController(Controller):
             raise Refusal("Invoice does not exist", HTTPStatus.NOT_FOUND) from error
         return _shown(invoice, [shown_line(line) for line in lines])
 
-    @put("/{invoice_id:str}", opt={"canonical": "PATCH /api/v1/invoices/{invoice}"})
+    @put(
+        "/{invoice_id:str}",
+        summary="Change an invoice",
+        opt={"canonical": "PATCH /api/v1/invoices/{invoice}"},
+    )
     async def put_invoice(
         self,
         request: Request[Any, Any, Any],
@@ -116,7 +120,11 @@ class InvoiceController(Controller):
         await read(request, WholeInvoice)
         return await _change(request, invoices, number(invoice_id))
 
-    @patch("/{invoice_id:str}", opt={"canonical": "PATCH /api/v1/invoices/{invoice}"})
+    @patch(
+        "/{invoice_id:str}",
+        summary="Change an invoice",
+        opt={"canonical": "PATCH /api/v1/invoices/{invoice}"},
+    )
     async def change_invoice(
         self,
         request: Request[Any, Any, Any],
@@ -125,7 +133,11 @@ class InvoiceController(Controller):
     ) -> dict[str, Any]:
         return await _change(request, invoices, number(invoice_id))
 
-    @delete("/{invoice_id:str}", opt={"canonical": "DELETE /api/v1/invoices/{invoice}"})
+    @delete(
+        "/{invoice_id:str}",
+        summary="Delete an invoice",
+        opt={"canonical": "DELETE /api/v1/invoices/{invoice}"},
+    )
     async def delete_invoice(
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[str]
     ) -> None:

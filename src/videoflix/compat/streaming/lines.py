@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, delete, get, patch, post, put
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET, UnsetType
 
@@ -14,7 +14,7 @@ from videoflix.billing.service import InvoiceNotFound, Invoices, LineNotFound
 from videoflix.compat.bodies import read
 from videoflix.compat.drf import field_error
 from videoflix.compat.streaming.invoices import Number, Words, number, shown_line
-from videoflix.compat.streaming.trust import trusted
+from videoflix.compat.streaming.trust import provide_session, trusted
 from videoflix.platform.problems import NotFound
 from videoflix.platform.web import service
 
@@ -38,7 +38,7 @@ class Change(msgspec.Struct):
 class LineController(Controller):
     path = "/invoice/invoice_lines"
     guards = (trusted,)
-    dependencies = {"invoices": service(Invoices)}
+    dependencies = {"session": Provide(provide_session), "invoices": service(Invoices)}
 
     @get(opt={"canonical": "GET /api/v1/invoices/{invoice}"})
     async def list_lines(
@@ -52,7 +52,7 @@ class LineController(Controller):
             raise field_error("invoice", "Enter a number.") from error
         return [shown_line(line) for line in await invoices.lines_of([wanted])]
 
-    @post(opt={"canonical": "POST /api/v1/invoices/{invoice_id}/lines"})
+    @post(summary="Charge something", opt={"canonical": "POST /api/v1/invoices/{invoice_id}/lines"})
     async def add_line(
         self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
     ) -> dict[str, Any]:
@@ -70,7 +70,11 @@ class LineController(Controller):
     ) -> dict[str, Any]:
         return shown_line(await _line(invoices, line_id))
 
-    @put("/{line_id:str}", opt={"canonical": "PATCH /api/v1/invoices/{invoice_id}/lines/{line_id}"})
+    @put(
+        "/{line_id:str}",
+        summary="Change a line",
+        opt={"canonical": "PATCH /api/v1/invoices/{invoice_id}/lines/{line_id}"},
+    )
     async def put_line(
         self,
         request: Request[Any, Any, Any],
@@ -81,7 +85,9 @@ class LineController(Controller):
         return await _change(request, invoices, line_id)
 
     @patch(
-        "/{line_id:str}", opt={"canonical": "PATCH /api/v1/invoices/{invoice_id}/lines/{line_id}"}
+        "/{line_id:str}",
+        summary="Change a line",
+        opt={"canonical": "PATCH /api/v1/invoices/{invoice_id}/lines/{line_id}"},
     )
     async def change_line(
         self,
@@ -92,7 +98,9 @@ class LineController(Controller):
         return await _change(request, invoices, line_id)
 
     @delete(
-        "/{line_id:str}", opt={"canonical": "DELETE /api/v1/invoices/{invoice_id}/lines/{line_id}"}
+        "/{line_id:str}",
+        summary="Delete a line",
+        opt={"canonical": "DELETE /api/v1/invoices/{invoice_id}/lines/{line_id}"},
     )
     async def delete_line(
         self, invoices: NamedDependency[Invoices], line_id: FromPath[str]

@@ -1,15 +1,32 @@
 """Who may use a dialect whose clients never said who they are."""
 
 import hmac
+from collections.abc import AsyncGenerator
 from typing import Any
 
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
+from videoflix.platform.cross_site import SAFE_METHODS
+from videoflix.platform.db import transaction
 from videoflix.platform.identity import admins_only
 from videoflix.settings import settings
 
 PROXY_KEY = "x-videoflix-proxy-key"
+
+
+async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[AsyncSession]:
+    """The request's transaction; what is changed is noted in it, by nobody for the proxy."""
+    async with transaction() as session:
+        yield session
+        if request.method not in SAFE_METHODS:
+            by = request.user.user_id if request.user else None
+            told = f"{request.route_handler.summary}: {request.method} {request.url.path}"
+            await Audit(session).record(EventKind.STAFF_CHANGE, None, by=by, detail=told)
 
 
 async def trusted(

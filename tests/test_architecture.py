@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "profiles": {"memberships", "accounts", "platform", "settings"},
     "catalog": {"profiles", "accounts", "platform", "settings"},
     "library": {"catalog", "profiles", "accounts", "platform", "settings"},
-    "media": {"catalog", "profiles", "accounts", "platform", "settings"},
+    "media": {"audit", "catalog", "profiles", "accounts", "platform", "settings"},
     "playback": {
         "media",
         "billing",

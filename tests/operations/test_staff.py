@@ -53,6 +53,19 @@ async def test_change_that_is_told_already_is_not_told_twice(
     ]
 
 
+async def test_uploads_are_audited_too(admin: httpx.AsyncClient, editor: httpx.AsyncClient) -> None:
+    file = {"file": ("a.mp4", b"abc")}
+    film = (await editor.post(f"{API}/videos", data={"title": "T"}, files=file)).json()["id"]
+    draft = (await editor.post(f"{API}/videos", json={"title": "Later"})).json()["id"]
+    await editor.put(f"{API}/videos/{draft}/file", files=file)
+    desk = await number_of(editor)
+    assert await changes(admin) == [
+        (f"Give a film its file: PUT /videos/{draft}/file", desk),
+        (f"Upload a film: /videos/{draft}", desk),
+        (f"Upload a film: /videos/{film}", desk),
+    ]
+
+
 async def test_body_that_nobody_reads_does_no_harm(
     admin: httpx.AsyncClient, editor: httpx.AsyncClient, session: AsyncSession
 ) -> None:

@@ -12,6 +12,7 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.audit.service import Audit
 from videoflix.catalog.schemas import Video, VideoDraft
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.catalog import CategoryUnknown
@@ -117,6 +118,8 @@ class UploadController(Controller):
         form = await receive(request)
         async with kept(form) as file, transaction() as session:
             await Media(session).replace(video_id, file)
+            line = f"Give a film its file: PUT /videos/{video_id}/file"
+            await Audit(session).record_change(line, by=request.user.user_id)
 
     @delete(
         "/{video_id:int}",
@@ -199,7 +202,7 @@ async def _enter(form: Form, uploaded_by: int) -> Video:
         draft = _draft(form.fields)
         async with transaction() as session:
             video = await Media(session).accept(draft, file, uploaded_by)
-            return await _shown(session, video.id, uploaded_by)
+            return await _entered(session, video.id, uploaded_by)
 
 
 async def _enter_draft(body: bytes, uploaded_by: int) -> Video:
@@ -212,10 +215,12 @@ async def _enter_draft(body: bytes, uploaded_by: int) -> Video:
         raise BadInput(str(error)) from error
     async with transaction() as session:
         video = await Catalog(session).add(draft, uploaded_by)
-        return await _shown(session, video.id, uploaded_by)
+        return await _entered(session, video.id, uploaded_by)
 
 
-async def _shown(session: AsyncSession, video_id: int, editor: int) -> Video:
+async def _entered(session: AsyncSession, video_id: int, editor: int) -> Video:
+    """The film as its editor sees it; that it was entered is noted."""
+    await Audit(session).record_change(f"Upload a film: /videos/{video_id}", by=editor)
     viewing = Viewing(editor, 0, Role.EDITOR, ALL_AGES, member=True)
     return await Catalog(session).shown(viewing, video_id)
 

@@ -16,8 +16,7 @@ from videoflix.up.admin import errors_as_sentences
 __all__ = ["cancel", "retry", "run", "show", "worker"]  # worker.py knows handlers and schedules
 
 QUEUE_HEADINGS = (
-    "Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waits",
-    "Done 1 h", "Failed 1 h", "Rescued", "Fenced", "Unknown",
+    "Queue", "Waiting", "Oldest", "Later", "Running", "Stalled", "Failed", "Done/h", "Trouble",
 )  # fmt: skip
 MINUTES_ABOUT = 120.0
 
@@ -31,7 +30,6 @@ async def show() -> None:
             letters = await monitor.dead_letters()
     console = Console(highlight=False)
     console.print(_queues(seen.queues))
-    console.print(f"Done in the last hour: {sum(seen.throughput)}")
     console.print(_workers(seen.workers))
     console.print(_schedules(seen.schedules))
     if letters:
@@ -63,31 +61,33 @@ async def run(job: str) -> None:
 
 
 def _queues(queues: list[QueueCount]) -> Table:
-    table = Table(title="Queues", title_justify="left")
+    table = titled("Queues")
     for heading in QUEUE_HEADINGS:
-        table.add_column(heading, justify="left" if heading == "Queue" else "right")
+        words = heading in {"Queue", "Trouble"}
+        table.add_column(heading, justify="left" if words else "right", no_wrap=heading == "Queue")
     for queue in queues:
         table.add_row(
             queue.queue,
             str(queue.todo),
+            span(queue.oldest_seconds) if queue.todo else "",
             str(queue.scheduled),
             str(queue.doing),
             str(queue.stalled),
             str(queue.failed),
-            span(queue.oldest_seconds) if queue.todo else "",
             str(queue.done_last_hour),
-            str(queue.failed_last_hour),
-            str(queue.rescued),
-            str(queue.fenced),
-            str(queue.unknown),
+            _trouble(queue),
         )
     return table
 
 
+def _trouble(queue: QueueCount) -> str:
+    """What went wrong in the last day without a job failing."""
+    counts = {"rescued": queue.rescued, "fenced": queue.fenced, "unknown": queue.unknown}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+
+
 def _workers(workers: list[WorkerSeen]) -> Table:
-    table = Table(
-        "Worker", "State", "Last sign of life", "Jobs", title="Workers", title_justify="left"
-    )
+    table = titled("Workers", "Worker", "State", "Last sign of life", "Jobs")
     for seen in workers:
         state = "alive" if seen.alive else "silent"
         jobs = ", ".join(map(str, seen.jobs))
@@ -96,7 +96,7 @@ def _workers(workers: list[WorkerSeen]) -> Table:
 
 
 def _schedules(schedules: list[ScheduleShown]) -> Table:
-    table = Table("Job", "When", "Last run", "Next run", title="Schedules", title_justify="left")
+    table = titled("Schedules", "Job", "When", "Last run", "Next run")
     now = datetime.now(UTC)
     for one in schedules:
         last = f"{span((now - one.last_run).total_seconds())} ago" if one.last_run else ""
@@ -106,11 +106,18 @@ def _schedules(schedules: list[ScheduleShown]) -> Table:
 
 
 def _dead_letters(letters: list[JobShown]) -> Table:
-    table = Table("ID", "Job", "Attempts", "Why", title="Dead letters", title_justify="left")
+    table = titled("Dead letters", "ID", "Job", "Attempts", "Why")
     for letter in letters:
         fields = ", ".join(f"{name}={value}" for name, value in letter.payload.items())
         job = f"{letter.kind}({fields})"
         table.add_row(str(letter.id), job, str(letter.attempts), letter.reason)
+    return table
+
+
+def titled(title: str, *headings: str) -> Table:
+    """A table without lines, for terminals of any width."""
+    table = Table(*headings, title=f"\n{title}", title_justify="left", box=None)
+    table.title_style = "bold"
     return table
 
 

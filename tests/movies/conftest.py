@@ -15,7 +15,7 @@ from videoflix.movies.service import memory
 from videoflix.settings import settings
 
 # Long enough for a busy machine, short enough to wait for.
-SECONDS = 1.5
+SECONDS = 2.5
 IN_FLIGHT = 2
 
 

@@ -15,7 +15,8 @@ from movies.provider import MOVIES
 from videoflix.accounts.service import Accounts
 from videoflix.movies.repository import AnswerRepository
 from videoflix.movies.schemas import SweepMovieAnswers
-from videoflix.movies.service.memory import memory
+from videoflix.movies.service import finding
+from videoflix.movies.service.memory import Memory, memory
 from videoflix.platform.db import transaction
 from videoflix.platform.queue import enqueue
 from videoflix.sessions.service import Sessions
@@ -122,16 +123,28 @@ async def test_old_answers_outlast_an_outage_of_a_day(
     assert (await person.get(f"{SEARCH}?query=avatar")).status_code == 503
 
 
-async def test_two_processes_ask_once(provider: FakeProvider, person: httpx.AsyncClient) -> None:
-    """What another process is asking is waited for; when it never says, we ask ourselves."""
+async def test_two_processes_ask_once(
+    provider: FakeProvider, person: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider.be("tardy")
     mine = asyncio.create_task(person.get(f"{SEARCH}?query=avatar"))
     await asyncio.sleep(0.15)
-    memory._flights.clear()  # another process does not know of it
-    memory.forget()
+    monkeypatch.setattr(finding, "memory", Memory())  # what another process knows
     assert (await person.get(f"{SEARCH}?query=avatar")).status_code == 200
     assert (await mine).status_code == 200
     assert provider.asked() == 1
+
+
+async def test_what_was_answered_since_we_looked_is_not_asked_again(committed: None) -> None:
+    minute = timedelta(minutes=1)
+    async with transaction() as session:
+        answers = AnswerRepository(session)
+        assert await answers.find("a question") is None
+        await answers.keep({"a question": "{}"})
+    async with transaction() as session:
+        answers = AnswerRepository(session)
+        assert not await answers.claim("a question", span=minute, fresh=minute)
+        assert await answers.claim("a question", span=minute, fresh=timedelta())
 
 
 async def test_claim_of_a_dead_process_ends(
@@ -163,7 +176,7 @@ async def test_answers_of_a_day_ago_are_swept(
     await pass_minutes(24 * 60 + 1)
     await person.get(f"{SEARCH}/{MOVIES[0]['id']}")
     async with transaction() as session:
-        await AnswerRepository(session).claim("nobody answered", timedelta(seconds=1))
+        await AnswerRepository(session).claim("nobody", timedelta(seconds=1), timedelta())
     await execute(
         "update movie_answer set fetched_at = now() - interval '2 h' where payload is null"
     )

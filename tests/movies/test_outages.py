@@ -106,7 +106,7 @@ async def test_breaker_opens_and_heals(
 
 
 async def test_only_so_many_questions_at_once(provider: FakeProvider) -> None:
-    provider.be("tardy")  # 0.3 seconds each, and 0.75 seconds to wait for a place
+    provider.be("tardy")  # 0.3 seconds each, and 1.25 seconds to wait for a place
     known = registry.november7(STRANGER)
     questions = [known.search(f"a{number}", 1) for number in range(20)]
     answers = await asyncio.gather(*questions, return_exceptions=True)

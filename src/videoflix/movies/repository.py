@@ -17,11 +17,13 @@ FIND = text("""
 select payload, extract(epoch from clock_timestamp() - fetched_at)::float8 as age
 from movie_answer where key = :key
 """)
+# Not what somebody answered since we looked.
 CLAIM = text("""
 insert into movie_answer as answer (key, fetched_at, claimed_until, created_at, updated_at)
 values (:key, now(), now() + cast(:span as interval), now(), now())
 on conflict (key) do update set claimed_until = excluded.claimed_until
-where answer.claimed_until is null or answer.claimed_until < now()
+where (answer.claimed_until is null or answer.claimed_until < now())
+  and (answer.payload is null or answer.fetched_at < now() - cast(:fresh as interval))
 returning true
 """)
 RELEASE = text("update movie_answer set claimed_until = null where key = :key")
@@ -111,9 +113,13 @@ class AnswerRepository:
         row = (await self.session.execute(FIND, {"key": key})).one_or_none()
         return None if row is None else Answer(row.payload, row.age)
 
-    async def claim(self, key: str, span: timedelta) -> bool:
-        """Whether the caller is the one who asks the provider now, for at most so long."""
-        return bool(await self.session.scalar(CLAIM, {"key": key, "span": span}))
+    async def claim(self, key: str, span: timedelta, fresh: timedelta) -> bool:
+        """Whether the caller is the one who asks the provider now, for at most so long.
+
+        Nobody is while there is a fresh answer.
+        """
+        values = {"key": key, "span": span, "fresh": fresh}
+        return bool(await self.session.scalar(CLAIM, values))
 
     async def release(self, key: str) -> None:
         """The provider said nothing: the next one may ask."""

@@ -87,14 +87,17 @@ class Memory:
         """What Postgres knows; and whether, if that is not enough, we are to ask the provider."""
         key = key_of(question)
         span = timedelta(seconds=2 * settings.movies_timeout_seconds)
+        fresh = timedelta(seconds=FRESH_SECONDS)
         async with transaction() as session:
             answers = AnswerRepository(session)
             found = await answers.find(key)
             known = None
             if found is not None and found.payload and found.age < STALE_SECONDS:
                 known = _decoded(found.payload, kind, found.age)
-            is_ours = not (known and known.is_fresh) and await answers.claim(key, span)
-        return known, is_ours
+                if known is not None and known.is_fresh:
+                    return known, False
+                fresh = fresh if known else timedelta()  # a fresh answer we cannot read is none
+            return known, await answers.claim(key, span, fresh)
 
     async def _fetch(self, question: str, fetch: Fetch) -> Remembered:
         """Ask the provider, for all processes."""

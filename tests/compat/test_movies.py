@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.films import add_films
 from conftest import PASSWORD, http_client, sign_in
+from test_bad_input import BODIES
 from videoflix import app as application
 from videoflix.movies.providers.catalog import movie_id_of
 from videoflix.movies.service import finding
@@ -207,6 +208,17 @@ async def test_signing_in_as_older_clients_do(older: Litestar, session: AsyncSes
             renewed = await client.post(path, json={"refresh": pair["refresh"]})
             assert (renewed.status_code, "access" in renewed.json()) == (200, True)
             pair = renewed.json()
+
+
+@pytest.mark.parametrize("reason", BODIES)
+async def test_garbage_is_refused(person: httpx.AsyncClient, reason: str) -> None:
+    one = f"{RATINGS}/{(await rated(person))['id']}"
+    for method, path in (("POST", RATINGS), ("PUT", one), ("PATCH", one), ("POST", REGISTER)):
+        for kind in ("application/json", "application/x-www-form-urlencoded"):
+            answer = await person.request(
+                method, path, content=BODIES[reason], headers={"Content-Type": kind}
+            )
+            assert answer.status_code < 500, f"{method} {path} {kind}: {answer.text}"
 
 
 async def test_without_it_errors_are_problems(viewer: httpx.AsyncClient) -> None:

@@ -34,6 +34,7 @@ from videoflix.media.service import Media
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import editors_only, signed_in
 from videoflix.platform.problems import UnsupportedMediaType
+from videoflix.platform.throttling import UPLOAD
 from videoflix.platform.web import BIGINT_MAX, service
 from videoflix.profiles.schemas import Viewing, unlimited
 from videoflix.profiles.service import viewing_of
@@ -132,7 +133,7 @@ class FilmController(Controller):
         "/video",
         guards=[editors_only],
         request_max_body_size=None,
-        opt={"canonical": "POST /api/v1/videos"},
+        opt={"canonical": "POST /api/v1/videos", **UPLOAD},
     )
     async def add_film(self, request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         """A form, with a file or without; JSON never was welcome here."""

@@ -18,6 +18,7 @@ from videoflix.platform.client import device_of
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Identity, signed_in
 from videoflix.platform.revocations import ended_streams
+from videoflix.platform.throttling import UNLIMITED
 from videoflix.playback.api.play import HLS, NOT_STORED, segment
 from videoflix.playback.service.play import (
     FilmFailed,
@@ -83,6 +84,7 @@ leases = Leases()
 class PlayingController(Controller):
     path = "/api/video/{video_id:str}/{resolution:str}"
     guards = (signed_in,)
+    opt = UNLIMITED
 
     @get("/index.m3u8", opt={"canonical": "GET /api/v1/videos/{video_id}/master.m3u8"})
     async def show_manifest(

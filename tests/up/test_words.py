@@ -20,6 +20,7 @@ from videoflix.up.words import readable
             json.dumps({"event": "broken", "level": "error", "exception": "Trace:\n  OSError"}),
             "error: broken\nTrace:\n  OSError",
         ),
+        (json.dumps({"event": "job done", "job_id": 7, "level": "info"}), None),
         (json.dumps({"event": "request", "logger": "videoflix.access", "status": 200}), None),
     ],
 )

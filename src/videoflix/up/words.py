@@ -5,16 +5,17 @@ from typing import Any
 import msgspec
 
 ACCESS = "videoflix.access"
+JOB_DONE = "job done"
 TOLD = {"event", "level", "logger", "timestamp", "exception", "request_id"}
 
 
 def readable(line: str) -> str | None:
-    """The line for a person; None for those that only the log file keeps: one a request."""
+    """The line for a person; None for those that only the log file keeps: requests and jobs."""
     try:
         said = msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.DecodeError:
         return line
-    if said.get("logger") == ACCESS:
+    if said.get("logger") == ACCESS or said.get("event") == JOB_DONE:
         return None
     level = str(said.get("level", ""))
     words = [f"{level}:"] if level not in {"", "info"} else []

@@ -30,6 +30,8 @@ LIES: dict[str, object] = {
     "lie-null": None,
     "lie-total": {"total": "13", "items": []},
     "lie-negative": {"total": -1, "items": []},
+    "lie-endless-total": {"total": 10**30, "items": []},
+    "lie-surrogate": {"total": 1, "items": [MOVIES[0] | {"title": "\ud800 alone"}]},
     "lie-id": {"total": 1, "items": [MOVIES[0] | {"id": 7}]},
     "lie-title": {"total": 1, "items": [MOVIES[0] | {"title": ["The", "Matrix"]}]},
     "lie-rating": {"total": 1, "items": [MOVIES[0] | {"rating": "5.5"}]},
@@ -86,6 +88,7 @@ class Provider(BaseHTTPRequestHandler):
             "gzipped": lambda: self.send(b"\x1f\x8b\x08\x00", encoding="gzip"),
             "refusing": lambda: self.complain("query"),
             "titles-only": lambda: self.answer({"total": 1, "items": [titles_only()]}),
+            "nul": lambda: self.answer({"total": 1, "items": [MOVIES[0] | {"title": "a\0b"}]}),
             "script": lambda: self.answer({"total": 1, "items": [MOVIES[0] | SCRIPT]}),
         }
         if Provider.mode in LIES:

@@ -7,6 +7,7 @@ import pytest
 
 from movies.conftest import FakeProvider
 from movies.provider import MOVIES
+from videoflix.movies.service.memory import memory
 
 SEARCH = "/api/v1/movies"
 
@@ -117,6 +118,14 @@ async def test_earliest_form_of_a_movie_is_understood(
     provider.be("titles-only")
     (movie,) = (await viewer.get(f"{SEARCH}?query=a")).json()["results"]
     assert (movie["description"], movie["image_url"], movie["rating"]) == ("", None, 0.0)
+
+
+async def test_nul_in_a_title_is_kept(provider: FakeProvider, viewer: httpx.AsyncClient) -> None:
+    provider.be("nul")
+    (movie,) = (await viewer.get(f"{SEARCH}?query=a")).json()["results"]
+    memory.forget()
+    assert (await viewer.get(f"{SEARCH}/{movie['id']}")).json()["title"] == "a\0b"
+    assert provider.asked() == 1, "Postgres knows it"
 
 
 async def test_picture_is_an_address_of_the_web(

@@ -10,6 +10,7 @@ import msgspec
 from videoflix.movies.outside import OutsideApi, OutsideFailed, OutsideRefused
 from videoflix.movies.providers.provider import ProviderFailed, QueryRefused
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
+from videoflix.platform.web import BIGINT_MAX
 
 PATH = "/movies/"
 # The largest list it gives, and how much of all is read to find one movie.
@@ -42,7 +43,7 @@ class Item(msgspec.Struct):
 class Items(msgspec.Struct):
     """A part of a list."""
 
-    total: Annotated[int, msgspec.Meta(ge=0)]
+    total: Annotated[int, msgspec.Meta(ge=0, le=BIGINT_MAX)]
     items: list[Item]
 
 

@@ -15,9 +15,7 @@ from litestar.status_codes import HTTP_204_NO_CONTENT, HTTP_422_UNPROCESSABLE_EN
 from videoflix.movies.api.links import absolute
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.schemas import MoviePage
-from videoflix.platform.client import client_address
 from videoflix.platform.problems import InvalidInput, NotFound, problems, sent_as
-from videoflix.platform.throttle import Limit, TooManyTries
 from videoflix.platform.web import BIGINT_MAX
 from videoflix.profiles.schemas import STRANGER
 from videoflix.settings import settings
@@ -33,8 +31,6 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
     "Allow": "GET, OPTIONS",
 }
-# Whoever has no account is known by address only.
-STRANGERS = Limit("public-movies", burst=200, seconds=0.2)
 
 Skip = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many to skip.")]
 Most = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
@@ -91,7 +87,7 @@ class PublicMovieController(Controller):
         summary="List films for everyone",
         security=[{}],
         responses={
-            **problems(CatalogueClosed, TooManyTries),
+            **problems(CatalogueClosed),
             HTTP_422_UNPROCESSABLE_ENTITY: ResponseSpec(Complaints, generate_examples=False),
         },
     )
@@ -101,7 +97,6 @@ class PublicMovieController(Controller):
         """List films for everyone, the newest first, or those that match best; nobody signs in."""
         if not settings.public_catalogue:
             raise CatalogueClosed
-        await STRANGERS.spend(client_address(request))
         found = await CatalogProvider(STRANGER).listed(skip, limit, words.strip())
         items = [
             msgspec.structs.replace(movie, image_url=absolute(request, movie.image_url))

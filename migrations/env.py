@@ -26,6 +26,7 @@ from videoflix.profiles import models as profile_models
 from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
 from videoflix.settings import settings
+from videoflix.transfer import models as transfer_models
 
 MODELS = [
     accounts_models,
@@ -40,6 +41,7 @@ MODELS = [
     media_models,
     membership_models,
     movie_models,
+    transfer_models,
     playback_models,
     profile_models,
     registration_models,

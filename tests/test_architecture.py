@@ -55,6 +55,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
         "setting_types",
     },
+    "transfer": {
+        "sessions",
+        "media",
+        "catalog",
+        "audit",
+        "platform",
+        "settings",
+    },
     "web": {"platform", "settings"},
     # Translates for older clients: knows what the domains offer, and only `app` knows it.
     "compat": {

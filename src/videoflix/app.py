@@ -69,6 +69,7 @@ from videoflix.sessions.api.programs import AuthController
 from videoflix.sessions.api.scripts import ApiTokenController
 from videoflix.sessions.service import api_tokens, recently_ended
 from videoflix.settings import settings
+from videoflix.transfer.api import ArchiveController
 from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
 
@@ -110,6 +111,7 @@ CONTROLLERS = [
     MembershipController,
     OperationsController,
     JobController,
+    ArchiveController,
 ]
 
 # What browsers may send besides the usual.

@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 APP = "videoflix.app:create_app"
 LITESTAR_GROUP = "litestar.cli.main:litestar_group"
+EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def late(target: str) -> Callable[..., Any]:
@@ -127,6 +129,50 @@ def run_job(job: str) -> None:
 def doctor() -> None:
     """Look whether everything is there that Videoflix needs, and say how to mend it."""
     sys.exit(late("videoflix.up.doctor:run")())
+
+
+@main.group("export", invoke_without_command=True)
+@click.option("--media", is_flag=True, help="Films, posters and pictures as well.")
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file instead of the storage.",
+)
+@click.pass_context
+def export_group(context: click.Context, media: bool, file: Path | None) -> None:
+    """Put the whole installation into one archive."""
+    if context.invoked_subcommand is None:
+        asyncio.run(late("videoflix.up.transfer:export")(file, media))
+
+
+@export_group.command("verify")
+@click.argument("file", type=EXISTING)
+def verify_export(file: Path) -> None:
+    """Check that an archive is whole and unchanged; needs no database."""
+    late("videoflix.up.transfer:verify")(file)
+
+
+@main.command("import")
+@click.argument("file", type=EXISTING)
+@click.option("--dry-run", is_flag=True, help="Check everything and change nothing.")
+@click.option("--replace", is_flag=True, help="Remove what is here first.")
+def import_file(file: Path, dry_run: bool, replace: bool) -> None:
+    """Put an archive back, or enter the titles of an older backend's JSON list.
+
+    All of it is checked first; then everything happens, or nothing.
+    """
+    asyncio.run(late("videoflix.up.transfer:import_file")(file, dry_run, replace))
+
+
+@main.command("export-videos")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export_videos(file: Path) -> None:
+    """Write the titles as the JSON list that older backends exported."""
+    asyncio.run(late("videoflix.up.transfer:export_videos")(file))
+
+
+main.add_command(export_videos, "export_video_data")
 
 
 @main.group()

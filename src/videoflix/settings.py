@@ -117,6 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     upload_max_bytes: Positive = 20 * 1024 * MiB
     # Free space that uploads leave on a local disk, in bytes.
     storage_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 * MiB
+    # How many exports of the installation are kept; the oldest go.
+    exports_kept: Positive = 8
     # The longest film that is accepted, in seconds.
     film_max_seconds: Positive = 6 * 3600
     # The largest picture that is decoded, in pixels (8192 x 4320 fits).

@@ -21,6 +21,7 @@ from videoflix.platform.scratch import sweep_scratch
 from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
 from videoflix.sessions import jobs as sessions_jobs
+from videoflix.transfer import jobs as transfer_jobs
 
 __all__ = [
     "ROLES",
@@ -39,6 +40,7 @@ __all__ = [
     "run",
     "sessions_jobs",
     "throttle",
+    "transfer_jobs",
 ]
 
 CONNECT_AGAIN_SECONDS = 1.0

@@ -38,6 +38,8 @@ class EventKind(StrEnum):
     JOB_RETRIED = "job-retried"
     JOB_HURRIED = "job-run-now"
     JOB_CANCELLED = "job-cancelled"
+    ARCHIVE_ASKED = "archive-asked"
+    ARCHIVE_DOWNLOADED = "archive-downloaded"
 
 
 class Event(msgspec.Struct):

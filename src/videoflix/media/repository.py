@@ -6,13 +6,19 @@ from decimal import Decimal
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
 from videoflix.media.schemas import AssetShown
+
+WITHOUT_WORK = text("""
+    state in ('uploaded', 'encoding') and not exists (
+        select from procrastinate_jobs where status in ('todo', 'doing')
+        and args @> jsonb_build_object('asset_id', media_asset.id))
+""")
 
 
 class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
@@ -96,6 +102,11 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
             .order_by(Asset.id)
             .limit(limit)
         )
+        return list(found)
+
+    async def without_work(self) -> list[Asset]:
+        """Unfinished files that no job in the queue is about."""
+        found = await self.session.scalars(select(Asset).where(WITHOUT_WORK).order_by(Asset.id))
         return list(found)
 
     async def folders_of(self, video_id: int) -> list[str]:

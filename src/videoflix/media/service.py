@@ -27,7 +27,7 @@ from videoflix.media.schemas import (
     Timeline,
     Track,
 )
-from videoflix.platform.queue import enqueue, enqueue_many, withdraw
+from videoflix.platform.queue import Job, enqueue, enqueue_many, withdraw
 
 AUDIO = "audio"
 AUDIO_BITRATE = 128_000
@@ -115,6 +115,24 @@ class Media:
                 *(EncodeChunk(asset_id=asset_id, index=span.index) for span in plan.spans),
             ],
         )
+
+    async def go_on(self) -> None:
+        """Queue what unfinished files still need when their jobs are gone (after an import)."""
+        for asset in await self.assets.without_work():
+            await enqueue_many(self.session, await self._work_left(asset))
+
+    async def _work_left(self, asset: Asset) -> list[Job]:
+        if asset.plan is None:
+            return [Inspect(asset_id=asset.id)]
+        waiting = await self.chunks.get_many(Chunk.asset_id == asset.id, Chunk.done.is_(False))
+        left: list[Job] = [EncodeChunk(asset_id=asset.id, index=chunk.index) for chunk in waiting]
+        if msgspec.convert(asset.plan, Plan).has_audio and not (
+            await self.renditions.has_audio_part(asset.id)
+        ):
+            left.append(EncodeAudio(asset_id=asset.id))
+        if await self.catalog.poster(asset.video_id) is None:
+            left.append(MakePoster(asset_id=asset.id))
+        return left
 
     async def refuse(self, asset_id: int, code: str, reason: str) -> None:
         """The file cannot become a film: say why, and remove what it left behind."""

@@ -32,6 +32,8 @@ WRITE_BUFFER = 8 * 1024 * 1024
 WRITES_AT_ONCE = 2
 # What the local store calls an object until it is whole.
 UNFINISHED = re.compile(r"#\d+$")
+# How stores and systems say that a disk, a quota or a limit on files is used up.
+NO_ROOM = ("no space left", "quota", "file too large")
 
 
 class StorageFull(Problem):
@@ -93,6 +95,37 @@ class Storage:
         with translated_errors():
             found = await obstore.get_async(self._store, key)
             return bytes(await found.bytes_async())
+
+    async def stream(
+        self, key: str, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        """An object, or the bytes from `start` to before `end`, in pieces of bounded size.
+
+        Raises FileNotFoundError.
+        """
+        with translated_errors():
+            found = await obstore.get_async(
+                self._store,
+                key,
+                options={"range": {"offset": start} if end is None else (start, end)},
+            )
+            async for piece in found.stream(min_chunk_size=WRITE_BUFFER):
+                yield bytes(piece)
+
+    async def size(self, key: str) -> int | None:
+        """How many bytes an object has, or None when there is none."""
+        try:
+            with translated_errors():
+                return (await obstore.head_async(self._store, key))["size"]
+        except FileNotFoundError:
+            return None
+
+    async def walk(self, prefix: str = "") -> AsyncGenerator[str]:
+        """Every key below a prefix, without holding them all."""
+        with translated_errors():
+            async for batch in obstore.list(self._store, prefix or None):
+                for meta in batch:
+                    yield meta["path"]
 
     async def keys(self, prefix: str) -> list[str]:
         """Every key below a prefix."""
@@ -203,7 +236,7 @@ class translated_errors:  # noqa: N801 - a context manager reads as a verb phras
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, BaseError | OSError) or isinstance(error, FileNotFoundError):
             return
-        if "No space left" in str(error) or "quota" in str(error).lower():
+        if any(word in str(error).lower() for word in NO_ROOM):
             raise StorageFull from error
         raise StorageUnavailable from error
 

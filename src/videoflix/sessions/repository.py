@@ -42,6 +42,16 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         )
         return list(ended)
 
+    async def end_seen_within(self, span: timedelta) -> list[int]:
+        """End everybody's open sign-ins that were used so lately; their ids."""
+        ended = await self.session.scalars(
+            update(SignIn)
+            .where(SignIn.ended_at.is_(None), SignIn.last_seen_at > func.now() - span)
+            .values(ended_at=func.now())
+            .returning(SignIn.id)
+        )
+        return list(ended)
+
     async def holder_of(self, token_hash: str) -> tuple[SignIn, User] | None:
         """The API token of this hash and its person, if both may be used; it counts as used."""
         row = (

@@ -182,6 +182,11 @@ class Sessions:
             await self.accounts.users.remove_guest(user_id)
         return await self.sign_ins.forget(), len(guests)
 
+    async def end_everybodys(self) -> None:
+        """End every sign-in whose tokens may still be good, before other people take over."""
+        for sign_in_id in await self.sign_ins.end_seen_within(KEPT):
+            await revocations.announce(self.session, sign_in_id)
+
     async def _end(self, user_id: int, only: int | None = None) -> list[int]:
         """End sign-ins; a guest who leaves is forgotten."""
         ended = await self.sign_ins.end(user_id, only=only)

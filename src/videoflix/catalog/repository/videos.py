@@ -222,6 +222,13 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
         return len(done.all())
 
+    async def scheduled(self) -> list[tuple[int, datetime | None]]:
+        """Films that will be published, and when."""
+        found = await self.session.execute(
+            select(Video.id, Video.published_at).where(Video.published_at > func.now())
+        )
+        return [(video_id, at) for video_id, at in found]
+
     async def deleted_before(self, span: timedelta, count: int) -> list[int]:
         """Films that were deleted so long ago."""
         found = await self.session.scalars(

@@ -12,7 +12,7 @@ from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_of
 from videoflix.catalog.subtitles import SubtitlesBroken, as_webvtt, read_cues
 from videoflix.platform.events import announce
 from videoflix.platform.problems import BadInput, NotFound
-from videoflix.platform.queue import enqueue
+from videoflix.platform.queue import enqueue, withdraw
 from videoflix.profiles.schemas import Viewing
 
 KEPT_DELETED = timedelta(days=30)
@@ -53,6 +53,12 @@ class Desk:
         """Let viewers see a film, now or later. Raises VideoNotFound."""
         video = await self._there(video_id)
         await self._publish(video, at)
+
+    async def schedule_publications(self) -> None:
+        """Queue anew what is to be announced later, when the jobs are gone (after an import)."""
+        await withdraw(self.session, [AnnouncePublication])
+        for video_id, at in await self.videos.scheduled():
+            await enqueue(self.session, AnnouncePublication(video_id=video_id), at=at)
 
     async def unpublish(self, video_id: int) -> None:
         """Make a film a draft again. Raises VideoNotFound."""

@@ -1,0 +1,78 @@
+"""Large objects of the storage over HTTP: in pieces, and from where a download broke off.
+
+One range at a time (RFC 9110, section 14); a request for several gets the whole object, as it may.
+"""
+
+import re
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from litestar import Request
+from litestar.response import Stream
+
+from videoflix.platform.problems import Problem
+from videoflix.platform.storage import media_storage
+
+RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+
+
+class RangeNotSatisfiable(Problem):
+    """The file has no such bytes."""
+
+    status: ClassVar = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(f"The file has {size} bytes.")
+
+    def answer_headers(self) -> dict[str, str]:
+        return {"Content-Range": f"bytes */{self.size}"}
+
+
+async def download(
+    request: Request[Any, Any, Any], key: str, size: int, *, name: str, media_type: str
+) -> Stream:
+    """The object as a file called `name`. Raises RangeNotSatisfiable or FileNotFoundError."""
+    etag = f'"{key.replace("/", "-")}"'  # a key always names the same bytes
+    wanted = request.headers.get("range", "")
+    if request.headers.get("if-range", etag) != etag:
+        wanted = ""
+    start, end = _span(wanted, size)
+    pieces = media_storage().stream(key, start, end)
+    first = await anext(pieces, b"")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Length": str(end - start),
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-store",
+        "ETag": etag,
+    }
+    status = HTTPStatus.OK
+    if end - start < size:
+        status = HTTPStatus.PARTIAL_CONTENT
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return Stream(
+        _all_of(first, pieces), media_type=media_type, headers=headers, status_code=status
+    )
+
+
+def _span(wanted: str, size: int) -> tuple[int, int]:
+    """From where to before where. Raises RangeNotSatisfiable."""
+    found = RANGE.fullmatch(wanted.strip())
+    if found is None or found[0] == "bytes=-":
+        return 0, size
+    first, last = found.groups()
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+    if start >= end:
+        raise RangeNotSatisfiable(size)
+    return start, end
+
+
+async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece

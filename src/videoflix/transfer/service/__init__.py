@@ -1,0 +1,1 @@
+"""Taking an installation out, and putting it in."""

@@ -34,7 +34,7 @@ from videoflix.up.admin import migrate, create_admin
 from videoflix.up.seed import bulk
 
 async def main() -> None:
-    await create_admin("ada@example.org", "correct horse battery staple", "", "")
+    await create_admin("ada@example.org", "correct horse battery staple", "", "", owner=False)
     await bulk(100)
 
 migrate()

@@ -135,6 +135,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     jobs_failed_days: Positive = 30
     # The clock that scheduled jobs follow: a name like Europe/Berlin.
     time_zone: ZoneInfo = ZoneInfo("UTC")
+    # Whether films are also kept as MP4 files, which take as much room again, for players that know
+    # no HLS: true or false.
+    mp4_files: bool = True
     # x264's preset: from ultrafast (large files) to veryslow (small ones).
     x264_preset: str = "veryfast"
     # x264's constant rate factor: lower is better and larger; 18 to 28 are usual.

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
-from videoflix.media.jobs import sweep_attempts, sweep_orphans
+from videoflix.media.jobs.encoding import sweep_attempts, sweep_orphans
 from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
 from videoflix.media.schemas import SweepAttempts, SweepOrphans
 from videoflix.platform.storage import media_storage

@@ -68,7 +68,7 @@ async def encode_audio(source: Path, plan: Plan, folder: Path) -> Index:
         "-f", "mp4", "-frag_duration", str(segment), "-movflags", FRAGMENTED,
         f"file:{file}",
     ]  # fmt: skip
-    await _run(command, plan.duration, None)
+    await run_ffmpeg(command, plan.duration, None)
     return await _proven(lambda: index_audio(file, plan), folder)
 
 
@@ -85,7 +85,7 @@ async def _encoded(
     ]  # fmt: skip
     begin = 0 if from_start else span.first_frame
     frames = span.first_frame + span.frame_count - begin
-    await _run(command, float(frames / plan.frame_rate), on_line)
+    await run_ffmpeg(command, float(frames / plan.frame_rate), on_line)
     return await _proven(lambda: _indexes(plan, span, folder), folder)
 
 
@@ -110,7 +110,8 @@ def _output(plan: Plan, rung: Rung, folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-async def _run(command: list[str], media_seconds: float, on_line: OnLine | None) -> None:
+async def run_ffmpeg(command: list[str], media_seconds: float, on_line: OnLine | None) -> None:
+    """Run ffmpeg on so many seconds of film. Raises ProcessFailed or StorageFull."""
     try:
         await run(command, limits(media_seconds), on_line or (lambda _: None))
     except ProcessFailed as error:

@@ -28,7 +28,10 @@ class TrackKind(StrEnum):
 
 
 class Asset(Record):
-    """One uploaded file of a film; `plan` holds a media.plan.Plan once it was inspected."""
+    """One uploaded file of a film; `plan` holds a media.plan.Plan once it was inspected.
+
+    `storyboard` holds a media.storyboard.Layout of the small pictures in the file `sprite_key`.
+    """
 
     __tablename__ = "media_asset"
 
@@ -40,6 +43,8 @@ class Asset(Record):
     source_bytes: Mapped[int] = mapped_column(BigInteger)
     source_sha256: Mapped[str] = mapped_column(String(64))
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
+    sprite_key: Mapped[str | None] = mapped_column(default=None)
+    storyboard: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
 
 
 class Chunk(Record):
@@ -59,7 +64,8 @@ class Chunk(Record):
 class Rendition(Record):
     """A track a player can choose: one rung of the ladder, or the sound.
 
-    `max_bitrate` counts bits a second; sound has no width and height.
+    `max_bitrate` counts bits a second; sound has no width and height. `file_key` names one MP4 file
+    of the picture and the sound, of `file_bytes` bytes, once it is there.
     """
 
     __tablename__ = "media_rendition"
@@ -70,6 +76,8 @@ class Rendition(Record):
     width: Mapped[int | None] = mapped_column(default=None)
     height: Mapped[int | None] = mapped_column(default=None)
     max_bitrate: Mapped[int]
+    file_key: Mapped[str | None] = mapped_column(default=None)
+    file_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
 
     __table_args__ = (UniqueConstraint("asset_id", "name"),)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -73,6 +73,21 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
     async def ready_of(self, video_id: int) -> bool:
         """Whether a film has a complete file."""
         return await self.exists(Asset.video_id == video_id, Asset.state == AssetState.READY)
+
+    async def unpackaged(self, count: int) -> list[Asset]:
+        """Complete files of which an MP4 or the storyboard is missing, the newest first."""
+        lacking = exists().where(
+            Rendition.asset_id == Asset.id,
+            Rendition.kind == TrackKind.VIDEO,
+            Rendition.file_key.is_(None),
+        )
+        found = await self.session.scalars(
+            select(Asset)
+            .where(Asset.state == AssetState.READY, or_(Asset.sprite_key.is_(None), lacking))
+            .order_by(Asset.id.desc())
+            .limit(count)
+        )
+        return list(found)
 
     async def forget_others(self, asset: Asset) -> list[str]:
         """Forget a film's earlier files; their folders."""
@@ -197,6 +212,15 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
             .order_by(Rendition.id, Part.chunk_index)
         )
         return [(rendition, part) for rendition, part in rows]
+
+    async def of_videos(self, video_ids: Sequence[int]) -> list[tuple[Asset, Rendition]]:
+        """The renditions of films' complete files."""
+        rows = await self.session.execute(
+            select(Asset, Rendition)
+            .join(Rendition, Rendition.asset_id == Asset.id)
+            .where(Asset.video_id.in_(video_ids), Asset.state == AssetState.READY)
+        )
+        return [(asset, rendition) for asset, rendition in rows]
 
     async def has_audio_part(self, asset_id: int) -> bool:
         found = await self.session.scalar(

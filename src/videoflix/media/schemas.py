@@ -6,11 +6,13 @@ from typing import ClassVar
 import msgspec
 
 from videoflix.media.models import AssetState, TrackKind
+from videoflix.media.storyboard import Layout
 from videoflix.platform.queue import Job
 
 # What a viewer waits for comes first: knowing the film, its first seconds and its sound, then
-# its picture in the list, then the rest of whichever film came first.
-INSPECTION, FIRST_PICTURE, POSTER, REST = 30, 20, 15, 10
+# its picture in the list, then the rest of whichever film came first; before that, as it takes
+# seconds, what players that know no HLS need of a film that is complete.
+INSPECTION, FIRST_PICTURE, POSTER, PACKAGE, REST = 30, 20, 15, 12, 10
 
 
 # A chunk of a film whose index is damaged may have to be decoded from the film's beginning.
@@ -73,6 +75,46 @@ class MakePoster(Job):
     queue: ClassVar = "transcode"
     priority: ClassVar = POSTER
     asset_id: int
+
+
+class PackageRendition(Job):
+    """Put a rendition and the sound into one MP4 file."""
+
+    name: ClassVar = "media.package"
+    queue: ClassVar = "transcode"
+    priority: ClassVar = PACKAGE
+    deadline: ClassVar = 2 * 3600.0
+    asset_id: int
+    rendition: str
+
+    @property
+    def once(self) -> str:
+        return f"{self.name}:{self.asset_id}:{self.rendition}"
+
+
+class MakeStoryboard(Job):
+    """Lay small pictures of the whole film out on one sheet."""
+
+    name: ClassVar = "media.make_storyboard"
+    queue: ClassVar = "transcode"
+    priority: ClassVar = PACKAGE
+    deadline: ClassVar = 2 * 3600.0
+    asset_id: int
+
+    @property
+    def once(self) -> str:
+        return f"{self.name}:{self.asset_id}"
+
+
+class PackageMissing(Job):
+    """Package the films that have no MP4 files: older ones, and those that failed."""
+
+    name: ClassVar = "media.package_missing"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name
 
 
 class DeleteFolder(Job):
@@ -165,3 +207,27 @@ class Timeline(msgspec.Struct, frozen=True):
 
     def track(self, name: str) -> Track | None:
         return next((track for track in self.tracks if track.name == name), None)
+
+
+class MovieFile(msgspec.Struct, frozen=True):
+    """A rendition with its sound as one MP4 file."""
+
+    name: str
+    width: int
+    height: int
+    key: str
+    size: int
+
+    @property
+    def lines(self) -> int:
+        """Of a film that stands upright, the columns: it is not larger."""
+        return min(self.width, self.height)
+
+
+class FilmFiles(msgspec.Struct, frozen=True):
+    """What of a film can be fetched as plain files; `movies` begins with the largest."""
+
+    asset_id: int
+    movies: tuple[MovieFile, ...]
+    sprite_key: str | None
+    storyboard: Layout | None

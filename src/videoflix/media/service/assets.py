@@ -1,4 +1,4 @@
-"""What may happen to media files."""
+"""Uploaded files on their way to renditions."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -21,6 +21,8 @@ from videoflix.media.schemas import (
     Inspect,
     KeysInUse,
     MakePoster,
+    MakeStoryboard,
+    PackageRendition,
     Piece,
     StoredFile,
     SweepAttempts,
@@ -28,6 +30,7 @@ from videoflix.media.schemas import (
     Track,
 )
 from videoflix.platform.queue import Job, enqueue, enqueue_many, withdraw
+from videoflix.settings import settings
 
 AUDIO = "audio"
 AUDIO_BITRATE = 128_000
@@ -193,7 +196,9 @@ class Media:
             return None
         parts = await self.renditions.parts_of(asset_id)
         poster = await self.catalog.poster(asset.video_id)
-        used = {asset.source_key, *(part.key for _, part in parts), *filter(None, [poster])}
+        files = [found.file_key for found in (await self.renditions.of_asset(asset_id)).values()]
+        used = {asset.source_key, *(part.key for _, part in parts)}
+        used |= {*filter(None, [poster, asset.sprite_key, *files])}
         return KeysInUse(asset.folder, used)
 
     async def timeline(self, video_id: int) -> Timeline | None:
@@ -210,8 +215,11 @@ class Media:
         if playable and not await self.chunks.waiting(asset.id):
             await self._retire_others(asset)
             asset.state = AssetState.READY
-            await self._describe(asset.video_id, msgspec.convert(asset.plan, Plan))
+            plan = msgspec.convert(asset.plan, Plan)
+            await self._describe(asset.video_id, plan)
             await self.catalog.complete(asset.video_id)
+            for job in _packaging(asset.id, plan):
+                await enqueue(self.session, job)
             later = datetime.now(UTC) + SWEEP_AFTER
             await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
         elif not await self.assets.ready_of(asset.video_id):
@@ -265,6 +273,14 @@ def _renditions(asset_id: int, plan: Plan) -> list[Rendition]:
             )
         )
     return found
+
+
+def _packaging(asset_id: int, plan: Plan) -> list[Job]:
+    """What players that know no HLS need."""
+    if not settings.mp4_files:
+        return []
+    packages = [PackageRendition(asset_id=asset_id, rendition=rung.name) for rung in plan.rungs]
+    return [*packages, MakeStoryboard(asset_id=asset_id)]
 
 
 def _part(rendition_id: int, piece: Piece) -> Part:

@@ -252,10 +252,19 @@ async def files_of(work: Work) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def desk(work: Work) -> AsyncGenerator[tuple[Path, Path]]:
     """The source as a local file, and an empty folder for results; both go with the block."""
+    async with (
+        desk_of() as folder,
+        media_storage().local_copy(work.source_key, folder.parent) as source,
+    ):
+        yield source, folder
+
+
+@asynccontextmanager
+async def desk_of() -> AsyncGenerator[Path]:
+    """An empty folder, which goes with the block."""
     scratch = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=scratch) as name:
-        async with media_storage().local_copy(work.source_key, scratch) as source:
-            yield source, Path(name)
+        yield Path(name)
 
 
 async def show(

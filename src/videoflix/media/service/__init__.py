@@ -1,0 +1,6 @@
+"""What may happen to media files."""
+
+from videoflix.media.service.assets import AUDIO, Media
+from videoflix.media.service.packages import Packages
+
+__all__ = ["AUDIO", "Media", "Packages"]

@@ -1,0 +1,89 @@
+"""Films as plain files: MP4 for players that know no HLS, and a storyboard."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
+from videoflix.media.plan import Plan
+from videoflix.media.repository import AssetRepository, RenditionRepository
+from videoflix.media.schemas import (
+    FilmFiles,
+    MakeStoryboard,
+    MovieFile,
+    PackageRendition,
+    SweepAttempts,
+)
+from videoflix.media.service.assets import SWEEP_AFTER
+from videoflix.media.storyboard import Layout
+from videoflix.platform.queue import enqueue
+
+
+class Packages:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.assets = AssetRepository(session=session)
+        self.renditions = RenditionRepository(session=session)
+
+    async def asset(self, asset_id: int) -> Asset | None:
+        """A complete asset, or None: what is not complete is not packaged."""
+        return await self.assets.get_one_or_none(id=asset_id, state=AssetState.READY)
+
+    async def lacks(self, asset_id: int, rendition: str) -> bool:
+        """Whether a rendition has no MP4 file."""
+        found = (await self.renditions.of_asset(asset_id)).get(rendition)
+        return found is not None and found.file_key is None
+
+    async def packaged(self, asset_id: int, rendition: str, key: str, size: int) -> bool:
+        """A rendition has its MP4 file; False when it had one before or the film is gone."""
+        asset = await self.assets.locked(asset_id)
+        found = (await self.renditions.of_asset(asset_id)).get(rendition)
+        if asset is None or found is None or found.file_key is not None:
+            return False
+        found.file_key, found.file_bytes = key, size
+        return True
+
+    async def illustrated(self, asset_id: int, key: str, layout: Layout) -> bool:
+        """The film has a storyboard; False when it had one before or is gone."""
+        asset = await self.assets.locked(asset_id)
+        if asset is None or asset.sprite_key is not None:
+            return False
+        asset.sprite_key, asset.storyboard = key, msgspec.to_builtins(layout)
+        return True
+
+    async def package_missing(self, count: int) -> int:
+        """Queue what complete films lack, for so many of them; how many there were."""
+        found = await self.assets.unpackaged(count)
+        for asset in found:
+            plan = msgspec.convert(asset.plan, Plan)
+            for rung in plan.rungs:
+                if await self.lacks(asset.id, rung.name):
+                    job = PackageRendition(asset_id=asset.id, rendition=rung.name)
+                    await enqueue(self.session, job)
+            if asset.sprite_key is None:
+                await enqueue(self.session, MakeStoryboard(asset_id=asset.id))
+            later = datetime.now(UTC) + SWEEP_AFTER
+            await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
+        return len(found)
+
+    async def files_of(self, video_ids: Sequence[int]) -> dict[int, FilmFiles]:
+        """What can be fetched of these films; those of which nothing can are left out."""
+        renditions: dict[int, tuple[Asset, list[Rendition]]] = {}
+        for asset, rendition in await self.renditions.of_videos(video_ids):
+            renditions.setdefault(asset.video_id, (asset, []))[1].append(rendition)
+        return {video_id: _files(asset, found) for video_id, (asset, found) in renditions.items()}
+
+
+def _files(asset: Asset, renditions: list[Rendition]) -> FilmFiles:
+    movies = [
+        MovieFile(
+            found.name, found.width or 0, found.height or 0, found.file_key, found.file_bytes or 0
+        )
+        for found in renditions
+        if found.file_key and found.kind is TrackKind.VIDEO
+    ]
+    layout = msgspec.convert(asset.storyboard, Layout) if asset.storyboard else None
+    largest_first = sorted(movies, key=lambda movie: -movie.lines)
+    return FilmFiles(asset.id, tuple(largest_first), asset.sprite_key, layout)

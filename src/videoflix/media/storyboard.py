@@ -1,0 +1,95 @@
+"""Small pictures of a film on one sheet, and the WebVTT file that tells which is when.
+
+Players show them while somebody looks for a place in the film.
+"""
+
+import math
+from pathlib import Path
+
+import msgspec
+
+from videoflix.media.encode import run_ffmpeg
+from videoflix.media.ffmpeg import base_command, input_options
+from videoflix.media.plan import Plan
+
+# A sheet stays small enough for every browser, so long films get a picture every few seconds.
+TILES_MAX = 100
+INTERVALS = (1, 2, 5, 10, 15, 30, 60, 120, 300)
+TILE_WIDTH, TILE_HEIGHT = 320, 180
+# Where pictures are further apart than key frames, nothing else needs to be decoded.
+KEY_FRAMES_FROM = 10
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """`count` pictures of `width` x `height` pixels, one every `seconds`, row by row."""
+
+    seconds: int
+    count: int
+    columns: int
+    width: int
+    height: int
+    duration: float
+
+
+def layout_of(plan: Plan) -> Layout:
+    """A sheet that is nearly square."""
+    seconds = next(
+        (step for step in INTERVALS if plan.duration <= step * TILES_MAX),
+        math.ceil(plan.duration / TILES_MAX),
+    )
+    count = max(1, math.ceil(plan.duration / seconds))
+    top = plan.rungs[0]
+    scale = min(TILE_WIDTH / top.width, TILE_HEIGHT / top.height)
+    return Layout(
+        seconds=seconds,
+        count=count,
+        columns=math.ceil(math.sqrt(count)),
+        width=max(2, round(top.width * scale)),
+        height=max(2, round(top.height * scale)),
+        duration=plan.duration,
+    )
+
+
+async def make_sprite(picture: Path, layout: Layout, folder: Path) -> Path:
+    """Write `folder/sprite.jpg`. Raises ProcessFailed or StorageFull."""
+    file = folder / "sprite.jpg"
+    rows = math.ceil(layout.count / layout.columns)
+    steps = [
+        # Of each interval what is on the screen when it begins.
+        f"fps=1/{layout.seconds}:start_time=0:round=up",
+        f"scale={layout.width}:{layout.height}",
+        f"tpad=stop_mode=clone:stop={layout.count}",
+        f"tile={layout.columns}x{rows}:nb_frames={layout.count}",
+    ]
+    command = [
+        *base_command(),
+        *(["-skip_frame", "nokey"] if layout.seconds >= KEY_FRAMES_FROM else []),
+        *input_options(picture),
+        "-map", "0:v:0", "-frames:v", "1",
+        "-vf", ",".join(steps),
+        "-pix_fmt", "yuvj420p", "-q:v", "5", "-f", "image2", "-update", "1",
+        f"file:{file}",
+    ]  # fmt: skip
+    await run_ffmpeg(command, layout.duration, None)
+    return file
+
+
+def storyboard_vtt(layout: Layout, sprite: str) -> str:
+    """Which part of the sheet shows which seconds; `sprite` is its address."""
+    cues = []
+    for number in range(layout.count):
+        start = number * layout.seconds
+        end = max(min(start + layout.seconds, layout.duration), start + 0.001)
+        row, column = divmod(number, layout.columns)
+        place = f"{column * layout.width},{row * layout.height},{layout.width},{layout.height}"
+        cues.append(f"{_clock(start)} --> {_clock(end)}\n{sprite}#xywh={place}")
+    return "WEBVTT\n\n" + "\n\n".join(cues) + "\n"
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds, hours only where there are any, as older players read it."""
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    clock = f"{minute:02}:{second:02}.{thousandths:03}"
+    return f"{hours:02}:{clock}" if hours else clock

@@ -59,6 +59,7 @@ from videoflix.platform.problems import (
 from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.platform.throttling import DocumentedLimits, ThrottleMiddleware
 from videoflix.platform.web import JsonBodiesOnly
+from videoflix.playback.api.files import FileController, FileLinkController
 from videoflix.playback.api.play import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
 from videoflix.playback.service.streams import recently_ended_streams
@@ -67,7 +68,7 @@ from videoflix.registration.api import FarewellController, RegistrationControlle
 from videoflix.sessions.api.browsers import BrowserSessionController
 from videoflix.sessions.api.programs import AuthController
 from videoflix.sessions.api.scripts import ApiTokenController
-from videoflix.sessions.service import api_tokens, recently_ended
+from videoflix.sessions.service import opaque_tokens, recently_ended
 from videoflix.settings import settings
 from videoflix.transfer.api import ArchiveController
 from videoflix.web.api import page_handlers
@@ -103,6 +104,7 @@ CONTROLLERS = [
     MovieController,
     MovieRatingController,
     PlaybackController,
+    FileLinkController,
     StreamController,
     OwnMembershipController,
     PlanController,
@@ -159,14 +161,15 @@ def create_app() -> Litestar:
             Router("/api/v1", route_handlers=[one for one in CONTROLLERS if one not in replaced]),
             HealthController,
             MetricsController,
+            FileController,
             *dialect_routes(settings.dialect_names),
             PublicMovieController,
             *page_handlers,
         ],
         dependencies={"session": Provide(provide_session)},
         middleware=[
-            ThrottleMiddleware(api_tokens.remembered),
-            IdentityMiddleware(api_tokens.holder_of),
+            ThrottleMiddleware(opaque_tokens.remembered),
+            IdentityMiddleware(opaque_tokens.holder_of),
             JsonBodiesOnly(),
         ],
         cors_config=_cors(),

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
 from videoflix.platform.revocations import revocations
-from videoflix.sessions.service import api_tokens
+from videoflix.sessions.service import opaque_tokens
 
 TOKENS = "/api/v1/me/tokens"
 
@@ -117,7 +117,7 @@ async def test_ended_tokens_are_refused_by_who_never_saw_them(
     }
     for reason, statement in ends.items():
         token_id, header = await make(viewer)
-        api_tokens._known.clear()
+        opaque_tokens._known.clear()
         await session.execute(text(statement), {"id": token_id})
         await session.commit()
         async with http_client(app, header) as script:

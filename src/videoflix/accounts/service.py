@@ -21,6 +21,18 @@ class CredentialsRefused(SignInNeeded):
     """E-mail address and password do not belong together."""
 
 
+class AddressUnconfirmed(CredentialsRefused):
+    """Confirm your e-mail address first: a mail says how."""
+
+
+class SwitchedOff(CredentialsRefused):
+    """This account is switched off."""
+
+
+# What signing in may answer.
+REFUSALS = (CredentialsRefused, AddressUnconfirmed, SwitchedOff)
+
+
 class EmailTaken(Conflict):
     """Another account already uses this e-mail address."""
 
@@ -172,12 +184,17 @@ class Accounts:
     async def authenticate(self, email: str, password: str) -> User:
         """The active, confirmed person these credentials belong to. Raises CredentialsRefused.
 
-        Takes the same time whether or not the address is known.
+        Takes the same time whether or not the address is known; only who knows the password hears
+        what else is in the way.
         """
         user = await self.by_email(email)
         known = await matches(user.password_hash if user else NOBODY, password)
-        if user is None or not known or not user.is_active or user.confirmed_at is None:
+        if user is None or not known:
             raise CredentialsRefused
+        if not user.is_active:
+            raise SwitchedOff
+        if user.confirmed_at is None:
+            raise AddressUnconfirmed
         if is_outdated(user.password_hash):
             user.password_hash = await hash_password(password)
         return user

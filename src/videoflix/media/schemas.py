@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from videoflix.media.models import AssetState, TrackKind
-from videoflix.media.storyboard import Layout
+from videoflix.media.storyboard import Layout, storyboard_vtt
 from videoflix.platform.queue import Job
 
 # What a viewer waits for comes first: knowing the film, its first seconds and its sound, then
@@ -225,9 +225,16 @@ class MovieFile(msgspec.Struct, frozen=True):
 
 
 class FilmFiles(msgspec.Struct, frozen=True):
-    """What of a film can be fetched as plain files; `movies` begins with the largest."""
+    """What of a film can be fetched as plain files.
+
+    `movies` begins with the largest, and is empty until all of them are there.
+    """
 
     asset_id: int
     movies: tuple[MovieFile, ...]
     sprite_key: str | None
     storyboard: Layout | None
+
+    def vtt(self, sprite: str) -> str | None:
+        """Which small picture shows which seconds, as WebVTT; `sprite` is their address."""
+        return storyboard_vtt(self.storyboard, sprite) if self.storyboard else None

@@ -4,6 +4,7 @@ A header is taken before the cookie, so that an old cookie never spoils a valid 
 asked for with a cookie alone must prove that our own page asks (cross_site.py).
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -26,6 +27,8 @@ COOKIE = "access_token"
 REFRESH_COOKIE = "refresh_token"
 # How API tokens begin, so that people and scanners know them when they see them.
 API_TOKEN_PREFIX = "vf_"  # noqa: S105 - a prefix, no secret
+# Tokens that are looked up: those of scripts, and of sign-ins that have a single one.
+OPAQUE = re.compile(rf"{API_TOKEN_PREFIX}.+|[0-9a-f]{{40}}")
 
 
 # Checking a signature takes longer than answering a small request: a good token is remembered.
@@ -83,25 +86,25 @@ class ScopeTooNarrow(Forbidden):
 
 
 READ_HEADERS = {b"authorization", b"cookie", b"x-profile"}
-FindApiToken = Callable[[str], Awaitable[Identity | None]]
+FindOpaqueToken = Callable[[str], Awaitable[Identity | None]]
 
 
 class IdentityMiddleware(ASGIMiddleware):
     """Sets `request.user` to an Identity, or to None for strangers.
 
-    `find_api_token` knows whom an API token speaks for.
+    `find_opaque_token` knows whom such a token speaks for.
     """
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, find_api_token: FindApiToken) -> None:
-        self._find_api_token = find_api_token
+    def __init__(self, find_opaque_token: FindOpaqueToken) -> None:
+        self._find_opaque_token = find_opaque_token
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         sent = sent_headers(scope)
         scheme, credential = credential_in(sent, scope)
-        if is_api_token(scheme, credential):
-            user = await self._find_api_token(credential)
+        if is_opaque(scheme, credential):
+            user = await self._find_opaque_token(credential)
         else:
             user = identity_of(credential)
         if user and scope["method"] not in SAFE_METHODS:
@@ -120,11 +123,11 @@ class IdentityMiddleware(ASGIMiddleware):
             visiting.reset(reset)
 
 
-def recognised(scope: Any, known_api_token: Callable[[str], Identity | None]) -> Identity | None:
+def recognised(scope: Any, known_opaque_token: Callable[[str], Identity | None]) -> Identity | None:
     """The person behind a request, as far as no query is needed to tell."""
     scheme, credential = credential_in(sent_headers(scope), scope)
-    if is_api_token(scheme, credential):
-        return known_api_token(credential)
+    if is_opaque(scheme, credential):
+        return known_opaque_token(credential)
     return identity_of(credential)
 
 
@@ -137,15 +140,15 @@ def credential_in(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
     scheme, _, credential = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme:
         scheme, credential = scheme.lower(), credential.strip()
-        is_known = scheme == "bearer" or is_api_token(scheme, credential)
+        is_known = scheme == "bearer" or is_opaque(scheme, credential)
         return scheme, credential if is_known else ""
     if b"cookie" in sent:
         return COOKIE, ASGIConnection[Any, Any, Any, Any](scope).cookies.get(COOKIE, "")
     return "", ""
 
 
-def is_api_token(scheme: str, credential: str) -> bool:
-    return scheme in {"bearer", "token"} and credential.startswith(API_TOKEN_PREFIX)
+def is_opaque(scheme: str, credential: str) -> bool:
+    return scheme in {"bearer", "token"} and OPAQUE.fullmatch(credential) is not None
 
 
 def identity_of(token: str) -> Identity | None:

@@ -7,6 +7,7 @@ signed stays good until it expires.
 import hashlib
 import hmac
 import uuid
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -28,6 +29,7 @@ class Purpose(StrEnum):
     PLAY = "play"
     PROFILE = "profile"
     STOP = "stop"
+    FILE = "file"
 
 
 class TokenRefused(Exception):
@@ -69,6 +71,32 @@ def sign(purpose: Purpose, subject: int, lifetime: timedelta, **claims: Any) -> 
     }
     kid, key = next(iter(_keys().items()))
     return jwt.encode(payload, key, ALGORITHM, headers={"kid": kid})
+
+
+def seal(purpose: Purpose, lifetime: timedelta, *numbers: int) -> str:
+    """A short signature over some numbers that expires, for addresses: a page holds hundreds."""
+    until = int((datetime.now(UTC) + lifetime).timestamp())
+    text = ".".join(map(str, (*numbers, until)))
+    return f"{text}.{_seal(next(iter(_keys().values())), purpose, text)}"
+
+
+def unseal(purpose: Purpose, sealed: str) -> list[int]:
+    """The numbers that were sealed, and until when it is good. Raises TokenRefused."""
+    text, _, signature = sealed.rpartition(".")
+    if not any(
+        hmac.compare_digest(_seal(key, purpose, text).encode(), signature.encode())
+        for key in _keys().values()
+    ):
+        raise TokenRefused
+    numbers = [int(part) for part in text.split(".")]
+    if numbers[-1] < datetime.now(UTC).timestamp():
+        raise TokenRefused
+    return numbers
+
+
+def _seal(key: str, purpose: Purpose, text: str) -> str:
+    digest = hmac.new(key.encode(), f"{purpose}:{text}".encode(), hashlib.sha256).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def verify(purpose: Purpose, token: str) -> dict[str, Any]:

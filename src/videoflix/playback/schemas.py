@@ -24,6 +24,28 @@ class Ticket(msgspec.Struct, frozen=True):
     lease_id: int
 
 
+class MovieLink(msgspec.Struct):
+    """A film as one MP4 file of `size` bytes."""
+
+    name: str
+    width: int
+    height: int
+    size: int
+    url: str
+
+
+class FileLinks(msgspec.Struct):
+    """Addresses that need no header until `expires_at`; `movies` begins with the largest.
+
+    The storyboard is a WebVTT file whose cues name small pictures. What is not made yet is missing.
+    """
+
+    movies: list[MovieLink]
+    poster_url: str | None
+    storyboard_url: str | None
+    expires_at: datetime
+
+
 class NewStream(msgspec.Struct, forbid_unknown_fields=True):
     """Which film, on which device (“Living room”)."""
 

@@ -150,7 +150,18 @@ class Profiles:
     async def viewing(self, identity: Identity) -> Viewing:
         """Who watches. Raises SignInNeeded, ProfileNotFound or ProfileLocked."""
         wanted, unlocked = _named(identity)
-        found = await self.profiles.owner_and_profile(identity.user_id, wanted)
+        viewing = await self._viewing(identity.user_id, wanted, unlocked=unlocked)
+        return msgspec.structs.replace(viewing, role=identity.role)
+
+    async def viewing_by_link(self, user_id: int, profile_id: int) -> Viewing:
+        """Who watches by an address that was signed for them, by what holds for them now.
+
+        Raises SignInNeeded or ProfileNotFound.
+        """
+        return await self._viewing(user_id, profile_id or None, unlocked=True)
+
+    async def _viewing(self, user_id: int, wanted: int | None, *, unlocked: bool) -> Viewing:
+        found = await self.profiles.owner_and_profile(user_id, wanted)
         if found is None:
             raise SignInNeeded
         user, profile, member, max_height = found
@@ -162,7 +173,7 @@ class Profiles:
         return Viewing(
             user_id=user.id,
             profile_id=profile.id if profile else 0,
-            role=identity.role,
+            role=user.role,
             max_age=ALL_AGES if limit is None else limit,
             member=member,
             max_height=max_height,

@@ -13,7 +13,8 @@ from videoflix.platform.identity import Scope
 class SignIn(Record):
     """A sign-in on one device, and the family of refresh tokens that keeps it alive.
 
-    An API token is one too, with the SHA-256 of the token, a scope, and its name as the device.
+    With the SHA-256 of a token it is kept alive by that alone. An API token is such a one, with a
+    scope, and its name as the device.
     """
 
     __tablename__ = "sign_in"

@@ -18,7 +18,7 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
 
     async def open_of(self, user_id: int, *, api_tokens: bool) -> list[SignIn]:
         """A person's open sign-ins or API tokens, the latest used first."""
-        kind = SignIn.token_hash.is_not(None) if api_tokens else SignIn.token_hash.is_(None)
+        kind = SignIn.scope.is_not(None) if api_tokens else SignIn.scope.is_(None)
         return list(
             await self.session.scalars(
                 select(SignIn)
@@ -32,11 +32,18 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
             )
         )
 
-    async def end(self, user_id: int, *, only: int | None = None) -> list[int]:
-        """End a person's open sign-ins, or one of them; the ids of those that were open."""
+    async def end(
+        self, user_id: int, *, only: int | None = None, by_token: bool = False
+    ) -> list[int]:
+        """End a person's open sign-ins, or one of them, or those that have a single token.
+
+        The ids of those that were open.
+        """
         statement = update(SignIn).where(SignIn.user_id == user_id, SignIn.ended_at.is_(None))
         if only is not None:
             statement = statement.where(SignIn.id == only)
+        if by_token:
+            statement = statement.where(SignIn.token_hash.is_not(None), SignIn.scope.is_(None))
         ended = await self.session.scalars(
             statement.values(ended_at=func.now()).returning(SignIn.id)
         )
@@ -53,7 +60,10 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         return list(ended)
 
     async def holder_of(self, token_hash: str) -> tuple[SignIn, User] | None:
-        """The API token of this hash and its person, if both may be used; it counts as used."""
+        """The sign-in with a token of this hash and its person, if both may be used.
+
+        It counts as used.
+        """
         row = (
             await self.session.execute(
                 update(SignIn)
@@ -111,16 +121,17 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
         )
         return found is not None
 
-    async def family_of(self, jti: str) -> tuple[SignIn, User] | None:
-        """The sign-in a token belongs to, and its person."""
-        row = (
-            await self.session.execute(
-                select(SignIn, User)
-                .join(RefreshToken, RefreshToken.sign_in_id == SignIn.id)
-                .join(User, User.id == SignIn.user_id)
-                .where(RefreshToken.jti == jti)
-            )
-        ).one_or_none()
+    async def family_of(self, jti: str, *, fresh: bool = False) -> tuple[SignIn, User] | None:
+        """The sign-in a token belongs to, and its person; None for one that is not `fresh`."""
+        statement = (
+            select(SignIn, User)
+            .join(RefreshToken, RefreshToken.sign_in_id == SignIn.id)
+            .join(User, User.id == SignIn.user_id)
+            .where(RefreshToken.jti == jti)
+        )
+        if fresh:
+            statement = statement.where(RefreshToken.used_at.is_(None))
+        row = (await self.session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
 
     async def database_time(self) -> datetime:

@@ -32,6 +32,13 @@ class TokenPair(msgspec.Struct):
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name, no secret
 
 
+class TokenOpened(msgspec.Struct):
+    """A sign-in with a single token, shown this once."""
+
+    token: str
+    sign_in_id: int
+
+
 class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The refresh token of the last pair."""
 

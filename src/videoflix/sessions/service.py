@@ -24,6 +24,7 @@ from videoflix.sessions.schemas import (
     ApiTokenShown,
     NewApiToken,
     SignInShown,
+    TokenOpened,
     TokenPair,
 )
 from videoflix.settings import settings
@@ -31,9 +32,11 @@ from videoflix.settings import settings
 # Two tabs may send the same token at once, and an answer may be lost on the way.
 GRACE = timedelta(seconds=10)
 GUESTS_STAY = timedelta(days=1)
-# Between two looks into the database for the same API token.
-API_TOKEN_KNOWN_SECONDS = 60.0
-API_TOKENS_KNOWN = 10_000
+# Between two looks into the database for the same opaque token.
+TOKEN_KNOWN_SECONDS = 60.0
+TOKENS_KNOWN = 10_000
+# What the device of a client is called that sends the password each time.
+BY_PASSWORD = "password each time: "  # noqa: S105 - a name, no secret
 
 
 class RefreshRefused(SignInNeeded):
@@ -58,25 +61,32 @@ class Sessions:
 
     async def open(self, user: User, device: str = "") -> TokenPair:
         """Sign a person in."""
-        await self.audit.record(EventKind.SIGNED_IN, user.id, by=user.id)
-        now = await self.tokens.database_time()
-        sign_in = await self.sign_ins.add(
-            SignIn(
-                user_id=user.id,
-                device=device[:200],
-                expires_at=now + settings.refresh_token_lifetime,
-                last_seen_at=now,
-            )
-        )
+        sign_in = await self._begin(user, device)
         return await self._next_pair(user, sign_in, settings.refresh_token_lifetime)
+
+    async def open_by_token(self, user: User, device: str = "") -> TokenOpened:
+        """Sign a person in with a single token, for clients that cannot refresh a pair."""
+        token = secrets.token_hex(20)
+        sign_in = await self._begin(user, device, _hash(token))
+        return TokenOpened(token, sign_in.id)
+
+    async def open_by_password(self, user: User, device: str = "") -> SignIn:
+        """The sign-in of a client that sends the password each time: one a device."""
+        named = f"{BY_PASSWORD}{device}"[:200]
+        for sign_in in await self.sign_ins.open_of(user.id, api_tokens=False):
+            if sign_in.device == named:
+                return sign_in
+        return await self._begin(user, named)
 
     async def open_as_guest(self, device: str = "") -> tuple[User, TokenPair]:
         """Sign somebody in without an account, for a day. Raises GuestsNotWelcome."""
-        if not settings.guest_login:
-            raise GuestsNotWelcome
-        guest = await self.accounts.enter_guest()
-        await self.audit.record(EventKind.GUEST, guest.id, by=guest.id)
+        guest = await self._welcome()
         return guest, await self.open(guest, device)
+
+    async def open_as_guest_by_token(self, device: str = "") -> tuple[User, TokenOpened]:
+        """The same with a single token. Raises GuestsNotWelcome."""
+        guest = await self._welcome()
+        return guest, await self.open_by_token(guest, device)
 
     async def make_api_token(self, user_id: int, new: NewApiToken) -> ApiTokenMade:
         """A token for scripts; only its hash is kept."""
@@ -130,6 +140,21 @@ class Sessions:
         sign_in.last_seen_at = now
         return await self._next_pair(user, sign_in, sign_in.expires_at - now)
 
+    async def access_again(self, token: str) -> str:
+        """An access token for clients that keep their refresh token. Raises RefreshRefused.
+
+        Once the token was traded for another pair it is no good here either.
+        """
+        family = await self.tokens.family_of(_jti_of(token), fresh=True)
+        if family is None:
+            raise RefreshRefused
+        sign_in, user = family
+        now = await self.tokens.database_time()
+        if sign_in.ended_at is not None or sign_in.expires_at <= now or not user.is_active:
+            raise RefreshRefused
+        sign_in.last_seen_at = now
+        return _access(user, sign_in, sign_in.expires_at - now)
+
     async def of(self, user_id: int, current: int) -> list[SignInShown]:
         """A person's open sign-ins, the latest used first."""
         return [
@@ -165,6 +190,12 @@ class Sessions:
         await self.audit.record(EventKind.SIGNED_OUT, user_id, by=user_id)
         await self.end(user_id, sign_in_id)
 
+    async def sign_out_by_token(self, user_id: int, sign_in_id: int) -> None:
+        """End the sign-in that asks for it, and all of this person's that have a single token."""
+        await self.audit.record(EventKind.SIGNED_OUT, user_id, by=user_id)
+        await self._end(user_id, by_token=True)
+        await self._end(user_id, only=sign_in_id)
+
     async def sign_out_everywhere(self, user_id: int) -> None:
         """End all of a person's sign-ins and API tokens."""
         await self.audit.record(EventKind.SIGNED_OUT_EVERYWHERE, user_id, by=user_id)
@@ -187,9 +218,32 @@ class Sessions:
         for sign_in_id in await self.sign_ins.end_seen_within(KEPT):
             await revocations.announce(self.session, sign_in_id)
 
-    async def _end(self, user_id: int, only: int | None = None) -> list[int]:
+    async def _welcome(self) -> User:
+        """A new guest. Raises GuestsNotWelcome."""
+        if not settings.guest_login:
+            raise GuestsNotWelcome
+        guest = await self.accounts.enter_guest()
+        await self.audit.record(EventKind.GUEST, guest.id, by=guest.id)
+        return guest
+
+    async def _begin(self, user: User, device: str, token_hash: str | None = None) -> SignIn:
+        await self.audit.record(EventKind.SIGNED_IN, user.id, by=user.id)
+        now = await self.tokens.database_time()
+        return await self.sign_ins.add(
+            SignIn(
+                user_id=user.id,
+                device=device[:200],
+                expires_at=now + settings.refresh_token_lifetime,
+                last_seen_at=now,
+                token_hash=token_hash,
+            )
+        )
+
+    async def _end(
+        self, user_id: int, only: int | None = None, *, by_token: bool = False
+    ) -> list[int]:
         """End sign-ins; a guest who leaves is forgotten."""
-        ended = await self.sign_ins.end(user_id, only=only)
+        ended = await self.sign_ins.end(user_id, only=only, by_token=by_token)
         for sign_in_id in ended:
             await revocations.announce(self.session, sign_in_id)
         if ended:
@@ -199,18 +253,16 @@ class Sessions:
     async def _next_pair(self, user: User, sign_in: SignIn, left: timedelta) -> TokenPair:
         jti = uuid.uuid4().hex
         await self.tokens.add(RefreshToken(sign_in_id=sign_in.id, jti=jti))
-        lifetime = min(settings.access_token_lifetime, left)
-        access = sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value, sid=sign_in.id)
         return TokenPair(
-            access=access,
-            expires_in=int(lifetime.total_seconds()),
+            access=_access(user, sign_in, left),
+            expires_in=int(min(settings.access_token_lifetime, left).total_seconds()),
             refresh=sign(Purpose.REFRESH, user.id, left, jti=jti, sid=sign_in.id),
             refresh_expires_in=int(left.total_seconds()),
         )
 
 
-class ApiTokens:
-    """Whom API tokens speak for, as this process has seen lately; revocations count at once."""
+class OpaqueTokens:
+    """Whom opaque tokens speak for, as this process has seen lately; revocations count at once."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Identity, float]] = {}
@@ -234,12 +286,12 @@ class ApiTokens:
     def _keep(self, token_hash: str, identity: Identity | None) -> None:
         self._known.pop(token_hash, None)
         if identity is not None:
-            self._known[token_hash] = identity, time.monotonic() + API_TOKEN_KNOWN_SECONDS
-        if len(self._known) > API_TOKENS_KNOWN:
+            self._known[token_hash] = identity, time.monotonic() + TOKEN_KNOWN_SECONDS
+        if len(self._known) > TOKENS_KNOWN:
             del self._known[next(iter(self._known))]
 
 
-api_tokens = ApiTokens()
+opaque_tokens = OpaqueTokens()
 
 
 async def _holder_of(token_hash: str) -> Identity | None:
@@ -248,7 +300,7 @@ async def _holder_of(token_hash: str) -> Identity | None:
     if found is None:
         return None
     sign_in, user = found
-    return Identity(user.id, user.role, sign_in.id, sign_in.scope or Scope.READ)
+    return Identity(user.id, user.role, sign_in.id, sign_in.scope)
 
 
 async def end_stolen(user_id: int, sign_in_id: int) -> None:
@@ -275,6 +327,11 @@ def sign_in_of(token: str) -> int:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _access(user: User, sign_in: SignIn, left: timedelta) -> str:
+    lifetime = min(settings.access_token_lifetime, left)
+    return sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value, sid=sign_in.id)
 
 
 def _api_token(found: SignIn) -> ApiTokenShown:

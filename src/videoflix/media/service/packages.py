@@ -77,13 +77,16 @@ class Packages:
 
 
 def _files(asset: Asset, renditions: list[Rendition]) -> FilmFiles:
+    pictures = [found for found in renditions if found.kind is TrackKind.VIDEO]
     movies = [
         MovieFile(
             found.name, found.width or 0, found.height or 0, found.file_key, found.file_bytes or 0
         )
-        for found in renditions
-        if found.file_key and found.kind is TrackKind.VIDEO
+        for found in pictures
+        if found.file_key
     ]
+    if len(movies) < len(pictures):
+        movies = []  # which of them a plan includes depends on all
     layout = msgspec.convert(asset.storyboard, Layout) if asset.storyboard else None
     largest_first = sorted(movies, key=lambda movie: -movie.lines)
     return FilmFiles(asset.id, tuple(largest_first), asset.sprite_key, layout)

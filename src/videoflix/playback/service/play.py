@@ -222,7 +222,12 @@ def allows(viewing: Viewing, timeline: Timeline, track: Track) -> bool:
     if viewing.max_height is None or track.kind is not TrackKind.VIDEO:
         return True
     smallest = min(size_of(rung) for rung in timeline.tracks if rung.kind is TrackKind.VIDEO)
-    return size_of(track) <= viewing.max_height or size_of(track) == smallest
+    return fits(viewing, size_of(track), smallest)
+
+
+def fits(viewing: Viewing, lines: int, smallest: int) -> bool:
+    """Whether a plan includes a picture of so many lines."""
+    return viewing.max_height is None or lines <= viewing.max_height or lines == smallest
 
 
 def rungs_of(viewing: Viewing, timeline: Timeline) -> list[Track]:

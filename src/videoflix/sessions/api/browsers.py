@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from videoflix.accounts.schemas import Person
-from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.accounts.service import REFUSALS, Accounts
 from videoflix.platform.client import client_address, device_of
 from videoflix.platform.cross_site import CSRF_COOKIE, CrossSiteRequest, refuse_cross_site
 from videoflix.platform.identity import COOKIE, REFRESH_COOKIE
@@ -34,7 +34,7 @@ class BrowserSessionController(Controller):
     @post(
         summary="Sign in for cookies",
         status_code=HTTP_200_OK,
-        responses=problems(CredentialsRefused, TooManyTries),
+        responses=problems(*REFUSALS, TooManyTries),
     )
     async def open_session(
         self,

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
-from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.accounts.service import REFUSALS, Accounts
 from videoflix.platform.client import client_address, device_of
 from videoflix.platform.identity import ScopeTooNarrow, identity_of, in_person
 from videoflix.platform.problems import SignInNeeded, problems
@@ -40,7 +40,7 @@ class AuthController(Controller):
         "/token",
         summary="Sign in for tokens",
         status_code=HTTP_200_OK,
-        responses=problems(CredentialsRefused, TooManyTries),
+        responses=problems(*REFUSALS, TooManyTries),
     )
     async def create_token(
         self,

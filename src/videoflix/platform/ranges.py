@@ -1,0 +1,96 @@
+"""Parts of files over HTTP (RFC 9110, section 14): players jump about in films."""
+
+import re
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from litestar import Request, Response
+from litestar.response import Stream
+
+from videoflix.platform.problems import NotFound, Problem
+from videoflix.platform.storage import media_storage
+
+READ_BYTES = 1024 * 1024
+SINGLE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+class RangeUnsatisfiable(Problem):
+    """The file ends before this range begins."""
+
+    status: ClassVar = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__()
+
+    def answer_headers(self) -> dict[str, str]:
+        return {"Content-Range": f"bytes */{self.size}"}
+
+
+class FileGone(NotFound):
+    """This file is not there any more; open the film again."""
+
+
+async def serve(
+    request: Request[Any, Any, Any], key: str, size: int, media_type: str, cache: str
+) -> Response[Any]:
+    """A stored object, or the part of it that is asked for; it flows as fast as it is read.
+
+    Keys are never written twice, so the key is as good as a hash. Raises RangeUnsatisfiable or
+    FileGone.
+    """
+    etag = f'"{key.rsplit("/", 2)[-2]}"'
+    headers = {"Accept-Ranges": "bytes", "ETag": etag, "Cache-Control": cache}
+    known = request.headers.get("if-none-match", "")
+    if etag in [part.strip().removeprefix("W/") for part in known.split(",")]:
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    wanted = None
+    if request.headers.get("if-range", etag) == etag:
+        wanted = wanted_range(request.headers.get("range", ""), size)
+    start, end = wanted or (0, size)
+    if wanted:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - start)
+    status = HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK
+    if request.method == "HEAD":
+        return Response(b"", status_code=status, media_type=media_type, headers=headers)
+    first = await _part(key, start, end)
+    content = _parts(key, first, start, end)
+    return Stream(content, status_code=status, media_type=media_type, headers=headers)
+
+
+def wanted_range(header: str, size: int) -> tuple[int, int] | None:
+    """Where to begin and end; None for the whole, as for what is no single range.
+
+    Raises RangeUnsatisfiable.
+    """
+    found = SINGLE.fullmatch(header.strip())
+    if found is None or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    if not first:
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < start:
+            return None
+    if start >= size or start >= end:
+        raise RangeUnsatisfiable(size)
+    return start, end
+
+
+async def _part(key: str, start: int, end: int) -> bytes:
+    try:
+        return await media_storage().read(key, start, min(READ_BYTES, end - start))
+    except FileNotFoundError as error:
+        raise FileGone from error
+
+
+async def _parts(key: str, first: bytes, start: int, end: int) -> AsyncGenerator[bytes]:
+    yield first
+    start += len(first)
+    while start < end:
+        data = await _part(key, start, end)
+        yield data
+        start += len(data)

@@ -1,0 +1,115 @@
+"""Films as plain files over HTTP."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, HttpMethod, Request, Response, get, route
+from litestar.params import PathParameter, QueryParameter
+
+from videoflix.catalog.service import VideoNotFound
+from videoflix.platform.client import device_of
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import signed_in
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.ranges import FileGone, RangeUnsatisfiable, serve
+from videoflix.platform.storage import media_storage
+from videoflix.platform.web import Id
+from videoflix.playback.schemas import FileLinks
+from videoflix.playback.service.files import (
+    FILES,
+    NAME,
+    FileNotReady,
+    Files,
+    leases,
+    pass_of,
+)
+from videoflix.playback.service.play import FilmFailed, StreamNotFound
+from videoflix.playback.service.streams import LIMITS, StreamEnded
+from videoflix.profiles.service import WATCHING, ProfileNotFound, viewing_of
+
+KEPT = "private, max-age=3600"
+FileName = Annotated[str, PathParameter(max_length=160)]
+Token = Annotated[str, QueryParameter(max_length=300, description="The address's signature.")]
+
+
+class FileController(Controller):
+    path = FILES
+    tags = ("Playback",)
+
+    @route(
+        "/{video_id:int}/{file_name:str}",
+        http_method=[HttpMethod.GET, HttpMethod.HEAD],
+        summary="A film as a plain file",
+        media_type="video/mp4",
+        responses=problems(
+            SignInNeeded,
+            ProfileNotFound,
+            VideoNotFound,
+            StreamNotFound,
+            FileGone,
+            FilmFailed,
+            FileNotReady,
+            *LIMITS,
+            StreamEnded,
+            RangeUnsatisfiable,
+        ),
+    )
+    async def show_file(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        file_name: FileName,
+        token: Token = "",
+    ) -> Response[Any]:
+        """`clip.mp4`, `clip_720p.mp4`, `clip_poster.jpg`, and small pictures: `clip.vtt`, `.jpg`.
+
+        The query of one address is good for all files of the film. A size that the film has not
+        answers the nearest lower one.
+        """
+        granted = pass_of(token, video_id)
+        name = NAME.fullmatch(file_name)
+        if name is None:
+            raise StreamNotFound
+        async with transaction() as session:
+            files = Files(session)
+            viewing = await files.viewing(granted)
+            if name["kind"] == "vtt":
+                sprite = f"{file_name.removesuffix('.vtt')}.jpg?token={token}"
+                text = await files.storyboard(viewing, video_id, sprite)
+                return Response(text, media_type="text/vtt", headers={"Cache-Control": KEPT})
+            if name["kind"] == "jpg":
+                find = files.poster if name["part"] else files.sprite
+                key = await find(viewing, video_id)
+        if name["kind"] == "jpg":
+            return await _picture(key)
+        async with transaction() as session:
+            lines = int(name["lines"]) if name["lines"] else None
+            movie = await Files(session).movie(viewing, video_id, lines)
+        await leases.go_on(granted, viewing, device_of(request))
+        return await serve(request, movie.key, movie.size, "video/mp4", KEPT)
+
+
+class FileLinkController(Controller):
+    path = "/videos/{video_id:int}/files"
+    tags = ("Playback",)
+    guards = (signed_in,)
+
+    @get(summary="Addresses of a film's files", responses=problems(*WATCHING, VideoNotFound))
+    async def list_files(
+        self, request: Request[Any, Any, Any], video_id: Id
+    ) -> Response[FileLinks]:
+        """MP4 files, poster and storyboard, for players that know no HLS and send no headers.
+
+        Where memberships limit streams, who fetches an MP4 file has one of them.
+        """
+        viewing = await viewing_of(request.user)
+        async with transaction() as session:
+            found = await Files(session).links(viewing, request.user.sign_in_id, video_id)
+        return Response(found, headers={"Cache-Control": "private, no-store"})
+
+
+async def _picture(key: str) -> Response[bytes]:
+    try:
+        data = await media_storage().read_all(key)
+    except FileNotFoundError as error:
+        raise FileGone from error
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": KEPT})

@@ -1,0 +1,243 @@
+"""Films as plain files, for players that send no headers: an address is all they have.
+
+The signature is the address's query and covers the film and who watches, not the file: older
+players make the addresses of other sizes themselves, `clip.mp4` becomes `clip_720p.mp4`.
+"""
+
+import re
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Video, VideoState
+from videoflix.catalog.service import Catalog
+from videoflix.media.schemas import FilmFiles, MovieFile
+from videoflix.media.service import Packages
+from videoflix.platform.db import transaction
+from videoflix.platform.problems import Conflict, SignInNeeded
+from videoflix.platform.revocations import ended_streams, revocations
+from videoflix.platform.tokens import Purpose, TokenRefused, seal, unseal
+from videoflix.playback.schemas import FileLinks, MovieLink
+from videoflix.playback.service.play import FilmFailed, StreamNotFound, fits
+from videoflix.playback.service.streams import StreamEnded, Streams, watching
+from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.service import Profiles
+from videoflix.settings import settings
+
+FILES = "/media/videos"
+# clip.mp4, clip_720p.mp4, clip_hd720.mp4, clip.vtt, clip.jpg (its pictures), clip_poster.jpg
+NAME = re.compile(
+    r"[a-z0-9-]{1,120}(?:_(?:(?:hd)?(?P<lines>\d{2,4})p?|(?P<part>poster)))?\.(?P<kind>mp4|vtt|jpg)"
+)
+LEASES_KEPT = 20_000
+
+
+class FileNotReady(Conflict):
+    """This film's files are still being made; try again in a moment."""
+
+
+class Pass(msgspec.Struct, frozen=True):
+    """What an address was signed for, and until when it is good."""
+
+    video_id: int
+    user_id: int
+    profile_id: int
+    sign_in_id: int
+    until: int
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A file in the storage."""
+
+    key: str
+    size: int
+
+
+class Links(msgspec.Struct, frozen=True):
+    """The addresses of a film's files, for one viewer; None for what is not there (yet)."""
+
+    base: str
+    query: str
+    files: FilmFiles | None
+    has_poster: bool
+
+    def movie(self, size: str = "") -> str | None:
+        """The MP4 file: `size` is what is added to the name, such as `_720p`."""
+        is_there = self.files and self.files.movies
+        return f"{self.base}{size}.mp4{self.query}" if is_there else None
+
+    @property
+    def poster(self) -> str | None:
+        return f"{self.base}_poster.jpg{self.query}" if self.has_poster else None
+
+    @property
+    def storyboard(self) -> str | None:
+        """The WebVTT file of the small pictures."""
+        is_there = self.files and self.files.sprite_key
+        return f"{self.base}.vtt{self.query}" if is_there else None
+
+
+class Files:
+    def __init__(self, session: AsyncSession) -> None:
+        self.catalog = Catalog(session)
+        self.packages = Packages(session)
+        self.profiles = Profiles(session)
+
+    async def viewing(self, granted: Pass) -> Viewing:
+        """Who watches by an address. Raises SignInNeeded or ProfileNotFound."""
+        return await self.profiles.viewing_by_link(granted.user_id, granted.profile_id)
+
+    async def links(self, viewing: Viewing, sign_in_id: int, video_id: int) -> FileLinks:
+        """Addresses of all files this person may fetch. Raises VideoNotFound."""
+        video = await self.catalog.video(viewing, video_id)
+        files = (await self.packages.files_of([video_id])).get(video_id)
+        until = await self.catalog.videos.database_time() + settings.play_token_lifetime
+        links = links_to(
+            viewing, sign_in_id, video_id, video.slug, files, has_poster=video.poster is not None
+        )
+        return FileLinks(
+            movies=[
+                MovieLink(movie.name, movie.width, movie.height, movie.size, url)
+                for movie in included(viewing, files.movies if files else ())
+                if (url := links.movie(f"_{movie.name}"))
+            ],
+            poster_url=links.poster,
+            storyboard_url=links.storyboard,
+            expires_at=until,
+        )
+
+    async def movie(self, viewing: Viewing, video_id: int, lines: int | None) -> Stored:
+        """The MP4 file with at most so many lines, or else the smallest there is.
+
+        Raises VideoNotFound, FilmFailed or FileNotReady.
+        """
+        await self._seen(viewing, video_id)
+        files = await self._files(video_id)
+        if not files.movies:
+            raise FileNotReady
+        movie = nearest(viewing, files.movies, lines)
+        return Stored(movie.key, movie.size)
+
+    async def poster(self, viewing: Viewing, video_id: int) -> str:
+        """The poster's key. Raises VideoNotFound or StreamNotFound."""
+        video = await self.catalog.video(viewing, video_id)
+        if video.poster is None:
+            raise StreamNotFound
+        return video.poster
+
+    async def sprite(self, viewing: Viewing, video_id: int) -> str:
+        """The key of the small pictures. Raises VideoNotFound, FilmFailed or FileNotReady."""
+        await self._seen(viewing, video_id)
+        files = await self._files(video_id)
+        if files.sprite_key is None:
+            raise FileNotReady
+        return files.sprite_key
+
+    async def storyboard(self, viewing: Viewing, video_id: int, sprite: str) -> str:
+        """Which small picture shows which seconds, as WebVTT; `sprite` is their address.
+
+        Raises VideoNotFound, FilmFailed or FileNotReady.
+        """
+        await self._seen(viewing, video_id)
+        files = await self._files(video_id)
+        vtt = files.vtt(sprite)
+        if vtt is None:
+            raise FileNotReady
+        return vtt
+
+    async def _seen(self, viewing: Viewing, video_id: int) -> Video:
+        video = await self.catalog.video(viewing, video_id)
+        if video.state is VideoState.FAILED:
+            raise FilmFailed(video.failure_reason or "")
+        return video
+
+    async def _files(self, video_id: int) -> FilmFiles:
+        files = (await self.packages.files_of([video_id])).get(video_id)
+        if files is None:
+            raise FileNotReady
+        return files
+
+
+def links_to(
+    viewing: Viewing,
+    sign_in_id: int,
+    video_id: int,
+    slug: str,
+    files: FilmFiles | None,
+    *,
+    has_poster: bool,
+) -> Links:
+    """The addresses of a film's files for who watches, good as long as a play token."""
+    token = seal(
+        Purpose.FILE,
+        settings.play_token_lifetime,
+        video_id,
+        viewing.user_id,
+        viewing.profile_id,
+        sign_in_id,
+    )
+    base = f"{FILES}/{video_id}/{slug or 'film'}"
+    return Links(base, f"?token={token}", files, has_poster)
+
+
+def pass_of(token: str, video_id: int) -> Pass:
+    """What an address was signed for. Raises SignInNeeded for any other film."""
+    try:
+        granted = Pass(*unseal(Purpose.FILE, token))
+    except (TokenRefused, TypeError, ValueError) as error:
+        raise SignInNeeded("This link is no longer valid; open the film again.") from error
+    if granted.video_id != video_id:
+        raise SignInNeeded("This link is for another film.")
+    if granted.sign_in_id in revocations:
+        raise SignInNeeded("You signed out; sign in and open the film again.")
+    return granted
+
+
+def nearest(viewing: Viewing, movies: tuple[MovieFile, ...], lines: int | None) -> MovieFile:
+    """The largest movie of at most so many lines that the plan includes, or else the smallest."""
+    allowed = included(viewing, movies)
+    low_enough = [movie for movie in allowed if lines is None or movie.lines <= lines]
+    return low_enough[0] if low_enough else allowed[-1]
+
+
+def included(viewing: Viewing, movies: tuple[MovieFile, ...]) -> list[MovieFile]:
+    """The movies that the plan includes, the largest first."""
+    return [movie for movie in movies if fits(viewing, movie.lines, movies[-1].lines)]
+
+
+class Leases:
+    """Which lease an address plays for: the first fetch begins it, the others keep it alive.
+
+    When it fell silent the next fetch begins another one, if the limit lets it; when somebody
+    stopped it the address is no good any more.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Pass, int] = {}
+
+    async def go_on(self, granted: Pass, viewing: Viewing, device: str) -> None:
+        """The film is watched. Raises what may stand in the way of a stream, or StreamEnded."""
+        lease_id = self._kept.get(granted)
+        if lease_id in ended_streams:
+            raise StreamEnded
+        if lease_id:
+            try:
+                await watching.go_on(lease_id)
+            except StreamEnded:
+                lease_id = None
+        if lease_id is None:
+            await self._begin(granted, viewing, device)
+
+    async def _begin(self, granted: Pass, viewing: Viewing, device: str) -> None:
+        async with transaction() as session:
+            lease_id = await Streams(session).begin_once(
+                viewing, granted.sign_in_id, granted.video_id, device
+            )
+        if lease_id:
+            self._kept.pop(granted, None)
+            self._kept[granted] = lease_id
+        if len(self._kept) > LEASES_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+
+leases = Leases()

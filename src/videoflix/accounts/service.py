@@ -199,6 +199,11 @@ class Accounts:
             user.password_hash = await hash_password(password)
         return user
 
+    async def people(self, user_ids: set[int]) -> dict[int, User]:
+        """Those of these people who have an account."""
+        found = await self.users.get_many(User.id.in_(user_ids))
+        return {user.id: user for user in found}
+
     async def person(self, user_id: int) -> User:
         """The account behind a token. Raises SignInNeeded when it is gone or switched off."""
         user = await self.users.get_one_or_none(id=user_id)

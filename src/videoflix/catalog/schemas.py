@@ -171,6 +171,7 @@ class Video(msgspec.Struct):
     popularity: int
     uploaded_by: int | None
     created_at: datetime
+    updated_at: datetime
     hits: list[Hit]
 
     @classmethod
@@ -214,6 +215,7 @@ class Video(msgspec.Struct):
             popularity=video.popularity,
             uploaded_by=video.uploaded_by,
             created_at=video.created_at,
+            updated_at=video.updated_at,
             hits=hits or [],
         )
 

@@ -65,8 +65,10 @@ async def receive_form(
                 continue
             if event.name == file_field and event.filename is not None and form.file is None:
                 form.file = await _store(events, event.filename, storage, limit)
-            else:
+            elif event.filename is None:
                 form.fields[event.name] = await _text(events)
+            else:
+                await _pass_over(events)
     except BaseException:
         if form.file:
             await storage.delete_below(form.file.folder)
@@ -103,6 +105,13 @@ async def _store(
             await writer.write(data)
     name = PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")[:255]
     return StoredFile(folder, key, name, size, digest.hexdigest())
+
+
+async def _pass_over(events: AsyncIterator[Event]) -> None:
+    """A file that nobody asked for."""
+    async for data in events:
+        if not isinstance(data, bytes):
+            return
 
 
 async def _text(events: AsyncIterator[Event]) -> str:

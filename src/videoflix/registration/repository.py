@@ -47,6 +47,14 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         ).one_or_none()
         return None if row is None else (row[0], row[1])
 
+    async def works(self, proof: Proof, token_hash: str) -> bool:
+        return await self.exists(
+            MailToken.proof == proof,
+            MailToken.token_hash == token_hash,
+            MailToken.expires_at > func.now(),
+            MailToken.spent_at.is_(None),
+        )
+
     async def was_spent(self, proof: Proof, token_hash: str) -> bool:
         return await self.exists(
             MailToken.proof == proof,

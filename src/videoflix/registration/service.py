@@ -55,6 +55,15 @@ class Registration:
         await enqueue(self.session, WriteToRegistrant(email=new.email))
         return user
 
+    async def register_again(self, new: NewAccount) -> User | None:
+        """Who has yet to confirm the address may change what they said; None for anybody else."""
+        user = await self.accounts.by_email(new.email)
+        if user is None or user.confirmed_at is not None or not user.is_active:
+            return None
+        await self.accounts.set_password(user, new.password)
+        user.first_name, user.last_name = new.first_name, new.last_name
+        return user
+
     async def resend(self, email: str) -> None:
         """Mail the confirmation again, to whoever needs it."""
         await enqueue(self.session, WriteToRegistrant(email=email))
@@ -82,20 +91,29 @@ class Registration:
         await self.audit.record(EventKind.PASSWORD_RESET, user.id)
         return user
 
+    async def may_reset(self, token: str) -> bool:
+        """Whether a link to choose a new password still works; it goes on working."""
+        return await self.tokens.works(Proof.RESET_PASSWORD, _hash(token))
+
     async def change_password(self, user_id: int, current: str, password: str) -> None:
         """Choose a new password; every sign-in ends. Raises PasswordWrong."""
-        user = await self.accounts.proven(user_id, current)
-        await self._set_password(user, password)
-        await self.audit.record(EventKind.PASSWORD_CHANGED, user.id, by=user.id)
+        await self._change_password(await self.accounts.proven(user_id, current), password)
+
+    async def replace_password(self, user_id: int, password: str) -> None:
+        """The same for older clients, which take being signed in for proof. Raises PasswordWeak."""
+        await self._change_password(await self.accounts.person(user_id), password)
 
     async def change_email(self, user_id: int, password: str, email: str) -> None:
         """Mail a link to the new address; until it is opened the old one stays.
 
         Raises PasswordWrong.
         """
-        user = await self.accounts.proven(user_id, password)
-        await self.audit.record(EventKind.EMAIL_ASKED, user.id, by=user.id)
-        await enqueue(self.session, WriteToNewAddress(user_id=user.id, email=email))
+        await self.ask_for_email((await self.accounts.proven(user_id, password)).id, email)
+
+    async def ask_for_email(self, user_id: int, email: str) -> None:
+        """The same for older clients, which take being signed in for proof."""
+        await self.audit.record(EventKind.EMAIL_ASKED, user_id, by=user_id)
+        await enqueue(self.session, WriteToNewAddress(user_id=user_id, email=email))
 
     async def close_account(self, user_id: int, password: str) -> None:
         """Forget a person, their sign-ins and all they own. Raises PasswordWrong or LastAdmin."""
@@ -191,6 +209,10 @@ class Registration:
         if spent is None or user is None or not user.is_active:
             raise LinkSpent
         return user, spent[1]
+
+    async def _change_password(self, user: User, password: str) -> None:
+        await self._set_password(user, password)
+        await self.audit.record(EventKind.PASSWORD_CHANGED, user.id, by=user.id)
 
     async def _set_password(self, user: User, password: str) -> None:
         await self.accounts.set_password(user, password)

@@ -1,7 +1,7 @@
 """The catalogue, and what staff does with it."""
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
@@ -16,9 +16,7 @@ from videoflix.audit.service import Audit
 from videoflix.catalog.schemas import (
     BigId,
     Description,
-    Ordering,
     Title,
-    Video,
     VideoChange,
     VideoDraft,
 )
@@ -26,23 +24,20 @@ from videoflix.catalog.service import Catalog, Filters, Shelves
 from videoflix.catalog.service.catalog import CategoryUnknown
 from videoflix.catalog.service.desk import Desk
 from videoflix.compat.academy.shown import NO_FILM, full, short
-from videoflix.compat.bodies import read_fields, sent
-from videoflix.compat.drf import field_error, not_found
-from videoflix.media.api import kept, receive
-from videoflix.media.schemas import Form, StoredFile
+from videoflix.compat.bodies import read_fields
+from videoflix.compat.drf import field_error
+from videoflix.compat.films import LIST_MAX, film_form, films_of, number, stored
+from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import editors_only, signed_in
 from videoflix.platform.problems import UnsupportedMediaType
 from videoflix.platform.throttling import UPLOAD
-from videoflix.platform.web import BIGINT_MAX, service
-from videoflix.profiles.schemas import Viewing, unlimited
+from videoflix.platform.web import service
+from videoflix.profiles.schemas import unlimited
 from videoflix.profiles.service import viewing_of
 
-# The older wire knows no pages: a list holds the newest films, so many at most.
-LIST_MAX = 2_000
 SHELF_MAX = 100
-PAGE = 100
 NEWEST = 10
 
 
@@ -90,21 +85,21 @@ class FilmController(Controller):
         self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
     ) -> list[dict[str, Any]]:
         viewing = await viewing_of(request.user)
-        films = await _films(shelves, viewing, Filters(), LIST_MAX)
+        films = await films_of(shelves, viewing, Filters(), LIST_MAX)
         return [short(request, film) for film in sorted(films, key=lambda film: film.id)]
 
     @get("/video/new", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def show_newest(
         self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
     ) -> dict[str, Any]:
-        films = await _films(shelves, await viewing_of(request.user), Filters(), 1)
+        films = await films_of(shelves, await viewing_of(request.user), Filters(), 1)
         return full(request, films[0]) if films else NO_FILM
 
     @get("/video/new_videos", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def list_newest(
         self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
     ) -> list[dict[str, Any]]:
-        films = await _films(shelves, await viewing_of(request.user), Filters(), NEWEST)
+        films = await films_of(shelves, await viewing_of(request.user), Filters(), NEWEST)
         return [full(request, film) for film in films]
 
     @get("/video/featured", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/featured"})
@@ -112,7 +107,7 @@ class FilmController(Controller):
         self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
     ) -> list[dict[str, Any]]:
         viewing = await viewing_of(request.user)
-        films = await _films(shelves, viewing, Filters(featured=True), SHELF_MAX)
+        films = await films_of(shelves, viewing, Filters(featured=True), SHELF_MAX)
         return [full(request, film) for film in films]
 
     @get(
@@ -139,8 +134,8 @@ class FilmController(Controller):
         """A form, with a file or without; JSON never was welcome here."""
         if request.content_type[0] == RequestEncodingType.JSON:
             raise UnsupportedMediaType
-        form = await _form(request)
-        async with _stored(form) as file:
+        form = await film_form(request)
+        async with stored(form) as file:
             new = read_fields(dict(form.fields), NewFilm)
             draft = VideoDraft(
                 title=new.title,
@@ -185,25 +180,6 @@ class FilmController(Controller):
         await desk.delete(number(video_id))
 
 
-def number(video_id: str) -> int:
-    """The film's number. Raises Refusal for what is none, as older backends did."""
-    if not (video_id.isascii() and video_id.isdigit() and 0 < int(video_id) <= BIGINT_MAX):
-        raise not_found("Video")
-    return int(video_id)
-
-
-async def _films(shelves: Shelves, viewing: Viewing, filters: Filters, count: int) -> list[Video]:
-    """The newest films, from as many pages as it takes."""
-    found: list[Video] = []
-    cursor: str | None = ""
-    while cursor is not None and len(found) < count:
-        size = min(PAGE, count - len(found))
-        page = await shelves.next_page(viewing, filters, Ordering.NEWEST, cursor, size)
-        found += page.items
-        cursor = page.next_cursor
-    return found
-
-
 async def _enter(draft: VideoDraft, file: StoredFile | None, editor: int) -> None:
     """Enter a film; without a file nobody but editors sees it."""
     async with transaction() as session:
@@ -215,8 +191,8 @@ async def _enter(draft: VideoDraft, file: StoredFile | None, editor: int) -> Non
 
 async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, Any]:
     """What is left out stays; another file takes the place of the one that plays."""
-    form = await _form(request)
-    async with _stored(form) as file:
+    form = await film_form(request)
+    async with stored(form) as file:
         change = read_fields(dict(form.fields), FilmChange)
         shelf = change.category_id
         described = VideoChange(
@@ -234,23 +210,6 @@ async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, A
                 await Audit(session).record_change(told, by=request.user.user_id)
                 shown = await Catalog(session).shown(unlimited(request.user), video_id)
     return full(request, shown)
-
-
-async def _form(request: Request[Any, Any, Any]) -> Form:
-    """The fields of any body; a file goes straight to the storage."""
-    if request.content_type[0] == RequestEncodingType.MULTI_PART:
-        return await receive(request, "video_file")
-    return Form(await sent(request), None)
-
-
-@asynccontextmanager
-async def _stored(form: Form) -> AsyncGenerator[StoredFile | None]:
-    """The form's file, if it has one; it goes away again if the block fails."""
-    if form.file is None:
-        yield None
-    else:
-        async with kept(form) as file:
-            yield file
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from videoflix.catalog.schemas import BigId
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.academy.films import number
 from videoflix.compat.bodies import read, read_fields, sent
 from videoflix.compat.drf import NON_FIELD, Refusal, field_error, not_found
+from videoflix.compat.films import number
 from videoflix.compat.shapes import stamp
 from videoflix.library.api.access import counter, library_of
 from videoflix.library.models import WatchState

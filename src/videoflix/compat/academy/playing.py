@@ -12,8 +12,8 @@ from litestar.params import FromPath, PathParameter
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from videoflix.catalog.service import Catalog, VideoNotFound
-from videoflix.compat.academy.films import number
 from videoflix.compat.drf import Refusal
+from videoflix.compat.films import number
 from videoflix.platform.client import device_of
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Identity, signed_in

@@ -13,10 +13,10 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_404_NOT_FO
 from videoflix.accounts.service import Accounts
 from videoflix.catalog.schemas import BigId
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.academy.films import number
 from videoflix.compat.academy.shown import full
 from videoflix.compat.bodies import read
 from videoflix.compat.drf import Refusal, field_error, not_found
+from videoflix.compat.films import number
 from videoflix.compat.shapes import stamp
 from videoflix.library.api.access import library_of
 from videoflix.library.schemas import WatchlistItem

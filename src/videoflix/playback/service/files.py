@@ -54,17 +54,21 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Links(msgspec.Struct, frozen=True):
-    """The addresses of a film's files, for one viewer; None for what is not there (yet)."""
+    """The addresses of a film's files, for one viewer."""
 
     base: str
     query: str
     files: FilmFiles | None
     has_poster: bool
 
-    def movie(self, size: str = "") -> str | None:
-        """The MP4 file: `size` is what is added to the name, such as `_720p`."""
-        is_there = self.files and self.files.movies
-        return f"{self.base}{size}.mp4{self.query}" if is_there else None
+    @property
+    def movies(self) -> tuple[MovieFile, ...]:
+        """The MP4 files that are there."""
+        return self.files.movies if self.files else ()
+
+    def movie(self, size: str = "") -> str:
+        """An MP4 file, there or not yet: `size` is what is added to the name, such as `_720p`."""
+        return f"{self.base}{size}.mp4{self.query}"
 
     @property
     def poster(self) -> str | None:
@@ -97,9 +101,10 @@ class Files:
         )
         return FileLinks(
             movies=[
-                MovieLink(movie.name, movie.width, movie.height, movie.size, url)
-                for movie in included(viewing, files.movies if files else ())
-                if (url := links.movie(f"_{movie.name}"))
+                MovieLink(
+                    movie.name, movie.width, movie.height, movie.size, links.movie(f"_{movie.name}")
+                )
+                for movie in included(viewing, links.movies)
             ],
             poster_url=links.poster,
             storyboard_url=links.storyboard,

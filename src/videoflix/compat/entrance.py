@@ -1,0 +1,153 @@
+"""How clients of `netiflex` and `authemail` prove who they are, and what strangers hear.
+
+A header with a token is read by our own middleware; here are the ways that only these clients
+know: the password each time (Basic), and the session cookie of their sign-in.
+"""
+
+import base64
+import binascii
+import hashlib
+import time
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Send
+
+from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.compat.drf import NOT_ALLOWED, SIGN_IN, Refusal
+from videoflix.platform.client import device_of
+from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site, refuse_foreign_page
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import Identity, Role, ScopeTooNarrow
+from videoflix.platform.revocations import revocations
+from videoflix.sessions.api.entrance import authenticated
+from videoflix.sessions.schemas import Credentials
+from videoflix.sessions.service import Sessions, opaque_tokens
+
+SESSION_COOKIE = "sessionid"
+# A password takes long to check, so a good one is remembered for a moment.
+KNOWN_SECONDS = 60.0
+KNOWN_MAX = 1_000
+TOKEN_CHALLENGE = {"WWW-Authenticate": "Token"}
+BEARER_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
+TOKEN_NOT_VALID = {
+    "detail": "Given token not valid for any token type",
+    "code": "token_not_valid",
+    "messages": [
+        {
+            "token_class": "AccessToken",
+            "token_type": "access",
+            "message": "Token is invalid or expired",
+        }
+    ],
+}
+
+
+class Passwords:
+    """Whom passwords in headers speak for, as this process has seen lately, by their hashes."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Identity, float]] = {}
+
+    async def holder_of(self, request: Request[Any, Any, Any], sent: str) -> Identity | None:
+        """The person; tried as often as a sign-in may be. Raises TooManyTries."""
+        key = hashlib.sha256(sent.encode()).digest()
+        identity, until = self._known.get(key, (None, 0.0))
+        if identity is None or until < time.monotonic() or identity.sign_in_id in revocations:
+            identity = await _by_password(request, sent)
+            self._keep(key, identity)
+        return identity
+
+    def _keep(self, key: bytes, identity: Identity | None) -> None:
+        self._known.pop(key, None)
+        if identity is not None:
+            self._known[key] = identity, time.monotonic() + KNOWN_SECONDS
+        if len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+
+
+passwords = Passwords()
+
+
+class OlderSignIns(ASGIMiddleware):
+    """Sets `request.user` where our own middleware found nobody: by Basic, or by `sessionid`.
+
+    A cookie counts only without a header, so that an old one never spoils a valid header.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        request = Request[Any, Any, Any](scope)
+        if scope["user"] is None:
+            scope["user"] = await _identified(request)
+        await next_app(scope, receive, send)
+
+
+async def token_needed(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: anyone who is signed in; others hear what was wrong with what they sent."""
+    if connection.scope["user"] is not None:
+        return
+    scheme = connection.headers.get("authorization", "").partition(" ")[0].lower()
+    if scheme == "bearer":
+        raise Refusal(TOKEN_NOT_VALID, HTTPStatus.UNAUTHORIZED, BEARER_CHALLENGE)
+    text = {"token": "Invalid token.", "basic": "Invalid username/password."}.get(scheme, SIGN_IN)
+    raise Refusal({"detail": text}, HTTPStatus.UNAUTHORIZED, TOKEN_CHALLENGE)
+
+
+async def administrators(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: admins; these backends let nobody else change films."""
+    await token_needed(connection, handler)
+    if not connection.scope["user"].may(Role.ADMIN):
+        raise Refusal({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN)
+
+
+async def in_person(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: people who signed in themselves."""
+    await token_needed(connection, handler)
+    if connection.scope["user"].scope is not None:
+        raise ScopeTooNarrow
+
+
+async def _identified(request: Request[Any, Any, Any]) -> Identity | None:
+    header = request.headers.get("authorization", "")
+    if header:
+        scheme, _, sent = header.partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        if request.method not in SAFE_METHODS:
+            refuse_foreign_page(request)
+        return await passwords.holder_of(request, sent.strip())
+    cookie = request.cookies.get(SESSION_COOKIE, "")
+    identity = await opaque_tokens.holder_of(cookie) if cookie else None
+    if identity is not None and identity.scope is not None:
+        return None  # a script's token is no sign-in
+    if identity is not None and request.method not in SAFE_METHODS:
+        refuse_cross_site(request, identity.sign_in_id)
+    return identity
+
+
+async def _by_password(request: Request[Any, Any, Any], sent: str) -> Identity | None:
+    try:
+        email, _, password = base64.b64decode(sent, validate=True).decode().partition(":")
+        typed = msgspec.convert({"email": email, "password": password}, Credentials)
+    except (binascii.Error, UnicodeError, msgspec.ValidationError):
+        return None
+    async with transaction() as session:
+        sessions = Sessions(session)
+        try:
+            user = await authenticated(request, Accounts(session), sessions, typed)
+        except CredentialsRefused:
+            return None
+        sign_in = await sessions.open_by_password(user, device_of(request))
+        return Identity(user.id, user.role, sign_in.id)

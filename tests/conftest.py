@@ -16,7 +16,7 @@ from videoflix.catalog.api.answers import answers
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
-from videoflix.platform.revocations import revocations
+from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.profiles.service import known
 from videoflix.sessions.service import Sessions
 from videoflix.settings import settings
@@ -52,6 +52,7 @@ async def session(database: None) -> AsyncGenerator[AsyncSession]:
 def forget_everything() -> None:
     """What this process remembers of other tests' rows, whose numbers begin again."""
     revocations._until.clear()
+    ended_streams._until.clear()
     answers.forget()
     known._kept.clear()
 

@@ -59,7 +59,7 @@ from videoflix.platform.problems import (
 from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.platform.throttling import DocumentedLimits, ThrottleMiddleware
 from videoflix.platform.web import JsonBodiesOnly
-from videoflix.playback.api.files import FileController, FileLinkController
+from videoflix.playback.api.files import FileController
 from videoflix.playback.api.play import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
 from videoflix.playback.service.streams import recently_ended_streams
@@ -104,7 +104,7 @@ CONTROLLERS = [
     MovieController,
     MovieRatingController,
     PlaybackController,
-    FileLinkController,
+    FileController,
     StreamController,
     OwnMembershipController,
     PlanController,
@@ -161,7 +161,6 @@ def create_app() -> Litestar:
             Router("/api/v1", route_handlers=[one for one in CONTROLLERS if one not in replaced]),
             HealthController,
             MetricsController,
-            FileController,
             *dialect_routes(settings.dialect_names),
             PublicMovieController,
             *page_handlers,

@@ -81,7 +81,7 @@ def routes_about_films() -> list[str]:
 def test_every_route_about_films_is_tried_here() -> None:
     elsewhere = {
         "/me/export",  # what a person uploaded is theirs
-        "/media/videos/{video_id}/{file_name}",  # by signature: tests/playback/test_files.py
+        "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_files.py
     }
     assert {*routes_about_films()} - elsewhere <= {*READERS}
 

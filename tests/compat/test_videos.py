@@ -108,7 +108,7 @@ async def test_addresses_play_without_headers(
     client: httpx.AsyncClient, viewer: httpx.AsyncClient, whole: int
 ) -> None:
     film = (await viewer.get(f"{VIDEOS}{whole}/")).json()
-    assert film["file"].startswith("http://test/media/")
+    assert film["file"].startswith("http://test/api/v1/videos/")
     assert film["file"].partition("?")[0].count(".mp4") == 1
     expected = {
         film["file"]: "720p",

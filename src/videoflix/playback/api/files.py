@@ -15,7 +15,6 @@ from videoflix.platform.storage import media_storage
 from videoflix.platform.web import Id
 from videoflix.playback.schemas import FileLinks
 from videoflix.playback.service.files import (
-    FILES,
     NAME,
     FileNotReady,
     Files,
@@ -32,11 +31,28 @@ Token = Annotated[str, QueryParameter(max_length=300, description="The address's
 
 
 class FileController(Controller):
-    path = FILES
+    path = "/videos/{video_id:int}/files"
     tags = ("Playback",)
 
+    @get(
+        summary="Addresses of a film's files",
+        guards=[signed_in],
+        responses=problems(*WATCHING, VideoNotFound),
+    )
+    async def list_files(
+        self, request: Request[Any, Any, Any], video_id: Id
+    ) -> Response[FileLinks]:
+        """MP4 files, poster and storyboard, for players that know no HLS and send no headers.
+
+        Where memberships limit streams, who fetches an MP4 file has one of them.
+        """
+        viewing = await viewing_of(request.user)
+        async with transaction() as session:
+            found = await Files(session).links(viewing, request.user.sign_in_id, video_id)
+        return Response(found, headers={"Cache-Control": "private, no-store"})
+
     @route(
-        "/{video_id:int}/{file_name:str}",
+        "/{file_name:str}",
         http_method=[HttpMethod.GET, HttpMethod.HEAD],
         summary="A film as a plain file",
         media_type="video/mp4",
@@ -86,25 +102,6 @@ class FileController(Controller):
             movie = await Files(session).movie(viewing, video_id, lines)
         await leases.go_on(granted, viewing, device_of(request))
         return await serve(request, movie.key, movie.size, "video/mp4", KEPT)
-
-
-class FileLinkController(Controller):
-    path = "/videos/{video_id:int}/files"
-    tags = ("Playback",)
-    guards = (signed_in,)
-
-    @get(summary="Addresses of a film's files", responses=problems(*WATCHING, VideoNotFound))
-    async def list_files(
-        self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[FileLinks]:
-        """MP4 files, poster and storyboard, for players that know no HLS and send no headers.
-
-        Where memberships limit streams, who fetches an MP4 file has one of them.
-        """
-        viewing = await viewing_of(request.user)
-        async with transaction() as session:
-            found = await Files(session).links(viewing, request.user.sign_in_id, video_id)
-        return Response(found, headers={"Cache-Control": "private, no-store"})
 
 
 async def _picture(key: str) -> Response[bytes]:

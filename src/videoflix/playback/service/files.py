@@ -24,7 +24,6 @@ from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import Profiles
 from videoflix.settings import settings
 
-FILES = "/media/videos"
 # clip.mp4, clip_720p.mp4, clip_hd720.mp4, clip.vtt, clip.jpg (its pictures), clip_poster.jpg
 NAME = re.compile(
     r"[a-z0-9-]{1,120}(?:_(?:(?:hd)?(?P<lines>\d{2,4})p?|(?P<part>poster)))?\.(?P<kind>mp4|vtt|jpg)"
@@ -181,7 +180,7 @@ def links_to(
         viewing.profile_id,
         sign_in_id,
     )
-    base = f"{FILES}/{video_id}/{slug or 'film'}"
+    base = f"/api/v1/videos/{video_id}/files/{slug or 'film'}"
     return Links(base, f"?token={token}", files, has_poster)
 
 

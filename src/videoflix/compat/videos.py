@@ -17,6 +17,7 @@ from videoflix.catalog.schemas import Description, Video, VideoChange, VideoDraf
 from videoflix.catalog.service import Catalog, Filters, Shelves, VideoNotFound
 from videoflix.catalog.service.desk import Desk
 from videoflix.compat.bodies import read_fields
+from videoflix.compat.dialect import NONE
 from videoflix.compat.drf import Refusal, field_error
 from videoflix.compat.entrance import OlderSignIns, administrators, token_needed
 from videoflix.compat.films import LIST_MAX, film_form, films_of, number, stored
@@ -182,7 +183,7 @@ class RootController(Controller):
     guards = (token_needed,)
     middleware = (OlderSignIns(),)
 
-    @get(opt={"canonical": "GET /schema"})
+    @get(opt={"canonical": NONE})
     async def list_routes(self, request: Request[Any, Any, Any]) -> dict[str, str | None]:
         return {name: absolute(request, f"/api/{name}/") for name in ("categories", "videos")}
 

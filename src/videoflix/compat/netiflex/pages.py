@@ -5,6 +5,8 @@ from typing import Any
 from litestar import Request, get
 from litestar.response import Redirect
 
+from videoflix.compat.dialect import NONE
+
 PAGES = {
     "/swagger": "/schema/swagger",
     "/swagger.json": "/schema/openapi.json",
@@ -12,6 +14,6 @@ PAGES = {
 }
 
 
-@get(list(PAGES), opt={"canonical": "GET /schema"})
+@get(list(PAGES), opt={"canonical": NONE})
 async def show_page(request: Request[Any, Any, Any]) -> Redirect:
     return Redirect(PAGES[request.url.path.rstrip("/")])

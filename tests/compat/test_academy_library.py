@@ -41,7 +41,7 @@ async def entered(
 
 @pytest.fixture
 async def ada(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.AsyncClient]:
-    leases._known.clear()
+    leases.forget()
     watching._seen.clear()
     ended_streams._until.clear()
     async with entered(app, session, "ada@example.org") as client:

@@ -14,7 +14,7 @@ from catalog.films import add_category, add_films
 from media.clips import make_clip
 from playback.test_files import FOLDER, add_files, content
 from videoflix.platform.storage import media_storage
-from videoflix.playback.service.files import leases
+from videoflix.playback.api.files import leases
 
 VIDEOS = "/api/videos/"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -57,7 +57,7 @@ async def whole(session: AsyncSession, editor: httpx.AsyncClient) -> AsyncIterat
         {"title": "Clip", "author": "Ada", "categories": [shelf], "uploaded_by": uploader},
     )
     await add_files(session, film)
-    leases._kept.clear()
+    leases.forget()
     yield film
     await media_storage().delete_below(FOLDER)
 

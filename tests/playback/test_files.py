@@ -16,7 +16,7 @@ from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
 from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.platform.storage import media_storage
-from videoflix.playback.service.files import leases
+from videoflix.playback.api.files import leases
 
 FOLDER = "assets/plain"
 SIZES = {"720p": (1280, 720), "360p": (640, 360), "120p": (214, 120)}
@@ -75,7 +75,7 @@ async def store(key: str, data: bytes) -> None:
 async def film(session: AsyncSession) -> AsyncIterator[int]:
     (video_id,) = await add_films(session, {"title": "Clip"})
     await add_files(session, video_id)
-    leases._kept.clear()
+    leases.forget()
     yield video_id
     await media_storage().delete_below(FOLDER)
 

@@ -22,6 +22,7 @@ from videoflix.compat.drf import Refusal
 from videoflix.compat.entrance import in_person, token_needed
 from videoflix.compat.videos import RootController, VideosController
 from videoflix.platform.client import device_of
+from videoflix.platform.cross_site import refuse_foreign_page
 from videoflix.platform.web import service
 from videoflix.registration.api import limit_mail
 from videoflix.registration.schemas import NewAccount
@@ -178,7 +179,11 @@ class PersonController(Controller):
     async def log_out(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> dict[str, str]:
-        """All tokens of this person end, as there was only one; other sign-ins stay."""
+        """All tokens of this person end, as there was only one; other sign-ins stay.
+
+        A link on another site's page may ask for this too, with a cookie: not here.
+        """
+        refuse_foreign_page(request)
         await sessions.sign_out_by_token(request.user.user_id, request.user.sign_in_id)
         return {"success": "User logged out."}
 

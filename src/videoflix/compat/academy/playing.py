@@ -16,17 +16,16 @@ from videoflix.compat.drf import Refusal
 from videoflix.compat.films import number
 from videoflix.platform.client import device_of
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import Identity, signed_in
-from videoflix.platform.revocations import ended_streams
+from videoflix.platform.identity import signed_in
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.playback.api.play import HLS, NOT_STORED, segment
+from videoflix.playback.service.leases import Leases
 from videoflix.playback.service.play import (
     FilmFailed,
     NotPlayableYet,
     Playback,
     StreamNotFound,
 )
-from videoflix.playback.service.streams import StreamEnded, Streams, watching
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import viewing_of
 
@@ -37,48 +36,25 @@ PART = re.compile(
 )
 NO_MANIFEST = {"detail": "Video or Manifest file not found"}
 NO_SEGMENT = {"detail": "Video or Segment file not found"}
-KNOWN_MAX = 20_000
 
 Text = Annotated[str, PathParameter(max_length=100)]
 
 
-class Leases:
-    """The streams of players that know nothing of leases, by sign-in and film.
-
-    Opening the playlist begins a stream; what is fetched for it keeps it alive. One that fell
-    silent begins again by itself where the membership allows; one that was stopped does not.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int], int] = {}
-
-    async def begin(self, identity: Identity, viewing: Viewing, video_id: int, device: str) -> None:
-        """Raises what `Streams.begin_once` raises."""
-        async with transaction() as session:
-            lease_id = await Streams(session).begin_once(
-                viewing, identity.sign_in_id, video_id, device
-            )
-        key = (identity.sign_in_id, video_id)
-        self._known.pop(key, None)
-        self._known[key] = lease_id
-        if len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
-
-    async def go_on(self, identity: Identity, viewing: Viewing, video_id: int, device: str) -> None:
-        """Raises StreamEnded when somebody stopped it, or what `begin` raises."""
-        lease_id = self._known.get((identity.sign_in_id, video_id))
-        if lease_id is None:
-            await self.begin(identity, viewing, video_id, device)
-        elif lease_id in ended_streams:
-            raise StreamEnded
-        elif lease_id:
-            try:
-                await watching.go_on(lease_id)
-            except StreamEnded:
-                await self.begin(identity, viewing, video_id, device)
-
-
 leases = Leases()
+
+
+async def begin(request: Request[Any, Any, Any], viewing: Viewing, video_id: int) -> None:
+    """Opening the playlist begins a stream. Raises what `Streams.begin_once` raises."""
+    sign_in_id = request.user.sign_in_id
+    player = (sign_in_id, video_id)
+    await leases.begin(player, viewing, sign_in_id, video_id, device_of(request))
+
+
+async def go_on(request: Request[Any, Any, Any], viewing: Viewing, video_id: int) -> None:
+    """What is fetched keeps the stream alive. Raises StreamEnded, or what `begin` raises."""
+    sign_in_id = request.user.sign_in_id
+    player = (sign_in_id, video_id)
+    await leases.go_on(player, viewing, sign_in_id, video_id, device_of(request))
 
 
 class PlayingController(Controller):
@@ -100,7 +76,7 @@ class PlayingController(Controller):
                 text = await Playback(session).one_rung(viewing, film, lines, _playlist_name)
         except (VideoNotFound, StreamNotFound, NotPlayableYet, FilmFailed) as error:
             raise Refusal(NO_MANIFEST, HTTP_404_NOT_FOUND) from error
-        await leases.begin(request.user, viewing, film, device_of(request))
+        await begin(request, viewing, film)
         return _playlist(text)
 
     @get(
@@ -119,7 +95,7 @@ class PlayingController(Controller):
                 raise StreamNotFound
             viewing = await viewing_of(request.user)
             text = await _look(viewing, film, named)
-            await leases.go_on(request.user, viewing, film, device_of(request))
+            await go_on(request, viewing, film)
             if text:
                 return _playlist(text)
             asset_id, rendition = int(named["asset"]), named["rendition"]

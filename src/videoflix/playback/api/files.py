@@ -18,9 +18,9 @@ from videoflix.playback.service.files import (
     NAME,
     FileNotReady,
     Files,
-    leases,
     pass_of,
 )
+from videoflix.playback.service.leases import Leases
 from videoflix.playback.service.play import FilmFailed, StreamNotFound
 from videoflix.playback.service.streams import LIMITS, StreamEnded
 from videoflix.profiles.service import WATCHING, ProfileNotFound, viewing_of
@@ -28,6 +28,9 @@ from videoflix.profiles.service import WATCHING, ProfileNotFound, viewing_of
 KEPT = "private, max-age=3600"
 FileName = Annotated[str, PathParameter(max_length=160)]
 Token = Annotated[str, QueryParameter(max_length=300, description="The address's signature.")]
+
+
+leases = Leases()
 
 
 class FileController(Controller):
@@ -100,7 +103,8 @@ class FileController(Controller):
         async with transaction() as session:
             lines = int(name["lines"]) if name["lines"] else None
             movie = await Files(session).movie(viewing, video_id, lines)
-        await leases.go_on(granted, viewing, device_of(request))
+        sign_in_id, device = granted.sign_in_id, device_of(request)
+        await leases.go_on(granted, viewing, sign_in_id, video_id, device)
         return await serve(request, movie.key, movie.size, "video/mp4", KEPT)
 
 

@@ -13,13 +13,11 @@ from videoflix.catalog.models import Video, VideoState
 from videoflix.catalog.service import Catalog
 from videoflix.media.schemas import FilmFiles, MovieFile
 from videoflix.media.service import Packages
-from videoflix.platform.db import transaction
 from videoflix.platform.problems import Conflict, SignInNeeded
-from videoflix.platform.revocations import ended_streams, revocations
+from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, seal, unseal
 from videoflix.playback.schemas import FileLinks, MovieLink
 from videoflix.playback.service.play import FilmFailed, StreamNotFound, fits
-from videoflix.playback.service.streams import StreamEnded, Streams, watching
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import Profiles
 from videoflix.settings import settings
@@ -28,7 +26,6 @@ from videoflix.settings import settings
 NAME = re.compile(
     r"[a-z0-9-]{1,120}(?:_(?:(?:hd)?(?P<lines>\d{2,4})p?|(?P<part>poster)))?\.(?P<kind>mp4|vtt|jpg)"
 )
-LEASES_KEPT = 20_000
 
 
 class FileNotReady(Conflict):
@@ -207,41 +204,3 @@ def nearest(viewing: Viewing, movies: tuple[MovieFile, ...], lines: int | None) 
 def included(viewing: Viewing, movies: tuple[MovieFile, ...]) -> list[MovieFile]:
     """The movies that the plan includes, the largest first."""
     return [movie for movie in movies if fits(viewing, movie.lines, movies[-1].lines)]
-
-
-class Leases:
-    """Which lease an address plays for: the first fetch begins it, the others keep it alive.
-
-    When it fell silent the next fetch begins another one, if the limit lets it; when somebody
-    stopped it the address is no good any more.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[Pass, int] = {}
-
-    async def go_on(self, granted: Pass, viewing: Viewing, device: str) -> None:
-        """The film is watched. Raises what may stand in the way of a stream, or StreamEnded."""
-        lease_id = self._kept.get(granted)
-        if lease_id in ended_streams:
-            raise StreamEnded
-        if lease_id:
-            try:
-                await watching.go_on(lease_id)
-            except StreamEnded:
-                lease_id = None
-        if lease_id is None:
-            await self._begin(granted, viewing, device)
-
-    async def _begin(self, granted: Pass, viewing: Viewing, device: str) -> None:
-        async with transaction() as session:
-            lease_id = await Streams(session).begin_once(
-                viewing, granted.sign_in_id, granted.video_id, device
-            )
-        if lease_id:
-            self._kept.pop(granted, None)
-            self._kept[granted] = lease_id
-        if len(self._kept) > LEASES_KEPT:
-            del self._kept[next(iter(self._kept))]
-
-
-leases = Leases()

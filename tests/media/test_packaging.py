@@ -1,0 +1,124 @@
+"""Plain files are made once, of complete films only, and made up for where they are missing."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from media.clips import make_clip
+from videoflix.catalog.schemas import VideoDraft
+from videoflix.media.jobs.encoding import encode_a_chunk, encode_the_audio, inspect, sweep_attempts
+from videoflix.media.jobs.packaging import make_storyboard, package_missing, package_rendition
+from videoflix.media.schemas import (
+    EncodeAudio,
+    EncodeChunk,
+    FilmFiles,
+    Inspect,
+    MakeStoryboard,
+    PackageMissing,
+    PackageRendition,
+    StoredFile,
+    SweepAttempts,
+)
+from videoflix.media.service import Media, Packages
+from videoflix.platform.storage import media_storage
+
+FOLDER = "assets/packaging"
+JOBS = text(
+    "select task_name from procrastinate_jobs where status = 'todo'"
+    " and task_name = any(array['media.package', 'media.make_storyboard']) order by 1"
+)
+
+
+@pytest.fixture
+async def film(session: AsyncSession, tmp_path: Path) -> AsyncIterator[tuple[int, int]]:
+    """A film of six seconds, complete but without plain files: its number and its asset's."""
+    clip = make_clip(tmp_path / "clip.mp4", seconds=6)
+    await media_storage().put(f"{FOLDER}/source", clip)
+    stored = StoredFile(FOLDER, f"{FOLDER}/source", "clip.mp4", clip.stat().st_size, "")
+    video = await Media(session).accept(VideoDraft(title="Clip"), stored, None)
+    await session.commit()
+    asset_id = await session.scalar(text("select id from media_asset"))
+    assert asset_id
+    await inspect(Inspect(asset_id=asset_id))
+    chunks = await session.scalars(text("select index from media_chunk order by index"))
+    for index in chunks.all():
+        await encode_a_chunk(EncodeChunk(asset_id=asset_id, index=index))
+    await encode_the_audio(EncodeAudio(asset_id=asset_id))
+    yield video.id, asset_id
+    await media_storage().delete_below(FOLDER)
+
+
+async def files(session: AsyncSession, video_id: int) -> FilmFiles:
+    session.expire_all()
+    return (await Packages(session).files_of([video_id]))[video_id]
+
+
+async def waiting(session: AsyncSession) -> list[str]:
+    return list(await session.scalars(JOBS))
+
+
+async def make_all(asset_id: int) -> None:
+    for rendition in ("180p", "120p"):
+        await package_rendition(PackageRendition(asset_id=asset_id, rendition=rendition))
+    await make_storyboard(MakeStoryboard(asset_id=asset_id))
+
+
+async def test_a_complete_film_is_packaged_once(
+    session: AsyncSession, film: tuple[int, int]
+) -> None:
+    video_id, asset_id = film
+    both = ["media.make_storyboard", "media.package", "media.package"]
+    assert await waiting(session) == both
+    assert (await files(session, video_id)).movies == ()
+    await package_rendition(PackageRendition(asset_id=asset_id, rendition="180p"))
+    assert (await files(session, video_id)).movies == (), "which one is the smallest is open yet"
+    await make_all(asset_id)
+    made = await files(session, video_id)
+    assert [movie.name for movie in made.movies] == ["180p", "120p"]
+    assert made.storyboard
+    assert made.storyboard.count == 6
+    before = sorted(await media_storage().keys(FOLDER))
+    await make_all(asset_id)  # handlers may run twice
+    assert sorted(await media_storage().keys(FOLDER)) == before
+    assert (await files(session, video_id)) == made
+
+
+async def test_the_sweep_leaves_plain_files(
+    session: AsyncSession, film: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video_id, asset_id = film
+    await make_all(asset_id)
+    monkeypatch.setattr("videoflix.media.jobs.encoding.LEFT_ALONE", timedelta(hours=-1))
+    await sweep_attempts(SweepAttempts(asset_id=asset_id))
+    made = await files(session, video_id)
+    kept = {key for movie in made.movies for key in [movie.key]} | {made.sprite_key}
+    assert kept <= {*await media_storage().keys(FOLDER)}
+
+
+async def test_what_is_missing_is_made_up_for(session: AsyncSession, film: tuple[int, int]) -> None:
+    _, asset_id = film
+    await package_rendition(PackageRendition(asset_id=asset_id, rendition="180p"))
+    await session.execute(text("delete from procrastinate_jobs"))
+    await session.commit()
+    for _ in range(2):  # what waits already is not queued again
+        await package_missing(PackageMissing())
+        assert await waiting(session) == ["media.make_storyboard", "media.package"]
+    await session.execute(text("delete from procrastinate_jobs"))
+    await make_all(asset_id)
+    await package_missing(PackageMissing())
+    assert await waiting(session) == []
+
+
+async def test_a_film_that_is_gone_is_not_packaged(
+    session: AsyncSession, film: tuple[int, int]
+) -> None:
+    video_id, asset_id = film
+    await Media(session).remove(video_id)
+    await session.commit()
+    await make_all(asset_id)
+    names = {key.rpartition("/")[2] for key in await media_storage().keys(FOLDER)}
+    assert "sprite.jpg" not in names

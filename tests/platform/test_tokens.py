@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from videoflix.platform import tokens
-from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.tokens import Purpose, TokenRefused, seal, sign, unseal, verify
 from videoflix.settings import settings
 
 SOON = timedelta(minutes=5)
@@ -44,3 +44,24 @@ def test_tokens_outlive_a_change_of_the_key(rotate: object) -> None:
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(TokenRefused):
         verify(Purpose.ACCESS, token)
+
+
+def test_sealed_numbers_outlive_a_change_of_the_key(rotate: object) -> None:
+    assert callable(rotate)
+    old = seal(Purpose.FILE, SOON, 7, 1)
+    rotate("n" * 40, settings.signing_key)
+    assert unseal(Purpose.FILE, old)[:2] == [7, 1]
+    rotate("n" * 40, "")
+    with pytest.raises(TokenRefused):
+        unseal(Purpose.FILE, old)
+
+
+def test_seals_are_for_one_purpose_and_expire() -> None:
+    sealed = seal(Purpose.FILE, SOON, 7)
+    with pytest.raises(TokenRefused):
+        unseal(Purpose.PLAY, sealed)
+    with pytest.raises(TokenRefused):
+        unseal(Purpose.FILE, seal(Purpose.FILE, -SOON, 7))
+    for changed in (f"1{sealed}", sealed.replace("7.", "8.", 1), sealed[:-1], "", ".", "7", "é.é"):
+        with pytest.raises(TokenRefused):
+            unseal(Purpose.FILE, changed)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 import jwt
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
@@ -62,6 +63,22 @@ async def test_wrong_credentials_look_alike(
         "status": 401,
         "detail": "E-mail address and password do not belong together.",
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [("confirmed_at = null", "address-unconfirmed"), ("is_active = false", "switched-off")],
+)
+async def test_who_knows_the_password_hears_what_is_in_the_way(
+    client: httpx.AsyncClient, ada: int, session: AsyncSession, change: str, kind: str
+) -> None:
+    await session.execute(text(f"update user_account set {change}"))
+    await session.commit()
+    body = {"email": "ada@example.org", "password": PASSWORD}
+    told = await client.post("/api/v1/auth/token", json=body)
+    assert (told.status_code, told.json()["type"]) == (401, f"/problems/{kind}")
+    wrong = await client.post("/api/v1/auth/token", json=body | {"password": "wrong"})
+    assert wrong.json()["type"] == "/problems/credentials-refused"
 
 
 async def test_deactivated_person_is_out(

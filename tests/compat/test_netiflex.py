@@ -395,6 +395,15 @@ async def test_foreign_page_cannot_use_the_session_cookie(
     assert (await client.delete("/logout/", headers=elsewhere)).status_code == 403
 
 
+async def test_foreign_page_cannot_use_a_password_the_browser_knows(
+    client: httpx.AsyncClient, ada: None
+) -> None:
+    passwords._known.clear()
+    elsewhere = basic() | {"Origin": "https://evil.example"}
+    assert (await client.delete("/logout/", headers=elsewhere)).status_code == 403
+    assert (await client.delete("/logout/", headers=basic())).status_code == 200
+
+
 async def test_token_is_kept_as_a_hash_and_shown_as_a_device(
     client: httpx.AsyncClient, session: AsyncSession, ada: None
 ) -> None:

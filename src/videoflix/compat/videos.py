@@ -25,6 +25,7 @@ from videoflix.compat.shapes import absolute
 from videoflix.compat.union import GENRES, LANGUAGES, Shelf, genre_of, language_of, shown
 from videoflix.media.service import Media
 from videoflix.platform.db import transaction
+from videoflix.platform.throttling import UPLOAD
 from videoflix.platform.web import BIGINT_MAX, service
 from videoflix.profiles.schemas import Viewing, unlimited
 from videoflix.profiles.service import viewing_of
@@ -127,7 +128,7 @@ class VideosController(Controller):
     @post(
         guards=[administrators],
         request_max_body_size=None,
-        opt={"canonical": "POST /api/v1/videos"},
+        opt={"canonical": "POST /api/v1/videos", **UPLOAD},
     )
     async def add_video(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         form = await film_form(request)
@@ -151,7 +152,7 @@ class VideosController(Controller):
         "/{video_id:str}",
         guards=[administrators],
         request_max_body_size=None,
-        opt={"canonical": "PATCH /api/v1/videos/{video_id}"},
+        opt={"canonical": "PATCH /api/v1/videos/{video_id}", **UPLOAD},
     )
     async def put_video(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
@@ -162,7 +163,7 @@ class VideosController(Controller):
         "/{video_id:str}",
         guards=[administrators],
         request_max_body_size=None,
-        opt={"canonical": "PATCH /api/v1/videos/{video_id}"},
+        opt={"canonical": "PATCH /api/v1/videos/{video_id}", **UPLOAD},
     )
     async def change_video(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]

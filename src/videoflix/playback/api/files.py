@@ -12,6 +12,7 @@ from videoflix.platform.identity import signed_in
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.ranges import FileGone, RangeUnsatisfiable, serve
 from videoflix.platform.storage import media_storage
+from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Id
 from videoflix.playback.schemas import FileLinks
 from videoflix.playback.service.files import (
@@ -59,6 +60,7 @@ class FileController(Controller):
         http_method=[HttpMethod.GET, HttpMethod.HEAD],
         summary="A film as a plain file",
         media_type="video/mp4",
+        opt=UNLIMITED,
         responses=problems(
             SignInNeeded,
             ProfileNotFound,

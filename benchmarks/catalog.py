@@ -171,7 +171,7 @@ async def measure(videos: int, requests: int) -> dict[str, Any]:
     from videoflix.app import create_app
     from videoflix.catalog.api.answers import answers
     from videoflix.platform.db import alchemy, transaction
-    from videoflix.sessions.service import Sessions
+    from videoflix.sessions.service.sign_ins import Sessions
     from videoflix.up.seed import invented_words
 
     async with transaction() as session:

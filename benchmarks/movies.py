@@ -153,7 +153,7 @@ async def signed_in() -> httpx.AsyncClient:
     from videoflix.accounts.service import Accounts
     from videoflix.app import create_app
     from videoflix.platform.db import transaction
-    from videoflix.sessions.service import Sessions
+    from videoflix.sessions.service.sign_ins import Sessions
 
     async with transaction() as session:
         user = await Accounts(session).create_user(

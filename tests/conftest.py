@@ -18,7 +18,7 @@ from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.profiles.service import known
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
 PASSWORD = "correct horse battery staple"

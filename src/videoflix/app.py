@@ -68,7 +68,8 @@ from videoflix.registration.api import FarewellController, RegistrationControlle
 from videoflix.sessions.api.browsers import BrowserSessionController
 from videoflix.sessions.api.programs import AuthController
 from videoflix.sessions.api.scripts import ApiTokenController
-from videoflix.sessions.service import opaque_tokens, recently_ended
+from videoflix.sessions.service.opaque import opaque_tokens
+from videoflix.sessions.service.sign_ins import recently_ended
 from videoflix.settings import settings
 from videoflix.transfer.api import ArchiveController
 from videoflix.web.api import page_handlers

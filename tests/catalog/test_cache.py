@@ -17,7 +17,7 @@ from videoflix.catalog.api.answers import answers
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.events import Newsroom, newsroom
 from videoflix.platform.identity import Role
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 
 VIDEOS = "/api/v1/videos"
 

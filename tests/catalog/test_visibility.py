@@ -16,7 +16,7 @@ from conftest import http_client
 from videoflix.app import create_app
 from videoflix.catalog.models import VideoState
 from videoflix.movies.providers.catalog import movie_id_of
-from videoflix.sessions import service
+from videoflix.sessions.service import sign_ins as service
 from videoflix.settings import settings
 
 VIDEOS = "/api/v1/videos"

@@ -17,7 +17,7 @@ from videoflix.accounts.service import Accounts
 from videoflix.compat.entrance import passwords
 from videoflix.platform.revocations import revocations
 from videoflix.registration import service as registration_service
-from videoflix.sessions import service as sessions_service
+from videoflix.sessions.service import sign_ins as sessions_service
 from videoflix.settings import settings
 
 ADA = "ada@example.org"

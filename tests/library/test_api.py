@@ -16,7 +16,7 @@ from videoflix.accounts.service import Accounts
 from videoflix.library.api.access import counter
 from videoflix.library.service import Views
 from videoflix.platform.db import transaction
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 
 VIDEOS = "/api/v1/videos"
 WATCHLIST = "/api/v1/watchlist"

@@ -15,7 +15,7 @@ from conftest import PASSWORD, forget_everything, http_client
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
 from videoflix.platform.db import transaction
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 
 VIDEOS = "/api/v1/videos"
 WATCHLIST = "/api/v1/watchlist"

@@ -19,7 +19,7 @@ from videoflix.movies.service import finding
 from videoflix.movies.service.memory import Memory, memory
 from videoflix.platform.db import transaction
 from videoflix.platform.queue import enqueue
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.worker import queue
 
 SEARCH = "/api/v1/movies"

@@ -19,7 +19,7 @@ from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
 from videoflix.platform.db import transaction
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
 SERVER = [sys.executable, "-m", "uvicorn", "videoflix.app:create_app", "--factory"]

@@ -22,7 +22,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.revocations import ended_streams
 from videoflix.playback.jobs import close_all_silent
 from videoflix.playback.service.streams import watching
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 
 STREAMS = "/api/v1/streams"
 PRICE = 250

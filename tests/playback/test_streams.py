@@ -20,7 +20,7 @@ from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.revocations import ended_streams
 from videoflix.playback.jobs import close_all_silent
 from videoflix.playback.service.streams import watching
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
 STREAMS = "/api/v1/streams"

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
 from videoflix.platform.revocations import revocations
-from videoflix.sessions.service import opaque_tokens
+from videoflix.sessions.service.opaque import opaque_tokens
 
 TOKENS = "/api/v1/me/tokens"
 

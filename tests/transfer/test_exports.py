@@ -18,7 +18,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.queue.clock import schedules
 from videoflix.platform.storage import Storage, StorageFull, media_storage
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 from videoflix.transfer import jobs as transfer_jobs
 from videoflix.transfer.archive import Archive

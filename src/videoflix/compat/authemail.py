@@ -29,7 +29,7 @@ from videoflix.registration.schemas import NewAccount
 from videoflix.registration.service import LinkSpent, Registration
 from videoflix.sessions.api.entrance import authenticated
 from videoflix.sessions.schemas import Credentials
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 
 TAKEN = {"detail": "Email address already taken."}
 UNVERIFIED = {"detail": "Unable to verify user."}

@@ -28,7 +28,8 @@ from videoflix.platform.identity import Identity, Role, ScopeTooNarrow
 from videoflix.platform.revocations import revocations
 from videoflix.sessions.api.entrance import authenticated
 from videoflix.sessions.schemas import Credentials
-from videoflix.sessions.service import Sessions, opaque_tokens
+from videoflix.sessions.service.opaque import opaque_tokens
+from videoflix.sessions.service.sign_ins import Sessions
 
 SESSION_COOKIE = "sessionid"
 # A password takes long to check, so a good one is remembered for a moment.

@@ -15,7 +15,7 @@ from videoflix.directory.schemas import NewPerson, PersonChange
 from videoflix.platform.identity import Role
 from videoflix.platform.problems import Forbidden, NotFound
 from videoflix.registration.service import Registration
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 
 
 class PersonNotFound(NotFound):

@@ -39,7 +39,7 @@ from videoflix.playback.service.streams import Streams
 from videoflix.profiles.models import Profile
 from videoflix.profiles.schemas import ALL_AGES, ProfileShown, Viewing
 from videoflix.profiles.service import Profiles
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
 PERSONAL_ROWS = 10_000

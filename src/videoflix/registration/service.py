@@ -22,7 +22,7 @@ from videoflix.registration.schemas import (
     WriteToNewAddress,
     WriteToRegistrant,
 )
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
 

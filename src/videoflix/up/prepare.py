@@ -17,7 +17,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.identity import ADMINISTRATORS
 from videoflix.platform.problems import Problem
 from videoflix.platform.storage import media_storage
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 from videoflix.up.admin import add_admin, errors_as_sentences, migrate
 from videoflix.up.preparation import Prepared, Wishes

@@ -22,7 +22,7 @@ from videoflix.platform.web import service
 from videoflix.sessions.api.browsers import cookie
 from videoflix.sessions.api.entrance import authenticated
 from videoflix.sessions.schemas import Credentials, TokenPair
-from videoflix.sessions.service import RefreshRefused, Sessions, sign_in_of
+from videoflix.sessions.service.sign_ins import RefreshRefused, Sessions, sign_in_of
 
 YEAR = 365 * 24 * 3600
 # To tell who has an account is what this route is for; but not to whom asks many times.

@@ -33,7 +33,7 @@ from videoflix.registration.schemas import Typed
 from videoflix.sessions.api.browsers import cookie
 from videoflix.sessions.api.entrance import GUESTS, authenticated
 from videoflix.sessions.schemas import Credentials, RefreshRequest, TokenOpened
-from videoflix.sessions.service import GuestsNotWelcome, RefreshRefused, Sessions
+from videoflix.sessions.service.sign_ins import GuestsNotWelcome, RefreshRefused, Sessions
 
 GUEST = "guest@videoflix.com"
 SESSION_SECONDS = 14 * 24 * 3600

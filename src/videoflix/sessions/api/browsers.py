@@ -19,7 +19,12 @@ from videoflix.platform.tokens import csrf_token
 from videoflix.platform.web import service
 from videoflix.sessions.api.entrance import GUESTS, authenticated
 from videoflix.sessions.schemas import Credentials, SignedIn, TokenPair
-from videoflix.sessions.service import GuestsNotWelcome, RefreshRefused, Sessions, sign_in_of
+from videoflix.sessions.service.sign_ins import (
+    GuestsNotWelcome,
+    RefreshRefused,
+    Sessions,
+    sign_in_of,
+)
 from videoflix.settings import settings
 
 # The refresh token travels to nowhere else.

@@ -12,7 +12,7 @@ from videoflix.platform.client import client_address
 from videoflix.platform.db import transaction
 from videoflix.platform.throttle import Limit, TooManyTries
 from videoflix.sessions.schemas import Credentials
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 
 # From one address; guesses at one account from there; and guesses at it from everywhere, which
 # slow a botnet down. They cannot keep the owner out where the owner has been before.

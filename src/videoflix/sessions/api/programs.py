@@ -23,7 +23,7 @@ from videoflix.sessions.schemas import (
     Verified,
     VerifyRequest,
 )
-from videoflix.sessions.service import (
+from videoflix.sessions.service.sign_ins import (
     GuestsNotWelcome,
     RefreshRefused,
     Sessions,

@@ -10,7 +10,7 @@ from videoflix.platform.identity import ScopeTooNarrow, in_person
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.web import Id, service
 from videoflix.sessions.schemas import ApiTokenMade, ApiTokenShown, NewApiToken
-from videoflix.sessions.service import Sessions, SignInNotFound
+from videoflix.sessions.service.sign_ins import Sessions, SignInNotFound
 
 
 class ApiTokenController(Controller):

@@ -17,7 +17,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.migrations import current_revision
 from videoflix.platform.problems import Conflict, Problem
 from videoflix.platform.storage import media_storage
-from videoflix.sessions.service import Sessions
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.transfer.archive import Archive, ArchiveRefused, Tally
 from videoflix.transfer.repository.loading import Loader
 from videoflix.transfer.repository.tables import Table, TableRepository

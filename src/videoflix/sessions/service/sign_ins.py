@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import time
 import uuid
 from datetime import timedelta
 
@@ -13,7 +12,7 @@ from videoflix.accounts.service import Accounts
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import API_TOKEN_PREFIX, Identity, Scope
+from videoflix.platform.identity import API_TOKEN_PREFIX, Scope
 from videoflix.platform.problems import Forbidden, NotFound, SignInNeeded
 from videoflix.platform.revocations import KEPT, revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
@@ -32,9 +31,6 @@ from videoflix.settings import settings
 # Two tabs may send the same token at once, and an answer may be lost on the way.
 GRACE = timedelta(seconds=10)
 GUESTS_STAY = timedelta(days=1)
-# Between two looks into the database for the same opaque token.
-TOKEN_KNOWN_SECONDS = 60.0
-TOKENS_KNOWN = 10_000
 # What the device of a client is called that sends the password each time.
 BY_PASSWORD = "password each time: "  # noqa: S105 - a name, no secret
 
@@ -67,7 +63,7 @@ class Sessions:
     async def open_by_token(self, user: User, device: str = "") -> TokenOpened:
         """Sign a person in with a single token, for clients that cannot refresh a pair."""
         token = secrets.token_hex(20)
-        sign_in = await self._begin(user, device, _hash(token))
+        sign_in = await self._begin(user, device, hash_of(token))
         return TokenOpened(token, sign_in.id)
 
     async def open_by_password(self, user: User, device: str = "") -> SignIn:
@@ -99,7 +95,7 @@ class Sessions:
                 created_at=now,
                 expires_at=now + timedelta(days=new.days),
                 last_seen_at=now,
-                token_hash=_hash(token),
+                token_hash=hash_of(token),
                 scope=new.scope,
             )
         )
@@ -261,48 +257,6 @@ class Sessions:
         )
 
 
-class OpaqueTokens:
-    """Whom opaque tokens speak for, as this process has seen lately; revocations count at once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Identity, float]] = {}
-
-    async def holder_of(self, token: str) -> Identity | None:
-        """The person, or None if the token is no good (any more)."""
-        if known := self.remembered(token):
-            return known
-        token_hash = _hash(token)
-        identity = await _holder_of(token_hash)
-        self._keep(token_hash, identity)
-        return None if identity is None or identity.sign_in_id in revocations else identity
-
-    def remembered(self, token: str) -> Identity | None:
-        """The person, if this process has looked lately and the token was not revoked since."""
-        identity, until = self._known.get(_hash(token), (None, 0.0))
-        if identity is None or until < time.monotonic() or identity.sign_in_id in revocations:
-            return None
-        return identity
-
-    def _keep(self, token_hash: str, identity: Identity | None) -> None:
-        self._known.pop(token_hash, None)
-        if identity is not None:
-            self._known[token_hash] = identity, time.monotonic() + TOKEN_KNOWN_SECONDS
-        if len(self._known) > TOKENS_KNOWN:
-            del self._known[next(iter(self._known))]
-
-
-opaque_tokens = OpaqueTokens()
-
-
-async def _holder_of(token_hash: str) -> Identity | None:
-    async with transaction() as session:
-        found = await SignInRepository(session=session).holder_of(token_hash)
-    if found is None:
-        return None
-    sign_in, user = found
-    return Identity(user.id, user.role, sign_in.id, sign_in.scope)
-
-
 async def end_stolen(user_id: int, sign_in_id: int) -> None:
     """End a sign-in in a transaction of its own: the request's will be rolled back."""
     async with transaction() as session:
@@ -325,7 +279,8 @@ def sign_in_of(token: str) -> int:
         return 0
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """How a token is kept: it cannot be read from a stolen table."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -148,9 +148,15 @@ def test_dialog_closes_by_keyboard(page: Page, site: Site) -> None:
 @pytest.mark.parametrize("path", ["/schema", "/schema/redoc"])
 def test_api_docs_render_offline(page: Page, path: str) -> None:
     page.goto(path)
+    expect(page.get_by_text("Sign in for tokens").locator("visible=true").first).to_be_visible(
+        timeout=30_000
+    )
+    # Swagger draws a long list as far as one looks.
+    page.set_viewport_size({"width": 1280, "height": 20_000})
     expect(page.get_by_text("Upload a film").locator("visible=true").first).to_be_visible(
         timeout=30_000
     )
+    page.set_viewport_size({"width": 1280, "height": 800})
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"api{path.replace('/', '-')}.png")
 

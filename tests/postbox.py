@@ -40,13 +40,13 @@ class Postbox:
         finally:
             controller.stop()
 
-    def newest(self, subject: str, seconds: float = 30) -> str:
-        """The text of the newest mail with this subject, waiting for it."""
+    def newest(self, subject: str, seconds: float = 30, *, to: str = "") -> str:
+        """The text of the newest mail with this subject (to this address), waiting for it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for message in reversed(self.got):
                 body = message.get_body(("plain",))
-                if message["Subject"] == subject and body:
+                if message["Subject"] == subject and body and to in message["To"]:
                     text: str = body.get_content()
                     return text
             time.sleep(0.1)

@@ -102,6 +102,8 @@ def site(database: None) -> Iterator[Site]:
         "SITE_URL": f"http://127.0.0.1:{port}",
         "VIDEOFLIX_PASSWORD": PASSWORD,
         "SMTP_URL": f"smtp://127.0.0.1:{postbox.port}",
+        # Who sends X-Forwarded-For comes from there: each journey has limits of its own.
+        "TRUSTED_PROXIES": "127.0.0.1",
     }
     cli = [sys.executable, "-m", "videoflix.cli"]
     run_to_end([*cli, "migrate"], environment)

@@ -117,14 +117,20 @@ def test_nothing_is_served_to_strangers(site: Site, client: httpx.Client, film: 
     shown = client.get(f"/api/v1/videos/{video['id']}").json()
     poster = f"{site.url}{shown['poster_url']}"
     assert client.get(poster).headers["content-type"] == "image/jpeg"
+    assert httpx.get(poster).status_code == 200, "the film is listed for everyone"
+    path = f"/api/v1/videos/{video['id']}"
+    assert client.patch(path, json={"audience": "members"}).status_code == 200
     for url in (master_url, playlists[0], segments[0], poster):
         assert client.get(url).status_code == 200
-        assert httpx.get(url).status_code == 401
-        assert httpx.get(f"{url}?token=rubbish").status_code == 401
+        # Whether there is such a poster is nobody's business either.
+        refused = 404 if url == poster else 401
+        assert httpx.get(url).status_code == refused
+        assert httpx.get(f"{url}?token=rubbish").status_code == refused
     other = client.post(f"/api/v1/videos/{video['id']}/play").json()["master_url"]
     token = other.partition("?token=")[2]
     stolen = f"{site.url}/api/v1/videos/{video['id'] + 1}/master.m3u8?token={token}"
     assert httpx.get(stolen).status_code == 401
+    assert client.patch(path, json={"audience": "everyone"}).status_code == 200
 
 
 def test_segments_that_are_not_there_are_not_found(

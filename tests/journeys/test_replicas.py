@@ -186,7 +186,13 @@ def test_exchanging_both_under_load_fails_no_request_and_loses_no_job(
         registered = []
         for number, email in enumerate(people):
             body = {"email": email, "password": PASSWORD}
-            registered.append(httpx.post(f"{address}/api/v1/auth/register", json=body, timeout=30))
+            asked = httpx.post(
+                f"{address}/api/v1/auth/register",
+                json=body,
+                headers={"X-Forwarded-For": f"192.0.2.{number}"},
+                timeout=30,
+            )
+            registered.append(asked)
             if number in {2, 6}:
                 replicas.exchange(number // 4)
     finally:

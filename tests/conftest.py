@@ -17,6 +17,7 @@ from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.revocations import ended_streams, revocations
+from videoflix.playback.api.play import leases
 from videoflix.profiles.service import known
 from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
@@ -55,6 +56,7 @@ def forget_everything() -> None:
     ended_streams._until.clear()
     answers.forget()
     known._kept.clear()
+    leases.forget()
 
 
 @pytest.fixture(scope="session")

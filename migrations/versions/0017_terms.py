@@ -15,18 +15,24 @@ TERMS = """
 insert into membership_term (membership_id, plan_id, from_at, until_at, created_at, updated_at)
 select id, plan_id, starts_at, cancelled_at, now(), now() from membership;
 alter table invoice_line disable trigger user;
+-- Out of the way first: a term may have the number of another membership.
+update invoice_line set source = 'membership-' || source where source like 'flat:%';
 update invoice_line as line
 set source = 'flat:' || term.id || ':' || split_part(line.source, ':', 3)
 from membership_term as term
-where line.source like 'flat:%' and term.membership_id::text = split_part(line.source, ':', 2);
+where line.source like 'membership-flat:%'
+  and term.membership_id::text = split_part(line.source, ':', 2);
 alter table invoice_line enable trigger user;
 """
 BACK = """
 alter table invoice_line disable trigger user;
+update invoice_line set source = 'term-' || source where source like 'flat:%';
 update invoice_line as line
 set source = 'flat:' || term.membership_id || ':' || split_part(line.source, ':', 3)
 from membership_term as term
-where line.source like 'flat:%' and term.id::text = split_part(line.source, ':', 2);
+where line.source like 'term-flat:%' and term.id::text = split_part(line.source, ':', 2)
+  and term.id = (select min(first.id) from membership_term as first
+                 where first.membership_id = term.membership_id);
 alter table invoice_line enable trigger user;
 """
 # What 0016 leaves open: whose a closed invoice is, and when it was paid.

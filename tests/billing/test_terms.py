@@ -243,3 +243,18 @@ async def test_plan_nobody_had_can_be_deleted(
     assert (await admin.delete(path)).status_code == 404
     assert (await admin.delete(f"{PLANS}/{used}")).status_code == 204
     assert (await viewer.get("/api/v1/me/membership")).json()["streams"] is None
+
+
+async def test_charge_cannot_be_deleted_and_come_back(
+    admin: httpx.AsyncClient, viewer: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    await join(admin, viewer, await make_plan(admin, "M"), starts_at="2026-01-05T00:00:00Z")
+    await close(datetime(2026, 2, 1, 1, tzinfo=UTC))
+    (invoice,) = (await admin.get("/api/v1/invoices")).json()["items"]
+    path = f"/api/v1/invoices/{invoice['id']}"
+    (line,) = (await admin.get(path)).json()["lines"]
+    kept = await admin.delete(f"{path}/lines/{line['id']}")
+    assert (kept.status_code, kept.json()["type"]) == (409, "/problems/charge-kept")
+    assert (await admin.patch(f"{path}/lines/{line['id']}", json={"amount": 0})).status_code == 200
+    assert await close(datetime(2026, 2, 1, 1, tzinfo=UTC)) == 0
+    assert (await admin.get(path)).json()["invoice"]["amount"] == 0

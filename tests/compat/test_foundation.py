@@ -272,3 +272,17 @@ async def test_errors_are_the_older_sentences(
 async def test_addresses_are_absolute(failing: httpx.AsyncClient) -> None:
     answer = await failing.get("/here", headers={"Host": "films.example"})
     assert answer.json() == {"film": "http://films.example/film", "none": None}
+
+
+async def test_crafted_input_is_refused_and_not_kept(client: httpx.AsyncClient) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    many = "&".join(f"f{number}=" for number in range(500))
+    assert (await client.post("/api/login/", content=many, headers=form)).status_code == 400
+    large = await client.post("/api/login/", content="a=" + "x" * 70_000, headers=form)
+    assert large.status_code == 413
+    cookies = await client.get("/health/live", headers={"Cookie": "a=" + "x" * 9_000})
+    assert cookies.status_code == 431
+    strange = await client.post(
+        "/api/login/", content="email=a", headers=form | {"Origin": "http://["}
+    )
+    assert strange.status_code < 500

@@ -53,3 +53,8 @@ async def test_settings_are_for_admins(admin: httpx.AsyncClient, editor: httpx.A
     assert (await editor.get(path)).status_code == 403
     shown = {one["name"]: one["value"] for one in (await admin.get(path)).json()}
     assert shown["TIME_ZONE"] == "UTC"
+
+
+def test_password_with_a_comma_is_masked_too() -> None:
+    assert "pa" not in masked("postgresql://u:pa,ss@host/db").partition("@")[0].rpartition(":")[2]
+    assert masked("postgresql://u:pa,ss@host/db") == f"postgresql://u:{MASK}@host/db"

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.films import add_films
 from conftest import PASSWORD
+from videoflix.platform.mail import post_mail
 
 API = "/api/v1"
 
@@ -192,3 +193,16 @@ async def test_people_are_found_by_number(
     assert [person["id"] for person in found["items"]] == [theirs]
     both = (await admin.get(f"{API}/users", params={"ids": [mine, theirs]})).json()
     assert both["total"] == 2
+
+
+async def test_mails_to_owners_are_read_by_owners_only(
+    session: AsyncSession, owner: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
+    """A link to choose a new password is as good as the account."""
+    mine = (await owner.get(f"{API}/me")).json()["email"]
+    await post_mail(session, to=mine, letter="welcome-admin", values={"url": "https://a.b/link"})
+    await session.commit()
+    (seen,) = (await owner.get(f"{API}/operations/mail")).json()["items"]
+    assert "https://a.b/link" in seen["text"]
+    (hidden,) = (await admin.get(f"{API}/operations/mail")).json()["items"]
+    assert (hidden["to"], hidden["text"], hidden["html"]) == (mine, "", "")

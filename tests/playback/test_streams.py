@@ -231,6 +231,29 @@ async def test_clock_of_the_application_is_not_asked(
     assert same is True
 
 
+async def test_signed_in_players_without_a_play_token_hold_leases_too(
+    films: list[int], member: httpx.AsyncClient
+) -> None:
+    for film in films[:2]:
+        answer = await member.get(f"/api/v1/videos/{film}/master.m3u8")
+        assert answer.status_code == 409, "there is no file, but it was no refusal of the stream"
+        assert answer.json()["type"] == "/problems/not-playable-yet"
+    assert len((await member.get(STREAMS)).json()) == 2
+    third = await member.get(f"/api/v1/videos/{films[2]}/master.m3u8")
+    assert third.json()["type"] == "/problems/stream-limit-reached"
+
+
+async def test_without_a_membership_nothing_plays_by_signing_in_alone(
+    app: Litestar, session: AsyncSession, films: list[int], member: httpx.AsyncClient
+) -> None:
+    user = await Accounts(session).create_user(email="new@example.org", password=PASSWORD)
+    pair = await Sessions(session).open(user)
+    await session.commit()
+    async with http_client(app, {"Authorization": f"Bearer {pair.access}"}) as other:
+        answer = await other.get(f"/api/v1/videos/{films[0]}/master.m3u8")
+        assert answer.json()["type"] == "/problems/membership-needed"
+
+
 @pytest.fixture
 async def crowd(committed: None, app: Litestar) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
     """A member who may have three streams, on real connections, and a film."""

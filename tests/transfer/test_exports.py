@@ -31,10 +31,10 @@ EXPORTS = "/api/v1/operations/exports"
 
 @pytest.fixture
 async def boss(committed: None, app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
-    """An administrator of an installation whose transactions are real: exports read by another."""
+    """An owner of an installation whose transactions are real: exports read by another."""
     async with transaction() as session:
         user = await Accounts(session).create_user(
-            email="boss@example.org", password="correct horse", first_name="B", role=Role.ADMIN
+            email="boss@example.org", password="correct horse", first_name="B", role=Role.OWNER
         )
         pair = await Sessions(session).open(user)
         await add_films(session, {"title": "Düne"}, {"title": "Alien"})

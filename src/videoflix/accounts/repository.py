@@ -62,6 +62,11 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         held = select(User.id).where(User.id == user_id)
         return bool(await self.session.scalar(held.with_for_update(key_share=not to_delete)))
 
+    async def addresses_of(self, role: Role) -> set[str]:
+        """The e-mail addresses of everybody with this role, in small letters."""
+        found = await self.session.scalars(select(func.lower(User.email)).where(User.role == role))
+        return set(found)
+
     async def active_admins(self) -> list[int]:
         """Ids of those who may administer, locked: two can then not take each other's role."""
         found = await self.session.scalars(

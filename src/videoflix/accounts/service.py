@@ -65,6 +65,10 @@ class Accounts:
         self.session = session
         self.users = UserRepository(session=session)
 
+    async def addresses_of(self, role: Role) -> set[str]:
+        """The e-mail addresses of everybody with this role, in small letters."""
+        return await self.users.addresses_of(role)
+
     async def close(self, user_id: int) -> None:
         """Settle what is open with a person and delete them with all they own."""
         await self.users.hold(user_id, to_delete=True)

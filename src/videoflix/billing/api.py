@@ -26,6 +26,7 @@ from videoflix.billing.schemas import (
     NewLine,
 )
 from videoflix.billing.service import (
+    ChargeKept,
     InvoiceClosed,
     InvoiceInOtherCurrency,
     InvoiceKept,
@@ -276,7 +277,7 @@ class InvoiceController(Controller):
         "/{invoice_id:int}/lines/{line_id:int}",
         summary="Delete a line",
         guards=[admins_only],
-        responses=problems(*STAFF, InvoiceNotFound, LineNotFound, InvoiceClosed),
+        responses=problems(*STAFF, InvoiceNotFound, LineNotFound, InvoiceClosed, ChargeKept),
     )
     async def delete_line(
         self,
@@ -284,7 +285,7 @@ class InvoiceController(Controller):
         invoice_id: FromPath[Id],
         line_id: FromPath[Id],
     ) -> None:
-        """Delete a line; the invoice's amount follows."""
+        """Delete a line that was written by hand; the invoice's amount follows."""
         await invoices.remove_line(invoice_id, line_id)
 
 

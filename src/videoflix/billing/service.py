@@ -1,8 +1,7 @@
 """Invoices: one a member and month, every stream and month charged exactly once."""
 
-import math
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -25,6 +24,7 @@ from videoflix.platform.mail import post_mail
 from videoflix.platform.problems import Conflict, NotFound
 from videoflix.settings import settings
 
+HOUR = timedelta(hours=1)
 # A closing that was missed is caught up with.
 CLOSED_AGAIN = 2
 
@@ -43,6 +43,10 @@ class InvoiceClosed(Conflict):
 
 class InvoiceKept(Conflict):
     """Only the newest invoice of a year, outstanding and without charges, goes: void it instead."""
+
+
+class ChargeKept(Conflict):
+    """This line says that something was charged, and would be charged again: make it 0 instead."""
 
 
 class InvoiceInOtherCurrency(Conflict):
@@ -90,6 +94,7 @@ class Invoices:
         Raises PersonUnknown or InvoiceInOtherCurrency.
         """
         user = await self._person(new.user_id)
+        await self.accounts.users.hold(user.id)
         currency = new.currency or await self._usual_currency(user.id)
         invoice = await self.invoices.open(user, first_day(new.month), currency)
         if new.currency not in (None, invoice.currency):
@@ -123,8 +128,10 @@ class Invoices:
         return line
 
     async def remove_line(self, invoice_id: int, line_id: int) -> None:
-        """Raises InvoiceNotFound, LineNotFound or InvoiceClosed."""
-        await self._line(invoice_id, line_id)
+        """Raises InvoiceNotFound, LineNotFound, InvoiceClosed or ChargeKept."""
+        line = await self._line(invoice_id, line_id)
+        if line.source is not None:
+            raise ChargeKept
         await self.lines.delete(line_id)
 
     async def pay(self, invoice_id: int) -> Invoice:
@@ -169,11 +176,11 @@ class Invoices:
         if watched.plan_id is None:
             return False
         plan = await self.memberships.plan(watched.plan_id)
-        hours = max(0.0, (watched.ended_at - watched.begun_at).total_seconds() / 3600)
+        lasted = max(timedelta(), watched.ended_at - watched.begun_at)
         amounts = {
             Billing.FLAT: 0,
             Billing.PER_STREAM: plan.price,
-            Billing.PER_HOUR: math.ceil(plan.price * hours),
+            Billing.PER_HOUR: -(-plan.price * lasted // HOUR),
         }
         if plan.billing is Billing.FLAT:
             return False

@@ -18,12 +18,14 @@ from videoflix.profiles.schemas import Viewing
 
 # The older wire knows no pages: a list holds the newest films, so many at most.
 LIST_MAX = 2_000
+DIGITS = len(str(BIGINT_MAX))
 PAGE = 100
 
 
 def number(video_id: str) -> int:
     """The film's number. Raises Refusal for what is none, as older backends did."""
-    if not (video_id.isascii() and video_id.isdigit() and 0 < int(video_id[:20]) <= BIGINT_MAX):
+    is_number = video_id.isascii() and video_id.isdigit() and len(video_id) <= DIGITS
+    if not (is_number and 0 < int(video_id) <= BIGINT_MAX):
         raise not_found("Video")
     return int(video_id)
 

@@ -19,6 +19,8 @@ from videoflix.platform.cross_site import OLDER_CLIENT
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (ACADEMY, NETIFLEX, AUTHEMAIL, STREAMING, MOVIES)
 }
+# Uploads say otherwise themselves.
+BODY_MAX = 64 * 1024
 METHODS = (HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE)
 
 
@@ -47,6 +49,7 @@ def _router(routes: Sequence[ControllerRouterHandler]) -> Router:
         include_in_schema=False,
         exception_handlers=error_shapes,
         opt={OLDER_CLIENT: True},
+        request_max_body_size=BODY_MAX,
     )
 
 

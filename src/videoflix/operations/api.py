@@ -18,7 +18,7 @@ from videoflix.operations.schemas import (
     SettingInForce,
 )
 from videoflix.operations.service import Operations
-from videoflix.platform.identity import ScopeTooNarrow, admins_only, in_person, owners_only
+from videoflix.platform.identity import Role, ScopeTooNarrow, admins_only, in_person, owners_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Id, Limit, Offset, service
@@ -60,10 +60,15 @@ class OperationsController(Controller):
 
     @get("/mail", summary="List kept mails", responses=problems(SignInNeeded, Forbidden))
     async def list_mail(
-        self, operations: NamedDependency[Operations], limit: Limit = 20, offset: Offset = 0
+        self,
+        request: Request[Any, Any, Any],
+        operations: NamedDependency[Operations],
+        limit: Limit = 20,
+        offset: Offset = 0,
     ) -> KeptMailPage:
-        """List the mails this installation wrote, newest first."""
-        found, total = await operations.mail(LimitOffset(limit, offset))
+        """List the mails this installation wrote, newest first; those to owners only to owners."""
+        reads_all = request.user.may(Role.OWNER)
+        found, total = await operations.mail(LimitOffset(limit, offset), to_owners=reads_all)
         return KeptMailPage(found, total, limit, offset)
 
     @get(

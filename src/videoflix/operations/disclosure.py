@@ -12,7 +12,7 @@ from videoflix.settings import Settings
 MASK = "••••••"
 SECRET_NAME = re.compile(r"(SECRET|KEY|TOKEN|PASSWORD|CREDENTIAL)S?$")
 # user:password@ in an address, and ?password=… behind one.
-USER_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\s,]*@")
+USER_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\s]*@")
 SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:secret|key|token|password)[^=&]*=)[^&\s,]*", re.I)
 
 

@@ -57,5 +57,8 @@ def _began_with_us(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     ours = {connection.headers.get("host"), urlsplit(settings.site_url).netloc}
-    netloc = urlsplit(origin).netloc
+    try:
+        netloc = urlsplit(origin).netloc
+    except ValueError:  # no address at all
+        return False
     return bool(netloc) and netloc in ours

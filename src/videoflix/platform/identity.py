@@ -8,7 +8,8 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Any
+from http import HTTPStatus
+from typing import Any, ClassVar
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -19,7 +20,7 @@ from litestar.types import ASGIApp, Receive, Send
 
 from videoflix.platform.client import visiting
 from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site
-from videoflix.platform.problems import Forbidden, SignInNeeded
+from videoflix.platform.problems import Forbidden, Problem, SignInNeeded
 from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, verify
 
@@ -85,6 +86,14 @@ class ScopeTooNarrow(Forbidden):
     """The scope of this API token does not allow that."""
 
 
+class CookiesTooLarge(Problem):
+    """Your cookies are too large: delete those of this site."""
+
+    status: ClassVar = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+# As much as browsers keep for a site that means well.
+COOKIES_MAX = 8 * 1024
 READ_HEADERS = {b"authorization", b"cookie", b"x-profile"}
 FindOpaqueToken = Callable[[str], Awaitable[Identity | None]]
 
@@ -143,6 +152,9 @@ def credential_in(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
         is_known = scheme == "bearer" or is_opaque(scheme, credential)
         return scheme, credential if is_known else ""
     if b"cookie" in sent:
+        # Litestar remembers a thousand of them, parsed: large ones would be worth sending.
+        if len(sent[b"cookie"]) > COOKIES_MAX:
+            raise CookiesTooLarge
         return COOKIE, ASGIConnection[Any, Any, Any, Any](scope).cookies.get(COOKIE, "")
     return "", ""
 

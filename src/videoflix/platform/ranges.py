@@ -12,7 +12,7 @@ from videoflix.platform.problems import NotFound, Problem
 from videoflix.platform.storage import media_storage
 
 READ_BYTES = 1024 * 1024
-SINGLE = re.compile(r"bytes=(\d*)-(\d*)")
+SINGLE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 class RangeUnsatisfiable(Problem):

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import time
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
@@ -208,8 +209,9 @@ class Storage:
     async def check_writable(self) -> None:
         """Write, and remove, a small object. Raises StorageFull or StorageUnavailable."""
         with translated_errors():
-            await obstore.put_async(self._store, "health/probe", b"ok")
-            await obstore.delete_async(self._store, "health/probe")
+            key = f"health/{uuid.uuid4().hex}"  # of its own: probes meet
+            await obstore.put_async(self._store, key, b"ok")
+            await obstore.delete_async(self._store, key)
 
 
 def _drop_unfinished(root: Path, older_than: timedelta) -> int:

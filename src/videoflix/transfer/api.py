@@ -10,7 +10,7 @@ from litestar.response import Stream
 from litestar.status_codes import HTTP_202_ACCEPTED
 
 from videoflix.platform.download import RangeNotSatisfiable, download
-from videoflix.platform.identity import admins_only
+from videoflix.platform.identity import admins_only, owners_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.web import Id, Limit, Offset, service
 from videoflix.transfer.schemas import ExportPage, ExportShown
@@ -68,6 +68,7 @@ class ArchiveController(Controller):
     @get(
         "/{export_id:int}/file",
         summary="Download an export",
+        guards=[owners_only],
         media_type=ZIP,
         responses=problems(*ABOUT_AN_EXPORT, ExportNotReady, RangeNotSatisfiable),
     )

@@ -14,7 +14,7 @@ from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts, CredentialsRefused
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import ADMINISTRATORS
+from videoflix.platform.identity import ADMINISTRATORS, Role
 from videoflix.platform.problems import Problem
 from videoflix.platform.storage import media_storage
 from videoflix.sessions.service.sign_ins import Sessions
@@ -32,7 +32,8 @@ async def fulfil(wishes: Wishes) -> Prepared:
         handed_back = await hand_back_jobs(session) if wishes.hand_back_jobs else 0
         users = Accounts(session).users
         if await users.count(User.role.in_(ADMINISTRATORS)) == 0:
-            await add_admin(session, wishes.admin_email, wishes.admin_password)
+            # Whoever sets an installation up owns it.
+            await add_admin(session, wishes.admin_email, wishes.admin_password, role=Role.OWNER)
         first_start = await signs_in(session, wishes)
         admins = await users.get_many(
             User.role.in_(ADMINISTRATORS), User.is_active.is_(True), order_by=("id", False)

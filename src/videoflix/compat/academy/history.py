@@ -52,7 +52,7 @@ class HistoryController(Controller):
     )
     async def save_progress(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         fields = await sent(request)
-        if fields.get("video_id") in {None, ""} or fields.get("progress_seconds") in {None, ""}:
+        if fields.get("video_id") in (None, "") or fields.get("progress_seconds") in (None, ""):
             raise Refusal({"error": "Missing video_id or progress_seconds"})
         place = read_fields(fields, Place)
         async with library_of(request) as library:

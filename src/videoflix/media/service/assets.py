@@ -160,9 +160,13 @@ class Media:
         await self.catalog.advance(asset.video_id, share, playable=False)
 
     async def poster_made(self, asset_id: int, key: str) -> bool:
-        """The film has a poster; False when there is no such film any more."""
+        """The film has a poster; False when there is no such film any more, or an older file
+        plays on: this one may still fail.
+        """
         asset = await self.asset_to_illustrate(asset_id)
         if asset is None:
+            return False
+        if asset.state is not AssetState.READY and await self.assets.ready_of(asset.video_id):
             return False
         await self.catalog.illustrate(asset.video_id, key)
         return True
@@ -218,6 +222,9 @@ class Media:
             plan = msgspec.convert(asset.plan, Plan)
             await self._describe(asset.video_id, plan)
             await self.catalog.complete(asset.video_id)
+            poster = await self.catalog.poster(asset.video_id)
+            if poster is None or not poster.startswith(f"{asset.folder}/"):
+                await enqueue(self.session, MakePoster(asset_id=asset.id))
             for job in _packaging(asset.id, plan):
                 await enqueue(self.session, job)
             later = datetime.now(UTC) + SWEEP_AFTER

@@ -18,6 +18,7 @@ from videoflix.platform.storage import media_storage
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Id, service
 from videoflix.playback.schemas import PlayPass
+from videoflix.playback.service.leases import Leases
 from videoflix.playback.service.play import (
     FilmFailed,
     NotPlayableYet,
@@ -45,6 +46,10 @@ Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}$")]
 FileName = Annotated[str, PathParameter(max_length=32)]
 
 timelines = TimelineCache()
+
+
+# Players that fetch with a sign-in instead of a play token.
+leases = Leases()
 
 
 class PlaybackController(Controller):
@@ -90,7 +95,7 @@ class PlaybackController(Controller):
         token: Token = "",
     ) -> Response[str]:
         """The film's multivariant playlist (HLS)."""
-        viewing = await _viewing(request, video_id, token)
+        viewing = await _viewing(request, video_id, token, begins=True)
         text = await playback.master(viewing, video_id, _query(token))
         return Response(text, media_type=HLS, headers=NOT_STORED)
 
@@ -161,8 +166,13 @@ class PlaybackController(Controller):
         return Response(data, media_type="image/jpeg", headers=FOR_EVER)
 
 
-async def _viewing(request: Request[Any, Any, Any], video_id: int, token: str) -> Viewing:
-    """Who watches: the play token if there is one, else who is signed in."""
+async def _viewing(
+    request: Request[Any, Any, Any], video_id: int, token: str, *, begins: bool = False
+) -> Viewing:
+    """Who watches: the play token if there is one, else who is signed in, with a lease either way.
+
+    Raises SignInNeeded, StreamEnded, or what may stand in the way of a stream.
+    """
     if token:
         ticket = ticket_of(token, video_id)
         if ticket.lease_id:
@@ -170,7 +180,10 @@ async def _viewing(request: Request[Any, Any, Any], video_id: int, token: str) -
         return ticket.viewing
     if request.user is None:
         raise SignInNeeded
-    return await viewing_of(request.user)
+    viewing, sign_in = await viewing_of(request.user), request.user.sign_in_id
+    watch = leases.begin if begins else leases.go_on
+    await watch((sign_in, video_id), viewing, sign_in, video_id, device_of(request))
+    return viewing
 
 
 async def segment(

@@ -273,3 +273,20 @@ async def test_racing_uses_of_a_link_count_once(committing: httpx.AsyncClient) -
     )
     assert sorted(answer.status_code for answer in answers) == [204, 400, 400, 400, 400]
     await execute("delete from mail")
+
+
+@pytest.mark.parametrize(
+    "email", ["x@a.b，victim＠good.com", "ﷺ" * 200 + "@x.de", "a@b.c,d@e.f", "㌀" * 100 + "@x.de"]
+)
+async def test_address_that_becomes_another_one_is_refused(
+    client: httpx.AsyncClient, email: str
+) -> None:
+    body = NEW | {"email": email}
+    assert (await client.post(f"{AUTH}/register", json=body)).status_code == 400
+
+
+async def test_address_with_letters_of_other_alphabets_is_welcome(
+    client: httpx.AsyncClient,
+) -> None:
+    body = NEW | {"email": "жанна.müller+films@пример.example"}
+    assert (await client.post(f"{AUTH}/register", json=body)).is_success

@@ -9,8 +9,11 @@ from videoflix.accounts import models
 from videoflix.platform.identity import Role
 from videoflix.settings import settings
 
+# One address and no list of them; nothing that becomes a sign or a whole phrase when it is
+# normalised (NFKC), such as ＠ or ﷺ.
+_PART = r"[^@\s\x00,;<>\"\u2100-\u2bff\u3200-\u33ff\ufb00-\uffff]+"
 Email = Annotated[
-    str, msgspec.Meta(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")
+    str, msgspec.Meta(min_length=3, max_length=254, pattern=rf"^{_PART}@{_PART}(?!\n)$")
 ]
 Password = Annotated[
     str,

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from videoflix.platform.processes import Limits, ProcessFailed, ProcessTimedOut, run
+from videoflix.platform.processes import (
+    LaunchFailed,
+    LimitExceeded,
+    Limits,
+    ProcessFailed,
+    ProcessKilled,
+    ProcessTimedOut,
+    run,
+)
 
 LIMITS = Limits(wall_seconds=20, cpu_seconds=20, memory_bytes=2 << 30, file_bytes=1 << 20)
 
@@ -85,16 +93,44 @@ async def test_cancelled_work_leaves_no_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "limits"),
+    ("code", "limits", "limit"),
     [
-        ("while True: pass", Limits(20, 1, 2 << 30, 1 << 20)),
-        ("bytearray(1 << 30)", Limits(20, 20, 1 << 28, 1 << 20)),
-        ("import tempfile; tempfile.TemporaryFile().write(bytes(1 << 21))", LIMITS),
+        ("bytearray(1 << 30)", Limits(20, 20, 1 << 28, 1 << 20), "memory_bytes"),
+        (
+            "import tempfile; tempfile.TemporaryFile().write(bytes(1 << 21))",
+            LIMITS,
+            "file_bytes",
+        ),
     ],
 )
-async def test_limits_hold(code: str, limits: Limits) -> None:
-    with pytest.raises(ProcessFailed):
+async def test_limits_hold(code: str, limits: Limits, limit: str) -> None:
+    with pytest.raises(LimitExceeded) as failure:
         await run(python(code), limits)
+    assert failure.value.limit == limit
+
+
+async def test_processor_time_is_limited() -> None:
+    with pytest.raises(ProcessFailed):
+        await run(python("while True: pass"), Limits(20, 1, 2 << 30, 1 << 20))
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGABRT"])
+async def test_a_signal_is_told_from_an_exit_code(name: str) -> None:
+    code = f"import os, signal; os.kill(os.getpid(), signal.{name})"
+    with pytest.raises(ProcessKilled) as failure:
+        await run(python(code), LIMITS)
+    assert failure.value.signal is signal.Signals[name]
+    assert failure.value.returncode == -signal.Signals[name]
+    assert name in str(failure.value)
+
+
+async def test_a_missing_program_is_no_failure_of_the_program(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("not a program")
+    for program in (tmp_path / "missing", text, tmp_path):
+        with pytest.raises(LaunchFailed) as failure:
+            await run([str(program)], LIMITS)
+        assert str(program) in failure.value.log
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal")

@@ -7,6 +7,7 @@ a process that has threads.
 
 import os
 import resource
+import signal
 import sys
 
 
@@ -23,7 +24,12 @@ def main(cpu: str, memory: str, file: str, *program: str) -> None:
     limit(resource.RLIMIT_CORE, 0)
     if sys.platform == "linux":  # macOS does not let address space be limited
         limit(resource.RLIMIT_AS, int(memory))
-    os.execv(program[0], program)  # noqa: S606 - our own command line, no shell is wanted
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it: name the limit instead
+    try:
+        os.execv(program[0], program)  # noqa: S606 - our own command line, no shell is wanted
+    except OSError as error:
+        print(f"launcher: {program[0]}: {error.strerror}", file=sys.stderr)
+        sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -25,7 +26,17 @@ LOG_LINES = 30
 LOG_BYTES = 16 * 1024
 LINE_MAX = 1 << 20
 
+# What launcher.py exits with when the program was not started, as env(1) and timeout(1) do.
+NOT_STARTED = {125, 126, 127}
+# How ffmpeg, x264 and Python say that RLIMIT_AS, or the machine, had no more memory for them;
+# 244 is AVERROR(ENOMEM) as an exit code.
+OUT_OF_MEMORY = ("Cannot allocate memory", "MemoryError", "malloc of size")
+FFMPEG_OUT_OF_MEMORY = 244
+# EFBIG, where a program ignores the signal that names this limit.
+TOO_LARGE = "File too large"
+
 OnLine = Callable[[str], Awaitable[None] | None]
+Limit = Literal["cpu_seconds", "memory_bytes", "file_bytes"]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -38,23 +49,62 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class ProcessFailed(Exception):
-    """The program did not end well; `log` holds the last lines it wrote to stderr."""
+    """The program did not exit with 0; `log` holds the last lines it wrote to stderr.
+
+    `returncode` is negative when a signal ended the program, as in `subprocess`.
+    """
 
     def __init__(self, program: str, returncode: int, log: str) -> None:
-        super().__init__(f"{program} ended with {returncode}: {log}")
+        super().__init__(f"{program} {self._cause(returncode)}: {log}")
         self.returncode = returncode
         self.log = log
 
+    def _cause(self, returncode: int) -> str:
+        return f"exited with {returncode}"
+
+
+class ProcessKilled(ProcessFailed):
+    """A signal ended the program, and no limit of ours explains it: a crash, or the OOM killer."""
+
+    @property
+    def signal(self) -> signal.Signals:
+        return signal.Signals(-self.returncode)
+
+    def _cause(self, returncode: int) -> str:
+        return f"was killed by {signal.Signals(-returncode).name}"
+
 
 class ProcessTimedOut(ProcessFailed):
-    """The program took longer than its limit and was killed."""
+    """The program took longer than `Limits.wall_seconds` and was killed."""
+
+    def _cause(self, returncode: int) -> str:
+        return "timed out"
+
+
+class LimitExceeded(ProcessFailed):
+    """The program reached one of its limits; `limit` says which."""
+
+    def __init__(self, program: str, returncode: int, log: str, limit: Limit) -> None:
+        self.limit = limit
+        super().__init__(program, returncode, log)
+
+    def _cause(self, returncode: int) -> str:
+        return f"reached its limit on {self.limit}"
+
+
+class LaunchFailed(ProcessFailed):
+    """The program was never started: it is missing, or the launcher was refused something."""
+
+    def _cause(self, returncode: int) -> str:
+        return "could not be started"
 
 
 async def run(argv: Sequence[str], limits: Limits, on_line: OnLine | None = None) -> str:
     """Run a program to its end; what it wrote to stdout, or nothing if `on_line` took it.
 
-    Of the output at most OUTPUT_BYTES are kept. Raises ProcessFailed or ProcessTimedOut. When
-    the caller is cancelled the program's whole group is killed before this returns.
+    Of the output at most OUTPUT_BYTES are kept. Raises a ProcessFailed: ProcessTimedOut,
+    LimitExceeded, ProcessKilled, LaunchFailed, or itself for any other exit code. When the
+    caller is cancelled the program's whole group is killed before this returns.
     """
     process = await asyncio.create_subprocess_exec(
         *tethered(_limited(argv, limits), signal.SIGKILL),
@@ -82,8 +132,23 @@ async def run(argv: Sequence[str], limits: Limits, on_line: OnLine | None = None
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
     if code:
-        raise ProcessFailed(argv[0], code, _last_lines(log))
+        raise _failure(argv[0], code, _last_lines(log))
     return output
+
+
+def _failure(program: str, code: int, log: str) -> ProcessFailed:
+    """The failure that an exit code, negative for a signal, and the log prove."""
+    if code == -signal.SIGXCPU:
+        return LimitExceeded(program, code, log, "cpu_seconds")
+    if code == -signal.SIGXFSZ or TOO_LARGE in log:
+        return LimitExceeded(program, code, log, "file_bytes")
+    if code < 0:
+        return ProcessKilled(program, code, log)
+    if code in NOT_STARTED:
+        return LaunchFailed(program, code, log)
+    if code == FFMPEG_OUT_OF_MEMORY or any(words in log for words in OUT_OF_MEMORY):
+        return LimitExceeded(program, code, log, "memory_bytes")
+    return ProcessFailed(program, code, log)
 
 
 def _limited(argv: Sequence[str], limits: Limits) -> list[str]:

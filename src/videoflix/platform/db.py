@@ -22,7 +22,8 @@ from advanced_alchemy.extensions.litestar import (
     SQLAlchemyAsyncConfig,
 )
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.settings import settings
@@ -30,6 +31,15 @@ from videoflix.settings import settings
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 1.0
+
+# SQLSTATEs after which the same transaction may well succeed (PostgreSQL, appendix A).
+SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
+LOCK_NOT_AVAILABLE, QUERY_CANCELED = "55P03", "57014"
+CONFLICTS = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, QUERY_CANCELED}
+# Connection exceptions, insufficient resources, operator intervention, system errors.
+OUTAGES = ("08", "53", "57P", "58")
+READ_ONLY_TRANSACTION = "25006"  # a standby after a failover
+IDLE_TIMEOUT = "25P03"
 
 PACKAGE = Path(__file__).parents[1]
 # Inside an installed wheel the migrations lie in the package, in a checkout beside src.
@@ -134,6 +144,30 @@ def pool_use() -> dict[str, int]:
     if not isinstance(pool, AsyncAdaptedQueuePool):
         return {}
     return {"used": pool.checkedout(), "limit": pool.size()}
+
+
+def database_unavailable(error: BaseException) -> bool:
+    """Whether the database was away, busy or overloaded: the same transaction may succeed later.
+
+    Lock timeouts, deadlocks, serialization failures and statements that took too long count.
+    """
+    cause: BaseException | None = error
+    while cause is not None:  # repositories and the driver wrap each other's errors
+        if isinstance(cause, OperationalError | PoolTimeoutError):
+            return True
+        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
+            return True
+        if isinstance(cause, asyncpg.InterfaceError) and "clos" in str(cause):
+            return True  # the connection is closed, or was closed in the middle
+        if _tells_of_outage(str(getattr(cause, "sqlstate", None) or "")):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _tells_of_outage(sqlstate: str) -> bool:
+    known = CONFLICTS | {READ_ONLY_TRANSACTION, IDLE_TIMEOUT}
+    return sqlstate in known or sqlstate.startswith(OUTAGES)
 
 
 def violated(error: BaseException) -> str | None:

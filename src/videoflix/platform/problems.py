@@ -22,6 +22,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from videoflix.platform.db import database_unavailable
+
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -189,7 +191,13 @@ def unreadable_response(
 
 
 def crash_response(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
-    """What nobody foresaw: logged with its traceback, told without it."""
+    """What nobody foresaw: logged with its traceback, told without it.
+
+    A deadlock, or a lock or statement that took too long, changed nothing: 503, ask again.
+    """
+    if database_unavailable(error):
+        request.logger.warning("the database was busy", exc_info=error)
+        return problem_answer(Unavailable())
     request.logger.error("unhandled error", exc_info=error)
     return problem_answer(Problem())
 

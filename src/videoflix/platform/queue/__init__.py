@@ -25,11 +25,14 @@ from videoflix.platform.queue.enqueue import enqueue, enqueue_many, withdraw
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.registry import JobCancelled
+from videoflix.platform.queue.retry import TransientError, as_transient
 
 __all__ = [
     "AttemptLost",
     "Job",
     "JobCancelled",
+    "TransientError",
+    "as_transient",
     "completing",
     "each_apart",
     "enqueue",

@@ -129,6 +129,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     worker_stall_seconds: Annotated[float, msgspec.Meta(ge=1.5)] = 30.0
     # Seconds running jobs may still take when a worker is told to stop; then they are given back.
     worker_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 15.0
+    # The longest pause between two tries of a job while the machine is at fault (a full disk, no
+    # storage, a broken ffmpeg), in seconds; the first ones are shorter, and none is counted.
+    fault_backoff_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 60.0
     # Days after which jobs that are done are forgotten.
     jobs_done_days: Positive = 1
     # Days after which jobs that failed for good are forgotten, with what is known of them.

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.platform.db import patient_transaction
+from videoflix.platform.queue.retry import TransientError
 
 
 def still_ours(job_id: str, attempt: str, worker_id: str) -> str:
@@ -58,6 +59,7 @@ class Attempt:
         self.claim = claim_on(job)
         self.completed = False
         self.reason = ""
+        self.fault: TransientError | None = None
 
 
 def claim_on(job: StoredJob) -> Claim:

@@ -11,20 +11,31 @@ from procrastinate.exceptions import UniqueViolation
 from videoflix.platform.queue.attempts import Claim, still_ours
 from videoflix.platform.queue.incidents import IncidentKind
 from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
+from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 2.0
+# The backoff while the machine is at fault: doubled up to FAULT_BACKOFF_SECONDS, with jitter.
+FIRST_BACKOFF = 2.0
+DOUBLINGS = 20
 
 END = f"""
-with ended as (
+with backoff as (
+    select least(%(longest)s, %(first)s * power(2, least(coalesce(max(attempt), 0), %(doublings)s)))
+           * (0.75 + random() / 2) as seconds
+    from job_incident where job_id = %(job_id)s and kind = 'transient'
+), ended as (
     update procrastinate_jobs
     set status = (case when abort_requested and %(status)s = 'todo' then 'aborted'
                        else %(status)s end)::procrastinate_job_status,
         attempts = attempts + %(cost)s,
         scheduled_at = case when %(status)s = 'todo'
-                            then now() + make_interval(secs => %(pause)s) else scheduled_at end,
+                            then now() + make_interval(secs =>
+                                case when %(kind)s::varchar = 'transient'
+                                then (select seconds from backoff) else %(pause)s end)
+                            else scheduled_at end,
         abort_requested = false,
         worker_id = null
     where {still_ours("%(job_id)s", "%(attempt)s", "%(worker_id)s")}
@@ -32,9 +43,12 @@ with ended as (
 ), noted as (
     insert into job_incident
         (kind, job_id, queue_name, task_name, attempt, reason, created_at, updated_at)
-    select %(kind)s::varchar, %(job_id)s, queue_name, task_name, %(attempt)s, %(reason)s,
+    select %(kind)s::varchar, %(job_id)s, queue_name, task_name,
+           case when %(kind)s::varchar = 'transient' then 1 else %(attempt)s end, %(reason)s,
            now(), now()
     from ended where %(kind)s::varchar is not null
+    on conflict (job_id) where kind = 'transient' do update
+    set attempt = job_incident.attempt + 1, reason = excluded.reason, updated_at = now()
 )
 select status::text as status from ended
 """  # noqa: S608 - constants
@@ -49,6 +63,8 @@ returning id
 
 class Ending(msgspec.Struct, frozen=True):
     """What becomes of a job; `todo` goes back to the queue after `pause` seconds.
+
+    With an incident `transient` the pause is a backoff that grows with every one of the job.
 
     `cost` is how many attempts this one counts for: none, when it was not the job's fault.
     """
@@ -66,8 +82,8 @@ SUCCEEDED = Ending("succeeded")
 async def end(manager: PatientJobManager, claim: Claim, ending: Ending) -> str | None:
     """Write an ending; the state the job is in now, or None when the claim was lost.
 
-    A job that may not go back, because an equal one waits already, is superseded by that.
-    Raises DatabaseAway.
+    A job that may not go back, because an equal one waits already, is `superseded` by that:
+    nobody is told, as the other one does the work. Raises DatabaseAway.
     """
     try:
         rows = await manager.ask(END, **_values(claim, ending))
@@ -78,6 +94,7 @@ async def end(manager: PatientJobManager, claim: Claim, ending: Ending) -> str |
             reason="an equal job waits already",
         )
         rows = await manager.ask(END, **_values(claim, instead))
+        return "superseded" if rows else None
     return str(rows[0]["status"]) if rows else None
 
 
@@ -131,4 +148,7 @@ def _values(claim: Claim, ending: Ending) -> dict[str, object]:
         "pause": ending.pause,
         "kind": ending.incident,
         "reason": ending.reason,
+        "first": min(FIRST_BACKOFF, settings.fault_backoff_seconds),
+        "longest": settings.fault_backoff_seconds,
+        "doublings": DOUBLINGS,
     }

@@ -15,7 +15,15 @@ from structlog.contextvars import bind_contextvars
 from videoflix.platform.queue.app import queue
 from videoflix.platform.queue.attempts import ATTEMPT, Attempt, AttemptLost, running
 from videoflix.platform.queue.job import Job
-from videoflix.platform.queue.registry import Handled, handled, say_last_words
+from videoflix.platform.queue.registry import (
+    Handled,
+    OnRetry,
+    OnStall,
+    handled,
+    say_last_words,
+    say_stalled,
+)
+from videoflix.platform.queue.retry import GivenUp, TransientError, as_transient
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +52,10 @@ class LastWordsUnsaid(Exception):
 
 
 class Retrying(BaseRetryStrategy):
-    """Waits 2, 4, 8 … seconds between attempts, up to an hour, give or take a tenth."""
+    """Waits 2, 4, 8 … seconds between attempts, up to an hour, give or take a tenth.
+
+    While the machine is at fault no attempt is spent, and endings.py computes the backoff.
+    """
 
     def __init__(self, attempts: int) -> None:
         self.attempts = attempts
@@ -55,6 +66,8 @@ class Retrying(BaseRetryStrategy):
         if isinstance(exception, LastWordsUnsaid):
             enough = job.attempts >= self.attempts + LAST_WORDS_TRIES
             return None if enough else _again_in(LAST_WORDS_PAUSE)
+        if not isinstance(exception, AttemptLost | GivenUp) and as_transient(exception):
+            return _again_in(0.0)
         if isinstance(exception, AttemptLost) or is_final(exception, job, self.attempts):
             return None
         return _again_in(min(2.0 ** (job.attempts + 1), LONGEST_PAUSE))
@@ -62,18 +75,24 @@ class Retrying(BaseRetryStrategy):
 
 def is_final(error: BaseException, job: StoredJob, attempts: int) -> bool:
     """Whether a job of so many attempts is over when this one ended so."""
-    if isinstance(error, PayloadInvalid):
+    if isinstance(error, PayloadInvalid | GivenUp):
         return True
     return isinstance(error, Exception) and job.attempts >= attempts - 1
 
 
 def handles(
-    payload: type[J], *, otherwise: Callable[[J, Exception], Awaitable[None]] | None = None
+    payload: type[J],
+    *,
+    otherwise: Callable[[J, Exception], Awaitable[None]] | None = None,
+    on_stall: OnStall | None = None,
+    on_retry: OnRetry | None = None,
 ) -> Callable[[Handler[J]], Handler[J]]:
     """Register the function that does the work of a `Job`.
 
     `otherwise` is called when the job failed for good or was cancelled, so that whoever waits
-    for it is told; like every handler it may run twice.
+    for it is told; like every handler it may run twice. `on_stall` is called whenever an attempt
+    met a fault of the machine (retry.py); GivenUp, raised by it, makes the job a dead letter.
+    `on_retry` is called when an operator retries a dead letter (registry.py).
     """
 
     def register(handler: Handler[J]) -> Handler[J]:
@@ -97,11 +116,16 @@ def handles(
                 raise
             except Exception as error:
                 attempt.reason = sentence(error)
-                if not attempt.completed and is_final(error, context.job, payload.attempts):
+                if attempt.completed:
+                    raise
+                if fault := as_transient(error):
+                    attempt.fault = fault
+                    await _stall(attempt, payload.name, fields, fault)
+                elif is_final(error, context.job, payload.attempts):
                     await _bury(payload.name, fields, error)
                 raise
 
-        handled[payload.name] = Handled(payload, otherwise)
+        handled[payload.name] = Handled(payload, otherwise, on_stall, on_retry)
         return handler
 
     return register
@@ -123,6 +147,20 @@ async def _work(
         if not clock.expired():
             raise
         raise DeadlinePassed(f"it took longer than {payload.deadline:g} seconds") from error
+
+
+async def _stall(
+    attempt: Attempt, name: str, fields: dict[str, Any], fault: TransientError
+) -> None:
+    """Tell the domain, if it can be told now. Raises GivenUp when it waits no longer."""
+    try:
+        await say_stalled(name, fields, fault)
+    except GivenUp as final:
+        attempt.fault, attempt.reason = None, sentence(final)
+        await _bury(name, fields, final)
+        raise
+    except Exception as trouble:
+        logger.warning("nobody was told that %s waits for its machine: %s", name, trouble)
 
 
 async def _bury(name: str, fields: dict[str, Any], error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.platform.db import Record
@@ -16,6 +16,8 @@ class IncidentKind(StrEnum):
     - dead: the job failed for good (a dead letter).
     - unknown: no handler has this name here, so the job was put back for another version.
     - superseded: it could not go back, because an equal job waits already.
+    - transient: the machine or a service was at fault, and no attempt was spent. One incident a
+      job: `attempt` counts how often, `updated_at` says when last.
     """
 
     RESCUED = "rescued"
@@ -23,6 +25,7 @@ class IncidentKind(StrEnum):
     DEAD = "dead"
     UNKNOWN = "unknown"
     SUPERSEDED = "superseded"
+    TRANSIENT = "transient"
 
 
 class JobIncident(Record):
@@ -36,3 +39,12 @@ class JobIncident(Record):
     task_name: Mapped[str] = mapped_column(String(128))
     attempt: Mapped[int]
     reason: Mapped[str]
+
+    __table_args__ = (
+        Index(
+            "uq_job_incident_transient",
+            "job_id",
+            unique=True,
+            postgresql_where=text("kind = 'transient'"),
+        ),
+    )

@@ -1,14 +1,21 @@
 """Which jobs this process can do, by the name they are stored under."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.platform.queue.job import Job
+from videoflix.platform.queue.retry import TransientError
 
 # Called with the job and what went wrong.
 LastWords = Callable[[Any, Exception], Awaitable[None]]
+# Called with the job and the fault of the machine it waits out.
+OnStall = Callable[[Any, TransientError], Awaitable[None]]
+# Called in the transaction in which an operator retries a dead job, before the job is put back;
+# the other jobs that are needed besides it.
+OnRetry = Callable[[AsyncSession, Any], Awaitable[Sequence[Job]]]
 
 
 class Handled(msgspec.Struct, frozen=True):
@@ -16,6 +23,8 @@ class Handled(msgspec.Struct, frozen=True):
 
     payload: type[Job]
     otherwise: LastWords | None = None
+    on_stall: OnStall | None = None
+    on_retry: OnRetry | None = None
 
 
 handled: dict[str, Handled] = {}
@@ -33,3 +42,21 @@ async def say_last_words(name: str, fields: dict[str, Any], error: Exception) ->
     known = handled.get(name)
     if known and known.otherwise:
         await known.otherwise(msgspec.convert(fields, known.payload), error)
+
+
+async def say_stalled(name: str, fields: dict[str, Any], fault: TransientError) -> None:
+    """Tell whoever waits for a job that the machine is at fault; it is told at every attempt.
+
+    Raises GivenUp when its domain will wait no longer.
+    """
+    known = handled.get(name)
+    if known and known.on_stall:
+        await known.on_stall(msgspec.convert(fields, known.payload), fault)
+
+
+async def jobs_to_resume(session: AsyncSession, name: str, fields: dict[str, Any]) -> Sequence[Job]:
+    """Let a domain take back that a job failed; which jobs it needs besides this one."""
+    known = handled.get(name)
+    if known is None or known.on_retry is None:
+        return ()
+    return await known.on_retry(session, msgspec.convert(fields, known.payload))

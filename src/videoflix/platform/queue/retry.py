@@ -33,6 +33,18 @@ class TransientError(Exception):
         self.suspicious = suspicious
 
 
+class GivenUp(Exception):
+    """A domain waits no longer for its machine: the job is dead, whatever attempts are left.
+
+    `code` and `reason` are those of TransientError.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
 def as_transient(error: BaseException) -> TransientError | None:
     """The fault of the machine that an error tells of, or None when it is none."""
     if isinstance(error, TransientError):

@@ -111,6 +111,9 @@ class Worker(upstream.Worker):
                 incident=IncidentKind.UNKNOWN,
                 reason=f"no handler of the name {job.task_name}",
             )
+        attempt: Attempt | None = context.additional_context.get(ATTEMPT)
+        if attempt is not None and attempt.fault is not None:
+            return Ending("todo", cost=0, incident=IncidentKind.TRANSIENT, reason=reason)
         if retry is not None:
             pause = (retry.retry_at - utcnow()).total_seconds() if retry.retry_at else 0.0
             return Ending("todo", pause=max(pause, 0.0))

@@ -9,10 +9,10 @@ from videoflix.media.models import AssetState, TrackKind
 from videoflix.media.storyboard import Layout, storyboard_vtt
 from videoflix.platform.queue import Job
 
-# What a viewer waits for comes first: knowing the film, its first seconds and its sound, then
-# its picture in the list, then the rest of whichever film came first; before that, as it takes
-# seconds, what players that know no HLS need of a film that is complete.
-INSPECTION, FIRST_PICTURE, POSTER, PACKAGE, REST = 30, 20, 15, 12, 10
+# What a viewer waits for comes first: knowing the film, its first seconds and its sound, its
+# poster, what a player is about to reach. MP4 files of a complete film take seconds. The rest of
+# all films is encoded in turn, from this priority downwards.
+INSPECTION, FIRST_PICTURE, POSTER, WATCHED, PACKAGE, REST = 30, 20, 15, 14, 12, 10
 
 
 # A chunk of a film whose index is damaged may have to be decoded from the film's beginning.
@@ -56,6 +56,10 @@ class EncodeChunk(Job):
     @property
     def urgency(self) -> int:
         return FIRST_PICTURE if self.index == 0 else REST
+
+    @property
+    def takes_turns(self) -> bool:
+        return self.index > 0
 
 
 class EncodeAudio(Job):

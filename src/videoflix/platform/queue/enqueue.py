@@ -21,10 +21,14 @@ DEFER = text(
     " from jsonb_populate_recordset("
     "null::procrastinate_job_to_defer_v1, cast(:jobs as jsonb)) as job"
 )
-DROP_WAITING = text(
-    "delete from procrastinate_jobs where status = 'todo' and task_name = any(:names)"
-    " and args @> cast(:fields as jsonb)"
-)
+# Start-time fair queueing (Goyal, Vin, Cheng 1996): what waits at the head is the virtual time.
+VIRTUAL_TIME = text("""
+    select priority from procrastinate_jobs
+    where queue_name = :queue and task_name = :name and status = 'todo' and scheduled_at is null
+      and priority <= :urgency
+    order by priority desc limit 1
+""")
+LOWEST_PRIORITY = -(2**31)
 
 
 async def enqueue(session: AsyncSession, job: Job, at: datetime | None = None) -> int | None:
@@ -48,13 +52,61 @@ async def enqueue_many(
 
 async def withdraw(session: AsyncSession, payloads: Sequence[type[Job]], **fields: object) -> None:
     """Drop the waiting jobs of these kinds whose payload contains `fields`."""
-    await session.execute(
-        DROP_WAITING,
-        {
-            "names": [payload.name for payload in payloads],
-            "fields": msgspec.json.encode(fields).decode(),
-        },
-    )
+    condition, values = _with_fields(fields)
+    statement = f"""
+        delete from procrastinate_jobs
+        where status = 'todo' and task_name = any(:names) and {condition}
+    """  # noqa: S608 - names of our own fields
+    names = [payload.name for payload in payloads]
+    await session.execute(text(statement), {"names": names, **values})
+
+
+async def hasten(
+    session: AsyncSession, payload: type[Job], priority: int, count: int, **fields: object
+) -> int:
+    """Raise the first `count` waiting jobs of a kind whose payload contains `fields`.
+
+    How many were raised: those that have this priority already count among the first and stay.
+    """
+    condition, values = _with_fields(fields)
+    statement = f"""
+        update procrastinate_jobs set priority = :priority
+        where id in (select id from procrastinate_jobs
+                     where status = 'todo' and task_name = :name and {condition}
+                     order by id limit :count)
+          and status = 'todo' and priority < :priority
+        returning id
+    """  # noqa: S608 - names of our own fields
+    wanted = {"priority": priority, "name": payload.name, "count": count, **values}
+    return len((await session.scalars(text(statement), wanted)).all())
+
+
+def _with_fields(fields: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """A condition on a payload that an index on one of its fields can serve, and its values."""
+    values: dict[str, object] = {
+        f"field_{name}": value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in fields.items()
+    }
+    return " and ".join(f"args ->> '{name}' = :field_{name}" for name in fields), values
+
+
+async def _priorities(session: AsyncSession, jobs: Sequence[Job]) -> list[int]:
+    """Of jobs that take turns, each is one later than the one before it."""
+    next_turns: dict[tuple[str, int], int] = {}
+    found = []
+    for job in jobs:
+        if not job.takes_turns:
+            found.append(job.urgency)
+            continue
+        key = (job.name, job.urgency)
+        if key not in next_turns:
+            now = await session.scalar(
+                VIRTUAL_TIME, {"queue": job.queue, "name": job.name, "urgency": job.urgency}
+            )
+            next_turns[key] = job.urgency if now is None else now
+        found.append(next_turns[key])
+        next_turns[key] = max(next_turns[key] - 1, LOWEST_PRIORITY)
+    return found
 
 
 async def _defer(session: AsyncSession, jobs: Sequence[Job], at: datetime | None) -> list[int]:
@@ -62,13 +114,13 @@ async def _defer(session: AsyncSession, jobs: Sequence[Job], at: datetime | None
         {
             "queue_name": job.queue,
             "task_name": job.name,
-            "priority": job.urgency,
+            "priority": priority,
             "lock": job.lock,
             "queueing_lock": job.once,
             "args": msgspec.to_builtins(job),
             "scheduled_at": at,
         }
-        for job in jobs
+        for job, priority in zip(jobs, await _priorities(session, jobs), strict=True)
     ]
     ids = await session.scalars(DEFER, {"jobs": msgspec.json.encode(rows).decode()})
     return list(ids)

@@ -23,6 +23,14 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return self.priority
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether jobs of this kind that are queued together share workers with those that wait.
+
+        Then the n-th of them runs about when the n-th from now of every other group does.
+        """
+        return False
+
+    @property
     def lock(self) -> str | None:
         """Jobs with the same lock run one after the other."""
         return None

@@ -7,16 +7,19 @@ database keeps its running jobs, asks again every second, and goes on when it is
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job as StoredJob
 from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import OperationalError
-from psycopg.errors import ForeignKeyViolation
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
 from psycopg_pool import AsyncConnectionPool
+
+from videoflix.platform.queue.registry import handled
+from videoflix.platform.queue.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,12 @@ HEARTBEAT = """
 insert into procrastinate_workers (id, last_heartbeat) overriding system value
 values (%(worker_id)s, now())
 on conflict (id) do update set last_heartbeat = now()
+"""
+FETCH = """
+select id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name,
+       attempts, worker_id
+from videoflix_fetch_job(%(queue)s::text, %(worker_id)s::bigint, %(recent_kinds)s::text[],
+                         %(full_kinds)s::text[], %(aged_seconds)s::float8)
 """
 
 
@@ -57,6 +66,16 @@ class Outage:
         return time.monotonic() - self._last_failure > seconds
 
 
+class Fetching(NamedTuple):
+    """What a worker is asked before each fetch: its turns, the kinds it runs, and which of its
+    queues it may fetch from.
+    """
+
+    turns: Turns
+    running: Callable[[], list[str]]
+    open_queues: Callable[[list[str]], list[str]]
+
+
 class PatientJobManager(JobManager):
     """What workers ask of the database, again and again if need be."""
 
@@ -65,6 +84,7 @@ class PatientJobManager(JobManager):
     def __init__(self, connector: PsycopgConnector) -> None:
         super().__init__(connector)
         self.outage = Outage()
+        self.fetching: dict[int, Fetching] = {}  # by worker
 
     async def ask(self, query: str, **values: Any) -> list[dict[str, Any]]:
         """The rows of one statement, which commits. Raises DatabaseAway, or ConnectorException."""
@@ -79,15 +99,36 @@ class PatientJobManager(JobManager):
         return rows
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> StoredJob | None:
+        """The next job of these queues, or of all that have handlers here."""
+        names = list(queues or sorted({kind.payload.queue for kind in handled.values()}))
+        fetching = self.fetching.get(worker_id) or Fetching(Turns(1), list, list)
         try:
-            job = await super().fetch_job(queues, worker_id)
+            for queue in fetching.turns.queues(fetching.open_queues(names)):
+                if job := await self._fetch_from(queue, worker_id, fetching):
+                    return job
         except ConnectorException as error:
             if isinstance(error.__cause__, ForeignKeyViolation):
                 await self.update_heartbeat(worker_id)
-            else:
+            elif not isinstance(error.__cause__, UniqueViolation):  # of a lock: it is taken now
                 self._failed(error)
             return None  # the worker asks again in a second
         self.outage.saw_answer()
+        return None
+
+    async def _fetch_from(self, queue: str, worker_id: int, fetching: Fetching) -> StoredJob | None:
+        rows = await self.connector.execute_query_all_async(
+            FETCH,
+            queue=queue,
+            worker_id=worker_id,
+            recent_kinds=fetching.turns.recent_kinds,
+            full_kinds=fetching.turns.full_kinds(fetching.running()),
+            aged_seconds=fetching.turns.aged_seconds,
+        )
+        if not rows:
+            return None
+        self.outage.saw_answer()
+        job = StoredJob.from_row(rows[0])
+        fetching.turns.took(queue, job.task_name)
         return job
 
     async def register_worker(self) -> int:
@@ -107,6 +148,7 @@ class PatientJobManager(JobManager):
             self.outage.saw_answer()
 
     async def unregister_worker(self, worker_id: int) -> None:
+        self.fetching.pop(worker_id, None)
         try:
             await super().unregister_worker(worker_id)
         except ConnectorException as error:

@@ -18,9 +18,10 @@ from videoflix.platform.queue.attempts import ATTEMPT, Attempt, claim_on
 from videoflix.platform.queue.clock import tick_for_ever
 from videoflix.platform.queue.endings import SUCCEEDED, Ending, end_patiently
 from videoflix.platform.queue.incidents import IncidentKind
-from videoflix.platform.queue.manager import PatientJobManager
+from videoflix.platform.queue.manager import Fetching, PatientJobManager
 from videoflix.platform.queue.reaper import Reaper
 from videoflix.platform.queue.registry import JobCancelled, say_last_words
+from videoflix.platform.queue.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +47,20 @@ class Worker(upstream.Worker):
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         assert self.worker_id is not None  # noqa: S101 - registered before
         reaper = Reaper(self.manager, self.worker_id, self._running_ids)
+        self.manager.fetching[self.worker_id] = Fetching(
+            Turns(self.concurrency), self._running_kinds, list
+        )
         return [
             *super()._start_side_tasks(),
             asyncio.create_task(reaper.reap_for_ever(), name="reaper"),
             asyncio.create_task(tick_for_ever(), name="clock"),
         ]
+
+    async def _process_job(self, context: JobContext) -> None:
+        await super()._process_job(context)
+        if self.concurrency > 1:  # a kind that occupied all the slots it may has one again
+            self.heard += 1
+            asyncio.get_running_loop().call_soon(self._new_job_event.set)
 
     async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
         self.heard += 1
@@ -131,6 +141,11 @@ class Worker(upstream.Worker):
             return False
         self.stopping_since = self.stopping_since or time.monotonic()
         return time.monotonic() - self.stopping_since > STOPPING_PATIENCE
+
+    def _running_kinds(self) -> list[str]:
+        return [
+            context.job.task_name for task, context in self._running_jobs.items() if not task.done()
+        ]
 
     def _running_ids(self) -> set[int]:
         return {context.job.id for context in self._running_jobs.values() if context.job.id}

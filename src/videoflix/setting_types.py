@@ -1,9 +1,10 @@
 """What a setting may be, beyond text and numbers; each raises ValueError for anything else."""
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+BUCKETS = {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "https"}
 SECONDS |= {"d": 86_400, "day": 86_400}
 RATE = re.compile(rf"([1-9]\d{{0,8}})/({'|'.join(SECONDS)})")
 
@@ -41,3 +42,34 @@ class Rate:
 
     def __str__(self) -> str:
         return self._text
+
+
+class StorageUrl(str):
+    """Where media are kept: file:///absolute/path, or s3://, gs:// or az:// and a bucket."""
+
+    __slots__ = ()
+
+    def __new__(cls, url: str) -> "StorageUrl":
+        if url:
+            _check_storage_url(url)
+        return super().__new__(cls, url)
+
+
+def _check_storage_url(url: str) -> None:
+    if url.startswith(("/", "./", "../", "~")) or "://" not in url:
+        path = url if url.startswith("/") else "/srv/media"
+        raise ValueError(f"expected an address, not a path; write file://{quote(path)}")
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        if parts.netloc or not parts.path.strip("/"):
+            raise ValueError("expected file:/// with three slashes, like file:///srv/media")
+        if {"..", "."} & set(parts.path.split("/")):
+            raise ValueError("expected an absolute path without “..”, like file:///srv/media")
+        if "\0" in unquote(parts.path) or parts.query or parts.fragment:
+            raise ValueError("expected a plain path; write %3F for “?” and %23 for “#”")
+    elif parts.scheme not in BUCKETS:
+        raise ValueError(f"“{parts.scheme}” is unknown; expected file:///srv/media or s3://bucket")
+    elif not parts.netloc:
+        raise ValueError(f"expected the name of a bucket, like {parts.scheme}://bucket/prefix")
+    elif parts.username or parts.password:
+        raise ValueError("put credentials into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import platformdirs
 
-from videoflix.setting_types import Rate, SmtpServer
+from videoflix.setting_types import Rate, SmtpServer, StorageUrl
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ProxyKey = Annotated[str, msgspec.Meta(min_length=32)]
@@ -41,7 +41,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # Connections each process keeps open to Postgres.
     database_pool_size: Positive = 10
     # Where media lies: file:///path or s3://bucket/prefix; unset, a folder in VIDEOFLIX_HOME.
-    storage_url: str = ""
+    storage_url: StorageUrl = StorageUrl("")
+    # Whether a file is flushed to the disk before it counts as stored; false is faster and loses
+    # acknowledged uploads in a power cut. Buckets answer for themselves: true or false.
+    storage_fsync: bool = True
+    # Seconds within which a bucket has to answer each request.
+    storage_timeout_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
     # What visitors type into the browser; links and cookies are built from it.
     site_url: str = "http://127.0.0.1:8000"
     # Signs tokens; at least 32 characters. Unset, a random one kept in VIDEOFLIX_HOME.
@@ -276,7 +281,7 @@ def _from_text(kind: type[Any], value: str) -> Any:
     """Kinds msgspec does not read from text by itself."""
     if kind is Path:
         return Path(value).expanduser().absolute()
-    if kind in {SmtpServer, Rate}:
+    if kind in {SmtpServer, Rate, StorageUrl}:
         return kind(value)
     try:
         return ZoneInfo(value)

@@ -1,101 +1,150 @@
 """Where media lies: a local folder or an S3-compatible bucket, behind one set of verbs.
 
 Keys are relative paths such as `assets/7/source`; a key is written once and never changed, so
-whoever holds one may cache what it names.
+whoever holds one may cache what it names. Errors are told apart in storage_errors.py; what makes
+a local file durable is in storage_local.py.
 """
 
 import asyncio
-import os
-import re
+import hashlib
 import shutil
-import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from http import HTTPStatus
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar, Protocol
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore
 
-from videoflix.platform.problems import Problem
+from videoflix.platform.storage_bucket import (
+    DELETED_AT_ONCE,
+    WRITE_BUFFER,
+    BucketWriter,
+    deadline_seconds,
+    delete_batch,
+    open_bucket,
+)
+from videoflix.platform.storage_errors import (
+    StorageFull,
+    StorageMisconfigured,
+    StorageProblem,
+    StorageUnavailable,
+    translated_errors,
+)
+from videoflix.platform.storage_local import MARKER, LocalFolder, LocalWriter
+from videoflix.platform.storage_writing import ObjectInfo, Stored, Writer, object_written_by
 from videoflix.settings import settings
 
-# A slow disk or bucket may hold up this many buffers of every upload in memory.
-WRITE_BUFFER = 8 * 1024 * 1024
-WRITES_AT_ONCE = 2
-# What the local store calls an object until it is whole.
-UNFINISHED = re.compile(r"#\d+$")
-# How stores and systems say that a disk, a quota or a limit on files is used up.
-NO_ROOM = ("no space left", "quota", "file too large")
+__all__ = [
+    "ObjectInfo",
+    "Storage",
+    "StorageFull",
+    "StorageMisconfigured",
+    "StorageProblem",
+    "StorageUnavailable",
+    "Stored",
+    "media_storage",
+    "translated_errors",
+]
 
-
-class StorageFull(Problem):
-    """There is no room left for this file; ask the operator to free some."""
-
-    status: ClassVar = HTTPStatus.INSUFFICIENT_STORAGE
-
-
-class StorageUnavailable(Problem):
-    """The media storage cannot be reached right now; try again shortly."""
-
-    status: ClassVar = HTTPStatus.SERVICE_UNAVAILABLE
-
-
-class Writer(Protocol):
-    """What a new object's bytes are handed to."""
-
-    async def write(self, data: bytes, /) -> int: ...
+T = TypeVar("T")
 
 
 class Storage:
-    """The store that `url` names (`file:///path` or `s3://bucket/prefix`)."""
+    """The store that `url` names (`file:///path` or `s3://bucket/prefix`).
+
+    Every method raises StorageFull, StorageUnavailable or StorageMisconfigured.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.folder: Path | None = None
-        if parts.scheme == "file":
-            self.folder = Path(unquote(parts.path))
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._store: ObjectStore = LocalStore(self.folder)
-        else:
-            self._store = from_url(url)
+        self.local = LocalFolder(Path(unquote(parts.path))) if parts.scheme == "file" else None
+        self._url = url
+        self._opened: ObjectStore | None = None
+        self._expected_id: str | None = None
+        self._is_ours = False
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a local storage."""
+        return self.local.root if self.local else None
+
+    def expect(self, installation: str) -> None:
+        """From now on refuse to write unless the storage is this installation's."""
+        self._expected_id = installation
+        if self.local:
+            self.local.expected_id = installation
+
+    async def check_present(self) -> None:
+        """Raises StorageUnavailable or StorageMisconfigured unless the storage is there, and ours.
+
+        Without this a disk that is not mounted would look like an empty storage.
+        """
+        if self.local:
+            await asyncio.to_thread(self.local.check_present)
+            return
+        with translated_errors():
+            async with asyncio.timeout(deadline_seconds()):
+                await anext(aiter(obstore.list(self._store(), MARKER, chunk_size=1)), None)
+        await self._check_ours()
+
+    async def marker(self) -> str | None:
+        """The id of the installation that the storage belongs to, or None."""
+        if self.local:
+            with translated_errors():
+                return await asyncio.to_thread(self.local.marker)
+        try:
+            found = await self._call(lambda store: obstore.get_async(store, MARKER))
+        except FileNotFoundError:
+            return None
+        return bytes(await found.bytes_async()).decode(errors="replace").strip()
+
+    async def mark(self, installation: str) -> None:
+        """Write down whose storage this is, and create a folder that does not exist yet."""
+        if self.local:
+            with translated_errors():
+                await asyncio.to_thread(self.local.create_root)
+        async with self._writing(MARKER) as writer:
+            await writer.write(installation.encode() + b"\n")
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncGenerator[Writer]:
         """Stream a new object; it appears whole when the block ends, or not at all.
 
-        Raises StorageFull or StorageUnavailable.
+        It is on the disk then, with the names of its folders (unless STORAGE_FSYNC is off).
         """
-        with translated_errors():
-            async with obstore.open_writer_async(
-                self._store, key, buffer_size=WRITE_BUFFER, max_concurrency=WRITES_AT_ONCE
-            ) as writer:
-                yield writer
+        await self._check_ours()
+        async with self._writing(key) as writer:
+            yield writer
 
-    async def put(self, key: str, file: Path) -> None:
+    async def put(self, key: str, file: Path) -> Stored:
         """Store a file from the local disk."""
-        with translated_errors():
-            await obstore.put_async(self._store, key, file)
+        digest, size = hashlib.sha256(), 0
+        with await asyncio.to_thread(file.open, "rb") as opened:
+            async with self.writing(key) as writer:
+                while data := await asyncio.to_thread(_read_hashed, opened, digest):
+                    size += len(data)
+                    await writer.write(data)
+        return Stored(size, digest.hexdigest())
 
     async def read(self, key: str, start: int, length: int) -> bytes:
         """A part of an object. Raises FileNotFoundError."""
-        with translated_errors():
-            part = await obstore.get_range_async(self._store, key, start=start, length=length)
-        return bytes(part)
+        return bytes(
+            await self._found(
+                lambda store: obstore.get_range_async(store, key, start=start, length=length)
+            )
+        )
 
     async def read_all(self, key: str) -> bytes:
         """A small object. Raises FileNotFoundError."""
-        with translated_errors():
-            found = await obstore.get_async(self._store, key)
-            return bytes(await found.bytes_async())
+        found = await self._found(lambda store: obstore.get_async(store, key))
+        return bytes(await self._call(lambda _: found.bytes_async()))
 
     async def stream(
         self, key: str, start: int = 0, end: int | None = None
@@ -104,69 +153,73 @@ class Storage:
 
         Raises FileNotFoundError.
         """
-        with translated_errors():
-            found = await obstore.get_async(
-                self._store,
-                key,
-                options={"range": {"offset": start} if end is None else (start, end)},
-            )
-            async for piece in found.stream(min_chunk_size=WRITE_BUFFER):
-                yield bytes(piece)
+        part: Any = {"range": {"offset": start} if end is None else (start, end)}
+        found = await self._found(lambda store: obstore.get_async(store, key, options=part))
+        pieces = aiter(found.stream(min_chunk_size=WRITE_BUFFER))
+        while (piece := await self._call(lambda _: anext(pieces, None))) is not None:
+            yield bytes(piece)
 
     async def size(self, key: str) -> int | None:
         """How many bytes an object has, or None when there is none."""
         try:
-            with translated_errors():
-                return (await obstore.head_async(self._store, key))["size"]
+            return (await self._found(lambda store: obstore.head_async(store, key)))["size"]
         except FileNotFoundError:
             return None
 
+    async def objects(self, prefix: str = "") -> AsyncGenerator[list[ObjectInfo]]:
+        """Every object below a prefix, a batch at a time, in no particular order."""
+        if self.local:
+            await asyncio.to_thread(self.local.check_present)
+        with translated_errors():
+            batches = aiter(obstore.list(self._store(), prefix or None))
+        while batch := await self._call(lambda _: anext(batches, None)):
+            yield [
+                ObjectInfo(meta["path"], meta["size"], meta["last_modified"])
+                for meta in batch
+                if meta["path"] != MARKER
+            ]
+
     async def walk(self, prefix: str = "") -> AsyncGenerator[str]:
         """Every key below a prefix, without holding them all."""
-        with translated_errors():
-            async for batch in obstore.list(self._store, prefix or None):
-                for meta in batch:
-                    yield meta["path"]
+        async for batch in self.objects(prefix):
+            for found in batch:
+                yield found.key
 
     async def keys(self, prefix: str) -> list[str]:
         """Every key below a prefix."""
-        found: list[str] = []
-        with translated_errors():
-            async for batch in obstore.list(self._store, prefix):
-                found += [meta["path"] for meta in batch]
-        return found
+        return [key async for key in self.walk(prefix)]
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove objects; those already gone are passed over."""
-        for key in keys:
-            try:
-                await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                continue
+        if self.local:
+            with translated_errors():
+                await asyncio.to_thread(self.local.delete, keys)
+            return
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            batch = list(keys[start : start + DELETED_AT_ONCE])
+            await self._call(partial(delete_batch, batch))
 
     async def delete_others(
         self, prefix: str, kept: AbstractSet[str], older_than: timedelta
     ) -> int:
         """Remove the objects below a prefix that are not kept and have not changed lately.
 
-        How many there were.
+        How many there were. Ages are by the storage's own clock.
         """
-        until, removed = datetime.now(UTC) - older_than, 0
-        with translated_errors():
-            async for batch in obstore.list(self._store, prefix):
-                others = [
-                    meta["path"]
-                    for meta in batch
-                    if meta["path"] not in kept and meta["last_modified"] < until
-                ]
-                await self.delete(others)
-                removed += len(others)
+        until, removed = await self.clock() - older_than, 0
+        async for batch in self.objects(prefix):
+            others = [
+                found.key for found in batch if found.key not in kept and found.modified < until
+            ]
+            await self.delete(others)
+            removed += len(others)
         return removed
 
     async def folders(self, prefix: str) -> list[str]:
         """The folders right below a prefix."""
-        with translated_errors():
-            found = await obstore.list_with_delimiter_async(self._store, prefix)
+        if self.local:
+            await asyncio.to_thread(self.local.check_present)
+        found = await self._call(lambda store: obstore.list_with_delimiter_async(store, prefix))
         return list(found["common_prefixes"])
 
     async def drop_unfinished(self, older_than: timedelta) -> int:
@@ -174,76 +227,119 @@ class Storage:
 
         A bucket forgets unfinished uploads by a lifecycle rule.
         """
-        if self.folder is None:
+        if self.local is None:
             return 0
-        return await asyncio.to_thread(_drop_unfinished, self.folder, older_than)
+        until = await self.clock() - older_than
+        with translated_errors():
+            return await asyncio.to_thread(self.local.drop_unfinished, until)
 
     async def delete_below(self, prefix: str) -> None:
         """Remove every object below a prefix, and the local folder that held them."""
-        await self.delete(await self.keys(prefix))
-        if self.folder:
-            await asyncio.to_thread(shutil.rmtree, self.folder / prefix, ignore_errors=True)
+        if self.local:
+            with translated_errors():
+                await asyncio.to_thread(self.local.delete_below, prefix)
+            return
+        async for batch in self.objects(prefix):
+            await self.delete([found.key for found in batch])
 
     @asynccontextmanager
     async def local_copy(self, key: str, scratch: Path) -> AsyncGenerator[Path]:
-        """A path ffmpeg can read: the file itself, or a download that goes with the block."""
-        if self.folder:
-            yield self.folder / key
+        """A path ffmpeg can read: the file itself, or a download that goes with the block.
+
+        Raises FileNotFoundError, and OSError when there is no room for the download.
+        """
+        if self.local:
+            if await self.size(key) is None:
+                raise FileNotFoundError(key)
+            yield self.local.root / key
             return
         with TemporaryDirectory(dir=scratch) as name:
             copy = Path(name) / "source"
-            found = await obstore.get_async(self._store, key)
             with await asyncio.to_thread(copy.open, "wb") as file:
-                async for chunk in found.stream(min_chunk_size=WRITE_BUFFER):
-                    await asyncio.to_thread(file.write, bytes(chunk))
+                async for piece in self.stream(key):
+                    await asyncio.to_thread(file.write, piece)
             yield copy
 
     async def refuse_if_full(self, size: int) -> None:
         """Raises StorageFull when a local disk has no room for `size` bytes and the reserve."""
-        if self.folder is None:
+        if self.local is None:
             return
-        usage = await asyncio.to_thread(shutil.disk_usage, self.folder)
+        with translated_errors():
+            await asyncio.to_thread(self.local.check_present)
+            usage = await asyncio.to_thread(shutil.disk_usage, self.local.root)
         if usage.free < size + settings.storage_reserve_bytes:
             raise StorageFull
 
+    async def clock(self) -> datetime:
+        """The storage's own time, which a server of files or objects need not share with us."""
+        key = f"health/{uuid.uuid4().hex}"  # of its own: probes meet
+        async with self.writing(key) as writer:
+            await writer.write(b"ok")
+        try:
+            meta = await self._found(lambda store: obstore.head_async(store, key))
+            return meta["last_modified"]
+        finally:
+            await self.delete([key])
+
     async def check_writable(self) -> None:
-        """Write, and remove, a small object. Raises StorageFull or StorageUnavailable."""
+        """Write, and remove, a small object."""
+        await self.clock()
+
+    def _store(self) -> ObjectStore:
+        """Opened by its first use, because the library wants a folder that exists."""
+        if self._opened is None:
+            self._opened = LocalStore(self.local.root) if self.local else open_bucket(self._url)
+        return self._opened
+
+    async def _call(self, action: Callable[[ObjectStore], Awaitable[T]]) -> T:
+        """Do something with the store that ends in time, with its errors in our words."""
         with translated_errors():
-            key = f"health/{uuid.uuid4().hex}"  # of its own: probes meet
-            await obstore.put_async(self._store, key, b"ok")
-            await obstore.delete_async(self._store, key)
+            async with asyncio.timeout(deadline_seconds()):
+                return await action(self._store())
 
+    async def _found(self, action: Callable[[ObjectStore], Awaitable[T]]) -> T:
+        """The same for an object that should be there. Raises FileNotFoundError."""
+        try:
+            return await self._call(action)
+        except FileNotFoundError:
+            await self.check_present()
+            raise
 
-def _drop_unfinished(root: Path, older_than: timedelta) -> int:
-    """Unfinished files first, then folders that are empty: both as old as that."""
-    until, removed = time.time() - older_than.total_seconds(), 0
-    for folder, _, names in os.walk(root, topdown=False):
-        for path in [Path(folder, name) for name in names if UNFINISHED.search(name)]:
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < until:
-                    path.unlink()
-                    removed += 1
-        with suppress(OSError):  # it holds something, or is gone
-            if Path(folder) != root and Path(folder).stat().st_mtime < until:
-                Path(folder).rmdir()
-    return removed
+    async def _check_ours(self) -> None:
+        """Raises StorageMisconfigured or StorageUnavailable when a bucket is not the expected one.
 
-
-class translated_errors:  # noqa: N801 - a context manager reads as a verb phrase
-    """The store's errors in our words: full, missing (FileNotFoundError) or out of reach."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, BaseError | OSError) or isinstance(error, FileNotFoundError):
+        A folder is compared whenever a file is created in it, since a disk can be unmounted.
+        """
+        if self.local or self._is_ours or self._expected_id is None:
             return
-        if any(word in str(error).lower() for word in NO_ROOM):
-            raise StorageFull from error
-        raise StorageUnavailable from error
+        found = await self.marker()
+        if found is None:
+            raise StorageUnavailable("The bucket has lost the marker of this installation.")
+        if found != self._expected_id:
+            raise StorageMisconfigured("The bucket belongs to another installation.")
+        self._is_ours = True
+
+    def _writing(self, key: str) -> AbstractAsyncContextManager[Writer]:
+        with translated_errors():
+            if self.local:
+                return object_written_by(LocalWriter(self.local, key))
+            return object_written_by(BucketWriter(self._store(), key))
+
+
+def _read_hashed(file: BinaryIO, digest: "hashlib._Hash") -> bytes:
+    data = file.read(WRITE_BUFFER)
+    digest.update(data)
+    return data
 
 
 @cache
 def media_storage() -> Storage:
-    """The storage this process was configured with."""
-    return Storage(settings.media_url)
+    """The storage this process was configured with.
+
+    Only the default folder in VIDEOFLIX_HOME is created by the way: another one may be the place
+    where a disk should be mounted.
+    """
+    storage = Storage(settings.media_url)
+    if storage.local and not settings.storage_url:
+        storage.local.create_root()
+    return storage

@@ -57,6 +57,7 @@ from videoflix.platform.problems import (
     validation_response,
 )
 from videoflix.platform.revocations import ended_streams, revocations
+from videoflix.platform.shutdown import shutdown
 from videoflix.platform.throttling import DocumentedLimits, ThrottleMiddleware
 from videoflix.platform.web import JsonBodiesOnly
 from videoflix.playback.api.files import FileController
@@ -130,10 +131,11 @@ async def read_revocations() -> None:
 
 @asynccontextmanager
 async def listening(_: Litestar) -> AsyncGenerator[None]:
-    """Hear what other processes announce, for as long as the application runs."""
+    """Hear what other processes announce, and the signals to stop, while the application runs."""
     newsroom.on_connect(read_revocations)
-    async with newsroom.listening():
-        yield
+    with shutdown.listening():
+        async with newsroom.listening():
+            yield
 
 
 def _cors() -> CORSConfig | None:

@@ -68,6 +68,16 @@ def up(port: int | None, host: str, sample: bool | None) -> None:
 
 
 @main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port."
+)
+def serve(host: str, port: int) -> None:
+    """Run the API, without database and workers, until told to stop."""
+    late("videoflix.platform.server:serve")(host, port)
+
+
+@main.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
     late("videoflix.up.admin:migrate")()
@@ -263,6 +273,7 @@ class OperatorCommands:
     def on_cli_init(self, cli: click.Group) -> None:
         for command in main.commands.values():
             cli.add_command(command)
+        cli.add_command(serve, "run")  # Litestar's would start a server without our limits
 
 
 if __name__ == "__main__":

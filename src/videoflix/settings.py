@@ -64,6 +64,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     streaming_dialect_trusted_proxy_key: ProxyKey | None = None
     # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
     trusted_proxies: str = ""
+    # Connections each API process keeps open; a new one evicts the one that is idle longest.
+    http_connections: Positive = 1000
+    # Connections of one client address; proxies in TRUSTED_PROXIES are not limited.
+    http_connections_per_client: Positive = 200
+    # How long a client may take to send a request's headers, in seconds.
+    http_header_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
+    # How long a connection may be idle between two requests, in seconds.
+    http_idle_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)] = 15
+    # A client that sends a body, or reads an answer, slower than 500 bytes a second for so many
+    # seconds is cut off.
+    http_stall_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
+    # How long requests that are under way, such as uploads, may take once the API is told to stop.
+    http_shutdown_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 20
     # How logs are written: json, console (for people), or auto: console in a terminal, else json.
     log_format: Literal["auto", "json", "console"] = "auto"
     # What is logged at least: DEBUG, INFO, WARNING or ERROR; INFO has a line for each request.

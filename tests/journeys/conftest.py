@@ -108,9 +108,8 @@ def site(database: None) -> Iterator[Site]:
     cli = [sys.executable, "-m", "videoflix.cli"]
     run_to_end([*cli, "migrate"], environment)
     run_to_end([*cli, "users", "create-admin", ADMIN], environment)
-    server = [sys.executable, "-m", "uvicorn", "videoflix.app:create_app", "--factory"]
     commands = [
-        [*server, "--port", str(port), "--log-level", "warning"],
+        [*cli, "serve", "--port", str(port)],
         [*cli, "worker", "--role", "default"],
         [*cli, "worker", "--role", "transcode"],
     ]

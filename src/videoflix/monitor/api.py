@@ -1,6 +1,5 @@
 """The job monitor over HTTP."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
@@ -31,6 +30,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.identity import Identity, admins_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.revocations import revocations
+from videoflix.platform.shutdown import RECONNECT_MS, shutdown
 from videoflix.platform.web import Id, Limit, Offset, Page, one_of, service
 
 LOOK_EVERY_SECONDS = 2.0
@@ -152,12 +152,12 @@ class JobController(Controller):
 
 async def _glances(viewer: Identity) -> AsyncGenerator[ServerSentEventMessage]:
     """Until the viewer is signed out; while the database is away there is nothing to tell."""
-    while viewer.sign_in_id not in revocations:
+    while viewer.sign_in_id not in revocations and not shutdown.has_begun:
         try:
             async with transaction() as session:
                 seen = msgspec.json.encode(await Monitor(session).snapshot()).decode()
         except (SQLAlchemyError, OSError):
             yield ServerSentEventMessage(data=None, comment="the database is away")
         else:
-            yield ServerSentEventMessage(event="queue", data=seen)
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+            yield ServerSentEventMessage(event="queue", data=seen, retry=RECONNECT_MS)
+        await shutdown.wait_for(None, LOOK_EVERY_SECONDS)

@@ -41,9 +41,7 @@ def client_address(connection: Connection) -> str:
     X-Forwarded-For counts only as far as TRUSTED_PROXIES wrote it, read from the right: anybody
     may begin such a header.
     """
-    hop = _client_hop(connection)
-    address = _parsed(hop)
-    return hop if address is None else _household(address)
+    return household_of(_client_hop(connection))
 
 
 def is_this_machine(connection: Connection) -> bool:
@@ -59,6 +57,22 @@ def is_this_machine(connection: Connection) -> bool:
     return not any(name in connection.headers for name in PROXIES_ADD)
 
 
+def household_of(peer: str) -> str:
+    """An address as limits count it: its /64 network with IPv6; what is no address, as it is."""
+    address = _parsed(peer)
+    return peer if address is None else _household(address)
+
+
+def is_trusted_proxy(peer: str) -> bool:
+    """Whether TRUSTED_PROXIES names this address."""
+    address = _parsed(peer)
+    return address is not None and _is_trusted(address)
+
+
+def _is_trusted(address: Address) -> bool:
+    return any(address in network for network in settings.trusted_networks)
+
+
 def _client_hop(connection: Connection) -> str:
     """The client as the last believable proxy, or the socket, names it."""
     client = connection.scope["client"]
@@ -69,7 +83,7 @@ def _client_hop(connection: Connection) -> str:
         address = _parsed(hop)
         if address is None:
             return hops[0]
-        if not any(address in network for network in settings.trusted_networks):
+        if not _is_trusted(address):
             return hop
     return hops[-1]
 

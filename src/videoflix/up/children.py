@@ -16,7 +16,7 @@ from videoflix.platform.tether import tethered
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 30.0  # who ran this long starts again without a growing pause
-GRACE_SECONDS = 20.0
+GRACE_SECONDS = 25.0  # more than HTTP_SHUTDOWN_SECONDS
 LOG_BYTES = 5_000_000
 LONGEST_LINE = 65_536
 
@@ -111,7 +111,7 @@ class Child:
 
 
 async def end(process: asyncio.subprocess.Process, hurry: asyncio.Event) -> None:
-    """Ask a process to stop; kill its group after twenty seconds, or when told to hurry."""
+    """Ask a process to stop; kill its group after GRACE_SECONDS, or when told to hurry."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from videoflix.platform.embedded import EmbeddedPostgres
 from videoflix.platform.postgres_program import PostgresUnusable
+from videoflix.platform.server import server_arguments
 from videoflix.settings import Settings, settings
 from videoflix.up.address import Address, AddressUnusable, free_address, wanted_address
 from videoflix.up.children import PYTHON, Child
@@ -26,7 +27,6 @@ MOST_WORKERS_UNASKED = 4
 LOOK_EVERY_SECONDS = 0.5
 SAME_KEYSTROKE_SECONDS = 1.0  # for one Ctrl-C, the terminal and `uv run` may signal us both
 STARTER = "uv"  # when `uv run` started us and was killed, nobody is left to stop us
-PACKAGE_FOLDER = Path(__file__).parents[2]
 
 T = TypeVar("T")
 
@@ -133,14 +133,10 @@ class Installation:
 
     def _children(self) -> list[Child]:
         """The API first, then the workers."""
-        serve = ["--host", self.address.host, "--port", str(self.address.port)]
-        quiet = ["--no-server-header", "--no-access-log", "--log-level", "warning"]
-        quiet += ["--no-proxy-headers"]  # platform/client.py knows whom to believe
-        uvicorn = [*PYTHON, "-m", "uvicorn", "videoflix.app:create_app", "--factory"]
-        uvicorn += ["--app-dir", str(PACKAGE_FOLDER)]  # else the working folder
+        uvicorn = [*PYTHON, "-m", "uvicorn"]
         worker = [*PYTHON, "-m", "videoflix.cli", "worker", "--role"]
         commands = {
-            "api": [*uvicorn, *serve, *quiet, "--timeout-graceful-shutdown", "3"],
+            "api": [*uvicorn, *server_arguments(self.address.host, self.address.port)],
             "worker": [*worker, "default"],
             "maintenance": [*worker, "maintenance"],
         }

@@ -1,6 +1,5 @@
 """Films over HTTP: lists, searching, single ones, and what happens to them."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated, Any
@@ -34,6 +33,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import Identity, signed_in
 from videoflix.platform.problems import InvalidInput, problems
+from videoflix.platform.shutdown import RECONNECT_MS, shutdown
 from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, one_of, service
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import WATCHING, viewing_of
@@ -268,19 +268,15 @@ async def _changes(viewer: Identity, video_id: int) -> AsyncGenerator[ServerSent
                 video = await _read(viewer, video_id)
             except VideoNotFound:
                 return
-            yield ServerSentEventMessage(event="video", data=msgspec.json.encode(video).decode())
+            yield ServerSentEventMessage(
+                event="video", data=msgspec.json.encode(video).decode(), retry=RECONNECT_MS
+            )
             if video.state is not VideoState.PROCESSING:
                 return
-            while not await _rings(news):
+            while not await shutdown.wait_for(news, HEARTBEAT_SECONDS):
+                if shutdown.has_begun:
+                    return  # clients reconnect, to a process that stays
                 yield ServerSentEventMessage(data=None, comment="still here")
-
-
-async def _rings(news: asyncio.Event) -> bool:
-    try:
-        await asyncio.wait_for(news.wait(), HEARTBEAT_SECONDS)
-    except TimeoutError:
-        return False
-    return True
 
 
 async def _read(viewer: Identity, video_id: int) -> Video:

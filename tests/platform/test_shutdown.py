@@ -1,0 +1,83 @@
+"""The API is told to stop while responses and uploads are under way."""
+
+import asyncio
+import time
+
+import pytest
+
+from conftest import PASSWORD
+from platform_server import Server, read_all, serving
+from videoflix.accounts.service import Accounts
+from videoflix.platform.db import transaction
+from videoflix.platform.identity import Role
+from videoflix.sessions.service.sign_ins import Sessions
+
+SERVERS = [
+    ("videoflix.cli", "serve"),
+    ("uvicorn", "videoflix.app:create_app", "--factory", "--log-level", "warning"),
+]
+
+
+@pytest.fixture
+async def token(committed: None) -> str:
+    async with transaction() as session:
+        user = await Accounts(session).create_user(
+            email="admin@example.org", password=PASSWORD, role=Role.ADMIN
+        )
+        return (await Sessions(session).open(user)).access
+
+
+@pytest.mark.parametrize("command", SERVERS)
+async def test_event_streams_end_at_once_and_clients_reconnect(
+    token: str, command: tuple[str, ...]
+) -> None:
+    with serving(command) as server:
+        asked = "GET /api/v1/operations/jobs/events HTTP/1.1\r\nHost: x\r\n"
+        asked += f"Authorization: Bearer {token}\r\n\r\n"
+        with server.connect(asked.encode()) as stream:
+            first = b""
+            while b"event: queue" not in first:
+                first += stream.recv(65_536)
+            server.process.terminate()
+            begun = time.monotonic()
+            rest = read_all(stream)
+            server.process.wait(20)
+        assert time.monotonic() - begun < 3
+        assert b"retry: " in first + rest
+        assert rest.endswith(b"0\r\n\r\n"), "the end of the response, not a broken connection"
+
+
+async def test_an_upload_that_is_under_way_is_finished(token: str) -> None:
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nFilm\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+    )
+    body = form + b"film " * 50_000 + b"\r\n--x--\r\n"
+    with serving() as server:
+        with server.connect(upload_head(token, len(body)) + body[:100_000]) as upload:
+            await asyncio.sleep(1)
+            server.process.terminate()
+            await asyncio.sleep(1)
+            assert refuses_connections(server)
+            upload.sendall(body[100_000:])
+            assert b"HTTP/1.1 201" in read_all(upload)
+        server.process.wait(10)
+
+
+def upload_head(token: str, length: int) -> bytes:
+    lines = [
+        "POST /api/v1/videos HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {token}",
+        "Content-Type: multipart/form-data; boundary=x",
+        f"Content-Length: {length}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def refuses_connections(server: Server) -> bool:
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False

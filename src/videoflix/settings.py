@@ -131,6 +131,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     stream_lease_seconds: Annotated[int, msgspec.Meta(ge=15, le=3600)] = 90
     # The ffmpeg program to use; unset, the one of the installed wheel, then the one on PATH.
     ffmpeg_path: Path | None = None
+    # Days for which the file of a film that was refused is kept and can be retried.
+    rejected_source_days: Positive = 7
+    # Hours for which work on a film waits for a machine that is at fault; then the film fails,
+    # its file is kept, and it can be retried.
+    stall_max_hours: Positive = 7 * 24
     # The largest file that may be uploaded, in bytes.
     upload_max_bytes: Positive = 20 * 1024 * MiB
     # Free space that uploads leave on a local disk, in bytes.

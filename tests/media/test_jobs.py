@@ -9,9 +9,14 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
-from videoflix.media.jobs.encoding import sweep_attempts, sweep_orphans
+from videoflix.media.jobs.cleanup import (
+    TooManyOrphans,
+    delete_folder,
+    sweep_attempts,
+    sweep_orphans,
+)
 from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
-from videoflix.media.schemas import SweepAttempts, SweepOrphans
+from videoflix.media.schemas import DeleteFolder, SweepAttempts, SweepOrphans
 from videoflix.platform.storage import media_storage
 
 FOLDER = "assets/sweeping"
@@ -101,12 +106,31 @@ async def test_orphans_go_after_a_day(asset: Asset) -> None:
         await media_storage().delete_below(f"assets/{other}")
 
 
-async def test_files_of_refused_films_go(asset: Asset, session: AsyncSession) -> None:
-    await store("source", age=25 * HOUR)
+async def test_files_of_failed_films_stay(asset: Asset, session: AsyncSession) -> None:
+    for name in ("source", "a/audio.mp4", "killed/720p.mp4"):
+        await store(name, age=25 * HOUR)
     asset.state = AssetState.FAILED
     await session.commit()
     await sweep_orphans(SweepOrphans())
-    assert await left() == set()
+    assert await left() == {"source", "a/audio.mp4"}, "a retry needs what was uploaded and made"
+
+
+async def test_folder_of_a_film_that_came_back_stays(asset: Asset) -> None:
+    await store("source", age=25 * HOUR)
+    await delete_folder(DeleteFolder(folder=FOLDER))
+    assert await left() == {"source"}
+
+
+async def test_storage_of_another_database_is_not_emptied(asset: Asset) -> None:
+    await store("source", age=25 * HOUR)
+    others = [f"../other-{number}/source" for number in range(25)]
+    for name in others:
+        await store(name, age=25 * HOUR)
+    with pytest.raises(TooManyOrphans):
+        await sweep_orphans(SweepOrphans())
+    for number in range(25):
+        assert await media_storage().keys(f"assets/other-{number}")
+        await media_storage().delete_below(f"assets/other-{number}")
 
 
 async def test_film_that_is_gone_is_left_to_its_own_job(asset: Asset) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media.clips import make_clip
 from videoflix.catalog.schemas import VideoDraft
-from videoflix.media.jobs.encoding import encode_a_chunk, encode_the_audio, inspect, sweep_attempts
+from videoflix.media.jobs.cleanup import sweep_attempts
+from videoflix.media.jobs.encoding import encode_a_chunk, encode_the_audio, inspect
 from videoflix.media.jobs.packaging import make_storyboard, package_missing, package_rendition
 from videoflix.media.schemas import (
     EncodeAudio,
@@ -92,7 +93,7 @@ async def test_the_sweep_leaves_plain_files(
 ) -> None:
     video_id, asset_id = film
     await make_all(asset_id)
-    monkeypatch.setattr("videoflix.media.jobs.encoding.LEFT_ALONE", timedelta(hours=-1))
+    monkeypatch.setattr("videoflix.media.jobs.cleanup.LEFT_ALONE", timedelta(hours=-1))
     await sweep_attempts(SweepAttempts(asset_id=asset_id))
     made = await files(session, video_id)
     kept = {key for movie in made.movies for key in [movie.key]} | {made.sprite_key}

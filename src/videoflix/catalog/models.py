@@ -42,7 +42,9 @@ class Audience(StrEnum):
 class Video(Record):
     """A title, with what its media told about it so that a list needs one query.
 
-    `progress` runs from 0 to 1; `failure_code` is stable, `failure_reason` a sentence;
+    `progress` runs from 0 to 1; `failure_code` is stable, `failure_reason` a sentence. Editors also
+    see why work on the newest file waits (`stalled_*`), and why a file that should have replaced
+    the one that plays failed (`replacement_*`);
     `duration` counts seconds; `qualities` names the renditions, the highest first. Without
     `published_at` it is a draft, with one in the future it is scheduled; `shown_at` is what lists
     are ordered by, and `title_key` what titles are (no capitals, no accents). `deleted_at` hides
@@ -74,6 +76,10 @@ class Video(Record):
     progress: Mapped[float] = mapped_column(default=0.0)
     failure_code: Mapped[str | None] = mapped_column(String(64), default=None)
     failure_reason: Mapped[str | None] = mapped_column(default=None)
+    stalled_code: Mapped[str | None] = mapped_column(String(64), default=None)
+    stalled_reason: Mapped[str | None] = mapped_column(default=None)
+    replacement_code: Mapped[str | None] = mapped_column(String(64), default=None)
+    replacement_reason: Mapped[str | None] = mapped_column(default=None)
     duration: Mapped[float | None] = mapped_column(default=None)
     poster: Mapped[str | None] = mapped_column(default=None)
     qualities: Mapped[list[str]] = mapped_column(ARRAY(String(16)), default=list)
@@ -104,6 +110,7 @@ class Video(Record):
         ),
         Index("ix_video_featured", "shown_at", "id", postgresql_where=sql("featured is true")),
         Index("ix_video_deleted_at", "deleted_at", postgresql_where=sql("deleted_at is not null")),
+        Index("ix_video_processing", "id", postgresql_where=sql("state = 'processing'")),
         Index("ix_video_title_key", "title_key", "id"),
         Index("ix_video_search", "search", postgresql_using="gin"),
         Index("ix_video_tags", "tags", postgresql_using="gin"),

@@ -107,7 +107,7 @@ class BulkResult(msgspec.Struct):
 
 
 class Failure(msgspec.Struct):
-    """Why a film cannot be watched: a stable code and a sentence."""
+    """What went wrong: a stable code and a sentence."""
 
     code: str
     reason: str
@@ -139,6 +139,8 @@ class Hit(msgspec.Struct):
 class Video(msgspec.Struct):
     """A film; `progress` runs from 0 to 1, `duration` counts seconds.
 
+    Only editors see `stalled`, why work on the newest file waits for the machine, and
+    `replacement_failure`, why a file that should have replaced the one that plays failed.
     `views` counts all, `popularity` those of the last 30 days. `hits` are set by a search.
     """
 
@@ -161,6 +163,8 @@ class Video(msgspec.Struct):
     playable: bool
     progress: float
     failure: Failure | None
+    stalled: Failure | None
+    replacement_failure: Failure | None
     duration: float | None
     poster_url: str | None
     qualities: list[str]
@@ -181,6 +185,8 @@ class Video(msgspec.Struct):
         categories: list[dict[str, Any]] | None = None,
         subtitles: list[dict[str, Any]] | None = None,
         hits: list[Hit] | None = None,
+        *,
+        for_editors: bool = False,
     ) -> Self:
         return cls(
             id=video.id,
@@ -201,7 +207,11 @@ class Video(msgspec.Struct):
             state=video.state,
             playable=video.playable,
             progress=round(video.progress, 4),
-            failure=failure_of(video),
+            failure=_failure(video.failure_code, video.failure_reason),
+            stalled=_failure(video.stalled_code, video.stalled_reason) if for_editors else None,
+            replacement_failure=(
+                _failure(video.replacement_code, video.replacement_reason) if for_editors else None
+            ),
             duration=video.duration,
             poster_url=poster_url(video),
             qualities=video.qualities,
@@ -314,10 +324,8 @@ def publication_of(video: models.Video) -> Publication:
     return Publication.PUBLISHED if is_due else Publication.SCHEDULED
 
 
-def failure_of(video: models.Video) -> Failure | None:
-    if not video.failure_code:
-        return None
-    return Failure(video.failure_code, video.failure_reason or "")
+def _failure(code: str | None, reason: str | None) -> Failure | None:
+    return Failure(code, reason or "") if code else None
 
 
 def poster_url(video: models.Video) -> str | None:

@@ -19,7 +19,8 @@ from videoflix.catalog.service.catalog import CategoryUnknown
 from videoflix.catalog.service.desk import Desk
 from videoflix.media.models import AssetState
 from videoflix.media.schemas import AssetShown, Form, StoredFile
-from videoflix.media.service import Media
+from videoflix.media.service import Failures, Media
+from videoflix.media.service.failures import NothingToRetry, SourceRemoved
 from videoflix.media.uploads import (
     FileEmpty,
     FileMissing,
@@ -33,6 +34,7 @@ from videoflix.platform.problems import (
     BadInput,
     Forbidden,
     InvalidInput,
+    Problem,
     SignInNeeded,
     UnsupportedMediaType,
     problems,
@@ -121,6 +123,45 @@ class UploadController(Controller):
             line = f"Give a film its file: PUT /videos/{video_id}/file"
             await Audit(session).record_change(line, by=request.user.user_id)
 
+    @post(
+        "/{video_id:int}/retry",
+        summary="Retry a film",
+        status_code=HTTP_202_ACCEPTED,
+        dependencies={"failures": service(Failures)},
+        responses=problems(SignInNeeded, Forbidden, VideoNotFound, NothingToRetry, SourceRemoved),
+    )
+    async def retry_video(
+        self,
+        request: Request[Any, Any, Any],
+        failures: NamedDependency[Failures],
+        video_id: Id,
+    ) -> Video:
+        """Resume the work on the film's newest file, after it failed or while it is stalled.
+
+        Chunks that are encoded already are not encoded again.
+        """
+        await failures.retry(video_id)
+        viewing = Viewing(request.user.user_id, 0, Role.EDITOR, ALL_AGES, member=True)
+        return await failures.catalog.shown(viewing, video_id)
+
+    @get(
+        "/{video_id:int}/files",
+        summary="List a film's files",
+        dependencies={"media": service(Media)},
+        responses=problems(SignInNeeded, Forbidden),
+    )
+    async def list_files(
+        self,
+        media: NamedDependency[Media],
+        video_id: Id,
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Page[AssetShown]:
+        """List the files that were uploaded for a film, the newest first, and why one failed."""
+        page = LimitOffset(limit, offset)
+        found, total = await media.listed(page, video_id=video_id, state=None)
+        return Page(found, total, limit, offset)
+
     @delete(
         "/{video_id:int}",
         summary="Delete a film",
@@ -184,14 +225,19 @@ async def receive(request: Request[Any, Any, Any], file_field: str = "file") -> 
 
 @asynccontextmanager
 async def kept(form: Form) -> AsyncGenerator[StoredFile]:
-    """The stored file, which goes away again if the block fails. Raises FileMissing, FileEmpty."""
+    """The stored file, which goes away again if the block raises a Problem.
+
+    After any other error it is unknown whether the row was committed (the answer to a commit can
+    be lost), so the file stays; if no row knows it, it is swept a day later. Raises FileMissing,
+    FileEmpty.
+    """
     if form.file is None:
         raise FileMissing
     try:
         if form.file.size == 0:
             raise FileEmpty
         yield form.file
-    except BaseException:
+    except Problem:
         await media_storage().delete_below(form.file.folder)
         raise
 

@@ -1,9 +1,10 @@
 """Tables of the media: what was uploaded, and what became of it."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,12 +13,23 @@ from videoflix.platform.db import Record
 
 
 class AssetState(StrEnum):
-    """Where a file stands: stored, planned and being encoded, complete, or hopeless."""
+    """Where an uploaded file is on its way to renditions.
+
+    - uploaded: stored, and to be inspected.
+    - encoding: inspected; its chunks are encoded.
+    - stalled: either of them waits, because the machine is at fault.
+    - ready: complete.
+    - failed: work has ended, because of the file or of ourselves; it may be retried.
+    """
 
     UPLOADED = "uploaded"
     ENCODING = "encoding"
+    STALLED = "stalled"
     READY = "ready"
     FAILED = "failed"
+
+
+UNFINISHED = (AssetState.UPLOADED, AssetState.ENCODING, AssetState.STALLED)
 
 
 class TrackKind(StrEnum):
@@ -31,6 +43,10 @@ class Asset(Record):
     """One uploaded file of a film; `plan` holds a media.plan.Plan once it was inspected.
 
     `storyboard` holds a media.storyboard.Layout of the small pictures in the file `sprite_key`.
+    While the state is failed, `failure_code` and `failure_reason` say why; while it is stalled,
+    `stalled_code`, `stalled_reason` and `stalled_at` do, and `suspicions` counts the faults of
+    the machine that this file may have caused. The source of a rejected file is removed after
+    `source_expires_at`, and was at `source_removed_at`.
     """
 
     __tablename__ = "media_asset"
@@ -45,6 +61,31 @@ class Asset(Record):
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     sprite_key: Mapped[str | None] = mapped_column(default=None)
     storyboard: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
+    failure_code: Mapped[str | None] = mapped_column(String(64), default=None)
+    failure_reason: Mapped[str | None] = mapped_column(default=None)
+    stalled_code: Mapped[str | None] = mapped_column(String(64), default=None)
+    stalled_reason: Mapped[str | None] = mapped_column(default=None)
+    stalled_at: Mapped[datetime | None] = mapped_column(default=None)
+    suspicions: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    source_expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    source_removed_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    __table_args__ = (
+        Index(
+            "ix_media_asset_unfinished",
+            "id",
+            postgresql_where=text("state in ('uploaded', 'encoding', 'stalled')"),
+        ),
+        Index(
+            "ix_media_asset_source_expires_at",
+            "source_expires_at",
+            postgresql_where=text("source_expires_at is not null and source_removed_at is null"),
+        ),
+    )
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.state in UNFINISHED
 
 
 class Chunk(Record):

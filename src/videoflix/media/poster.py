@@ -5,7 +5,7 @@ from pathlib import Path
 
 from videoflix.media.ffmpeg import base_command, input_options, limits
 from videoflix.media.plan import Plan
-from videoflix.platform.processes import ProcessFailed, run
+from videoflix.platform.processes import LaunchFailed, ProcessFailed, ProcessKilled, run
 
 CANDIDATES = 8
 FIRST, LAST = 0.05, 0.95  # share of the film; what lies outside is often black or credits
@@ -17,7 +17,9 @@ class NoPoster(Exception):
 
 
 async def make_poster(source: Path, plan: Plan, folder: Path) -> Path:
-    """Write `folder/poster.jpg`, at most 1280 pixels wide. Raises NoPoster.
+    """Write `folder/poster.jpg`, at most 1280 pixels wide.
+
+    Raises NoPoster, LaunchFailed or ProcessKilled.
 
     Of some pictures spread over the film the one with most detail wins. At a fixed quality a
     JPEG is the larger the more it shows: black, blurred and faded pictures are small. Only key
@@ -50,6 +52,8 @@ async def _picture(source: Path, plan: Plan, folder: Path, number: int) -> Path 
     ]  # fmt: skip
     try:
         await run(command, limits(10))
+    except (LaunchFailed, ProcessKilled):
+        raise  # no verdict on the film
     except ProcessFailed:
         return None  # a damaged spot; the other candidates decide
     return file if file.exists() and file.stat().st_size else None

@@ -11,7 +11,7 @@ import msgspec
 
 from videoflix.media.facts import Facts, Refusal, unpacked
 from videoflix.media.rejection import Rejected
-from videoflix.platform.processes import Limits, ProcessFailed, ProcessTimedOut, run
+from videoflix.platform.processes import LimitExceeded, Limits, run
 from videoflix.settings import settings
 
 # Every byte of the largest upload is read once, from a disk that may be slow.
@@ -58,13 +58,17 @@ class Source(msgspec.Struct, frozen=True):
 
 
 async def probe(path: Path) -> Source:
-    """Inspect a file on the local disk. Raises Rejected."""
+    """Inspect a file on the local disk.
+
+    Raises Rejected for what a file is at fault for, and ProcessFailed for a reader that crashed,
+    was killed or took too long: that proves nothing.
+    """
     arguments = ["-m", "videoflix.media.inspector", str(path), str(settings.film_max_pixels)]
     try:
         answer = unpacked(await run([sys.executable, "-I", *arguments], LIMITS))
-    except ProcessFailed as error:
-        if error.returncode >= 0 and not isinstance(error, ProcessTimedOut):
-            raise  # our fault, not the file's
+    except LimitExceeded as error:
+        if error.limit == "memory_bytes":
+            raise  # the machine may have run out of it
         raise Rejected("not-a-video", "This file cannot be read as a video.") from error
     if isinstance(answer, Refusal):
         raise Rejected(answer.code, answer.reason)

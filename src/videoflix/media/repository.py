@@ -6,19 +6,14 @@ from decimal import Decimal
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
+from videoflix.catalog.schemas import Failure
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
 from videoflix.media.schemas import AssetShown
-
-WITHOUT_WORK = text("""
-    state in ('uploaded', 'encoding') and not exists (
-        select from procrastinate_jobs where status in ('todo', 'doing')
-        and args @> jsonb_build_object('asset_id', media_asset.id))
-""")
 
 
 class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
@@ -31,6 +26,25 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         found: Asset | None = await self.session.scalar(
             select(Asset)
             .where(Asset.id == asset_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def video_of(self, asset_id: int) -> int | None:
+        """The film a file belongs to, which never changes."""
+        found: int | None = await self.session.scalar(
+            select(Asset.video_id).where(Asset.id == asset_id)
+        )
+        return found
+
+    async def last_of(self, video_id: int) -> Asset | None:
+        """The file of a film that was uploaded last, held against other writers."""
+        found: Asset | None = await self.session.scalar(
+            select(Asset)
+            .where(Asset.video_id == video_id)
+            .order_by(Asset.id.desc())
+            .limit(1)
             .with_for_update()
             .execution_options(populate_existing=True)
         )
@@ -99,10 +113,8 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         return list(gone)
 
     async def known_folders(self, folders: Sequence[str]) -> set[str]:
-        """Those of the folders that belong to a film; a refused one needs its no more."""
-        found = await self.session.scalars(
-            select(Asset.folder).where(Asset.folder.in_(folders), Asset.state != AssetState.FAILED)
-        )
+        """Those of the folders that belong to a film, whatever became of it."""
+        found = await self.session.scalars(select(Asset.folder).where(Asset.folder.in_(folders)))
         return set(found)
 
     async def lately_changed(self, after_id: int, span: timedelta, limit: int) -> list[int]:
@@ -111,17 +123,11 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
             select(Asset.id)
             .where(
                 Asset.id > after_id,
-                Asset.state != AssetState.FAILED,
                 (Asset.state != AssetState.READY) | (Asset.updated_at > func.now() - span),
             )
             .order_by(Asset.id)
             .limit(limit)
         )
-        return list(found)
-
-    async def without_work(self) -> list[Asset]:
-        """Unfinished files that no job in the queue is about."""
-        found = await self.session.scalars(select(Asset).where(WITHOUT_WORK).order_by(Asset.id))
         return list(found)
 
     async def folders_of(self, video_id: int) -> list[str]:
@@ -231,6 +237,10 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         return found is not None
 
 
+def _trouble(code: str | None, reason: str | None) -> Failure | None:
+    return Failure(code, reason or "") if code else None
+
+
 def _shown(
     asset: Asset, title: str, renditions: list[str] | None, encoded: Decimal | None
 ) -> AssetShown:
@@ -244,5 +254,10 @@ def _shown(
         source_sha256=asset.source_sha256,
         renditions=renditions or [],
         encoded=float(encoded or 0),
+        failure=_trouble(asset.failure_code, asset.failure_reason),
+        stalled=_trouble(asset.stalled_code, asset.stalled_reason),
+        stalled_at=asset.stalled_at,
+        source_expires_at=asset.source_expires_at,
+        source_removed_at=asset.source_removed_at,
         created_at=asset.created_at,
     )

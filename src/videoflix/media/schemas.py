@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
+from videoflix.catalog.schemas import Failure
 from videoflix.media.models import AssetState, TrackKind
 from videoflix.media.storyboard import Layout, storyboard_vtt
 from videoflix.platform.queue import Job
@@ -20,7 +21,11 @@ ENCODING_SECONDS = 6 * 3600.0
 
 
 class AssetShown(msgspec.Struct):
-    """An uploaded file and the film it is for; `encoded` runs from 0 to 1."""
+    """An uploaded file and the film it is for; `encoded` runs from 0 to 1.
+
+    `failure` says why it failed, `stalled` why work on it waits (since `stalled_at`). The file
+    itself is removed after `source_expires_at`, if that is set, and was at `source_removed_at`.
+    """
 
     id: int
     video_id: int
@@ -31,6 +36,11 @@ class AssetShown(msgspec.Struct):
     source_sha256: str
     renditions: list[str]
     encoded: float
+    failure: Failure | None
+    stalled: Failure | None
+    stalled_at: datetime | None
+    source_expires_at: datetime | None
+    source_removed_at: datetime | None
     created_at: datetime
 
 
@@ -43,6 +53,10 @@ class Inspect(Job):
     deadline: ClassVar = 3600.0
     asset_id: int
 
+    @property
+    def once(self) -> str:
+        return f"{self.name}:{self.asset_id}"
+
 
 class EncodeChunk(Job):
     """Encode one chunk into every rendition."""
@@ -52,6 +66,10 @@ class EncodeChunk(Job):
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
     index: int
+
+    @property
+    def once(self) -> str:
+        return f"{self.name}:{self.asset_id}:{self.index}"
 
     @property
     def urgency(self) -> int:
@@ -71,6 +89,10 @@ class EncodeAudio(Job):
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
 
+    @property
+    def once(self) -> str:
+        return f"{self.name}:{self.asset_id}"
+
 
 class MakePoster(Job):
     """Choose a picture that stands for the film."""
@@ -79,6 +101,10 @@ class MakePoster(Job):
     queue: ClassVar = "transcode"
     priority: ClassVar = POSTER
     asset_id: int
+
+    @property
+    def once(self) -> str:
+        return f"{self.name}:{self.asset_id}"
 
 
 class PackageRendition(Job):
@@ -121,8 +147,37 @@ class PackageMissing(Job):
         return self.name
 
 
+class Reconcile(Job):
+    """Prove that every unfinished film has work queued, and queue what is missing."""
+
+    name: ClassVar = "media.reconcile"
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
+class ExpireSources(Job):
+    """Let go of the files of refused films that were kept for REJECTED_SOURCE_DAYS."""
+
+    name: ClassVar = "media.expire_sources"
+    queue: ClassVar = "maintenance"
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
+class DeleteSource(Job):
+    """Remove the file of a refused film, and nothing else."""
+
+    name: ClassVar = "media.delete_source"
+    attempts: ClassVar = 10
+    asset_id: int
+
+
 class DeleteFolder(Job):
-    """Remove the files of a film that is gone or was refused."""
+    """Remove the files of a film that is gone, or of a file that another one replaced."""
 
     name: ClassVar = "media.delete_folder"
     attempts: ClassVar = 10

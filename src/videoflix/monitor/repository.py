@@ -110,6 +110,9 @@ LAST_RUNS = text("""
     order by kind, scheduled_for desc
 """)
 REVIVE = text("""
+    with forgiven as (
+        delete from job_incident where job_id = :job_id and kind = 'transient'
+    )
     update procrastinate_jobs
     set status = 'todo', attempts = 0, scheduled_at = null, abort_requested = false
     where id = :job_id and status in ('failed', 'aborted', 'cancelled') returning id

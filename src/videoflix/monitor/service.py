@@ -22,10 +22,11 @@ from videoflix.monitor.schemas import (
 )
 from videoflix.platform.db import transaction, violated
 from videoflix.platform.problems import Conflict, NotFound
-from videoflix.platform.queue import JobCancelled, enqueue
+from videoflix.platform.queue import JobCancelled, enqueue, enqueue_many
 from videoflix.platform.queue.clock import schedules
-from videoflix.platform.queue.registry import say_last_words
+from videoflix.platform.queue.registry import jobs_to_resume, say_last_words
 
+ENDED = ("failed", "aborted", "cancelled")
 QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
 
 
@@ -107,8 +108,13 @@ class Monitor:
     async def retry_job(self, job_id: int, *, by: int | None) -> None:
         """Give a job that ended without success all its attempts again.
 
-        Raises JobNotFound, or JobWaitsAlready.
+        What the job was for is told first, takes back that it failed, and queues what else it
+        needs. Raises JobNotFound, JobWaitsAlready, or what the job's domain says against it.
         """
+        found = await self.queue.stored(job_id)
+        if found is None or found[0] not in ENDED:
+            raise JobNotFound
+        others = await jobs_to_resume(self.session, found[1], found[2])
         try:
             revived = await self.queue.revive(job_id)
         except SQLAlchemyError as error:
@@ -117,6 +123,7 @@ class Monitor:
             raise JobWaitsAlready from error
         if not revived:
             raise JobNotFound
+        await enqueue_many(self.session, others)
         await self._record(EventKind.JOB_RETRIED, job_id, by)
 
     async def run_job(self, job_id: int, *, by: int | None) -> None:

@@ -19,15 +19,19 @@ def _root() -> Path:
     return root
 
 
-@cache
 def scratch_folder() -> Path:
-    """This process's folder, made at the first call."""
+    """This process's folder, made at the first call, and again when somebody removed it."""
+    folder = _own_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+@cache
+def _own_folder() -> Path:
     lock = _root() / f"{uuid.uuid4().hex}.lock"
     # Never closed: the lock goes with the process, however that ends.
     fcntl.flock(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
-    folder = lock.with_suffix("")
-    folder.mkdir(mode=0o700)
-    return folder
+    return lock.with_suffix("")
 
 
 def sweep_scratch() -> int:

@@ -39,20 +39,20 @@ class Catalog:
         found = await self.videos.shown(viewing, Video.id == video_id)
         if found is None:
             raise VideoNotFound
-        return ShownVideo.of(found.video, found.categories, found.subtitles)
+        return ShownVideo.of(*found[:3], for_editors=viewing.is_editor)
 
     async def by_slug(self, viewing: Viewing, slug: str) -> ShownVideo:
         """A film by the name in its address. Raises VideoNotFound."""
         found = await self.videos.shown(viewing, Video.slug == slug)
         if found is None:
             raise VideoNotFound
-        return ShownVideo.of(found.video, found.categories, found.subtitles)
+        return ShownVideo.of(*found[:3], for_editors=viewing.is_editor)
 
     async def some(self, viewing: Viewing, ids: list[int]) -> dict[int, ShownVideo]:
         """Those of these films that this person may see."""
         found = await self.videos.seen_of(viewing, ids)
         return {
-            one.video.id: ShownVideo.of(one.video, one.categories, one.subtitles) for one in found
+            one.video.id: ShownVideo.of(*one[:3], for_editors=viewing.is_editor) for one in found
         }
 
     async def uploads_of(self, user_id: int, page: LimitOffset) -> list[Video]:
@@ -124,21 +124,50 @@ class Catalog:
     async def begin_again(self, video_id: int) -> None:
         """Another file was uploaded for a film that has none to play."""
         video = await self.locked(video_id)
-        video.state, video.playable, video.progress = VideoState.PROCESSING, False, 0.0
-        video.failure_code = video.failure_reason = None
+        video.playable, video.progress = False, 0.0
+        await self.resume(video_id)
+
+    async def resume(self, video_id: int) -> None:
+        """Work on a film begins again where it ended; what is playable is told by `advance`."""
+        video = await self.locked(video_id)
+        video.state = VideoState.PROCESSING
+        _clear_troubles(video)
         await announce(self.session, topic_of(video_id))
 
     async def complete(self, video_id: int) -> None:
         """Every rendition is there."""
         video = await self.locked(video_id)
         video.state, video.playable, video.progress = VideoState.READY, True, 1.0
+        _clear_troubles(video)
         await announce(self.session, topic_of(video_id))
 
     async def fail(self, video_id: int, code: str, reason: str) -> None:
         """The upload cannot become a film; its owner sees why."""
         video = await self.locked(video_id)
         video.state, video.playable = VideoState.FAILED, False
+        _clear_troubles(video)
         video.failure_code, video.failure_reason = code, reason
+        await announce(self.session, topic_of(video_id))
+
+    async def fail_replacement(self, video_id: int, code: str, reason: str) -> None:
+        """The file that should replace the one that plays failed; editors see why."""
+        video = await self.locked(video_id)
+        _clear_troubles(video)
+        video.replacement_code, video.replacement_reason = code, reason
+        await announce(self.session, topic_of(video_id))
+
+    async def stall(self, video_id: int, code: str, reason: str) -> None:
+        """Work on the newest file waits for the machine; editors see why."""
+        video = await self.locked(video_id)
+        if (video.stalled_code, video.stalled_reason) == (code, reason):
+            return
+        video.stalled_code, video.stalled_reason = code, reason
+        await announce(self.session, topic_of(video_id))
+
+    async def clear_troubles(self, video_id: int) -> None:
+        """Work on the newest file goes on: nothing failed, and nothing waits."""
+        video = await self.locked(video_id)
+        _clear_troubles(video)
         await announce(self.session, topic_of(video_id))
 
     async def locked(self, video_id: int) -> Video:
@@ -147,6 +176,12 @@ class Catalog:
         if video is None:
             raise VideoNotFound
         return video
+
+
+def _clear_troubles(video: Video) -> None:
+    video.failure_code = video.failure_reason = None
+    video.stalled_code = video.stalled_reason = None
+    video.replacement_code = video.replacement_reason = None
 
 
 def topic_of(video_id: int) -> str:

@@ -104,6 +104,13 @@ class Desk:
         """Films that were deleted 30 days ago."""
         return await self.videos.deleted_before(KEPT_DELETED, count)
 
+    async def is_due_for_purge(self, video_id: int) -> bool:
+        """Whether a film, held against other writers, is still one of those."""
+        video = await self.videos.locked(video_id)
+        if video is None or video.deleted_at is None:
+            return False
+        return video.deleted_at < await self.videos.database_time() - KEPT_DELETED
+
     async def put_subtitle(self, video_id: int, language: str, label: str, data: bytes) -> None:
         """Keep a WebVTT or SubRip file. Raises VideoNotFound or SubtitleRefused."""
         await self._there(video_id)

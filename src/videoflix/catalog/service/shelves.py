@@ -65,7 +65,7 @@ class Shelves:
         if len(found) > page.limit or not found:
             total = await self.videos.count_some(viewing, filters)
         await self._check_category(filters, found)
-        shown = _page(found, ordering, page)
+        shown = _page(viewing, found, ordering, page)
         shown.total, shown.offset = min(total, COUNTED), page.offset
         shown.total_is_minimum = total > COUNTED
         return shown
@@ -85,7 +85,7 @@ class Shelves:
         page = LimitOffset(limit, 0)
         found = await self.videos.page(viewing, filters, ordering, page, after)
         await self._check_category(filters, found)
-        return _page(found, ordering, page)
+        return _page(viewing, found, ordering, page)
 
     async def found(
         self, viewing: Viewing, words: str, filters: Filters, page: LimitOffset
@@ -105,7 +105,7 @@ class Shelves:
         spoken = [film.video.id for film in result.films if film.subtitles]
         hits = await self.search.hits(forms, spoken) if spoken else {}
         return VideoPage(
-            items=[_shown(film, hits.get(film.video.id)) for film in result.films],
+            items=[_shown(viewing, film, hits.get(film.video.id)) for film in result.films],
             total=min(result.total, RANKED),
             limit=page.limit,
             offset=page.offset,
@@ -127,7 +127,7 @@ class Shelves:
         for category, film in await self.videos.by_category(viewing, count):
             _, films = shelves.setdefault(category.id, (category, []))
             if film is not None:
-                films.append(_shown(film))
+                films.append(_shown(viewing, film))
         return list(shelves.values())
 
     async def related(self, viewing: Viewing, video_id: int, count: int) -> list[Video]:
@@ -135,7 +135,7 @@ class Shelves:
         video = await self.videos.seen_by(viewing, video_id)
         if video is None:
             raise VideoNotFound
-        return [_shown(film) for film in await self.videos.related(viewing, video, count)]
+        return [_shown(viewing, film) for film in await self.videos.related(viewing, video, count)]
 
     async def category(self, named: str) -> Category:
         """Raises CategoryNotFound."""
@@ -197,11 +197,13 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100] or "category"
 
 
-def _page(found: list[Listed], ordering: Ordering, page: LimitOffset) -> VideoPage:
+def _page(
+    viewing: Viewing, found: list[Listed], ordering: Ordering, page: LimitOffset
+) -> VideoPage:
     """A page of what was found, which may hold the first film of the next one."""
     shown, more = found[: page.limit], len(found) > page.limit
     return VideoPage(
-        items=[_shown(film) for film in shown],
+        items=[_shown(viewing, film) for film in shown],
         total=None,
         limit=page.limit,
         offset=None,
@@ -209,8 +211,8 @@ def _page(found: list[Listed], ordering: Ordering, page: LimitOffset) -> VideoPa
     )
 
 
-def _shown(film: Listed, hits: list[Hit] | None = None) -> Video:
-    return Video.of(film.video, film.categories, film.subtitles, hits)
+def _shown(viewing: Viewing, film: Listed, hits: list[Hit] | None = None) -> Video:
+    return Video.of(*film[:3], hits, for_editors=viewing.is_editor)
 
 
 def _taken(error: SQLAlchemyError) -> Exception:

@@ -1,5 +1,5 @@
 """What happens to films later."""
 
-from videoflix.media.jobs import encoding, packaging
+from videoflix.media.jobs import cleanup, encoding, packaging, reconcile
 
-__all__ = ["encoding", "packaging"]
+__all__ = ["cleanup", "encoding", "packaging", "reconcile"]

@@ -1,4 +1,4 @@
-"""What happens to an upload later: inspect, encode, illustrate, clean up.
+"""What happens to an upload later: inspect, encode, illustrate.
 
 Each handler reads in a short transaction, works for minutes with none open, and shows its
 result in another, which also ends the job. It may run twice: the files of an attempt lie in a
@@ -10,47 +10,47 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.schemas import PurgeDeleted
-from videoflix.catalog.service import VideoNotFound
-from videoflix.catalog.service.desk import Desk
 from videoflix.media.encode import encode_audio, encode_chunk
-from videoflix.media.fmp4 import Index
+from videoflix.media.fmp4 import BrokenOutput, Index
+from videoflix.media.jobs.faults import blaming, careful, check_content, check_size
+from videoflix.media.models import Asset
 from videoflix.media.plan import Plan, make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe import probe
 from videoflix.media.rejection import Rejected
 from videoflix.media.schemas import (
-    DeleteFolder,
     EncodeAudio,
     EncodeChunk,
     Inspect,
     MakePoster,
     Piece,
-    SweepAttempts,
-    SweepOrphans,
 )
-from videoflix.media.service import AUDIO, Media
+from videoflix.media.service import AUDIO, Failures, Media
 from videoflix.platform.db import transaction
-from videoflix.platform.queue import AttemptLost, JobCancelled, completing, every, handles
+from videoflix.platform.processes import ProcessFailed
+from videoflix.platform.queue import (
+    AttemptLost,
+    Job,
+    JobCancelled,
+    TransientError,
+    completing,
+    handles,
+)
+from videoflix.platform.queue.retry import GivenUp
 from videoflix.platform.scratch import scratch_folder
-from videoflix.platform.storage import StorageFull, media_storage
+from videoflix.platform.storage import media_storage
 
 REPORT_SECONDS = 1.0
-PURGED_AT_ONCE = 1_000
-SWEPT_AT_ONCE = 200
-ORPHANED_AFTER = timedelta(days=1)
-LATELY = timedelta(days=7)
-# Younger files may belong to an attempt that is about to show them.
-LEFT_ALONE = timedelta(hours=1)
 
 logger = logging.getLogger(__name__)
 
@@ -59,61 +59,83 @@ class Work(msgspec.Struct, frozen=True):
     """What an attempt needs to know: the source, and a folder nobody else writes to."""
 
     source_key: str
+    source_bytes: int
+    source_sha256: str
     attempt: str
     plan: Plan | None
+
+    @classmethod
+    def on(cls, asset: Asset) -> Self:
+        """A new attempt on an asset."""
+        return cls(
+            source_key=asset.source_key,
+            source_bytes=asset.source_bytes,
+            source_sha256=asset.source_sha256,
+            attempt=f"{asset.folder}/{uuid.uuid4().hex}",
+            plan=msgspec.convert(asset.plan, Plan) if asset.plan else None,
+        )
 
 
 async def work_for(asset_id: int) -> Work | None:
     """The work on an asset, or None when there is none left."""
     async with transaction() as session:
         asset = await Media(session).asset(asset_id)
-        if asset is None:
-            return None
-        plan = msgspec.convert(asset.plan, Plan) if asset.plan else None
-        return Work(asset.source_key, f"{asset.folder}/{uuid.uuid4().hex}", plan)
-
-
-async def refuse(asset_id: int, code: str, reason: str) -> None:
-    async with transaction() as session:
-        await Media(session).refuse(asset_id, code, reason)
+        return None if asset is None else Work.on(asset)
 
 
 async def give_up(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) -> None:
-    """It will not be done: tell the uploader."""
-    if isinstance(error, StorageFull):
-        await refuse(
-            job.asset_id,
-            "storage-full",
-            "The server ran out of space; upload the film again later.",
-        )
-    elif isinstance(error, JobCancelled):
-        await refuse(
-            job.asset_id, "encoding-cancelled", "An administrator stopped the work on this film."
-        )
-    else:
-        await refuse(
-            job.asset_id,
-            "encoding-failed",
-            "The film could not be encoded; the server's log says why.",
-        )
+    """It will not be done for now: tell the uploader. Everything is kept for a retry."""
+    code, reason = verdict(error)
+    async with transaction() as session:
+        await Failures(session).fail(job.asset_id, code, reason)
 
 
-@handles(Inspect, otherwise=give_up)
+def verdict(error: Exception) -> tuple[str, str]:
+    """A code, and a sentence for the film's editor."""
+    if isinstance(error, GivenUp):
+        return error.code, f"{error.reason} The file is kept: retry when the cause is gone."
+    if isinstance(error, JobCancelled):
+        return (
+            "encoding-cancelled",
+            "An administrator stopped the work on this film; the file is kept and can be retried.",
+        )
+    return (
+        "encoding-failed",
+        "The film could not be encoded, and the server's log says why; the file is kept and can"
+        " be retried.",
+    )
+
+
+async def stall(job: Inspect | EncodeChunk | EncodeAudio, fault: TransientError) -> None:
+    """It waits for the machine: tell the uploader."""
+    async with transaction() as session:
+        await Failures(session).stall(job.asset_id, fault)
+
+
+async def resume(session: AsyncSession, job: Inspect | EncodeChunk | EncodeAudio) -> Sequence[Job]:
+    """An operator retries it: so does the film, with all the work that is left."""
+    return await Failures(session).retry_job_of(job.asset_id)
+
+
+@handles(Inspect, otherwise=give_up, on_stall=stall, on_retry=resume)
+@careful
 async def inspect(job: Inspect) -> None:
     work = await work_for(job.asset_id)
-    if work is None:
+    if work is None or work.plan is not None:
         return
     try:
         async with desk(work) as (source, _):
             plan = make_plan(await probe(source))
     except Rejected as refusal:  # no retry: the file will not get better
-        await refuse(job.asset_id, refusal.code, refusal.reason)
+        async with completing() as session:
+            await Failures(session).reject(job.asset_id, refusal.code, refusal.reason)
         return
     async with completing() as session:
         await Media(session).adopt_plan(job.asset_id, plan)
 
 
-@handles(EncodeChunk, otherwise=give_up)
+@handles(EncodeChunk, otherwise=give_up, on_stall=stall, on_retry=resume)
+@careful
 async def encode_a_chunk(job: EncodeChunk) -> None:
     async with transaction() as session:
         if await Media(session).chunks.is_done(job.asset_id, job.index):
@@ -128,7 +150,8 @@ async def encode_a_chunk(job: EncodeChunk) -> None:
         await show(job.asset_id, job.index, work, folder, indexes)
 
 
-@handles(EncodeAudio, otherwise=give_up)
+@handles(EncodeAudio, otherwise=give_up, on_stall=stall, on_retry=resume)
+@careful
 async def encode_the_audio(job: EncodeAudio) -> None:
     work = await work_for(job.asset_id)
     if work is None or work.plan is None:
@@ -139,16 +162,13 @@ async def encode_the_audio(job: EncodeAudio) -> None:
 
 
 @handles(MakePoster)
+@careful
 async def make_a_poster(job: MakePoster) -> None:
     async with transaction() as session:
         asset = await Media(session).asset_to_illustrate(job.asset_id)
         if asset is None:
             return
-        work = Work(
-            asset.source_key,
-            f"{asset.folder}/{uuid.uuid4().hex}",
-            msgspec.convert(asset.plan, Plan),
-        )
+        work = Work.on(asset)
     if work.plan is None:
         return
     async with desk(work) as (source, folder), files_of(work):
@@ -158,75 +178,6 @@ async def make_a_poster(job: MakePoster) -> None:
         async with completing() as session:
             if not await Media(session).poster_made(job.asset_id, key):
                 raise NotShown
-
-
-@handles(DeleteFolder)
-async def delete_folder(job: DeleteFolder) -> None:
-    await media_storage().delete_below(job.folder)
-
-
-@handles(SweepAttempts)
-async def sweep_attempts(job: SweepAttempts) -> None:
-    async with transaction() as session:
-        keys = await Media(session).keys_in_use(job.asset_id)
-    if keys is not None:
-        removed = await media_storage().delete_others(keys.folder, keys.used, LEFT_ALONE)
-        logger.info("removed %d files that killed attempts had left", removed)
-
-
-every("45 4 * * *", SweepOrphans())
-
-
-@handles(SweepOrphans)
-async def sweep_orphans(job: SweepOrphans) -> None:
-    """Whatever is younger than a day may still be on its way into a row."""
-    storage, removed = media_storage(), 0
-    unfinished = await storage.drop_unfinished(ORPHANED_AFTER)
-    for folders in batched(await storage.folders("assets"), SWEPT_AT_ONCE):
-        async with transaction() as session:
-            known = await Media(session).assets.known_folders(folders)
-        for folder in set(folders) - known:
-            removed += await storage.delete_others(folder, frozenset(), ORPHANED_AFTER)
-    removed += await _sweep_lately_changed()
-    logger.info("removed %d orphaned files and %d unfinished ones", removed, unfinished)
-
-
-async def _sweep_lately_changed() -> int:
-    """In folders of films: what attempts left that were killed between storing and showing."""
-    removed, last = 0, 0
-    while True:
-        async with transaction() as session:
-            found = await Media(session).assets.lately_changed(last, LATELY, SWEPT_AT_ONCE)
-        if not found:
-            return removed
-        for last in found:
-            async with transaction() as session:
-                keys = await Media(session).keys_in_use(last)
-            if keys is not None:
-                removed += await media_storage().delete_others(
-                    keys.folder, keys.used, ORPHANED_AFTER
-                )
-
-
-every("35 3 * * *", PurgeDeleted())
-
-
-@handles(PurgeDeleted)
-async def purge_deleted(job: PurgeDeleted) -> None:
-    """Each film in a transaction of its own: whatever happens, nothing is left half done."""
-    async with transaction() as session:
-        due = await Desk(session).due_for_purge(PURGED_AT_ONCE)
-    for video_id in due:
-        async with transaction() as session:
-            with suppress(VideoNotFound):
-                await Media(session).remove(video_id)
-    logger.info("removed %d films that were deleted a month ago", len(due))
-
-
-def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """The items in runs of at most this size."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 class NotShown(Exception):
@@ -251,12 +202,28 @@ async def files_of(work: Work) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def desk(work: Work) -> AsyncGenerator[tuple[Path, Path]]:
-    """The source as a local file, and an empty folder for results; both go with the block."""
+    """The source as a local file, and an empty folder for results; both go with the block.
+
+    Raises TransientError for all that this machine or the storage is at fault for.
+    """
     async with (
+        blaming(),
         desk_of() as folder,
         media_storage().local_copy(work.source_key, folder.parent) as source,
     ):
-        yield source, folder
+        await check_size(source, work.source_bytes)
+        async with proven(work, source), blaming():
+            yield source, folder
+
+
+@asynccontextmanager
+async def proven(work: Work, source: Path) -> AsyncGenerator[None]:
+    """Let a verdict on the file through only if the file is what was uploaded."""
+    try:
+        yield
+    except (Rejected, ProcessFailed, BrokenOutput):
+        await check_content(source, work.source_sha256)
+        raise
 
 
 @asynccontextmanager

@@ -6,13 +6,13 @@ HLS all the while.
 
 import asyncio
 import logging
-import uuid
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from videoflix.media.jobs.encoding import NotShown, Work, desk_of, files_of
+from videoflix.media.jobs.faults import careful
 from videoflix.media.package import package
 from videoflix.media.plan import Plan
 from videoflix.media.schemas import MakeStoryboard, PackageMissing, PackageRendition, Piece, Track
@@ -49,15 +49,15 @@ async def tracks_of(asset_id: int) -> Tracks | None:
         timeline = await Media(session).timeline(asset.video_id)
         if timeline is None or timeline.asset_id != asset_id:
             return None
-        attempt = f"{asset.folder}/{uuid.uuid4().hex}"
         plan = msgspec.convert(asset.plan, Plan)
-        work = Work(asset.source_key, attempt, plan)
+        work = Work.on(asset)
     tracks = {track.name: track for track in timeline.tracks}
     sound = tracks.pop(AUDIO, None)
     return Tracks(work, plan, tracks, sound)
 
 
 @handles(PackageRendition)
+@careful
 async def package_rendition(job: PackageRendition) -> None:
     async with transaction() as session:
         if not await Packages(session).lacks(job.asset_id, job.rendition):
@@ -80,6 +80,7 @@ async def package_rendition(job: PackageRendition) -> None:
 
 
 @handles(MakeStoryboard)
+@careful
 async def make_storyboard(job: MakeStoryboard) -> None:
     tracks = await tracks_of(job.asset_id)
     if tracks is None:
@@ -99,6 +100,10 @@ async def make_storyboard(job: MakeStoryboard) -> None:
 
 @handles(PackageMissing)
 async def package_missing(job: PackageMissing) -> None:
+    async with transaction() as session:
+        posters = await Packages(session).illustrate_missing(PACKAGED_AT_ONCE)
+    if posters:
+        logger.info("%d films lack posters", posters)
     if not settings.mp4_files:
         return
     async with completing() as session:

@@ -1,6 +1,7 @@
 """What may happen to media files."""
 
 from videoflix.media.service.assets import AUDIO, Media
+from videoflix.media.service.failures import Failures
 from videoflix.media.service.packages import Packages
 
-__all__ = ["AUDIO", "Media", "Packages"]
+__all__ = ["AUDIO", "Failures", "Media", "Packages"]

@@ -29,7 +29,7 @@ from videoflix.media.schemas import (
     Timeline,
     Track,
 )
-from videoflix.platform.queue import Job, enqueue, enqueue_many, withdraw
+from videoflix.platform.queue import Job, enqueue, enqueue_many
 from videoflix.settings import settings
 
 AUDIO = "audio"
@@ -65,7 +65,9 @@ class Media:
         video = await self.catalog.locked(video_id)
         if video.deleted_at is not None:
             raise VideoNotFound
-        if not await self.assets.ready_of(video_id):
+        if await self.assets.ready_of(video_id):
+            await self.catalog.clear_troubles(video_id)
+        else:
             await self.catalog.begin_again(video_id)
         await self._take_in(video_id, file)
 
@@ -84,6 +86,7 @@ class Media:
 
     async def remove(self, video_id: int) -> None:
         """Take a film out of the catalogue; its files follow. Raises VideoNotFound."""
+        await self.catalog.locked(video_id)
         folders = await self.assets.folders_of(video_id)
         await self.catalog.remove(video_id)
         await enqueue_many(self.session, [DeleteFolder(folder=folder) for folder in folders])
@@ -91,16 +94,22 @@ class Media:
     async def asset(self, asset_id: int) -> Asset | None:
         """An asset there is still work to do for, or None."""
         asset = await self.assets.get_one_or_none(id=asset_id)
-        if asset is None or asset.state in {AssetState.READY, AssetState.FAILED}:
+        return asset if asset is not None and asset.is_unfinished else None
+
+    async def locked(self, asset_id: int) -> Asset | None:
+        """An asset, held against other writers after its film: the one lock order."""
+        video_id = await self.assets.video_of(asset_id)
+        if video_id is None or await self.catalog.videos.locked(video_id) is None:
             return None
-        return asset
+        return await self.assets.locked(asset_id)
 
     async def adopt_plan(self, asset_id: int, plan: Plan) -> None:
         """Lay out what the inspection decided, and have it encoded; once, however often called."""
-        asset = await self.assets.locked(asset_id)
-        if asset is None or asset.state is not AssetState.UPLOADED:
+        asset = await self.locked(asset_id)
+        if asset is None or not asset.is_unfinished or asset.plan is not None:
             return
-        asset.plan, asset.state = msgspec.to_builtins(plan), AssetState.ENCODING
+        asset.plan = msgspec.to_builtins(plan)
+        await self._go_on(asset)
         await self.chunks.add_many(
             [
                 Chunk(asset_id=asset_id, index=span.index, frame_count=span.frame_count)
@@ -119,12 +128,8 @@ class Media:
             ],
         )
 
-    async def go_on(self) -> None:
-        """Queue what unfinished files still need when their jobs are gone (after an import)."""
-        for asset in await self.assets.without_work():
-            await enqueue_many(self.session, await self._work_left(asset))
-
-    async def _work_left(self, asset: Asset) -> list[Job]:
+    async def work_left(self, asset: Asset) -> list[Job]:
+        """What must still be done for an unfinished file: finished chunks are not done again."""
         if asset.plan is None:
             return [Inspect(asset_id=asset.id)]
         waiting = await self.chunks.get_many(Chunk.asset_id == asset.id, Chunk.done.is_(False))
@@ -137,24 +142,17 @@ class Media:
             left.append(MakePoster(asset_id=asset.id))
         return left
 
-    async def refuse(self, asset_id: int, code: str, reason: str) -> None:
-        """The file cannot become a film: say why, and remove what it left behind."""
-        asset = await self.assets.locked(asset_id)
-        if asset is None or asset.state in {AssetState.READY, AssetState.FAILED}:
-            return
-        asset.state = AssetState.FAILED
-        await withdraw(self.session, [EncodeChunk, EncodeAudio, MakePoster], asset_id=asset_id)
-        if not await self.assets.ready_of(asset.video_id):
-            await self.catalog.fail(asset.video_id, code, reason)
-        await enqueue(self.session, DeleteFolder(folder=asset.folder))
-
     async def report(self, asset_id: int, index: int, frames: int) -> None:
         """A running attempt has encoded so many frames of its chunk."""
         asset = await self.asset(asset_id)
         if asset is None:
             return
+        replaces = await self.assets.ready_of(asset.video_id)
+        # The lock order: the film before its chunks.
+        if not replaces and await self.catalog.videos.locked(asset.video_id) is None:
+            return
         await self.chunks.report(asset_id, index, frames)
-        if await self.assets.ready_of(asset.video_id):
+        if replaces:
             return  # the older file plays on
         share = await self.chunks.share_encoded(asset_id)
         await self.catalog.advance(asset.video_id, share, playable=False)
@@ -163,8 +161,8 @@ class Media:
         """The film has a poster; False when there is no such film any more, or an older file
         plays on: this one may still fail.
         """
-        asset = await self.asset_to_illustrate(asset_id)
-        if asset is None:
+        asset = await self.locked(asset_id)
+        if asset is None or asset.state is AssetState.FAILED:
             return False
         if asset.state is not AssetState.READY and await self.assets.ready_of(asset.video_id):
             return False
@@ -172,17 +170,18 @@ class Media:
         return True
 
     async def asset_to_illustrate(self, asset_id: int) -> Asset | None:
-        asset = await self.assets.locked(asset_id)
+        asset = await self.assets.get_one_or_none(id=asset_id)
         return None if asset is None or asset.state is AssetState.FAILED else asset
 
     async def encoded(self, asset_id: int, index: int | None, pieces: dict[str, Piece]) -> bool:
         """Show an attempt's verified files: a chunk's, or the sound's (`index` None).
 
         One transaction decides: False when another attempt was faster or the film is gone, and
-        then nobody will ever read the files.
+        then nobody will ever read the files. A file that failed meanwhile keeps the result for a
+        retry.
         """
-        asset = await self.assets.locked(asset_id)
-        if asset is None or asset.state is not AssetState.ENCODING:
+        asset = await self.locked(asset_id)
+        if asset is None or asset.plan is None or asset.state is AssetState.READY:
             return False
         if index is not None and not await self.chunks.complete(asset_id, index):
             return False
@@ -190,13 +189,22 @@ class Media:
         parts = [_part(renditions[name].id, piece) for name, piece in pieces.items()]
         if not await self.renditions.add_parts(parts):
             return False
-        await self._advance(asset)
+        if asset.is_unfinished:
+            await self._go_on(asset)
+            await self.advance(asset)
         return True
+
+    async def _go_on(self, asset: Asset) -> None:
+        """Work on a file resumed: it waits for its machine no longer."""
+        was_stalled, asset.state = asset.state is AssetState.STALLED, AssetState.ENCODING
+        asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
+        if was_stalled:
+            await self.catalog.clear_troubles(asset.video_id)
 
     async def keys_in_use(self, asset_id: int) -> KeysInUse | None:
         """What must be kept of an asset's folder; None when the asset is gone, and its files."""
         asset = await self.assets.get_one_or_none(id=asset_id)
-        if asset is None or asset.state is AssetState.FAILED:
+        if asset is None:
             return None
         parts = await self.renditions.parts_of(asset_id)
         poster = await self.catalog.poster(asset.video_id)
@@ -212,7 +220,8 @@ class Media:
             return None
         return await self._timeline(asset, msgspec.convert(asset.plan, Plan))
 
-    async def _advance(self, asset: Asset) -> None:
+    async def advance(self, asset: Asset) -> None:
+        """Tell the catalogue how far a file is, and publish it when all of it is done."""
         share = await self.chunks.share_encoded(asset.id)
         timeline = await self._timeline(asset, msgspec.convert(asset.plan, Plan))
         playable = all(track.pieces for track in timeline.tracks)

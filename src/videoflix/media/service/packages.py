@@ -11,6 +11,7 @@ from videoflix.media.plan import Plan
 from videoflix.media.repository import AssetRepository, RenditionRepository
 from videoflix.media.schemas import (
     FilmFiles,
+    MakePoster,
     MakeStoryboard,
     MovieFile,
     PackageRendition,
@@ -18,6 +19,7 @@ from videoflix.media.schemas import (
 )
 from videoflix.media.service.assets import SWEEP_AFTER
 from videoflix.media.storyboard import Layout
+from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.queue import enqueue
 
 
@@ -66,6 +68,13 @@ class Packages:
                 await enqueue(self.session, MakeStoryboard(asset_id=asset.id))
             later = datetime.now(UTC) + SWEEP_AFTER
             await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
+        return len(found)
+
+    async def illustrate_missing(self, count: int) -> int:
+        """Queue the posters that complete films lack, for so many of them; how many."""
+        found = await UnqueuedWork(self.session).without_poster(count)
+        for asset_id in found:
+            await enqueue(self.session, MakePoster(asset_id=asset_id))
         return len(found)
 
     async def files_of(self, video_ids: Sequence[int]) -> dict[int, FilmFiles]:

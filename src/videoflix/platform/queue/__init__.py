@@ -21,7 +21,7 @@ from videoflix.platform.queue.apart import each_apart
 from videoflix.platform.queue.app import queue
 from videoflix.platform.queue.attempts import AttemptLost, completing
 from videoflix.platform.queue.clock import every
-from videoflix.platform.queue.enqueue import enqueue, enqueue_many, hasten, withdraw
+from videoflix.platform.queue.enqueue import enqueue, enqueue_many, hasten, hurry, withdraw
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.registry import JobCancelled
@@ -40,6 +40,7 @@ __all__ = [
     "every",
     "handles",
     "hasten",
+    "hurry",
     "queue",
     "withdraw",
 ]

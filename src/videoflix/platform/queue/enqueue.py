@@ -29,6 +29,10 @@ VIRTUAL_TIME = text("""
     order by priority desc limit 1
 """)
 LOWEST_PRIORITY = -(2**31)
+WAITING = text(
+    "select queueing_lock from procrastinate_jobs"
+    " where status = 'todo' and queueing_lock = any(:marks)"
+)
 
 
 async def enqueue(session: AsyncSession, job: Job, at: datetime | None = None) -> int | None:
@@ -46,8 +50,27 @@ async def enqueue(session: AsyncSession, job: Job, at: datetime | None = None) -
 async def enqueue_many(
     session: AsyncSession, jobs: Sequence[Job], at: datetime | None = None
 ) -> list[int]:
-    """Queue jobs in one statement; none of them may have a `once`."""
-    return await _defer(session, jobs, at) if jobs else []
+    """Queue jobs in one statement; those whose `once` waits already are left out.
+
+    Raises IntegrityError when one of those is queued by another transaction meanwhile: callers
+    hold a lock on what their jobs are about.
+    """
+    marks = [job.once for job in jobs if job.once]
+    waiting = set(await session.scalars(WAITING, {"marks": marks})) if marks else set()
+    left = [job for job in jobs if job.once not in waiting]
+    return await _defer(session, left, at) if left else []
+
+
+async def hurry(session: AsyncSession, payloads: Sequence[type[Job]], **fields: object) -> None:
+    """Make the waiting jobs of these kinds due whose payload contains `fields`."""
+    condition, values = _with_fields(fields)
+    statement = f"""
+        update procrastinate_jobs set scheduled_at = null
+        where status = 'todo' and scheduled_at is not null and task_name = any(:names)
+          and {condition}
+    """  # noqa: S608 - names of our own fields
+    names = [payload.name for payload in payloads]
+    await session.execute(text(statement), {"names": names, **values})
 
 
 async def withdraw(session: AsyncSession, payloads: Sequence[type[Job]], **fields: object) -> None:
@@ -87,7 +110,8 @@ def _with_fields(fields: dict[str, object]) -> tuple[str, dict[str, object]]:
         f"field_{name}": value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in fields.items()
     }
-    return " and ".join(f"args ->> '{name}' = :field_{name}" for name in fields), values
+    conditions = [f"args ->> '{name}' = :field_{name}" for name in fields]
+    return " and ".join(conditions) or "true", values
 
 
 async def _priorities(session: AsyncSession, jobs: Sequence[Job]) -> list[int]:

@@ -18,6 +18,7 @@ class IncidentKind(StrEnum):
     - superseded: it could not go back, because an equal job waits already.
     - transient: the machine or a service was at fault, and no attempt was spent. One incident a
       job: `attempt` counts how often, `updated_at` says when last.
+    - requeued: the reconciler queued it, because the job that did this work was gone.
     """
 
     RESCUED = "rescued"
@@ -26,6 +27,7 @@ class IncidentKind(StrEnum):
     UNKNOWN = "unknown"
     SUPERSEDED = "superseded"
     TRANSIENT = "transient"
+    REQUEUED = "requeued"
 
 
 class JobIncident(Record):

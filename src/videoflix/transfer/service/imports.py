@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import announce_catalogue
 from videoflix.catalog.service.desk import Desk
-from videoflix.media.service import Media
+from videoflix.media.service import Failures
 from videoflix.platform.db import transaction
 from videoflix.platform.migrations import current_revision
 from videoflix.platform.problems import Conflict, Problem
@@ -184,7 +184,7 @@ class Imports:
 
     async def _go_on(self) -> None:
         """Queue what unfinished films still need, and let every process forget what it knew."""
-        await Media(self.session).go_on()
+        await Failures(self.session).go_on_after_import()
         await Desk(self.session).schedule_publications()
         await announce_catalogue(self.session)
 

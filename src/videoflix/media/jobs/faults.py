@@ -1,0 +1,159 @@
+"""Who is to blame when work on a film fails: the file, this machine, or we.
+
+`blaming()` turns what the machine is at fault for into a TransientError, which costs no attempt.
+What it lets through counts: it is a verdict on the file, or a bug of ours.
+"""
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import wraps
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from videoflix.media.ffmpeg import FFmpegMissing
+from videoflix.media.fmp4 import BrokenOutput
+from videoflix.media.poster import NoPoster
+from videoflix.media.selftest import encoder_fault
+from videoflix.platform.processes import (
+    LaunchFailed,
+    LimitExceeded,
+    ProcessFailed,
+    ProcessKilled,
+)
+from videoflix.platform.queue import Job, TransientError, as_transient
+from videoflix.platform.scratch import scratch_folder
+from videoflix.platform.storage import StorageFull
+
+J = TypeVar("J", bound=Job)
+
+# A program that crashes by itself is no sign of a machine without memory.
+CRASHES = {
+    signal.SIGSEGV,
+    signal.SIGABRT,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGBUS,
+    signal.SIGSYS,
+    signal.SIGTRAP,
+}
+# How programs say that a disk or a mount went away under them.
+DISK_GONE = (
+    "Permission denied",
+    "Read-only file system",
+    "Stale file handle",
+    "Transport endpoint",
+    "No such file or directory",
+    "Too many open files",
+)
+READ_BYTES = 1 << 20
+
+
+class SourceUnavailable(TransientError):
+    """The storage does not give the file back as it was uploaded."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "source-unavailable",
+            "The uploaded file cannot be read from the media storage right now.",
+        )
+
+
+@asynccontextmanager
+async def blaming() -> AsyncGenerator[None]:
+    """Around work on a film. Raises TransientError where the machine is at fault."""
+    try:
+        yield
+    except (ProcessFailed, BrokenOutput, NoPoster) as error:
+        if fault := await fault_of_machine(error):
+            raise fault from error
+        raise
+    except FFmpegMissing as error:
+        raise TransientError("ffmpeg-missing", str(error)) from error
+    except StorageFull as error:
+        if isinstance(error.__cause__, ProcessFailed | BrokenOutput | FileNotFoundError):
+            raise _scratch_full() from error
+        raise
+    except OSError as error:
+        if fault := as_transient(error):
+            raise fault from error
+        reason = "A disk or service that the worker needs does not answer as it should."
+        raise TransientError("machine-fault", reason) from error
+
+
+def careful(handler: Callable[[J], Awaitable[None]]) -> Callable[[J], Awaitable[None]]:
+    """A handler with `blaming` around all of it."""
+
+    @wraps(handler)
+    async def handle(job: J) -> None:
+        async with blaming():
+            await handler(job)
+
+    return handle
+
+
+async def fault_of_machine(error: Exception) -> TransientError | None:
+    """What is wrong with this machine, or None when the film or we are to blame."""
+    if isinstance(error, LaunchFailed):
+        return TransientError("ffmpeg-missing", "A program that encodes films cannot be started.")
+    if isinstance(error, ProcessFailed) and any(words in error.log for words in DISK_GONE):
+        return TransientError("machine-fault", "A disk of the worker went away while encoding.")
+    if fault := await _failed_test():
+        return TransientError(
+            "encoder-broken", f"The worker's ffmpeg cannot encode, whatever the film: {fault}"
+        )
+    # From here on the machine encodes other things well, so this film may have caused it.
+    if isinstance(error, ProcessKilled) and error.signal not in CRASHES:
+        reason = "The encoder was killed by the system, most likely because memory ran out."
+        return TransientError("encoder-killed", reason, suspicious=True)
+    if isinstance(error, LimitExceeded) and error.limit == "memory_bytes":
+        reason = "The encoder ran out of memory."
+        return TransientError("out-of-memory", reason, suspicious=True)
+    return None
+
+
+async def _failed_test() -> str:
+    try:
+        with TemporaryDirectory(dir=await asyncio.to_thread(scratch_folder)) as name:
+            return await encoder_fault(Path(name))
+    except OSError as error:
+        return f"its scratch folder cannot be used ({error.strerror})"
+
+
+def _scratch_full() -> TransientError:
+    reason = "The worker's disk for unfinished work is full; work resumes when there is room."
+    return TransientError("scratch-full", reason)
+
+
+async def check_size(source: Path, size: int) -> None:
+    """Raises SourceUnavailable unless a file is there, as long as it was when it was uploaded."""
+    try:
+        found = (await asyncio.to_thread(source.stat)).st_size
+    except OSError as error:
+        raise SourceUnavailable from error
+    if found != size:
+        raise SourceUnavailable
+
+
+async def check_content(source: Path, sha256: str) -> None:
+    """Raises SourceUnavailable unless every byte can be read, and is what was uploaded.
+
+    Only what passed is proven to be the file's own fault. Without a checksum nothing is compared.
+    """
+    try:
+        found = await asyncio.to_thread(_sha256, source)
+    except OSError as error:
+        raise SourceUnavailable from error
+    if sha256 and found != sha256:
+        raise SourceUnavailable
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while data := opened.read(READ_BYTES):
+            digest.update(data)
+    return digest.hexdigest()

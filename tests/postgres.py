@@ -16,8 +16,9 @@ from pathlib import Path
 HOME = Path(tempfile.mkdtemp(prefix="videoflix-tests-", dir="/tmp"))
 HOME.chmod(0o711)
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-for name in ("DATABASE_URL", "STORAGE_URL", "SITE_URL"):
+for name in ("DATABASE_URL", "STORAGE_URL"):
     os.environ.pop(name, None)
+os.environ["SITE_URL"] = "http://test"  # where conftest's clients are
 os.environ["VIDEOFLIX_HOME"] = str(HOME)
 for name in ("THROTTLE_ANON", "THROTTLE_USER", "THROTTLE_UPLOAD"):
     os.environ[name] = "off"  # all tests come from one address

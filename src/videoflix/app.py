@@ -59,7 +59,7 @@ from videoflix.platform.problems import (
 from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.platform.shutdown import shutdown
 from videoflix.platform.throttling import DocumentedLimits, ThrottleMiddleware
-from videoflix.platform.web import JsonBodiesOnly
+from videoflix.platform.web import BodyGate
 from videoflix.playback.api.files import FileController
 from videoflix.playback.api.play import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
@@ -172,7 +172,7 @@ def create_app() -> Litestar:
         middleware=[
             ThrottleMiddleware(opaque_tokens.remembered),
             IdentityMiddleware(opaque_tokens.holder_of),
-            JsonBodiesOnly(),
+            BodyGate(),
         ],
         cors_config=_cors(),
         exception_handlers={

@@ -81,7 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     log_format: Literal["auto", "json", "console"] = "auto"
     # What is logged at least: DEBUG, INFO, WARNING or ERROR; INFO has a line for each request.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    # What Prometheus sends as a bearer token for /metrics; unset, only this machine may ask.
+    # What Prometheus sends as a bearer token for /metrics, and monitoring for /health/details;
+    # unset, /metrics is off.
     metrics_token: str = ""
     # Requests of one address without a sign-in: a rate like 60/min, or off.
     throttle_anon: Rate = Rate("60/min")

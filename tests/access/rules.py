@@ -164,6 +164,7 @@ RULES = {
         POST /api/v1/users/{user_id}/deactivate
         GET /api/v1/votes
         DELETE /api/v1/votes/{vote_id}
+        GET /health/details
     """,
     Level.OWNER: """
         GET /api/v1/operations/exports/{export_id}/file

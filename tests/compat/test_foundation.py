@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
-from litestar import Litestar, Request, get
+from litestar import Litestar, get
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,8 +20,9 @@ from videoflix.catalog.service import VideoNotFound
 from videoflix.compat.bodies import Email, read_fields
 from videoflix.compat.drf import Refusal, error_shapes
 from videoflix.compat.registry import DIALECTS, dialect_routes
-from videoflix.compat.shapes import absolute, stamp
+from videoflix.compat.shapes import stamp
 from videoflix.platform import cross_site
+from videoflix.platform.links import absolute
 from videoflix.platform.problems import Forbidden, SignInNeeded
 from videoflix.settings import settings
 
@@ -242,8 +243,8 @@ async def failing() -> AsyncIterator[httpx.AsyncClient]:
         raise failures[how]
 
     @get("/here")
-    async def here(request: Request[Any, Any, Any]) -> dict[str, str | None]:
-        return {"film": absolute(request, "/film"), "none": absolute(request, None)}
+    async def here() -> dict[str, str | None]:
+        return {"film": absolute("/film"), "none": absolute(None)}
 
     site = Litestar([fail, here], exception_handlers=error_shapes)
     async with http_client(site) as client:
@@ -269,9 +270,10 @@ async def test_errors_are_the_older_sentences(
     assert challenge == ('Bearer realm="api"' if status == 401 else None)
 
 
-async def test_addresses_are_absolute(failing: httpx.AsyncClient) -> None:
-    answer = await failing.get("/here", headers={"Host": "films.example"})
-    assert answer.json() == {"film": "http://films.example/film", "none": None}
+async def test_addresses_are_those_of_the_site(failing: httpx.AsyncClient) -> None:
+    """The Host header is the client's to choose, and answers are cached for others."""
+    answer = await failing.get("/here", headers={"Host": "evil.example"})
+    assert answer.json() == {"film": "http://test/film", "none": None}
 
 
 async def test_crafted_input_is_refused_and_not_kept(client: httpx.AsyncClient) -> None:

@@ -1,10 +1,22 @@
 """Health for machines, an overview for admins."""
 
+import asyncio
+import time
+
+import asyncpg
 import httpx
+import msgspec
+import pytest
+from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from conftest import http_client
+from videoflix.operations import api
+from videoflix.operations.probes import SharedChecks
+from videoflix.operations.schemas import Check
 from videoflix.platform.mail import post_mail
+from videoflix.settings import settings
 
 HEARD = "insert into procrastinate_workers (last_heartbeat) values (now())"
 
@@ -14,39 +26,94 @@ async def test_live_needs_nothing(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-async def test_ready_once_a_worker_was_heard(
-    client: httpx.AsyncClient, session: AsyncSession
-) -> None:
-    answer = await client.get("/health/ready")
-    assert answer.status_code == 503
-    checks = answer.json()["checks"]
-    assert {name: check["ok"] for name, check in checks.items()} == {
-        "database": True,
-        "migrations": True,
-        "storage": True,
-        "worker": False,
-    }
-    await session.execute(text(HEARD))
-    await session.commit()
+async def test_ready_means_this_process(client: httpx.AsyncClient) -> None:
+    """Neither workers nor the storage are a reason to send a request elsewhere."""
     answer = await client.get("/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
-
-
-async def test_silent_worker_is_not_ready(client: httpx.AsyncClient, session: AsyncSession) -> None:
-    await session.execute(text(HEARD.replace("now()", "now() - interval '1 minute'")))
-    await session.commit()
-    assert (await client.get("/health/ready")).status_code == 503
+    assert set(answer.json()["checks"]) == {"database", "migrations"}
 
 
 async def test_schema_behind_the_code_is_not_ready(
     client: httpx.AsyncClient, session: AsyncSession
 ) -> None:
-    await session.execute(text(HEARD))
     await session.execute(text("update schema_version set version_num = '0001'"))
     await session.commit()
     answer = await client.get("/health/ready")
     assert answer.status_code == 503
     assert "videoflix migrate" in answer.json()["checks"]["migrations"]["detail"]
+
+
+async def test_schema_ahead_of_the_code_is_ready(
+    client: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    """While a release is exchanged, the processes of the former one go on serving."""
+    await session.execute(text("update schema_version set version_num = '9999'"))
+    await session.commit()
+    assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_a_database_that_hangs_is_not_waited_for(app: Litestar, committed: None) -> None:
+    holder = await asyncpg.connect(settings.database_dsn)
+    try:
+        async with holder.transaction(), http_client(app) as client:
+            await holder.execute("lock table schema_version in access exclusive mode")
+            begun = time.monotonic()
+            answers = await asyncio.gather(*[client.get("/health/ready") for _ in range(20)])
+            assert time.monotonic() - begun < 5
+            assert {answer.status_code for answer in answers} == {503}
+    finally:
+        await holder.close()
+
+
+async def test_many_who_ask_cost_as_much_as_one() -> None:
+    asked = 0
+
+    async def check() -> Check:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.01)
+        return Check(True, "")
+
+    shared = SharedChecks({"database": check}, {"other": check}, kept_seconds=60)
+    for _ in range(3):
+        await asyncio.gather(*[shared.results() for _ in range(50)])
+    assert asked == 2
+
+
+async def test_details_are_for_staff_and_scrapers(
+    client: httpx.AsyncClient,
+    editor: httpx.AsyncClient,
+    admin: httpx.AsyncClient,
+    session: AsyncSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (await client.get("/health/details")).status_code == 401
+    assert (await editor.get("/health/details")).status_code == 403
+    found = (await admin.get("/health/details")).json()
+    assert found["status"] == "failing"
+    assert {name: check["ok"] for name, check in found["checks"].items()} == {
+        "database": True,
+        "migrations": True,
+        "storage": True,
+        "worker": False,
+    }
+    monkeypatch.setattr(api, "settings", msgspec.structs.replace(settings, metrics_token="figures"))
+    for token, status in (("figures", 200), ("figure", 401)):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert (await client.get("/health/details", headers=headers)).status_code == status
+
+
+async def test_details_hear_of_workers(admin: httpx.AsyncClient, session: AsyncSession) -> None:
+    await session.execute(text(HEARD))
+    await session.commit()
+    assert (await admin.get("/health/details")).json()["status"] == "ok"
+
+
+async def test_silent_workers_are_told(admin: httpx.AsyncClient, session: AsyncSession) -> None:
+    await session.execute(text(HEARD.replace("now()", "now() - interval '1 minute'")))
+    await session.commit()
+    found = (await admin.get("/health/details")).json()
+    assert not found["checks"]["worker"]["ok"]
 
 
 async def test_overview_is_for_admins(

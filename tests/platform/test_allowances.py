@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 from counting import execute, rows
 from videoflix.platform import allowances as module
-from videoflix.platform.allowances import HELD_SECONDS, Allowances, Exhausted, Quota, Standing
+from videoflix.platform.allowances import HELD_SECONDS, Allowances, Exhausted, Standing
 from videoflix.platform.db import alchemy
+from videoflix.platform.local_buckets import Quota
 from videoflix.settings import settings
 
 TWENTY = Quota("test", size=20, step=60.0)
@@ -90,6 +91,19 @@ async def test_nobody_is_refused_while_the_database_is_away() -> None:
     finally:
         alchemy.session_maker = None
         await nowhere.dispose()
+
+
+async def test_an_empty_pool_lets_no_more_through_than_the_bucket_holds() -> None:
+    engine = create_async_engine(
+        settings.sqlalchemy_url, pool_size=1, max_overflow=0, pool_timeout=0.2
+    )
+    async with engine.connect():
+        alchemy.session_maker = async_sessionmaker(engine)
+        try:
+            assert await admitted([Allowances()], 30) == 20
+        finally:
+            alchemy.session_maker = None
+    await engine.dispose()
 
 
 async def test_who_leaves_does_not_take_others_along() -> None:

@@ -21,6 +21,7 @@ from videoflix.platform import throttling
 from videoflix.platform.allowances import Allowances
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role
+from videoflix.platform.local_buckets import LocalBuckets, Quota
 from videoflix.setting_types import Rate
 from videoflix.settings import read_settings, settings
 
@@ -126,6 +127,32 @@ async def test_players_pages_and_probes_are_not_counted(from_address: From) -> N
         assert answer.status_code != 429
         assert "ratelimit-limit" not in answer.headers
     assert (await client.get(LIST)).headers["ratelimit-remaining"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (f"{LIST}/1/assets/1/720p/00000.m4s?token=invented", {}),
+        (f"{LIST}/1/poster.jpg", {}),
+        ("/assets/nothing.js", {}),
+        ("/metrics", {}),
+        ("/health/details", {}),
+        ("/health/live", {"Authorization": f"Bearer vf_{'x' * 40}"}),
+        ("/", {"Authorization": f"Token {'a' * 40}"}),
+    ],
+)
+async def test_failures_are_limited_everywhere(
+    from_address: From, monkeypatch: pytest.MonkeyPatch, path: str, headers: dict[str, str]
+) -> None:
+    """In memory: who invents tokens or names must not cause work for ever."""
+    monkeypatch.setattr(throttling, "FAILURES", Quota("failures", 10, 60))
+    monkeypatch.setattr(throttling, "failures", LocalBuckets(100))
+    stranger, other = from_address("203.0.113.1"), from_address("203.0.113.2")
+    answers = [await stranger.get(path, headers=headers) for _ in range(15)]
+    assert [answer.status_code for answer in answers[10:]] == [429] * 5
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert (await other.get("/health/live")).status_code == 200
+    assert (await stranger.get("/health/live")).status_code == 429
 
 
 async def test_uploads_have_a_limit_of_their_own(from_address: From) -> None:

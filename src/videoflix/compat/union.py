@@ -16,8 +16,9 @@ from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts
 from videoflix.catalog.models import VideoState
 from videoflix.catalog.schemas import Video
-from videoflix.compat.shapes import absolute, stamp
+from videoflix.compat.shapes import stamp
 from videoflix.media.service import Packages
+from videoflix.platform.links import absolute
 from videoflix.playback.service.files import Links, included, links_to
 from videoflix.profiles.schemas import Viewing
 
@@ -67,15 +68,12 @@ def language_of(film: Video) -> str | None:
 
 
 def _film(shelf: Shelf, film: Video, links: Links, uploader: User | None) -> dict[str, Any]:
-    request = shelf.request
-    movie = absolute(request, links.movie())
-    poster = absolute(request, links.poster)
-    vtt = absolute(request, links.storyboard)
+    movie = absolute(links.movie())
+    poster = absolute(links.poster)
+    vtt = absolute(links.storyboard)
     category = film.categories[0] if film.categories else None
     larger = {
-        f"video_file_hd{lines}": absolute(request, links.movie(f"_hd{lines}"))
-        if links.movies
-        else ""
+        f"video_file_hd{lines}": absolute(links.movie(f"_hd{lines}")) if links.movies else ""
         for lines in RENDITIONS
     }
     return {
@@ -101,7 +99,7 @@ def _film(shelf: Shelf, film: Video, links: Links, uploader: User | None) -> dic
         "resolutions": [
             {
                 "label": found.name,
-                "src": absolute(request, links.movie(f"_{found.name}")),
+                "src": absolute(links.movie(f"_{found.name}")),
                 "type": "video/mp4",
             }
             for found in included(shelf.viewing, links.movies)

@@ -21,10 +21,10 @@ from videoflix.compat.dialect import NONE
 from videoflix.compat.drf import Refusal, field_error
 from videoflix.compat.entrance import OlderSignIns, administrators, token_needed
 from videoflix.compat.films import LIST_MAX, film_form, films_of, number, stored
-from videoflix.compat.shapes import absolute
 from videoflix.compat.union import GENRES, LANGUAGES, Shelf, genre_of, language_of, shown
 from videoflix.media.service import Media
 from videoflix.platform.db import transaction
+from videoflix.platform.links import absolute
 from videoflix.platform.throttling import UPLOAD
 from videoflix.platform.web import BIGINT_MAX, service
 from videoflix.profiles.schemas import Viewing, unlimited
@@ -185,8 +185,8 @@ class RootController(Controller):
     middleware = (OlderSignIns(),)
 
     @get(opt={"canonical": NONE})
-    async def list_routes(self, request: Request[Any, Any, Any]) -> dict[str, str | None]:
-        return {name: absolute(request, f"/api/{name}/") for name in ("categories", "videos")}
+    async def list_routes(self) -> dict[str, str | None]:
+        return {name: absolute(f"/api/{name}/") for name in ("categories", "videos")}
 
 
 async def _found(shelves: Shelves, viewing: Viewing, asked: MultiDict[str]) -> list[Video]:

@@ -41,7 +41,7 @@ from videoflix.platform.problems import (
 )
 from videoflix.platform.storage import StorageFull, media_storage
 from videoflix.platform.throttling import UPLOAD
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, one_of, service
+from videoflix.platform.web import BIGINT_MAX, MULTIPART, Id, Limit, Offset, Page, one_of, service
 from videoflix.profiles.schemas import ALL_AGES, Viewing
 from videoflix.settings import settings
 
@@ -62,7 +62,7 @@ class UploadController(Controller):
     guards = (editors_only,)
 
     @post(
-        opt=UPLOAD,
+        opt=UPLOAD | MULTIPART,
         summary="Upload a film",
         status_code=HTTP_201_CREATED,
         request_max_body_size=None,
@@ -96,7 +96,7 @@ class UploadController(Controller):
 
     @put(
         "/{video_id:int}/file",
-        opt=UPLOAD,
+        opt=UPLOAD | MULTIPART,
         summary="Give a film its file, or another one",
         status_code=HTTP_202_ACCEPTED,
         request_max_body_size=None,

@@ -9,7 +9,6 @@ from litestar.handlers import BaseRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from videoflix.metrics.service import figures
-from videoflix.platform.client import is_this_machine
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.settings import settings
@@ -20,20 +19,22 @@ class MetricsTokenNeeded(SignInNeeded):
 
 
 class MetricsClosed(Forbidden):
-    """Metrics are shown to this machine only; elsewhere set METRICS_TOKEN, and send it."""
+    """Metrics are off: set METRICS_TOKEN, and send it."""
 
 
 async def scrapers_only(
     connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
 ) -> None:
-    """Guard: whoever knows METRICS_TOKEN; without one, programs on this machine."""
-    if settings.metrics_token:
-        expected = f"Bearer {settings.metrics_token}"
-        sent = connection.headers.get("authorization", "")
-        if not hmac.compare_digest(sent.encode(), expected.encode()):
-            raise MetricsTokenNeeded
-    elif not is_this_machine(connection):
+    """Guard: who sends METRICS_TOKEN.
+
+    An address is no proof: behind a proxy on this machine everybody comes from this machine.
+    """
+    if not settings.metrics_token:
         raise MetricsClosed
+    expected = f"Bearer {settings.metrics_token}"
+    sent = connection.headers.get("authorization", "")
+    if not hmac.compare_digest(sent.encode(), expected.encode()):
+        raise MetricsTokenNeeded
 
 
 class MetricsController(Controller):

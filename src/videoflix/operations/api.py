@@ -1,11 +1,16 @@
 """Operations over HTTP: health for machines, an overview for people."""
 
+import hmac
 from typing import Any
 
 from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, Response, get
+from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
+from litestar.status_codes import HTTP_503_SERVICE_UNAVAILABLE
 
 from videoflix.memberships.service import PersonUnknown
 from videoflix.operations.disclosure import settings_in_force
@@ -17,7 +22,7 @@ from videoflix.operations.schemas import (
     ProfileData,
     SettingInForce,
 )
-from videoflix.operations.service import Operations
+from videoflix.operations.service import Operations, health_details, readiness
 from videoflix.platform.identity import Role, ScopeTooNarrow, admins_only, in_person, owners_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.throttling import UNLIMITED
@@ -25,22 +30,57 @@ from videoflix.platform.web import Id, Limit, Offset, service
 from videoflix.settings import settings
 
 
+async def staff_or_scrapers(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: who sends METRICS_TOKEN, and administrators."""
+    sent = connection.headers.get("authorization", "").encode()
+    token = settings.metrics_token
+    if not (token and hmac.compare_digest(sent, f"Bearer {token}".encode())):
+        await admins_only(connection, handler)
+
+
 class HealthController(Controller):
     path = "/health"
     opt = UNLIMITED
     tags = ("Health",)
-    dependencies = {"operations": service(Operations)}
 
-    @get("/live", summary="Is the process alive?")
+    @get("/live", summary="Is the process alive?", security=[{}])
     async def live(self) -> dict[str, str]:
         """This process answers."""
         return {"status": "ok"}
 
-    @get("/ready", summary="Can the process serve?", raises=[])
-    async def ready(self, operations: NamedDependency[Operations]) -> Response[Health]:
-        """This process can serve: 200, or 503 and the checks that fail."""
-        health = await operations.health()
+    @get(
+        "/ready",
+        summary="Can the process serve?",
+        raises=[],
+        security=[{}],
+        responses={
+            HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(
+                Health, description="This process cannot serve.", generate_examples=False
+            )
+        },
+    )
+    async def ready(self) -> Response[Health]:
+        """This process can serve: its database answers, and has the tables it needs.
+
+        200, or 503 and the checks that fail; for load balancers. Results are a second old at most.
+        """
+        health = await readiness()
         return Response(health, status_code=200 if health.status == "ok" else 503)
+
+    @get(
+        "/details",
+        summary="What the installation needs",
+        guards=[staff_or_scrapers],
+        responses=problems(SignInNeeded, Forbidden),
+    )
+    async def details(self) -> Health:
+        """Database, tables, storage and workers, for administrators and METRICS_TOKEN.
+
+        `status` is `failing` when any of them fails. Results are five seconds old at most.
+        """
+        return await health_details()
 
 
 class OperationsController(Controller):

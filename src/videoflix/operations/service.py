@@ -1,6 +1,5 @@
 """What an operator may ask: does it run, and how full is it?"""
 
-from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.metadata import version
 
@@ -23,6 +22,7 @@ from videoflix.memberships.service import Memberships, PersonUnknown
 from videoflix.monitor.service import Monitor
 from videoflix.movies.schemas import RatingShown
 from videoflix.movies.service.votes import MovieVotes
+from videoflix.operations.probes import SharedChecks
 from videoflix.operations.repository import DatabaseRepository, MailRepository
 from videoflix.operations.schemas import (
     Check,
@@ -32,9 +32,9 @@ from videoflix.operations.schemas import (
     PersonalData,
     ProfileData,
 )
+from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import current_revision, newest_revision
-from videoflix.platform.problems import Problem
 from videoflix.platform.storage import media_storage
 from videoflix.playback.service.streams import Streams
 from videoflix.profiles.models import Profile
@@ -51,26 +51,14 @@ expected_revision = cache(newest_revision)
 class Operations:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-        self.database = DatabaseRepository(session)
         self.monitor = Monitor(session)
         self.mails = MailRepository(session=session)
 
-    async def health(self) -> Health:
-        """Check everything that serving needs; one failing check does not stop the others."""
-        checks = {
-            "database": await self._attempt(self._check_database),
-            "migrations": await self._attempt(self._check_migrations),
-            "storage": await self._attempt(self._check_storage),
-            "worker": await self._attempt(self._check_worker),
-        }
-        healthy = all(check.ok for check in checks.values())
-        return Health("ok" if healthy else "failing", checks)
-
     async def overview(self) -> Overview:
-        health = await self.health()
+        checks = (await health_details()).checks
         return Overview(
             version=version("videoflix"),
-            checks=health.checks,
+            checks=checks,
             queues=await self.monitor.queues(),
             workers=await self.monitor.workers(),
             videos=await Catalog(self.session).counts(),
@@ -148,28 +136,58 @@ class Operations:
             votes=await library.votes_cast(),
         )
 
-    async def _attempt(self, check: Callable[[], Awaitable[Check]]) -> Check:
-        try:
-            return await check()
-        except (Problem, SQLAlchemyError, OSError) as error:
-            return Check(False, str(error).splitlines()[0] if str(error) else type(error).__name__)
 
-    async def _check_database(self) -> Check:
-        await self.database.ping()
-        return Check(True, "Postgres answers.")
+async def readiness() -> Health:
+    """Whether this process can serve: that its database answers and has the tables it needs.
 
-    async def _check_migrations(self) -> Check:
-        found, expected = await current_revision(self.session), expected_revision()
-        if found != expected:
-            return Check(False, f"At {found}, expected {expected}: run `videoflix migrate`.")
-        return Check(True, f"At {found}.")
+    What other processes do, or the storage, is no reason to send requests elsewhere.
+    """
+    return _health(await _readiness.results())
 
-    async def _check_storage(self) -> Check:
-        await media_storage().check_writable()
-        return Check(True, "Media storage is writable.")
 
-    async def _check_worker(self) -> Check:
-        age = await self.monitor.seconds_since_heartbeat()
-        if age is None or age > settings.worker_stall_seconds:
-            return Check(False, "No worker has been seen: run `videoflix worker`.")
-        return Check(True, "A worker is alive.")
+async def health_details() -> Health:
+    """Everything an operator wants to know; it may name hosts and buckets."""
+    return _health(await _details.results())
+
+
+def _health(checks: dict[str, Check]) -> Health:
+    return Health("ok" if all(check.ok for check in checks.values()) else "failing", checks)
+
+
+async def _check_database() -> Check:
+    try:
+        async with transaction() as session:
+            await DatabaseRepository(session).ping()
+    except (SQLAlchemyError, OSError):
+        return Check(False, "The database does not answer.")
+    return Check(True, "Postgres answers.")
+
+
+async def _check_migrations() -> Check:
+    async with transaction() as session:
+        found, expected = await current_revision(session), expected_revision()
+    if found is None or found < expected:  # an older process serves on a newer schema
+        return Check(False, f"At {found}, expected {expected}: run `videoflix migrate`.")
+    return Check(True, f"At {found}.")
+
+
+async def _check_workers() -> Check:
+    async with transaction() as session:
+        age = await Monitor(session).seconds_since_heartbeat()
+    if age is None or age > settings.worker_stall_seconds:
+        return Check(False, "No worker has been seen: run `videoflix worker`.")
+    return Check(True, "A worker is alive.")
+
+
+async def _check_storage() -> Check:
+    await media_storage().check_writable()
+    return Check(True, "Media storage is writable.")
+
+
+DATABASE_CHECKS = {"database": _check_database, "migrations": _check_migrations}
+_readiness = SharedChecks(DATABASE_CHECKS, {}, kept_seconds=1.0)
+_details = SharedChecks(
+    DATABASE_CHECKS | {"worker": _check_workers},
+    {"storage": _check_storage},
+    kept_seconds=5.0,
+)

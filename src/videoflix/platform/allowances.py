@@ -6,7 +6,8 @@ them without asking again, and gives back what it has not spent within a second.
 
 - a busy person costs a statement a second, and all people of a process share one statement;
 - all replicas together let through what the bucket holds, and no request more than one process
-  would: what is spent was taken before, at most HELD_SECONDS ago.
+  would: what is spent was taken before, at most HELD_SECONDS ago;
+- while no connection is free each process counts by itself.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ import time
 
 import msgspec
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from videoflix.platform.db import transaction
+from videoflix.platform.local_buckets import LocalBuckets, Quota
 from videoflix.platform.throttle import bucket_key
 
 # How long a request that was taken may wait to be spent.
@@ -59,13 +62,7 @@ returning key, granted, extract(epoch from full_at - clock_timestamp())::float8
 
 logger = logging.getLogger(__name__)
 
-
-class Quota(msgspec.Struct, frozen=True):
-    """A bucket that holds `size` requests and gets one back every `step` seconds."""
-
-    name: str
-    size: int
-    step: float
+_alone = LocalBuckets(KNOWN)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -226,6 +223,12 @@ async def _granted(asks: list[Ask]) -> dict[str, tuple[int, float]]:
     try:
         async with transaction() as session:
             rows = (await session.execute(TAKE, values)).all()
+    except PoolTimeoutError:  # overload is no reason to let more through
+        logger.warning("no connection is free: requests are counted by this process alone")
+        return {
+            ask.key: (_alone.take(ask.key, ask.quota, ask.wanted), _alone.full_in(ask.key))
+            for ask in asks
+        }
     except Exception as error:  # people wait for the answer, whatever went wrong
         logger.warning("requests are not counted: %s", error)
         return {ask.key: (max(ask.wanted, 1), 0.0) for ask in asks}

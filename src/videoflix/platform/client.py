@@ -11,7 +11,6 @@ from videoflix.settings import settings
 
 # A household gets a whole network of these; its single addresses are free to change.
 IPV6_HOUSEHOLD_BITS = 64
-PROXIES_ADD = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Address = IPv4Address | IPv6Address
@@ -42,19 +41,6 @@ def client_address(connection: Connection) -> str:
     may begin such a header.
     """
     return household_of(_client_hop(connection))
-
-
-def is_this_machine(connection: Connection) -> bool:
-    """Whether a program on this machine asks, and not somebody through a proxy that runs here.
-
-    A proxy that is not in TRUSTED_PROXIES gives itself away by what it adds.
-    """
-    address = _parsed(_client_hop(connection))
-    if address is None or not address.is_loopback:
-        return False
-    if settings.trusted_networks:
-        return True
-    return not any(name in connection.headers for name in PROXIES_ADD)
 
 
 def household_of(peer: str) -> str:

@@ -19,6 +19,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Send
 
 from videoflix.platform.client import visiting
+from videoflix.platform.cookies import cookie_value
 from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site
 from videoflix.platform.problems import Forbidden, Problem, SignInNeeded
 from videoflix.platform.revocations import revocations
@@ -94,6 +95,7 @@ class CookiesTooLarge(Problem):
 
 # As much as browsers keep for a site that means well.
 COOKIES_MAX = 8 * 1024
+COOKIES_MOST = 100
 READ_HEADERS = {b"authorization", b"cookie", b"x-profile"}
 FindOpaqueToken = Callable[[str], Awaitable[Identity | None]]
 
@@ -153,9 +155,9 @@ def credential_in(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
         return scheme, credential if is_known else ""
     if b"cookie" in sent:
         # Litestar remembers a thousand of them, parsed: large ones would be worth sending.
-        if len(sent[b"cookie"]) > COOKIES_MAX:
+        if len(sent[b"cookie"]) > COOKIES_MAX or sent[b"cookie"].count(b";") >= COOKIES_MOST:
             raise CookiesTooLarge
-        return COOKIE, ASGIConnection[Any, Any, Any, Any](scope).cookies.get(COOKIE, "")
+        return COOKIE, cookie_value(ASGIConnection[Any, Any, Any, Any](scope).cookies, COOKIE)
     return "", ""
 
 
@@ -176,10 +178,18 @@ def _verify(token: str) -> tuple[Identity | None, float]:
     """The person, and until when the token is good."""
     try:
         claims = verify(Purpose.ACCESS, token)
-        identity = Identity(int(claims["sub"]), Role(claims["role"]), int(claims["sid"]))
+        identity = Identity(_number(claims["sub"]), Role(claims["role"]), _number(claims["sid"]))
     except (TokenRefused, KeyError, ValueError):
         return None, 0.0
     return identity, float(claims["exp"])
+
+
+def _number(claim: object) -> int:
+    """An id as tokens carry it. Raises ValueError for one that no row can have."""
+    number = int(str(claim)[:20])
+    if not 0 < number < 2**63:
+        raise ValueError(f"{number} is no id")
+    return number
 
 
 def _remember(token: str, identity: Identity | None, until: float) -> None:

@@ -1,4 +1,4 @@
-"""What is known of every request, whatever becomes of it: an id, a line in the log, its figures.
+"""What every request has, whatever becomes of it: an id, a line in the log, figures, headers.
 
 It lies around the whole application, so that unknown paths and preflight requests count as well.
 """
@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 from videoflix.platform import metrics
 from videoflix.platform.logs import READY
 from videoflix.platform.masking import masked_text
+from videoflix.platform.security_headers import with_security_headers
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # What no route answers; its paths are anybody's invention.
@@ -44,7 +45,7 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
-                message["headers"] = [*message["headers"], own]
+                message["headers"] = [*with_security_headers(message["headers"]), own]
             await send(message)
 
         with bound_contextvars(request_id=request_id):

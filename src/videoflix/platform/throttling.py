@@ -2,7 +2,8 @@
 
 Whoever sends a token that is no good is a stranger. So is, for one request a minute, a script
 whose API token this process has not seen lately: a flood of invented ones must not cause queries.
-A route says with `opt=UNLIMITED` or `opt=UPLOAD` that it is not an ordinary one.
+A route says with `opt=UNLIMITED` or `opt=UPLOAD` that it is not an ordinary one. Nowhere are
+failures free: who is refused often, or invents tokens, waits on unlimited routes too.
 """
 
 import math
@@ -17,9 +18,10 @@ from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from videoflix.platform.allowances import Allowances, Exhausted, Quota, Standing
+from videoflix.platform.allowances import Allowances, Exhausted, Standing
 from videoflix.platform.client import client_address
-from videoflix.platform.identity import Identity, recognised
+from videoflix.platform.identity import Identity, credential_in, recognised, sent_headers
+from videoflix.platform.local_buckets import LocalBuckets, Quota
 from videoflix.platform.problems import Problem, problems
 from videoflix.setting_types import Rate
 from videoflix.settings import settings
@@ -30,6 +32,9 @@ UNLIMITED = {OPTION: "unlimited"}
 UPLOAD = {OPTION: "upload"}
 
 allowances = Allowances()
+# On unlimited routes an address may fail so often at once, and five times a second.
+FAILURES = Quota("failures", 300, 0.2)
+failures = LocalBuckets(50_000)
 
 
 class TooManyRequests(Problem):
@@ -61,6 +66,9 @@ class ThrottleMiddleware(ASGIMiddleware):
         self._upload = quota("upload", settings.throttle_upload)
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if scope["route_handler"].opt.get(OPTION) == UNLIMITED[OPTION]:
+            await self._count_failures(scope, receive, send, next_app)
+            return
         found, who = self._quota_of(scope)
         if found is None:
             await next_app(scope, receive, send)
@@ -80,11 +88,36 @@ class ThrottleMiddleware(ASGIMiddleware):
 
         await next_app(scope, receive, send_with_headers)
 
+    async def _count_failures(
+        self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp
+    ) -> None:
+        """Refuse an address that failed too often lately; in memory, for this process alone."""
+        if self._anonymous is None:
+            await next_app(scope, receive, send)
+            return
+        address = client_address(ASGIConnection(scope))
+        if wait := failures.wait(address, FAILURES):
+            standing = Standing(FAILURES.size, 0, math.ceil(failures.full_in(address)))
+            raise TooManyRequests(Exhausted(standing, wait))
+        _, credential = credential_in(sent_headers(scope), scope)
+        if credential and recognised(scope, self._known_api_token) is None:
+            failures.take(address, FAILURES)  # looking it up may cost a query
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start" and 400 <= message["status"] < 500:
+                failures.take(address, FAILURES)
+            await send(message)
+
+        try:
+            await next_app(scope, receive, counting)
+        except Problem as problem:
+            if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                failures.take(address, FAILURES)
+            raise
+
     def _quota_of(self, scope: Any) -> tuple[Quota | None, str]:
         """What limits a request, and whose request it is."""
         kind = scope["route_handler"].opt.get(OPTION)
-        if kind == UNLIMITED[OPTION]:
-            return None, ""
         person = recognised(scope, self._known_api_token)
         if person is None:
             address = client_address(ASGIConnection(scope)) if self._anonymous else ""

@@ -3,21 +3,26 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency, Provide
-from litestar.enums import ScopeType
+from litestar.enums import RequestEncodingType, ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.params import PathParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.cross_site import OLDER_CLIENT, refuse_foreign_page
-from videoflix.platform.problems import InvalidInput, UnsupportedMediaType
+from videoflix.platform.cross_site import OLDER_CLIENT, SAFE_METHODS, refuse_foreign_page
+from videoflix.platform.problems import BadInput, InvalidInput, UnsupportedMediaType
 
 BIGINT_MAX = 2**63 - 1
+PARAMETERS_MAX = 100
+JSON = "application/json"
+# In a route's `opt`: it reads multipart/form-data from the request itself.
+MULTIPART = {"multipart": True}
 
 Id = Annotated[int, PathParameter(ge=1, le=BIGINT_MAX)]
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items at most.")]
@@ -70,27 +75,47 @@ def service(factory: Callable[[AsyncSession], Any]) -> Provide:
     return Provide(provide, sync_to_thread=False)
 
 
-class JsonBodiesOnly(ASGIMiddleware):
+class BodyGate(ASGIMiddleware):
     """Refuses bodies that a page of another site could send without asking (text/plain, forms).
 
     Litestar reads JSON whatever the content type says; a browser sends those types across sites
-    without a preflight request. Uploads are multipart and rely on the origin check instead.
+    without a preflight request (ASVS 5.0, 3.5.2). A form is for routes that read one, and never
+    JSON. Changes that a browser says another site's page asks for are refused unless a header
+    that such a page cannot send says who asks (3.5.1): else it could sign its visitors in with an
+    account of its own.
     """
 
     scopes = (ScopeType.HTTP,)
-    accepted = ("application/json", "multipart/form-data")
-    forms = ("application/x-www-form-urlencoded", "multipart/form-data")
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        if scope["method"] == "GET":
+        if scope["query_string"].count(b"&") >= PARAMETERS_MAX:  # Litestar remembers them, parsed
+            raise BadInput(f"At most {PARAMETERS_MAX} query parameters are read.")
+        if scope["method"] in SAFE_METHODS:
             await next_app(scope, receive, send)
             return
         connection = ASGIConnection[Any, Any, Any, Any](scope)
         headers = connection.headers
+        if "authorization" not in headers:
+            refuse_foreign_page(connection)
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in self.forms and scope["route_handler"].opt.get(OLDER_CLIENT):
-            refuse_foreign_page(connection)
-        elif has_body and kind not in self.accepted:
+        if has_body and not _reads(scope["route_handler"], kind):
             raise UnsupportedMediaType("Send a JSON body as application/json.")
         await next_app(scope, receive, send)
+
+
+def _reads(handler: Any, kind: str) -> bool:
+    """Whether a route reads bodies of this content type."""
+    if kind == JSON or (kind.startswith("application/") and kind.endswith("+json")):
+        return True
+    if kind == RequestEncodingType.MULTI_PART:
+        return bool(handler.opt.get(OLDER_CLIENT) or _reads_form(handler))
+    return kind == RequestEncodingType.URL_ENCODED and bool(handler.opt.get(OLDER_CLIENT))
+
+
+@cache
+def _reads_form(handler: Any) -> bool:
+    """Whether a route is for files: it says so in its `opt`, or by the type of its `data`."""
+    body = handler.parsed_data_field
+    kind = getattr(body.kwarg_definition, "media_type", None) if body else None
+    return MULTIPART.items() <= handler.opt.items() or kind == RequestEncodingType.MULTI_PART

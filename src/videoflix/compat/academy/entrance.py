@@ -13,6 +13,7 @@ from videoflix.compat.bodies import Email, read, read_fields, sent
 from videoflix.compat.dialect import NONE
 from videoflix.compat.drf import NON_FIELD, Refusal, field_error
 from videoflix.platform.client import client_address, device_of
+from videoflix.platform.cookies import cookie_value
 from videoflix.platform.cross_site import CSRF_COOKIE, refuse_cross_site
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import COOKIE, REFRESH_COOKIE
@@ -61,7 +62,7 @@ class EntranceController(Controller):
     async def refresh(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[dict[str, str]]:
-        token = request.cookies.get(REFRESH_COOKIE)
+        token = cookie_value(request.cookies, REFRESH_COOKIE)
         if not token:
             raise Refusal({"error": "Refresh token not found in cookies"})
         refuse_cross_site(request, sign_in_of(token))
@@ -76,7 +77,7 @@ class EntranceController(Controller):
     async def log_out(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[dict[str, str]]:
-        token = request.cookies.get(REFRESH_COOKIE)
+        token = cookie_value(request.cookies, REFRESH_COOKIE)
         if not token:
             raise Refusal({"error": "Refresh token is missing."})
         refuse_cross_site(request, sign_in_of(token))
@@ -109,7 +110,9 @@ def _cookies(pair: TokenPair) -> list[Cookie]:
     return [
         cookie(COOKIE, pair.access, None),
         cookie(REFRESH_COOKIE, pair.refresh, None),
-        cookie(CSRF_COOKIE, csrf_token(sign_in_of(pair.refresh)), YEAR, readable=True),
+        cookie(
+            CSRF_COOKIE, csrf_token(sign_in_of(pair.refresh)), YEAR, readable=True, prefixed=False
+        ),
     ]
 
 
@@ -118,5 +121,5 @@ def _no_cookies() -> list[Cookie]:
     return [
         cookie(COOKIE, "", 0),
         cookie(REFRESH_COOKIE, "", 0),
-        cookie(CSRF_COOKIE, csrf_token(0), YEAR, readable=True),
+        cookie(CSRF_COOKIE, csrf_token(0), YEAR, readable=True, prefixed=False),
     ]

@@ -76,7 +76,7 @@ class FilmController(Controller):
             return [{"category": one.name, "videos": []} for one in await shelves.categories.all()]
         viewing = await viewing_of(request.user)
         return [
-            {"category": category.name, "videos": [full(request, film) for film in films]}
+            {"category": category.name, "videos": [full(film) for film in films]}
             for category, films in await shelves.by_category(viewing, SHELF_MAX)
         ]
 
@@ -86,21 +86,21 @@ class FilmController(Controller):
     ) -> list[dict[str, Any]]:
         viewing = await viewing_of(request.user)
         films = await films_of(shelves, viewing, Filters(), LIST_MAX)
-        return [short(request, film) for film in sorted(films, key=lambda film: film.id)]
+        return [short(film) for film in sorted(films, key=lambda film: film.id)]
 
     @get("/video/new", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def show_newest(
         self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
     ) -> dict[str, Any]:
         films = await films_of(shelves, await viewing_of(request.user), Filters(), 1)
-        return full(request, films[0]) if films else NO_FILM
+        return full(films[0]) if films else NO_FILM
 
     @get("/video/new_videos", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def list_newest(
         self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
     ) -> list[dict[str, Any]]:
         films = await films_of(shelves, await viewing_of(request.user), Filters(), NEWEST)
-        return [full(request, film) for film in films]
+        return [full(film) for film in films]
 
     @get("/video/featured", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/featured"})
     async def list_featured(
@@ -108,7 +108,7 @@ class FilmController(Controller):
     ) -> list[dict[str, Any]]:
         viewing = await viewing_of(request.user)
         films = await films_of(shelves, viewing, Filters(featured=True), SHELF_MAX)
-        return [full(request, film) for film in films]
+        return [full(film) for film in films]
 
     @get(
         "/video/{video_id:str}",
@@ -122,7 +122,7 @@ class FilmController(Controller):
         video_id: FromPath[str],
     ) -> dict[str, Any]:
         viewing = await viewing_of(request.user)
-        return full(request, await catalog.shown(viewing, number(video_id)))
+        return full(await catalog.shown(viewing, number(video_id)))
 
     @post(
         "/video",
@@ -209,7 +209,7 @@ async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, A
                 told = f"Change a film: {request.method} {request.url.path}"
                 await Audit(session).record_change(told, by=request.user.user_id)
                 shown = await Catalog(session).shown(unlimited(request.user), video_id)
-    return full(request, shown)
+    return full(shown)
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from litestar import Request
-
 from videoflix.catalog.schemas import Video
-from videoflix.compat.shapes import absolute, stamp
+from videoflix.compat.shapes import stamp
+from videoflix.platform.links import absolute
 
 # A page's script writes the number into an address of its own: 120p, 360p, 480p, 720p, 1080p.
 BEST = "1080p"
@@ -18,27 +17,27 @@ def shelf_of(video: Video) -> str:
     return video.genre.capitalize() or "Other"
 
 
-def short(request: Request[Any, Any, Any], video: Video) -> dict[str, Any]:
+def short(video: Video) -> dict[str, Any]:
     """A film of the long list."""
     return {
         "id": video.id,
         "created_at": stamp(video.created_at),
         "title": video.title,
         "description": video.description,
-        "thumbnail_url": absolute(request, video.poster_url),
+        "thumbnail_url": absolute(video.poster_url),
         "category": shelf_of(video),
     }
 
 
-def full(request: Request[Any, Any, Any], video: Video) -> dict[str, Any]:
+def full(video: Video) -> dict[str, Any]:
     """A film with all that is known; `duration` counts minutes."""
-    thumbnail = absolute(request, video.poster_url)
+    thumbnail = absolute(video.poster_url)
     return {
         "id": video.id,
         "title": video.title,
         "description": video.description,
         "duration": round((video.duration or 0) / 60),
-        "video_file": absolute(request, f"/api/video/{video.id}/{BEST}/index.m3u8"),
+        "video_file": absolute(f"/api/video/{video.id}/{BEST}/index.m3u8"),
         "thumbnail": thumbnail,
         "thumbnail_url": thumbnail,
         "category": shelf_of(video),

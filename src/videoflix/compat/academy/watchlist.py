@@ -143,7 +143,7 @@ def _shown(
 ) -> dict[str, Any]:
     return {
         "id": item.video.id,
-        "video": full(request, item.video),
+        "video": full(item.video),
         "watchlist": library.profile_id,
         "added_on": stamp(item.added_at),
     }

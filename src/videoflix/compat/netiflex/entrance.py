@@ -144,7 +144,9 @@ class EntranceController(Controller):
 def _signed_in(user: User, opened: TokenOpened) -> Response[dict[str, str]]:
     cookies: list[Cookie] = [
         cookie(SESSION_COOKIE, opened.token, SESSION_SECONDS),
-        cookie(CSRF_COOKIE, csrf_token(opened.sign_in_id), CSRF_SECONDS, readable=True),
+        cookie(
+            CSRF_COOKIE, csrf_token(opened.sign_in_id), CSRF_SECONDS, readable=True, prefixed=False
+        ),
     ]
     return Response({"token": opened.token, "email": user.email}, cookies=cookies)
 

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
-from videoflix.movies.api.links import PAGE_MAX, absolute, neighbours
+from videoflix.movies.api.links import PAGE_MAX, neighbours
 from videoflix.movies.schemas import Movie, MovieShown, SearchPage, SingleMovie
 from videoflix.movies.service import finding
 from videoflix.movies.service.finding import (
@@ -20,6 +20,7 @@ from videoflix.movies.service.finding import (
 from videoflix.movies.service.votes import MovieVotes
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import signed_in
+from videoflix.platform.links import absolute
 from videoflix.platform.problems import problems
 from videoflix.profiles.service import WATCHING, viewing_of
 
@@ -76,8 +77,8 @@ async def found_page(
     """A page of what a search finds. Raises what finding.search does."""
     viewing = await viewing_of(request.user)
     found, stale = await finding.search(viewing, words, page)
-    following, previous = neighbours(request, PATH, page, found.total, query=words)
-    shown = await _with_votes(request, found.items)
+    following, previous = neighbours(PATH, page, found.total, query=words)
+    shown = await _with_votes(request.user.user_id, found.items)
     return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
 
 
@@ -85,21 +86,21 @@ async def found_movie(request: Request[Any, Any, Any], movie_id: UUID) -> Respon
     """One movie. Raises what finding.movie does."""
     viewing = await viewing_of(request.user)
     found, stale = await finding.movie(viewing, movie_id)
-    (shown,) = await _with_votes(request, [found])
+    (shown,) = await _with_votes(request.user.user_id, [found])
     return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
 
 
-async def _with_votes(request: Request[Any, Any, Any], movies: Sequence[Movie]) -> list[MovieShown]:
+async def _with_votes(user_id: int, movies: Sequence[Movie]) -> list[MovieShown]:
     async with transaction() as session:
         votes = MovieVotes(session)
-        tallies = await votes.tallies(request.user.user_id, [movie.id for movie in movies])
+        tallies = await votes.tallies(user_id, [movie.id for movie in movies])
     return [
         MovieShown(
             id=movie.id,
             title=movie.title,
             description=movie.description,
             rating=movie.rating,
-            image_url=absolute(request, movie.image_url),
+            image_url=absolute(movie.image_url),
             **msgspec.structs.asdict(tallies[movie.id]),
         )
         for movie in movies

@@ -12,9 +12,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT, HTTP_422_UNPROCESSABLE_ENTITY
 
-from videoflix.movies.api.links import absolute
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.schemas import MoviePage
+from videoflix.platform.links import absolute
 from videoflix.platform.problems import InvalidInput, NotFound, problems, sent_as
 from videoflix.platform.web import BIGINT_MAX
 from videoflix.profiles.schemas import STRANGER
@@ -92,14 +92,14 @@ class PublicMovieController(Controller):
         },
     )
     async def list_movies(
-        self, request: Request[Any, Any, Any], skip: Skip = 0, limit: Most = 10, words: Words = ""
+        self, skip: Skip = 0, limit: Most = 10, words: Words = ""
     ) -> Response[MoviePage]:
         """List films for everyone, the newest first, or those that match best; nobody signs in."""
         if not settings.public_catalogue:
             raise CatalogueClosed
         found = await CatalogProvider(STRANGER).listed(skip, limit, words.strip())
         items = [
-            msgspec.structs.replace(movie, image_url=absolute(request, movie.image_url))
+            msgspec.structs.replace(movie, image_url=absolute(movie.image_url))
             for movie in found.items
         ]
         return Response(MoviePage(found.total, items), headers=FOR_ALL)

@@ -116,7 +116,7 @@ async def rating_page(
     """A page of one's votes. Raises PageInvalid."""
     found, total = await votes.of(request.user.user_id, wanted, page)
     params = {"rating_type": wanted.value} if wanted else {}
-    following, previous = neighbours(request, PATH, page, total, **params)
+    following, previous = neighbours(PATH, page, total, **params)
     return RatingPage(total, following, previous, [RatingShown.of(one) for one in found])
 
 

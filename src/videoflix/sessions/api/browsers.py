@@ -11,6 +11,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 from videoflix.accounts.schemas import Person
 from videoflix.accounts.service import REFUSALS, Accounts
 from videoflix.platform.client import client_address, device_of
+from videoflix.platform.cookies import cookie_name, cookie_value, is_https
 from videoflix.platform.cross_site import CSRF_COOKIE, CrossSiteRequest, refuse_cross_site
 from videoflix.platform.identity import COOKIE, REFRESH_COOKIE
 from videoflix.platform.problems import problems
@@ -25,7 +26,6 @@ from videoflix.sessions.service.sign_ins import (
     Sessions,
     sign_in_of,
 )
-from videoflix.settings import settings
 
 # The refresh token travels to nowhere else.
 REFRESH_PATH = "/api/v1/auth"
@@ -39,7 +39,7 @@ class BrowserSessionController(Controller):
     @post(
         summary="Sign in for cookies",
         status_code=HTTP_200_OK,
-        responses=problems(*REFUSALS, TooManyTries),
+        responses=problems(*REFUSALS, TooManyTries, CrossSiteRequest),
     )
     async def open_session(
         self,
@@ -57,7 +57,7 @@ class BrowserSessionController(Controller):
         "/guest",
         summary="Try the site as a guest, with cookies",
         status_code=HTTP_200_OK,
-        responses=problems(GuestsNotWelcome, TooManyTries),
+        responses=problems(GuestsNotWelcome, TooManyTries, CrossSiteRequest),
     )
     async def open_guest_session(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
@@ -77,7 +77,7 @@ class BrowserSessionController(Controller):
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[None]:
         """Renew the cookies with the refresh token among them."""
-        token = request.cookies.get(REFRESH_COOKIE, "")
+        token = cookie_value(request.cookies, REFRESH_COOKIE)
         refuse_cross_site(request, sign_in_of(token))
         return Response(None, cookies=_cookies(await sessions.refresh(token)))
 
@@ -86,18 +86,23 @@ class BrowserSessionController(Controller):
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[None]:
         """Sign out of this browser: ends the sign-in and clears the cookies."""
-        if token := request.cookies.get(REFRESH_COOKIE):
+        if token := cookie_value(request.cookies, REFRESH_COOKIE):
             refuse_cross_site(request, sign_in_of(token))
             await sessions.end_family(token)
         return Response(None, cookies=no_cookies())
 
 
 def no_cookies() -> list[Cookie]:
-    """Take all of ours back."""
+    """Take all of ours back, those with names of earlier releases too."""
+    both = (True, False) if is_https() else (True,)
     return [
-        cookie(COOKIE, "", 0),
-        cookie(REFRESH_COOKIE, "", 0, path=REFRESH_PATH),
-        cookie(CSRF_COOKIE, "", 0, readable=True),
+        one
+        for prefixed in both
+        for one in (
+            cookie(COOKIE, "", 0, prefixed=prefixed),
+            cookie(REFRESH_COOKIE, "", 0, path=REFRESH_PATH, prefixed=prefixed),
+            cookie(CSRF_COOKIE, "", 0, readable=True, prefixed=prefixed),
+        )
     ]
 
 
@@ -112,15 +117,21 @@ def _cookies(pair: TokenPair) -> list[Cookie]:
 
 
 def cookie(
-    name: str, value: str, max_age: int | None, *, path: str = "/", readable: bool = False
+    name: str,
+    value: str,
+    max_age: int | None,
+    *,
+    path: str = "/",
+    readable: bool = False,
+    prefixed: bool = True,
 ) -> Cookie:
     """One of ours; without `max_age` (seconds) it goes when the browser is closed."""
     return Cookie(
-        key=name,
+        key=cookie_name(name, path) if prefixed else name,
         value=value,
         max_age=max_age,
         path=path,
         httponly=not readable,
         samesite="lax",
-        secure=settings.site_url.startswith("https:"),
+        secure=is_https(),
     )

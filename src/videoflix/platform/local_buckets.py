@@ -1,0 +1,42 @@
+"""Token buckets in memory: for this process alone, without a query, and bounded in number."""
+
+import math
+import time
+
+import msgspec
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """A bucket that holds `size` requests and gets one back every `step` seconds."""
+
+    name: str
+    size: int
+    step: float
+
+
+class LocalBuckets:
+    """Buckets by key; the one that was used least recently is forgotten (LRU)."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._full_at: dict[str, float] = {}  # time.monotonic(), the latest use last
+
+    def take(self, key: str, quota: Quota, wanted: int = 1) -> int:
+        """Take as much as there is of what is wanted; how much that was."""
+        now = time.monotonic()
+        base = max(self._full_at.pop(key, 0.0), now)
+        held = math.floor(quota.size - (base - now) / quota.step)
+        taken = max(0, min(wanted, held))
+        self._full_at[key] = base + taken * quota.step
+        if len(self._full_at) > self._most:
+            del self._full_at[next(iter(self._full_at))]
+        return taken
+
+    def wait(self, key: str, quota: Quota) -> float:
+        """In how many seconds the next request may be taken; 0 when one may be now."""
+        full_in = self._full_at.get(key, 0.0) - time.monotonic()
+        return max(0.0, full_in - quota.step * (quota.size - 1))
+
+    def full_in(self, key: str) -> float:
+        """In how many seconds the bucket is full."""
+        return max(0.0, self._full_at.get(key, 0.0) - time.monotonic())

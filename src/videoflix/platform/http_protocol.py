@@ -81,7 +81,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # --- connections ---
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as uvicorn's
         super().connection_made(transport)
         self.address = client_key(self.client)
         self._head_since = self.loop.time()

@@ -82,9 +82,14 @@ def test_settings_may_lie_in_files(tmp_path: Path) -> None:
     [
         ({"SECRET_KEY_FILE": "/nowhere"}, "SECRET_KEY_FILE is wrong: /nowhere cannot be read"),
         ({"SECRET_KEY_FILE": "/dev/null", "SECRET_KEY": "x"}, "not both"),
+        (
+            {"X264_PRESET": "veryfsat"},
+            "X264_PRESET is wrong: expected one of ultrafast, superfast, veryfast, faster, fast,",
+        ),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is wrong: expected one of auto, json, console."),
     ],
 )
-def test_wrong_files_are_named(environment: dict[str, str], sentence: str) -> None:
+def test_wrong_settings_are_named(environment: dict[str, str], sentence: str) -> None:
     with pytest.raises(SystemExit, match=sentence):
         read_settings(environment)
 

@@ -1,12 +1,32 @@
 """What a setting may be, beyond text and numbers; each raises ValueError for anything else."""
 
 import re
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 BUCKETS = {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "https"}
 SECONDS |= {"d": 86_400, "day": 86_400}
 RATE = re.compile(rf"([1-9]\d{{0,8}})/({'|'.join(SECONDS)})")
+
+# How fast x264 encodes; the faster, the larger the files.
+Preset = Literal[
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+]
+
+
+def choices(kind: Any) -> str:
+    """What a setting expects that is one of some words; empty for all others."""
+    return f"expected one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
 
 
 class SmtpServer:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import platformdirs
 
-from videoflix.setting_types import Rate, SmtpServer, StorageUrl
+from videoflix.setting_types import Preset, Rate, SmtpServer, StorageUrl, choices
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ProxyKey = Annotated[str, msgspec.Meta(min_length=32)]
@@ -156,6 +156,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # The longest pause between two tries of a job while the machine is at fault (a full disk, no
     # storage, a broken ffmpeg), in seconds; the first ones are shorter, and none is counted.
     fault_backoff_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 60.0
+    # How many different films or kinds of jobs have to fail in a row before a worker stops fetching
+    # from their queue, and tests itself until it passes.
+    worker_breaker_failures: Positive = 3
     # Days after which jobs that are done are forgotten.
     jobs_done_days: Positive = 1
     # Days after which jobs that failed for good are forgotten, with what is known of them.
@@ -166,7 +169,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # no HLS: true or false.
     mp4_files: bool = True
     # x264's preset: from ultrafast (large files) to veryslow (small ones).
-    x264_preset: str = "veryfast"
+    x264_preset: Preset = "veryfast"
     # x264's constant rate factor: lower is better and larger; 18 to 28 are usual.
     x264_crf: Annotated[int, msgspec.Meta(ge=0, le=51)] = 23
 
@@ -332,7 +335,8 @@ def read_settings(environment: dict[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         reason, _, variable = str(error).partition(" - at `$.")
         name = variable.rstrip("`") or "A setting"
-        sys.exit(f"{name} is wrong: {reason[:1].lower() + reason[1:]}.")
+        kinds = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
+        sys.exit(f"{name} is wrong: {choices(kinds.get(name)) or reason[:1].lower() + reason[1:]}.")
 
 
 settings = read_settings(dict(os.environ))

@@ -4,9 +4,6 @@ Plain `procrastinate --app=videoflix.worker.queue worker` runs the same jobs in 
 """
 
 import asyncio
-import logging
-
-from procrastinate.exceptions import ConnectorException
 
 from videoflix.audit import jobs as audit_jobs
 from videoflix.billing import jobs as billing_jobs
@@ -17,6 +14,7 @@ from videoflix.movies import jobs as movies_jobs
 from videoflix.platform import idempotency, logs, throttle
 from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.queue import prune, queue
+from videoflix.platform.queue.app import keep_to
 from videoflix.platform.scratch import sweep_scratch
 from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
@@ -43,8 +41,6 @@ __all__ = [
     "transfer_jobs",
 ]
 
-CONNECT_AGAIN_SECONDS = 1.0
-
 # One film's chunk fills a machine, and a job that kills its process must not take others along;
 # mail and the like wait for others most of the time.
 ROLES: dict[str, tuple[list[str], int]] = {
@@ -53,8 +49,6 @@ ROLES: dict[str, tuple[list[str], int]] = {
     "maintenance": (["maintenance"], 1),
     "all": (["transcode", "default", "maintenance"], 1),
 }
-
-logger = logging.getLogger(__name__)
 
 
 def run(role: str) -> None:
@@ -66,23 +60,11 @@ def run(role: str) -> None:
 async def _work(role: str) -> None:
     queues, concurrency = ROLES[role]
     await asyncio.to_thread(sweep_scratch)
-    await _connect()
+    keep_to(concurrency)
+    await queue.open_async()
     try:
         await queue.run_worker_async(
             name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
         )
     finally:
         await queue.close_async()
-
-
-async def _connect() -> None:
-    """Wait for the database, however long it takes."""
-    while True:
-        try:
-            await queue.open_async()
-        except ConnectorException as error:
-            logger.warning("no database yet (%s)", error)
-            await queue.close_async()
-            await asyncio.sleep(CONNECT_AGAIN_SECONDS)
-        else:
-            return

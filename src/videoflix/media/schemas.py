@@ -49,6 +49,7 @@ class Inspect(Job):
 
     name: ClassVar = "media.inspect"
     queue: ClassVar = "transcode"
+    subject: ClassVar = "asset_id"
     priority: ClassVar = INSPECTION
     deadline: ClassVar = 3600.0
     asset_id: int
@@ -63,6 +64,7 @@ class EncodeChunk(Job):
 
     name: ClassVar = "media.encode_chunk"
     queue: ClassVar = "transcode"
+    subject: ClassVar = "asset_id"
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
     index: int
@@ -85,6 +87,7 @@ class EncodeAudio(Job):
 
     name: ClassVar = "media.encode_audio"
     queue: ClassVar = "transcode"
+    subject: ClassVar = "asset_id"
     priority: ClassVar = FIRST_PICTURE
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
@@ -99,6 +102,7 @@ class MakePoster(Job):
 
     name: ClassVar = "media.make_poster"
     queue: ClassVar = "transcode"
+    subject: ClassVar = "asset_id"
     priority: ClassVar = POSTER
     asset_id: int
 
@@ -112,6 +116,7 @@ class PackageRendition(Job):
 
     name: ClassVar = "media.package"
     queue: ClassVar = "transcode"
+    subject: ClassVar = "asset_id"
     priority: ClassVar = PACKAGE
     deadline: ClassVar = 2 * 3600.0
     asset_id: int
@@ -127,6 +132,7 @@ class MakeStoryboard(Job):
 
     name: ClassVar = "media.make_storyboard"
     queue: ClassVar = "transcode"
+    subject: ClassVar = "asset_id"
     priority: ClassVar = PACKAGE
     deadline: ClassVar = 2 * 3600.0
     asset_id: int

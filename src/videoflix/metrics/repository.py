@@ -3,27 +3,9 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.metrics.schemas import QueueLoad
+from videoflix.platform.queue.load import QueueLoad, queue_loads
 from videoflix.settings import settings
 
-# Jobs that wait or run lie in an index of their own; of all others nothing is read.
-QUEUES = text("""
-select load.queue_name, todo, doing, coalesce(extract(epoch from now() - ready.at), 0)::float8
-from (
-    select queue_name,
-           count(*) filter (where status = 'todo') as todo,
-           count(*) filter (where status = 'doing') as doing,
-           min(id) filter (where status = 'todo'
-                           and (scheduled_at is null or scheduled_at <= now())) as first_id
-    from procrastinate_jobs where status in ('todo', 'doing') group by queue_name
-) as load
-left join lateral (
-    select greatest(max(event.at) filter (where event.type <> 'scheduled'), job.scheduled_at) as at
-    from procrastinate_jobs as job join procrastinate_events as event on event.job_id = job.id
-    where job.id = first_id group by job.scheduled_at
-) as ready on true
-order by load.queue_name
-""")
 WORKERS = text("""
 select count(*) from procrastinate_workers
 where last_heartbeat > now() - make_interval(secs => :stall)
@@ -56,7 +38,7 @@ class LoadRepository:
         self.session = session
 
     async def queues(self) -> list[QueueLoad]:
-        return [QueueLoad(*row) for row in await self.session.execute(QUEUES)]
+        return await queue_loads(self.session, settings.worker_stall_seconds)
 
     async def workers(self) -> int:
         """Workers that were heard of lately."""

@@ -2,14 +2,7 @@
 
 import msgspec
 
-
-class QueueLoad(msgspec.Struct, frozen=True):
-    """Jobs of a queue, and how long the first of those that could run has waited."""
-
-    queue: str
-    todo: int
-    doing: int
-    oldest_seconds: float
+from videoflix.platform.queue.load import QueueLoad
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.metrics.repository import LoadRepository
-from videoflix.metrics.schemas import Load, QueueLoad
+from videoflix.metrics.schemas import Load
 from videoflix.platform.db import pool_use, transaction
 from videoflix.platform.metrics import registry
+from videoflix.platform.queue.load import QueueLoad
 from videoflix.playback.service.streams import Streams
 
 # Several scrapers, or an impatient one, cost no more than one.
@@ -108,10 +109,10 @@ def of_queues(loads: list[QueueLoad]) -> list[GaugeMetricFamily]:
         "How long the first job that could run has waited.",
         labels=["queue"],
     )
-    idle = {name: QueueLoad(name, 0, 0, 0.0) for name in USUAL_QUEUES}
+    idle = {name: QueueLoad(name, 0, 0, 0, 0, 0, 0.0) for name in USUAL_QUEUES}
     for load in (idle | {load.queue: load for load in loads}).values():
-        jobs.add_metric([load.queue, "todo"], load.todo)
-        jobs.add_metric([load.queue, "doing"], load.doing)
+        jobs.add_metric([load.queue, "todo"], load.todo + load.scheduled)
+        jobs.add_metric([load.queue, "doing"], load.doing + load.stalled)
         oldest.add_metric([load.queue], load.oldest_seconds)
     return [jobs, oldest]
 

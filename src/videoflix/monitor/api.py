@@ -1,5 +1,7 @@
 """The job monitor over HTTP."""
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
@@ -150,12 +152,33 @@ class JobController(Controller):
         return await monitor.run_schedule(kind, by=request.user.user_id)
 
 
+class Glances:
+    """The queue at a glance, made at most once a second for all who follow it here."""
+
+    def __init__(self) -> None:
+        self._making = asyncio.Lock()
+        self._made_at = -LOOK_EVERY_SECONDS
+        self._latest = ""
+
+    async def latest(self) -> str:
+        """The snapshot as JSON. Raises SQLAlchemyError or OSError while the database is away."""
+        async with self._making:
+            if time.monotonic() - self._made_at >= LOOK_EVERY_SECONDS / 2:
+                async with transaction() as session:
+                    snapshot = await Monitor(session).snapshot()
+                self._latest = msgspec.json.encode(snapshot).decode()
+                self._made_at = time.monotonic()
+        return self._latest
+
+
+glances = Glances()
+
+
 async def _glances(viewer: Identity) -> AsyncGenerator[ServerSentEventMessage]:
     """Until the viewer is signed out; while the database is away there is nothing to tell."""
     while viewer.sign_in_id not in revocations and not shutdown.has_begun:
         try:
-            async with transaction() as session:
-                seen = msgspec.json.encode(await Monitor(session).snapshot()).decode()
+            seen = await glances.latest()
         except (SQLAlchemyError, OSError):
             yield ServerSentEventMessage(data=None, comment="the database is away")
         else:

@@ -8,11 +8,21 @@ from advanced_alchemy.filters import LimitOffset
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.monitor.schemas import Incident, JobFilters, JobShown, QueueCount, WorkerSeen
+from videoflix.monitor.schemas import (
+    Incident,
+    JobFilters,
+    JobShown,
+    JobStatus,
+    QueueCount,
+    WorkerSeen,
+)
+from videoflix.platform.queue.load import queue_loads
 from videoflix.settings import settings
 
 # Longer than this no job is shown as running whose worker is silent.
 SILENT_AT_MOST = 60.0
+# So many jobs are counted as done in an hour, and in a minute; and as fitting a filter.
+ENDED_COUNTED, MINUTE_COUNTED, LISTED_COUNTED = 20_000, 5_000, 10_000
 
 # Every job with the state that is shown: `doing` takes a worker that lives.
 JUDGED = """
@@ -23,55 +33,39 @@ JUDGED = """
     from procrastinate_jobs as job
     left join procrastinate_workers as worker on worker.id = job.worker_id
 """
-QUEUES = text(f"""
-    select job.queue_name,
-           count(*) filter (where shown = 'todo' and coalesce(scheduled_at <= now(), true)),
-           count(*) filter (where shown = 'todo' and scheduled_at > now()),
-           count(*) filter (where shown = 'doing'),
-           count(*) filter (where shown = 'stalled'),
-           count(*) filter (where shown = 'failed'),
-           coalesce(extract(epoch from now() - min(greatest(deferred.at, scheduled_at))
-                    filter (where deferred.at is not null)), 0)::float,
-           coalesce(min(ended.done), 0),
-           coalesce(min(ended.failed), 0),
-           coalesce(min(incident.rescued), 0),
-           coalesce(min(incident.fenced), 0),
-           coalesce(min(incident.unknown), 0)
-    from ({JUDGED}) as job
-    left join lateral (
-        select min(event.at) as at from procrastinate_events as event
-        where event.job_id = job.id and job.status = 'todo'
-          and coalesce(job.scheduled_at <= now(), true)
-    ) as deferred on true
-    left join (
-        select ran.queue_name,
-               count(*) filter (where event.type = 'succeeded') as done,
-               count(*) filter (where event.type = 'failed') as failed
-        from procrastinate_events as event
-        join procrastinate_jobs as ran on ran.id = event.job_id
-        where event.at > now() - interval '1 hour' group by ran.queue_name
-    ) as ended on ended.queue_name = job.queue_name
-    left join (
-        select queue_name,
-               count(*) filter (where kind = 'rescued') as rescued,
-               count(*) filter (where kind = 'fenced') as fenced,
-               count(*) filter (where kind = 'unknown') as unknown
-        from job_incident where created_at > now() - interval '24 hours' group by queue_name
-    ) as incident on incident.queue_name = job.queue_name
-    group by job.queue_name order by job.queue_name
-""")  # noqa: S608 - constants
+ENDED = text("""
+    select ran.queue_name, count(*) filter (where ended.type = 'succeeded'),
+           count(*) filter (where ended.type = 'failed')
+    from (select job_id, type from procrastinate_events
+          where type in ('succeeded', 'failed') and at > now() - interval '1 hour'
+          order by at desc limit :counted) as ended
+    join procrastinate_jobs as ran on ran.id = ended.job_id group by ran.queue_name
+""")
+TROUBLE = text("""
+    select queue_name,
+           count(*) filter (where kind = 'rescued'),
+           count(*) filter (where kind = 'fenced'),
+           count(*) filter (where kind = 'unknown')
+    from job_incident where created_at > now() - interval '24 hours' group by queue_name
+""")
 THROUGHPUT = text("""
-    select (select count(*) from procrastinate_events
-            where type = 'succeeded' and at >= minute and at < minute + interval '1 minute')
-    from generate_series(now() - interval '1 hour', now() - interval '1 minute',
-                         interval '1 minute') as minute
+    select done.count from generate_series(now() - interval '1 hour', now() - interval '1 minute',
+                                           interval '1 minute') as minute
+    cross join lateral (
+        select count(*) from (
+            select from procrastinate_events
+            where type in ('succeeded', 'failed') and type = 'succeeded'
+              and at >= minute and at < minute + interval '1 minute' limit :counted) as ended
+    ) as done
     order by minute
 """)
 WORKERS = text("""
     select worker.id, worker.last_heartbeat,
            greatest(extract(epoch from now() - worker.last_heartbeat), 0)::float,
            worker.last_heartbeat >= now() - make_interval(secs => :stall),
-           coalesce(array_agg(job.id order by job.id) filter (where job.id is not null), '{}')
+           coalesce(array_agg(job.id order by job.id) filter (where job.id is not null), '{}'),
+           (select coalesce(jsonb_object_agg(queue_name, reason), '{}') from worker_breaker
+            where worker_id = worker.id)
     from procrastinate_workers as worker
     left join procrastinate_jobs as job on job.worker_id = worker.id and job.status = 'doing'
     group by worker.id order by worker.id
@@ -80,9 +74,14 @@ WANTED = """
     coalesce(queue_name = cast(:queue as text), true)
     and coalesce(task_name = cast(:kind as text), true)
     and coalesce(shown = cast(:status as text), true)
+    and (cast(:stored as procrastinate_job_status) is null
+         or status = cast(:stored as procrastinate_job_status))
     and coalesce(id = cast(:job_id as bigint), true)
 """
-COUNT = text(f"select count(*) from ({JUDGED}) as job where {WANTED}")  # noqa: S608 - constants
+COUNT = text(f"""
+    select count(*) from (
+        select from ({JUDGED}) as job where {WANTED} limit :counted) as found
+""")  # noqa: S608 - constants
 JOBS = text(f"""
     select job.id, queue_name, task_name, shown, args, attempts, priority,
            case when shown = 'doing' then worker_id end, abort_requested, scheduled_at,
@@ -136,8 +135,17 @@ class QueueRepository:
         self.stall = min(settings.worker_stall_seconds, SILENT_AT_MOST)
 
     async def queues(self) -> list[QueueCount]:
-        found = await self.session.execute(QUEUES, {"stall": self.stall})
-        return [QueueCount(*row) for row in found]
+        counted = {"counted": ENDED_COUNTED}
+        ended = {row[0]: row[1:] for row in await self.session.execute(ENDED, counted)}
+        trouble = {row[0]: row[1:] for row in await self.session.execute(TROUBLE)}
+        return [
+            QueueCount(
+                *msgspec.structs.astuple(load),
+                *ended.get(load.queue, (0, 0)),
+                *trouble.get(load.queue, (0, 0, 0)),
+            )
+            for load in await queue_loads(self.session, self.stall)
+        ]
 
     async def workers(self) -> list[WorkerSeen]:
         found = await self.session.execute(WORKERS, {"stall": self.stall})
@@ -145,21 +153,27 @@ class QueueRepository:
 
     async def throughput(self) -> list[int]:
         """How many jobs were done in each of the last 60 minutes, the earliest first."""
-        return list(await self.session.scalars(THROUGHPUT))
+        return list(await self.session.scalars(THROUGHPUT, {"counted": MINUTE_COUNTED}))
 
     async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobShown], int]:
         """Jobs, the newest first, and how many there are."""
-        wanted = msgspec.structs.asdict(filters) | {"stall": self.stall, "job_id": None}
+        wanted = self._wanted(filters)
         window = {"limit": page.limit, "offset": page.offset}
         found = await self.session.execute(JOBS, wanted | window)
-        total = await self.session.scalar(COUNT, wanted)
+        total = await self.session.scalar(COUNT, wanted | {"counted": LISTED_COUNTED})
         return [_shown(row) for row in found], total or 0
 
     async def job(self, job_id: int) -> JobShown | None:
-        values = {"stall": self.stall, "job_id": job_id, "limit": 1, "offset": 0}
-        anything = msgspec.structs.asdict(JobFilters())
-        row = (await self.session.execute(JOBS, anything | values)).one_or_none()
+        window = {"limit": 1, "offset": 0}
+        wanted = self._wanted(JobFilters(), job_id)
+        row = (await self.session.execute(JOBS, wanted | window)).one_or_none()
         return None if row is None else _shown(row)
+
+    def _wanted(self, filters: JobFilters, job_id: int | None = None) -> dict[str, Any]:
+        """The values of WANTED; the state as it is stored lets an index find the jobs."""
+        stored = "doing" if filters.status is JobStatus.STALLED else filters.status
+        given = msgspec.structs.asdict(filters)
+        return given | {"stall": self.stall, "job_id": job_id, "stored": stored}
 
     async def incidents(self, job_id: int) -> list[Incident]:
         """What went wrong with a job, the latest first."""

@@ -30,10 +30,10 @@ class QueueCount(msgspec.Struct):
     """Jobs of a queue; `oldest_seconds` is how long its first due job has waited.
 
     `scheduled` ones wait for their time, `stalled` ones for another worker; `failed` are dead
-    letters. `done_last_hour` and `failed_last_hour` are its throughput. In the last 24 hours,
-    `rescued` were taken back from workers that were gone, `fenced` are results that came after
-    that and were dropped, and `unknown` were put back because the worker that fetched them has
-    no handler of that name.
+    letters; of each at most 100,000 are counted. `done_last_hour` and `failed_last_hour` are its
+    throughput. In the last 24 hours, `rescued` were taken back from workers that were gone,
+    `fenced` are results that came after that and were dropped, and `unknown` were put back because
+    the worker that fetched them has no handler of that name.
     """
 
     queue: str
@@ -51,13 +51,17 @@ class QueueCount(msgspec.Struct):
 
 
 class WorkerSeen(msgspec.Struct):
-    """A worker process, its last sign of life, and the jobs it is at."""
+    """A worker process, its last sign of life, and the jobs it is at.
+
+    `stopped` names the queues it does not fetch from now, and why: its circuit breaker is open.
+    """
 
     id: int
     last_heartbeat: datetime
     silent_seconds: float
     alive: bool
     jobs: list[int]
+    stopped: dict[str, str]
 
 
 class ScheduleShown(msgspec.Struct):

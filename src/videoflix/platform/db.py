@@ -21,16 +21,18 @@ from advanced_alchemy.extensions.litestar import (
     EngineConfig,
     SQLAlchemyAsyncConfig,
 )
-from sqlalchemy import AsyncAdaptedQueuePool, Connection, text
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 1.0
+IDLE_SECONDS = 2.0
 
 # SQLSTATEs after which the same transaction may well succeed (PostgreSQL, appendix A).
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
@@ -49,9 +51,24 @@ MIGRATIONS = next(
     if folder.is_dir()
 )
 
+
+class Pool(AsyncAdaptedQueuePool):
+    """SQLAlchemy's pool, which counts how often this process took a connection."""
+
+    checkouts = 0
+
+    def connect(self) -> PoolProxiedConnection:
+        Pool.checkouts += 1
+        return super().connect()
+
+
+# A pool that was idle is replaced, and SQLAlchemy would tell of each.
+logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)
+
 alchemy = SQLAlchemyAsyncConfig(
     connection_string=settings.sqlalchemy_url,
     engine_config=EngineConfig(
+        poolclass=Pool,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=5,
@@ -144,6 +161,29 @@ def pool_use() -> dict[str, int]:
     if not isinstance(pool, AsyncAdaptedQueuePool):
         return {}
     return {"used": pool.checkedout(), "limit": pool.size()}
+
+
+def limit_pool(size: int) -> None:
+    """Give this process a pool of at most so many connections; before its first statement."""
+    alchemy.engine_config.pool_size = min(size, settings.database_pool_size)
+
+
+async def close_idle_connections() -> None:
+    """Close the pool's connections whenever none was used for a while, until cancelled.
+
+    For processes that often have nothing to do. Nobody waits: new statements get a new pool.
+    """
+    seen = 0
+    while True:
+        await asyncio.sleep(IDLE_SECONDS)
+        engine = alchemy.get_engine()
+        pool = engine.sync_engine.pool
+        if not isinstance(pool, Pool) or pool.checkedout():
+            continue
+        if pool.checkedin() and seen == Pool.checkouts:
+            await engine.dispose(close=False)  # first a new pool, then the old connections
+            await greenlet_spawn(pool.dispose)
+        seen = Pool.checkouts
 
 
 def database_unavailable(error: BaseException) -> bool:

@@ -34,7 +34,7 @@ def test_private_names_we_override_or_read() -> None:
             upstream.Worker,
             ["_start_side_tasks", "_handle_notification", "_fetch_and_process_jobs"],
         ),
-        (Worker, upstream.Worker, ["_persist_job_status"]),
+        (Worker, upstream.Worker, ["_persist_job_status", "_process_job"]),
         (JobQueue, App, ["_worker"]),
         (
             PatientJobManager,
@@ -55,7 +55,9 @@ def test_private_names_we_override_or_read() -> None:
     source = inspect.getsource(upstream.Worker)
     for name in ("_stop_event", "_running_jobs", "_job_ids_to_abort"):
         assert f"self.{name}" in source
-    assert "check" in inspect.getsource(PsycopgConnector._create_pool)
+    connector = inspect.getsource(PsycopgConnector)
+    for name in ("_async_pool", "_pool_factory", "_pool_args"):
+        assert f"self.{name}" in connector
 
 
 def test_workers_of_the_command_line_are_ours() -> None:

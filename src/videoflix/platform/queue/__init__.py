@@ -26,6 +26,7 @@ from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.registry import JobCancelled
 from videoflix.platform.queue.retry import TransientError, as_transient
+from videoflix.platform.queue.self_tests import self_test
 
 __all__ = [
     "AttemptLost",
@@ -42,5 +43,6 @@ __all__ = [
     "hasten",
     "hurry",
     "queue",
+    "self_test",
     "withdraw",
 ]

@@ -4,11 +4,16 @@ from typing import Any
 
 from procrastinate import App, PsycopgConnector
 
-from videoflix.platform.queue.manager import PatientJobManager, connection_pool
+from videoflix.platform.db import limit_pool
+from videoflix.platform.queue.manager import PatientJobManager
+from videoflix.platform.queue.outage import PatientConnector
 from videoflix.platform.queue.worker import Worker
 from videoflix.settings import settings
 
 POLL_SECONDS = 1.0
+# Besides these, one connection of each worker listens.
+MOST_CONNECTIONS = 4
+CLOSE_IDLE_SECONDS = 10.0
 
 
 class JobQueue(App):
@@ -22,13 +27,24 @@ class JobQueue(App):
         return Worker(app=self, **{**self.worker_defaults, **options})
 
 
+def keep_to(concurrency: int) -> None:
+    """Before anything connects: let this process have the connections that so many jobs need.
+
+    A job needs one for its transactions and one to tell of its progress; the schedules share them.
+    """
+    connector = queue.connector
+    assert isinstance(connector, PatientConnector)  # noqa: S101 - made below
+    connector.keep_to(1 if concurrency == 1 else MOST_CONNECTIONS)
+    limit_pool(concurrency + 1)
+
+
 # Only workers open this pool; the API enqueues in its own transactions (enqueue.py).
 queue = JobQueue(
-    PsycopgConnector(
-        pool_factory=connection_pool,
+    PatientConnector(
         conninfo=settings.database_dsn,
         min_size=1,
-        max_size=4,
+        max_size=MOST_CONNECTIONS,
+        max_idle=CLOSE_IDLE_SECONDS,
         timeout=5.0,
         reconnect_timeout=4.0,  # then the next statement tries anew: no growing pauses
         kwargs={

@@ -16,6 +16,9 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     attempts: ClassVar[int] = 5
     # Seconds one attempt may take before it is stopped and counts as failed.
     deadline: ClassVar[float] = 600.0
+    # The field that says what a job is about: jobs about one thing may all fail because of it.
+    # Without one, all jobs of the kind are about the same.
+    subject: ClassVar[str | None] = None
 
     @property
     def urgency(self) -> int:

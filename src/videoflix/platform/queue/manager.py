@@ -6,7 +6,6 @@ database keeps its running jobs, asks again every second, and goes on when it is
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -15,15 +14,16 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job as StoredJob
 from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import OperationalError
-from psycopg.errors import ForeignKeyViolation, UniqueViolation
-from psycopg_pool import AsyncConnectionPool
+from psycopg.errors import ForeignKeyViolation, UndefinedFunction, UndefinedTable, UniqueViolation
 
+from videoflix.platform.queue.outage import Outage, connection_error
 from videoflix.platform.queue.registry import handled
 from videoflix.platform.queue.turns import Turns
 
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 1.0
+ASK_AGAIN_AT_LEAST_EVERY = 5.0
 
 # A worker that was frozen for long finds itself forgotten: it takes its number back.
 HEARTBEAT = """
@@ -43,37 +43,15 @@ class DatabaseAway(Exception):
     """The database did not answer: whether the statement was carried out is unknown."""
 
 
-class Outage:
-    """Whether the database answers, as far as this process has seen."""
-
-    def __init__(self) -> None:
-        self._last_failure = time.monotonic()  # who has just started has seen nothing yet
-        self._away = False
-
-    def saw_failure(self, error: Exception) -> None:
-        """A statement failed because of the connection; the first one is logged."""
-        if not self._away:
-            logger.warning("the database does not answer (%s); waiting for it", error)
-        self._away, self._last_failure = True, time.monotonic()
-
-    def saw_answer(self) -> None:
-        if self._away:
-            logger.warning("the database answers again")
-        self._away = False
-
-    def steady_for(self, seconds: float) -> bool:
-        """Whether nothing failed in the last so many seconds."""
-        return time.monotonic() - self._last_failure > seconds
-
-
 class Fetching(NamedTuple):
-    """What a worker is asked before each fetch: its turns, the kinds it runs, and which of its
-    queues it may fetch from.
+    """What a worker is asked around each fetch: its turns, the kinds it runs, from which of its
+    queues it may fetch; and it hears what was fetched.
     """
 
     turns: Turns
     running: Callable[[], list[str]]
     open_queues: Callable[[list[str]], list[str]]
+    fetched: Callable[[StoredJob], None]
 
 
 class PatientJobManager(JobManager):
@@ -101,7 +79,7 @@ class PatientJobManager(JobManager):
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> StoredJob | None:
         """The next job of these queues, or of all that have handlers here."""
         names = list(queues or sorted({kind.payload.queue for kind in handled.values()}))
-        fetching = self.fetching.get(worker_id) or Fetching(Turns(1), list, list)
+        fetching = self.fetching.get(worker_id) or Fetching(Turns(1), list, list, _ignore)
         try:
             for queue in fetching.turns.queues(fetching.open_queues(names)):
                 if job := await self._fetch_from(queue, worker_id, fetching):
@@ -129,15 +107,24 @@ class PatientJobManager(JobManager):
         self.outage.saw_answer()
         job = StoredJob.from_row(rows[0])
         fetching.turns.took(queue, job.task_name)
+        fetching.fetched(job)
         return job
 
     async def register_worker(self) -> int:
+        """Register once the database answers, however long that takes."""
+        pause = ASK_AGAIN_SECONDS
         while True:
             try:
-                return await super().register_worker()
+                if error := await connection_error(self.connector):
+                    self.outage.saw_failure(error)
+                else:
+                    worker_id = await super().register_worker()
+                    self.outage.saw_answer()
+                    return worker_id
             except ConnectorException as error:
                 self._failed(error)
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, ASK_AGAIN_AT_LEAST_EVERY)
 
     async def update_heartbeat(self, worker_id: int) -> None:
         try:
@@ -176,15 +163,11 @@ class PatientJobManager(JobManager):
             await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     def _failed(self, error: ConnectorException) -> None:
-        """Note an outage. Raises any other error again."""
-        if not isinstance(error.__cause__, OperationalError):
+        """Note an outage; a database that is not migrated yet is one. Raises any other error."""
+        if not isinstance(error.__cause__, OperationalError | UndefinedFunction | UndefinedTable):
             raise error
         self.outage.saw_failure(error.__cause__)
 
 
-def connection_pool(**options: Any) -> AsyncConnectionPool:
-    """procrastinate's pool without the query before every query that checks the connection.
-
-    A statement that meets a dead connection is repeated anyway.
-    """
-    return AsyncConnectionPool(**{**options, "check": None})
+def _ignore(job: StoredJob) -> None:
+    """Fetched for a worker that has not started."""

@@ -14,13 +14,15 @@ from procrastinate.jobs import Notification, Status
 from procrastinate.retry import RetryDecision
 from procrastinate.utils import utcnow
 
+from videoflix.platform.db import close_idle_connections
 from videoflix.platform.queue.attempts import ATTEMPT, Attempt, claim_on
 from videoflix.platform.queue.clock import tick_for_ever
 from videoflix.platform.queue.endings import SUCCEEDED, Ending, end_patiently
+from videoflix.platform.queue.guard import Guard
 from videoflix.platform.queue.incidents import IncidentKind
 from videoflix.platform.queue.manager import Fetching, PatientJobManager
 from videoflix.platform.queue.reaper import Reaper
-from videoflix.platform.queue.registry import JobCancelled, say_last_words
+from videoflix.platform.queue.registry import JobCancelled, handled, say_last_words
 from videoflix.platform.queue.turns import Turns
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ class Worker(upstream.Worker):
 
     heard = 0
     stopping_since = 0.0
+    guard: Guard | None = None
+    is_checked = False
 
     @property
     def manager(self) -> PatientJobManager:
@@ -47,20 +51,33 @@ class Worker(upstream.Worker):
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         assert self.worker_id is not None  # noqa: S101 - registered before
         reaper = Reaper(self.manager, self.worker_id, self._running_ids)
+        guard = self.guard = Guard(self.manager, self.worker_id, self._queue_names(), self._wake)
         self.manager.fetching[self.worker_id] = Fetching(
-            Turns(self.concurrency), self._running_kinds, list
+            Turns(self.concurrency),
+            self._running_kinds,
+            guard.open_queues if self.wait else list,  # who only empties a queue cannot wait
+            guard.fetched,
         )
         return [
             *super()._start_side_tasks(),
+            asyncio.create_task(guard.guard_for_ever(), name="guard"),
             asyncio.create_task(reaper.reap_for_ever(), name="reaper"),
             asyncio.create_task(tick_for_ever(), name="clock"),
+            asyncio.create_task(close_idle_connections(), name="idle connections"),
         ]
 
     async def _process_job(self, context: JobContext) -> None:
         await super()._process_job(context)
         if self.concurrency > 1:  # a kind that occupied all the slots it may has one again
-            self.heard += 1
-            asyncio.get_running_loop().call_soon(self._new_job_event.set)
+            self._wake()
+
+    def _wake(self) -> None:
+        """Fetch again soon, also if nothing was found a moment ago."""
+        self.heard += 1
+        asyncio.get_running_loop().call_soon(self._new_job_event.set)
+
+    def _queue_names(self) -> list[str]:
+        return list(self.queues or sorted({kind.payload.queue for kind in handled.values()}))
 
     async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
         self.heard += 1
@@ -71,6 +88,9 @@ class Worker(upstream.Worker):
 
         procrastinate forgets such news and the job waits for the next poll.
         """
+        if self.guard is not None and self.wait and not self.is_checked:
+            await self.guard.check_at_start()
+            self.is_checked = True
         fetch: Callable[[], Awaitable[None]] = super()._fetch_and_process_jobs
         heard = -1
         while heard != self.heard and not self._stop_event.is_set():
@@ -89,7 +109,21 @@ class Worker(upstream.Worker):
         if attempt is None or not attempt.completed:
             reason = attempt.reason if attempt else TaskNotFound.__name__
             await self._end(job, self._ending(job, status, retry_decision, context, reason))
+        self._judge(job, status, context, attempt)
         self._job_ids_to_abort.pop(job.id or 0, None)
+
+    def _judge(
+        self, job: StoredJob, status: Status, context: JobContext, attempt: Attempt | None
+    ) -> None:
+        """Tell the circuit breaker of the job's queue what the attempt says of this machine."""
+        if self.guard is None:
+            return
+        if status is Status.SUCCEEDED or (attempt is not None and attempt.completed):
+            self.guard.succeeded(job)
+        elif status is Status.FAILED and attempt is not None and attempt.reason:
+            self.guard.failed(job, attempt.reason, attempt.fault)
+        else:  # stopped from outside, lost to another worker, or of another version
+            self.guard.undecided(job)
 
     async def _end(self, job: StoredJob, ending: Ending) -> None:
         if ending.status == "aborted":

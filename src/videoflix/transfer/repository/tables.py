@@ -47,6 +47,7 @@ LEFT_OUT = {
     "export": "the files it names stay",
     "cron_run": "what this installation has run",
     "job_incident": "what happened to this installation's jobs",
+    "worker_breaker": "of the workers that run now",
     "schema_version": "in the manifest",
     "procrastinate_jobs": "what unfinished films still need is queued again",
     "procrastinate_events": "of the queue",

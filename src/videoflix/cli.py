@@ -72,9 +72,14 @@ def up(port: int | None, host: str, sample: bool | None) -> None:
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port."
 )
-def serve(host: str, port: int) -> None:
+@click.option(
+    "--shutdown-seconds",
+    type=click.IntRange(1, 3600),
+    help="How long uploads that are under way may take once told to stop; HTTP_SHUTDOWN_SECONDS.",
+)
+def serve(host: str, port: int, shutdown_seconds: int | None) -> None:
     """Run the API, without database and workers, until told to stop."""
-    late("videoflix.platform.server:serve")(host, port)
+    late("videoflix.platform.server:serve")(host, port, shutdown_seconds)
 
 
 @main.command()

@@ -8,7 +8,7 @@ that has to do it: when the application sees a request, its head is in memory al
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from uvicorn.config import Config
@@ -81,8 +81,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # --- connections ---
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as uvicorn's
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
         self.address = client_key(self.client)
         self._head_since = self.loop.time()
         if not connections.add(self):

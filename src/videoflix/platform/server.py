@@ -9,7 +9,7 @@ from videoflix.settings import settings
 PACKAGE_FOLDER = Path(__file__).parents[2]
 
 
-def server_arguments(host: str, port: int) -> list[str]:
+def server_arguments(host: str, port: int, shutdown_seconds: int | None = None) -> list[str]:
     """The command line of uvicorn for `videoflix up`, `videoflix serve` and `litestar run`.
 
     X-Forwarded-For is not uvicorn's to read: it takes any word in it for an address, while
@@ -28,10 +28,10 @@ def server_arguments(host: str, port: int) -> list[str]:
         "--no-access-log",  # the application has its own
         "--log-level=warning",
         f"--timeout-keep-alive={settings.http_idle_seconds}",
-        f"--timeout-graceful-shutdown={settings.http_shutdown_seconds}",
+        f"--timeout-graceful-shutdown={shutdown_seconds or settings.http_shutdown_seconds}",
     ]
 
 
-def serve(host: str, port: int) -> None:
+def serve(host: str, port: int, shutdown_seconds: int | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
-    uvicorn(server_arguments(host, port))
+    uvicorn(server_arguments(host, port, shutdown_seconds))

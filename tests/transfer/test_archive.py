@@ -1,10 +1,11 @@
 """Archives that are damaged, cut off, foreign, or made tomorrow are told from good ones."""
 
 import random
+import struct
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from videoflix.transfer.archive import (
     Manifest,
     MediaSum,
 )
+from videoflix.transfer.bounds import ArchiveTooLarge
 
 FILM = random.Random(1).randbytes(300_000)
 ROWS = [f'{{"id":{number},"name":"Änne \\"{number}\\""}}' for number in range(500)]
@@ -62,7 +64,7 @@ def rebuilt(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
         members = {name: archive.read(name) for name in archive.namelist()}
     change(members)
     other = path.with_name("other.zip")
-    with ZipFile(other, "w") as archive:
+    with ZipFile(other, "w", ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return other
@@ -185,3 +187,65 @@ def test_other_files_are_no_archives(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(ArchiveRefused, match="no zip file"):
             check(path)
+
+
+def zipped(path: Path, members: dict[str, bytes], method: int = ZIP_DEFLATED) -> Path:
+    with ZipFile(path, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "tables/person.jsonl", "media/assets/1/source"])
+def test_compression_bombs_are_refused(good: Path, name: str) -> None:
+    """A thousand to one, wherever it is."""
+
+    def change(files: dict[str, bytes]) -> None:
+        files[name] = bytes(64 * 1024 * 1024)
+
+    with pytest.raises(ArchiveTooLarge, match="unpack"):
+        Archive(rebuilt(good, change))
+
+
+def test_many_small_bombs_are_one(good: Path) -> None:
+    def change(files: dict[str, bytes]) -> None:
+        files.update({f"media/assets/{n}": bytes(8 * 1024 * 1024) for n in range(9)})
+
+    with pytest.raises(ArchiveTooLarge, match="unpack"):
+        Archive(rebuilt(good, change))
+
+
+def test_methods_that_pack_more_tightly_are_refused(tmp_path: Path) -> None:
+    bomb = zipped(tmp_path / "a.zip", {MANIFEST: bytes(1000)}, ZIP_LZMA)
+    with pytest.raises(ArchiveTooLarge, match="packed in a way"):
+        Archive(bomb)
+
+
+def test_too_many_names_are_refused_before_they_are_read(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An end that announces a directory of terabytes, in both forms of the format."""
+    data = bytearray(good.read_bytes())
+    at = data.rfind(b"PK\5\6")
+    data[at + 10 : at + 12] = b"\xff\xff"
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1 << 40, 1 << 40, 1 << 46, 0)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+    good.write_bytes(data[:at] + end64 + locator + data[at:])
+    with pytest.raises(ArchiveTooLarge, match="lists"):
+        Archive(good)
+
+
+def test_names_are_bounded(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveTooLarge, match="letters"):
+        Archive(zipped(tmp_path / "a.zip", {"a" * 2000: b""}))
+
+
+@pytest.mark.parametrize(
+    "key", ["videoflix-installation", "exports/1/archive.zip", "health/1", "assets/1/source#1"]
+)
+def test_only_media_are_put_into_the_storage(good: Path, key: str) -> None:
+    def change(files: dict[str, bytes]) -> None:
+        files[f"media/{key}"] = files.pop("media/assets/1/source")
+
+    with pytest.raises(ArchiveRefused, match="impossible name"):
+        Archive(rebuilt(good, change))

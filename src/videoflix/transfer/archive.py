@@ -22,12 +22,15 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 import msgspec
 
 from videoflix.platform.problems import BadInput
+from videoflix.transfer.bounds import refuse_bombs, refuse_long_directory
 
 FORMAT = "videoflix-export"
 VERSION = 1
 MANIFEST = "manifest.json"
 TABLES = "tables/"
 MEDIA = "media/"
+# Folders of the storage that hold other things than media; neither does its root.
+NO_MEDIA = {"exports", "health"}
 MANIFEST_MAX = 16 * 1024 * 1024
 LINE_MAX = 64 * 1024 * 1024
 PIECE = 1024 * 1024
@@ -162,12 +165,17 @@ class ArchiveWriter:
 
 
 class Archive:
-    """An archive on the local disk. Raises ArchiveRefused for what is none, or is damaged."""
+    """An archive on the local disk.
+
+    Raises ArchiveRefused for what is none, or is damaged, and ArchiveTooLarge.
+    """
 
     def __init__(self, path: Path) -> None:
         with _damage("It is no zip file, or its end is missing"):
+            refuse_long_directory(path)
             self._zip = ZipFile(path)
         try:
+            refuse_bombs(self._zip.infolist(), path.stat().st_size)
             self._names = {info.filename: info for info in self._zip.infolist()}
             self.manifest = self._read_manifest()
             self._compare_names()
@@ -267,7 +275,7 @@ class Archive:
         if (media.files, media.bytes) != (len(sizes), sum(sizes)):
             raise ArchiveRefused(f"It has {len(sizes)} media files and should have {media.files}.")
         for key, _ in self.media:
-            if not _is_plain(key):
+            if not is_media(key):
                 raise ArchiveRefused(f"A media file has an impossible name: {key[:200]!r}.")
 
     @contextmanager
@@ -283,9 +291,11 @@ class _Kind(msgspec.Struct):
     version: int
 
 
-def _is_plain(key: str) -> bool:
-    """Whether a key stays below the folder it is put in."""
+def is_media(key: str) -> bool:
+    """Whether a key stays below the folder it is put in, and is media."""
     parts = key.split("/")
+    if len(parts) == 1 or parts[0] in NO_MEDIA or "#" in key:
+        return False
     return key.isprintable() and "\\" not in key and not {"", ".", ".."} & set(parts)
 
 

@@ -9,10 +9,13 @@ from rich.table import Table
 from videoflix.platform.db import transaction
 from videoflix.platform.storage import media_storage
 from videoflix.transfer.archive import Archive, Manifest
+from videoflix.transfer.bounds import ArchiveTooLarge
 from videoflix.transfer.service.exports import FILE_NAME, Exports, save_archive, store_archive
 from videoflix.transfer.service.imports import ImportReport, import_archive
 from videoflix.transfer.service.titles import Titles, save_titles
 from videoflix.up.admin import errors_as_sentences
+
+TITLES_MAX_BYTES = 64 * 1024 * 1024
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -46,6 +49,8 @@ async def import_file(file: Path, dry_run: bool, replace: bool) -> None:
     """Put an archive or a list of titles in. Raises ClickException."""
     with errors_as_sentences():
         if _is_list(file):
+            if (await asyncio.to_thread(file.stat)).st_size > TITLES_MAX_BYTES:
+                raise ArchiveTooLarge(f"A list of titles holds at most {TITLES_MAX_BYTES} bytes.")
             data = await asyncio.to_thread(file.read_bytes)
             async with transaction() as session:
                 titles = await Titles(session).enter(data, dry_run=dry_run)

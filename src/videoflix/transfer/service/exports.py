@@ -23,7 +23,14 @@ from videoflix.platform.problems import Conflict, NotFound, Problem
 from videoflix.platform.queue import enqueue, enqueue_many
 from videoflix.platform.storage import media_storage
 from videoflix.settings import settings
-from videoflix.transfer.archive import ArchiveWriter, Manifest, MediaSum, TableSum, Write
+from videoflix.transfer.archive import (
+    ArchiveWriter,
+    Manifest,
+    MediaSum,
+    TableSum,
+    Write,
+    is_media,
+)
 from videoflix.transfer.models import Export, ExportState
 from videoflix.transfer.repository.exports import ExportRepository
 from videoflix.transfer.repository.tables import TableRepository
@@ -31,8 +38,6 @@ from videoflix.transfer.schemas import ExportShown, MakeExport
 
 FOLDER = "exports"
 FILE_NAME = "archive.zip"
-# Not media: exports themselves, and what checks of the storage write.
-NO_MEDIA = (f"{FOLDER}/", "health/")
 # Writing stops in time to leave the reserve, looked at after so many bytes.
 LOOK_AFTER = 32 * 1024 * 1024
 # Younger files may belong to an export that is being made.
@@ -235,7 +240,7 @@ async def _write_media(archive: ArchiveWriter) -> MediaSum:
     """Every file of the storage; one that is deleted meanwhile belongs to no film any more."""
     storage, files, total = media_storage(), 0, 0
     async for key in storage.walk():
-        if key.startswith(NO_MEDIA):
+        if not is_media(key):
             continue
         pieces = storage.stream(key)
         try:

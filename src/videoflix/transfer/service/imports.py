@@ -227,13 +227,20 @@ def _refused(report: ImportReport) -> ImportReport:
 async def _restore_media(archive: Archive) -> None:
     """Store the files that are missing here; a key always names the same bytes."""
     storage = media_storage()
+    await storage.refuse_if_full(await _bytes_missing(archive))
     for key, size in archive.media:
         if await storage.size(key) == size:
             continue
         await storage.refuse_if_full(size)
         async with storage.writing(key) as writer:
-            for piece in archive.pieces(key):
+            pieces = archive.pieces(key)
+            while piece := await asyncio.to_thread(next, pieces, b""):
                 await writer.write(piece)
+
+
+async def _bytes_missing(archive: Archive) -> int:
+    storage = media_storage()
+    return sum([size for key, size in archive.media if await storage.size(key) != size])
 
 
 @asynccontextmanager

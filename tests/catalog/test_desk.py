@@ -1,13 +1,20 @@
 """What editors do with films, and who sees the result."""
 
+import io
+import zlib
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
 
+import av
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.films import add_category, add_films
+from videoflix.catalog.jobs import delete_picture
+from videoflix.catalog.schemas import DeletePicture
 from videoflix.catalog.service.desk import Desk
 from videoflix.platform.storage import media_storage
 
@@ -172,21 +179,130 @@ async def test_categories_are_kept_while_films_need_them(
     assert (await editor.delete("/api/v1/categories/nothing")).status_code == 404
 
 
-async def test_category_has_a_picture(editor: httpx.AsyncClient) -> None:
+async def test_category_has_a_picture(editor: httpx.AsyncClient, session: AsyncSession) -> None:
     path = f"/api/v1/categories/{(await _category(editor))['slug']}"
     assert (await editor.get(f"{path}/picture")).status_code == 404
-    jpeg = b"\xff\xd8\xff\xe0 a picture"
+    jpeg = picture("jpeg", 40, 30)
     kept = await editor.put(f"{path}/picture", files={"data": ("a.jpg", jpeg)})
     assert kept.status_code == 204, kept.text
     url = (await editor.get(path)).json()["picture_url"]
-    picture = await editor.get(url)
+    shown = await editor.get(url)
+    assert size_of(shown.content) == (40, 30)
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert shown.headers["x-content-type-options"] == "nosniff"
     (key,) = await media_storage().keys("categories/")
-    assert (picture.content, picture.headers["content-type"]) == (jpeg, "image/jpeg")
-    refused = await editor.put(f"{path}/picture", files={"data": ("a.svg", b"<svg/>")})
-    assert refused.json()["type"] == "/problems/picture-refused"
     assert (await editor.delete(path)).status_code == 204
-    with pytest.raises(FileNotFoundError):
-        await media_storage().read_all(key)
+    assert await media_storage().keys("categories/") == [key], "deleted before the commit"
+    await run_deletions(session)
+    assert await media_storage().keys("categories/") == []
+
+
+async def test_former_picture_is_deleted_after_the_commit(
+    editor: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    path = f"/api/v1/categories/{(await _category(editor))['slug']}"
+    for kind in ("jpeg", "png"):
+        sent = {"data": (f"a.{kind}", picture(kind, 8, 8))}
+        assert (await editor.put(f"{path}/picture", files=sent)).status_code == 204
+    assert len(await media_storage().keys("categories/")) == 2
+    await run_deletions(session)
+    await run_deletions(session)
+    (left,) = await media_storage().keys("categories/")
+    shown = await editor.get(f"{path}/picture")
+    assert shown.headers["content-type"] == "image/png"
+    assert await media_storage().read_all(left) == shown.content
+    await delete_picture(DeletePicture(key=left))
+    assert await media_storage().keys("categories/") == [left], "it is shown"
+    await media_storage().delete([left])
+
+
+async def test_only_pixels_of_a_picture_are_kept(editor: httpx.AsyncClient) -> None:
+    path = f"/api/v1/categories/{(await _category(editor))['slug']}/picture"
+    script = b"<script>alert(1)</script>"
+    jpeg = picture("jpeg", 40, 30)
+    orientation = bytes.fromhex("457869660000 4d4d002a00000008 0001 0112 0003 00000001 00060000")
+    exif = b"\xff\xe1" + (len(orientation) + 6).to_bytes(2) + orientation + bytes(4)
+    comment = b"\xff\xfe" + (len(script) + 2).to_bytes(2) + script
+    sent = jpeg[:2] + exif + comment + jpeg[2:] + b"<html>" + script
+    assert (await editor.put(path, files={"data": ("a.html", sent)})).status_code == 204
+    shown = (await editor.get(path)).content
+    assert script not in shown
+    assert b"Exif" not in shown
+    assert size_of(shown) == (30, 40), "it stands upright"
+    await media_storage().delete(await media_storage().keys("categories/"))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"files": {"data": ("a.svg", b"<svg/>")}},
+        {"files": {"data": ("a.jpg", b"\xff\xd8\xff\xe0<script>alert(1)</script>")}},
+        {"files": {"data": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(100))}},
+        {"files": {"data": ("a.gif", b"GIF89a" + bytes(100))}},
+        {"files": {"data": ("a.jpg", b"")}},
+        {"files": {"data": ("a.jpg", b"\xff\xd8\xff" + bytes(2 * 1024 * 1024))}},
+        {"files": {"other": ("a.txt", b"x")}},
+        {"data": {"data": "text"}},
+        {"data": {}},
+        {"content": b"", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+        {"content": b"{}", "headers": {"content-type": "application/json"}},
+        {"content": b""},
+    ],
+)
+async def test_what_is_no_picture_is_refused(
+    editor: httpx.AsyncClient, sent: dict[str, Any]
+) -> None:
+    path = f"/api/v1/categories/{(await _category(editor))['slug']}/picture"
+    refused = await editor.put(path, **sent)
+    assert refused.status_code in {400, 413, 415}, refused.text
+    assert await media_storage().keys("categories/") == []
+    assert (await editor.get(path)).status_code == 404
+
+
+async def test_picture_bombs_are_refused(editor: httpx.AsyncClient) -> None:
+    """A few bytes that say they are 30,000 by 30,000 pixels."""
+    path = f"/api/v1/categories/{(await _category(editor))['slug']}/picture"
+    header = b"IHDR" + (30_000).to_bytes(4) * 2 + bytes([8, 2, 0, 0, 0])
+    pixels = b"IDAT" + zlib.compress(bytes(1_000_000), 9)
+    chunks = [header, pixels, b"IEND"]
+    data = b"".join(
+        (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) for chunk in chunks
+    )
+    sent = {"data": ("a.png", b"\x89PNG\r\n\x1a\n" + data)}
+    refused = await editor.put(path, files=sent)
+    assert refused.json()["type"] == "/problems/picture-refused"
+
+
+async def test_picture_of_no_category_is_not_kept(editor: httpx.AsyncClient) -> None:
+    sent = {"data": ("a.png", picture("png", 8, 8))}
+    assert (await editor.put("/api/v1/categories/nothing/picture", files=sent)).status_code == 404
+    assert await media_storage().keys("categories/") == []
+
+
+def picture(kind: str, width: int, height: int) -> bytes:
+    codec, pixels = {"jpeg": ("mjpeg", "yuvj420p"), "png": ("png", "rgb24")}[kind]
+    context: Any = av.CodecContext.create(codec, "w")
+    context.width, context.height, context.pix_fmt = width, height, pixels
+    context.time_base = Fraction(1, 1)
+    frame = av.VideoFrame(width, height, pixels)
+    frame.pts = 0
+    return b"".join(bytes(part) for part in [*context.encode(frame), *context.encode(None)])
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    with av.open(io.BytesIO(data)) as container:
+        stream = container.streams.video[0]
+        return stream.width, stream.height
+
+
+async def run_deletions(session: AsyncSession) -> None:
+    """What a worker does once the request has committed."""
+    rows = await session.scalars(
+        text("select args->>'key' from procrastinate_jobs where task_name = :name"),
+        {"name": DeletePicture.name},
+    )
+    for key in rows:
+        await delete_picture(DeletePicture(key=key))
 
 
 async def _category(editor: httpx.AsyncClient) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """What the catalogue does later."""
 
-from videoflix.catalog.schemas import AnnouncePublication
+from videoflix.catalog.schemas import AnnouncePublication, DeletePicture
 from videoflix.catalog.service.catalog import topic_of
+from videoflix.catalog.service.shelves import Shelves
+from videoflix.platform.db import transaction
 from videoflix.platform.events import announce
 from videoflix.platform.queue import completing, handles
+from videoflix.platform.storage import media_storage
 
 
 @handles(AnnouncePublication)
@@ -11,3 +14,11 @@ async def announce_publication(job: AnnouncePublication) -> None:
     """Nothing in the film's row changes at that time; what processes remember does."""
     async with completing() as session:
         await announce(session, topic_of(job.video_id))
+
+
+@handles(DeletePicture)
+async def delete_picture(job: DeletePicture) -> None:
+    async with transaction() as session:
+        if await Shelves(session).categories.has_picture(job.key):
+            return
+    await media_storage().delete([job.key])

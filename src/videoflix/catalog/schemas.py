@@ -315,6 +315,14 @@ class AnnouncePublication(Job):
     video_id: int
 
 
+class DeletePicture(Job):
+    """Remove a category's former picture from the storage."""
+
+    name: ClassVar = "catalog.delete_picture"
+    attempts: ClassVar = 10
+    key: str
+
+
 def publication_of(video: models.Video) -> Publication:
     if video.deleted_at is not None:
         return Publication.DELETED

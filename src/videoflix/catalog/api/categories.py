@@ -1,6 +1,8 @@
 """Categories over HTTP."""
 
 import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +14,7 @@ from litestar.params import Body, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
 from videoflix.catalog.api.answers import from_memory, remembered
-from videoflix.catalog.models import Category
+from videoflix.catalog.pictures import BYTES_MAX, PictureRefused, encoded_again, format_of
 from videoflix.catalog.schemas import (
     CategoryChange,
     CategoryShown,
@@ -26,8 +28,8 @@ from videoflix.catalog.service.shelves import (
     Shelves,
 )
 from videoflix.platform.identity import editors_only, signed_in
-from videoflix.platform.problems import BadInput, Forbidden, NotFound, SignInNeeded, problems
-from videoflix.platform.storage import media_storage
+from videoflix.platform.problems import Forbidden, NotFound, Problem, SignInNeeded, problems
+from videoflix.platform.storage import StorageFull, media_storage
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Limit, service
 from videoflix.profiles.schemas import Viewing
@@ -38,12 +40,12 @@ MoveTo = Annotated[
     str | None,
     QueryParameter(pattern=r"^[\w-]+$", max_length=120, description="Where its films go."),
 ]
-PICTURE_MAX = 2 * 1024 * 1024
-SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 
 
-class PictureRefused(BadInput):
-    """A picture is a JPEG or PNG file of at most 2 MiB."""
+class PictureForm(msgspec.Struct):
+    """A form with a file in its field `data`."""
+
+    data: UploadFile
 
 
 class PictureNotFound(NotFound):
@@ -96,8 +98,11 @@ class CategoryController(Controller):
             data = await media_storage().read_all(found.picture)
         except FileNotFoundError as error:
             raise PictureNotFound from error
-        headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-        return Response(data, media_type=_kind_of(data), headers=headers)
+        headers = {
+            "Cache-Control": "private, max-age=31536000, immutable",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Response(data, media_type=f"image/{format_of(data)}", headers=headers)
 
     @post(
         summary="Add a category",
@@ -133,20 +138,22 @@ class CategoryController(Controller):
         summary="Upload a category's picture",
         guards=[editors_only],
         status_code=HTTP_204_NO_CONTENT,
-        request_max_body_size=PICTURE_MAX + 64 * 1024,
-        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, PictureRefused),
+        request_max_body_size=BYTES_MAX + 64 * 1024,
+        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, PictureRefused, StorageFull),
     )
     async def put_picture(
         self,
         shelves: NamedDependency[Shelves],
         category: Named,
-        data: Annotated[UploadFile, Body(media_type=RequestEncodingType.MULTI_PART)],
+        data: Annotated[PictureForm, Body(media_type=RequestEncodingType.MULTI_PART)],
     ) -> None:
-        """Keep a JPEG or PNG file, sent as the form field `data`."""
-        picture = await data.read()
-        if len(picture) > PICTURE_MAX or not _kind_of(picture):
-            raise PictureRefused
-        await _keep_picture(shelves, await shelves.category(category), picture)
+        """Store a JPEG or PNG file, sent as the form field `data`.
+
+        It is decoded and encoded again: only its pixels are kept, at most 1280 by 1280 of them.
+        """
+        picture = await encoded_again(await data.data.read(BYTES_MAX + 1))
+        async with _stored(picture) as key:
+            await shelves.show_picture(category, key)
 
     @delete(
         "/{category:str}",
@@ -158,9 +165,7 @@ class CategoryController(Controller):
         self, shelves: NamedDependency[Shelves], category: Named, move_to: MoveTo = None
     ) -> None:
         """Delete a category; its films move to `move_to`, or it stays while it has any."""
-        picture = await shelves.remove_category(category, move_to)
-        if picture:
-            await media_storage().delete([picture])
+        await shelves.remove_category(category, move_to)
 
 
 class CategoryVideoController(Controller):
@@ -187,17 +192,17 @@ class CategoryVideoController(Controller):
         return await remembered(request, make)
 
 
-async def _keep_picture(shelves: Shelves, category: Category, picture: bytes) -> None:
-    """Under a new key each time, so that browsers may keep what they have."""
-    key = f"categories/{category.id}/{uuid.uuid4().hex}"
-    old = category.picture
+@asynccontextmanager
+async def _stored(picture: bytes) -> AsyncGenerator[str]:
+    """Store a picture under a new key, so that browsers may cache what they have.
+
+    It goes away if the block refuses it. Should the commit fail, the sweep removes it.
+    """
+    key = f"categories/{uuid.uuid4().hex}"
     async with media_storage().writing(key) as writer:
         await writer.write(picture)
-    await shelves.change_category(str(category.id), {"picture": key})
-    if old:
-        await media_storage().delete([old])
-
-
-def _kind_of(data: bytes) -> str:
-    """The media type a picture's first bytes tell; empty for anything else."""
-    return next((kind for start, kind in SIGNATURES.items() if data.startswith(start)), "")
+    try:
+        yield key
+    except Problem:
+        await media_storage().delete([key])
+        raise

@@ -37,6 +37,10 @@ class CategoryRepository(SQLAlchemyAsyncRepository[Category]):
         in_use = exists().where(video_category.c.category_id == category_id)
         return bool(await self.session.scalar(select(in_use)))
 
+    async def has_picture(self, key: str) -> bool:
+        """Whether a category shows the picture under this key."""
+        return await self.exists(Category.picture == key)
+
     async def move_films(self, here: int, there: int) -> None:
         """Put all films of one shelf on another."""
         await self.session.execute(MOVE, {"here": here, "there": there})

@@ -18,10 +18,11 @@ from videoflix.catalog.repository.listing import (
 )
 from videoflix.catalog.repository.search import RANKED, SearchRepository
 from videoflix.catalog.repository.videos import COUNTED, VideoRepository
-from videoflix.catalog.schemas import Hit, Ordering, Suggestion, Video, VideoPage
+from videoflix.catalog.schemas import DeletePicture, Hit, Ordering, Suggestion, Video, VideoPage
 from videoflix.catalog.service.catalog import VideoNotFound, announce_catalogue
 from videoflix.platform.db import violated
 from videoflix.platform.problems import Conflict, InvalidInput, NotFound
+from videoflix.platform.queue import enqueue
 from videoflix.profiles.schemas import Viewing
 
 OFFSET_MAX = 10_000
@@ -169,8 +170,18 @@ class Shelves:
         await announce_catalogue(self.session)
         return category
 
-    async def remove_category(self, named: str, move_to: str | None) -> str | None:
-        """Delete a category; the storage key of its picture.
+    async def show_picture(self, named: str, key: str) -> None:
+        """Give a category a stored picture; the former one is deleted after the commit.
+
+        Raises CategoryNotFound.
+        """
+        former = (await self.category(named)).picture
+        await self.change_category(named, {"picture": key})
+        if former:
+            await enqueue(self.session, DeletePicture(key=former))
+
+    async def remove_category(self, named: str, move_to: str | None) -> None:
+        """Delete a category, and its picture after the commit.
 
         Raises CategoryNotFound, or CategoryInUse when films would lose their shelf.
         """
@@ -181,10 +192,10 @@ class Shelves:
                 await self.categories.move_films(category.id, there.id)
         if await self.categories.is_used(category.id):
             raise CategoryInUse
-        picture = category.picture
+        if category.picture:
+            await enqueue(self.session, DeletePicture(key=category.picture))
         await self.categories.delete(category.id)
         await announce_catalogue(self.session)
-        return picture
 
     async def _check_category(self, filters: Filters, found: list[Listed]) -> None:
         if not found and filters.category is not None:

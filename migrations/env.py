@@ -17,6 +17,7 @@ from videoflix.media import models as media_models
 from videoflix.memberships import models as membership_models
 from videoflix.movies import models as movie_models
 from videoflix.platform import idempotency as idempotency_models
+from videoflix.platform import installation as installation_models
 from videoflix.platform import throttle as throttle_models
 from videoflix.platform.mail import models as mail_models
 from videoflix.platform.queue import clock as clock_models
@@ -35,6 +36,7 @@ MODELS = [
     catalog_models,
     clock_models,
     incident_models,
+    installation_models,
     library_models,
     mail_models,
     idempotency_models,

@@ -120,7 +120,8 @@ async def committed(database: None) -> AsyncGenerator[None]:
         tables = await session.scalars(
             text(
                 "select string_agg(quote_ident(tablename), ', ') from pg_tables"
-                " where schemaname = 'public' and tablename <> 'schema_version'"
+                " where schemaname = 'public'"
+                " and tablename not in ('schema_version', 'installation')"
             )
         )
         await session.execute(text(f"truncate {tables.one()} restart identity cascade"))

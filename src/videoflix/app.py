@@ -45,6 +45,7 @@ from videoflix.operations.api import (
 from videoflix.platform.db import alchemy
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
+from videoflix.platform.installation import claiming_storage
 from videoflix.platform.logs import StructuredLogs
 from videoflix.platform.observed import Observed
 from videoflix.platform.problems import (
@@ -138,6 +139,13 @@ async def listening(_: Litestar) -> AsyncGenerator[None]:
             yield
 
 
+@asynccontextmanager
+async def claiming_media_storage(_: Litestar) -> AsyncGenerator[None]:
+    """Compare the media storage with the database before anything is written to it."""
+    async with claiming_storage():
+        yield
+
+
 def _cors() -> CORSConfig | None:
     """Front ends on other hosts: only those that CORS_ORIGINS names."""
     if not settings.origins:
@@ -188,7 +196,7 @@ def create_app() -> Litestar:
             Exception: crash_response,
         },
         plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands(), DocumentedLimits()],
-        lifespan=[listening, counting_views, asking_providers],
+        lifespan=[listening, claiming_media_storage, counting_views, asking_providers],
         before_send=[add_docs_policy],
         logging_config=StructuredLogs(),
         openapi_config=OpenAPIConfig(

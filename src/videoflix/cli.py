@@ -239,6 +239,40 @@ def deactivate_user(email: str) -> None:
 
 
 @main.group()
+def media() -> None:
+    """Check the media storage."""
+
+
+@media.command("fsck")
+@click.option("--repair", is_flag=True, help="Queue what can be made again; delete orphans.")
+@click.option("--hash", "read_all", is_flag=True, help="Read every object, compare its SHA-256.")
+@click.option(
+    "--grace-hours",
+    type=click.FloatRange(min=0.0),
+    default=24.0,
+    show_default=True,
+    help="Leave younger objects alone: their rows may be on the way.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+def check_media(repair: bool, read_all: bool, grace_hours: float, as_json: bool) -> None:
+    """Compare the database with the stored files, in both directions.
+
+    Exit status: 0 if all is well, 1 if there are findings, 2 if it could not be checked.
+    """
+    check = late("videoflix.up.fsck:run")
+    sys.exit(check(repair=repair, read_all=read_all, grace_hours=grace_hours, as_json=as_json))
+
+
+@media.command("adopt")
+def adopt_storage() -> None:
+    """Declare that this database and this media storage belong together.
+
+    After moving a storage without its marker, or giving an old storage a new database.
+    """
+    click.echo(asyncio.run(late("videoflix.up.fsck:adopt")()))
+
+
+@main.group()
 def seed() -> None:
     """Fill the catalogue with invented films."""
 

@@ -12,6 +12,7 @@ from videoflix.library import jobs as library_jobs
 from videoflix.media import jobs as media_jobs
 from videoflix.movies import jobs as movies_jobs
 from videoflix.platform import idempotency, logs, throttle
+from videoflix.platform.installation import claiming_storage
 from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.queue.app import keep_to
@@ -63,8 +64,9 @@ async def _work(role: str) -> None:
     keep_to(concurrency)
     await queue.open_async()
     try:
-        await queue.run_worker_async(
-            name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
-        )
+        async with claiming_storage():
+            await queue.run_worker_async(
+                name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
+            )
     finally:
         await queue.close_async()

@@ -4,20 +4,18 @@ import os
 import posixpath
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.models import Video
-from videoflix.media.jobs.cleanup import (
-    TooManyOrphans,
-    delete_folder,
-    sweep_attempts,
-    sweep_orphans,
-)
+from videoflix.catalog.models import Category, Video
+from videoflix.media.jobs.cleanup import delete_folder, sweep_attempts, sweep_orphans
 from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
 from videoflix.media.schemas import DeleteFolder, SweepAttempts, SweepOrphans
-from videoflix.platform.storage import media_storage
+from videoflix.media.service.sweeping import TooManyOrphans
+from videoflix.platform.queue import enqueue
+from videoflix.platform.storage import Storage, media_storage
 
 FOLDER = "assets/sweeping"
 HOUR = 3600
@@ -131,6 +129,40 @@ async def test_storage_of_another_database_is_not_emptied(asset: Asset) -> None:
     for number in range(25):
         assert await media_storage().keys(f"assets/other-{number}")
         await media_storage().delete_below(f"assets/other-{number}")
+
+
+async def test_replaced_files_wait_for_their_own_job(asset: Asset, session: AsyncSession) -> None:
+    """Players read them until the leases end, however old they are."""
+    await store("source", age=25 * HOUR)
+    await session.delete(asset)
+    await enqueue(session, DeleteFolder(folder=FOLDER))
+    await session.commit()
+    await sweep_orphans(SweepOrphans())
+    assert await left() == {"source"}
+
+
+async def test_pictures_of_categories_are_swept(asset: Asset, session: AsyncSession) -> None:
+    for name, age in (("shown", 25), ("orphan", 25), ("arriving", 23)):
+        await store(f"../../categories/{name}", age=age * HOUR)
+    session.add(Category(name="a", slug="a", picture="categories/shown"))
+    await session.commit()
+    await sweep_orphans(SweepOrphans())
+    left_over = await media_storage().keys("categories")
+    assert sorted(left_over) == ["categories/arriving", "categories/shown"]
+    await media_storage().delete(left_over)
+
+
+async def test_sweep_uses_the_storages_clock(asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours may be days ahead of the file server's."""
+    await store("running/720p.mp4", age=60)
+
+    async def an_hour_behind(self: Storage) -> datetime:
+        return datetime.now(UTC) - timedelta(hours=2)
+
+    monkeypatch.setattr(Storage, "clock", an_hour_behind)
+    await store("killed/720p.mp4", age=2.5 * HOUR)
+    await sweep_attempts(SweepAttempts(asset_id=asset.id))
+    assert await left() == {"running/720p.mp4", "killed/720p.mp4"}
 
 
 async def test_film_that_is_gone_is_left_to_its_own_job(asset: Asset) -> None:

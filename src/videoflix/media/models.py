@@ -42,6 +42,7 @@ class TrackKind(StrEnum):
 class Asset(Record):
     """One uploaded file of a film; `plan` holds a media.plan.Plan once it was inspected.
 
+    `source_fault` says what fsck found wrong with the source in the storage: missing or damaged.
     `storyboard` holds a media.storyboard.Layout of the small pictures in the file `sprite_key`.
     While the state is failed, `failure_code` and `failure_reason` say why; while it is stalled,
     `stalled_code`, `stalled_reason` and `stalled_at` do, and `suspicions` counts the faults of
@@ -58,8 +59,10 @@ class Asset(Record):
     source_name: Mapped[str] = mapped_column(String(255))
     source_bytes: Mapped[int] = mapped_column(BigInteger)
     source_sha256: Mapped[str] = mapped_column(String(64))
+    source_fault: Mapped[str | None] = mapped_column(String(16), default=None)
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     sprite_key: Mapped[str | None] = mapped_column(default=None)
+    sprite_sha256: Mapped[str | None] = mapped_column(String(64), default=None)
     storyboard: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     failure_code: Mapped[str | None] = mapped_column(String(64), default=None)
     failure_reason: Mapped[str | None] = mapped_column(default=None)
@@ -119,6 +122,7 @@ class Rendition(Record):
     max_bitrate: Mapped[int]
     file_key: Mapped[str | None] = mapped_column(default=None)
     file_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    file_sha256: Mapped[str | None] = mapped_column(String(64), default=None)
 
     __table_args__ = (UniqueConstraint("asset_id", "name"),)
 
@@ -127,7 +131,8 @@ class Part(Record):
     """One file of a rendition: the segments of one chunk, or all of the sound.
 
     `segments` lists [duration in ticks, offset, length in bytes]; the file begins with
-    `init_length` bytes of initialisation section.
+    `init_length` bytes of initialisation section. `sha256` is of the whole file; parts of earlier
+    releases have none.
     """
 
     __tablename__ = "media_part"
@@ -140,5 +145,6 @@ class Part(Record):
     init_length: Mapped[int]
     init_sha256: Mapped[str] = mapped_column(String(64))
     segments: Mapped[list[list[int]]] = mapped_column(JSONB)
+    sha256: Mapped[str | None] = mapped_column(String(64), default=None)
 
     __table_args__ = (UniqueConstraint("rendition_id", "chunk_index"),)

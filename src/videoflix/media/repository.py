@@ -201,6 +201,7 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
                 "init_length": part.init_length,
                 "init_sha256": part.init_sha256,
                 "segments": part.segments,
+                "sha256": part.sha256,
             }
             for part in parts
         ]
@@ -227,6 +228,32 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
             .where(Asset.video_id.in_(video_ids), Asset.state == AssetState.READY)
         )
         return [(asset, rendition) for asset, rendition in rows]
+
+    async def reset_chunk(self, asset_id: int, index: int) -> None:
+        """Forget the files of a chunk, so that it is encoded again in every rendition."""
+        pictures = select(Rendition.id).where(
+            Rendition.asset_id == asset_id, Rendition.kind == TrackKind.VIDEO
+        )
+        await self.session.execute(
+            delete(Part).where(Part.rendition_id.in_(pictures), Part.chunk_index == index)
+        )
+        await self.session.execute(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index)
+            .values(done=False, encoded_frames=0)
+        )
+
+    async def reset_audio(self, rendition_id: int) -> None:
+        """Forget the sound's file, so that it is encoded again."""
+        await self.session.execute(delete(Part).where(Part.rendition_id == rendition_id))
+
+    async def forget_file(self, rendition_id: int) -> None:
+        """Forget a rendition's MP4 file, so that it is packaged again."""
+        await self.session.execute(
+            update(Rendition)
+            .where(Rendition.id == rendition_id)
+            .values(file_key=None, file_bytes=None, file_sha256=None)
+        )
 
     async def has_audio_part(self, asset_id: int) -> bool:
         found = await self.session.scalar(

@@ -246,6 +246,12 @@ class Piece(msgspec.Struct, frozen=True):
     segments: tuple[tuple[int, int, int], ...]
 
 
+class StoredPiece(Piece, frozen=True):
+    """A piece whose file was just stored, with the SHA-256 of the file."""
+
+    sha256: str
+
+
 class Track(msgspec.Struct, frozen=True):
     """A rendition with its pieces from the film's start up to the first one missing."""
 

@@ -108,6 +108,7 @@ class Storage:
     async def mark(self, installation: str) -> None:
         """Write down whose storage this is, and create a folder that does not exist yet."""
         if self.local:
+            self.local.expected_id = None
             with translated_errors():
                 await asyncio.to_thread(self.local.create_root)
         async with self._writing(MARKER) as writer:

@@ -71,8 +71,8 @@ class BucketWriter:
 
     async def finish(self) -> None:
         """Show the object."""
+        self._writer = None  # there is nothing to abort, whatever comes of it
         await self._block.__aexit__(None, None, None)
-        self._writer = None
 
     async def abort(self) -> None:
         """Take the parts back."""

@@ -70,7 +70,7 @@ class translated_errors:  # noqa: N801 - a context manager reads as a verb phras
 def problem_of(error: BaseException) -> StorageProblem | None:
     """What an error means; None when it only means that there is no such object."""
     text = str(error).lower()
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
         return StorageMisconfigured()
     if any(word in text for word in MISCONFIGURED):
         return StorageMisconfigured()

@@ -25,7 +25,7 @@ SYNC_EVERY = 64 * 1024 * 1024
 # An object that is not whole yet is called `name#123`; listings of the store leave it out.
 UNFINISHED = re.compile(r"#\d+$")
 # An empty folder may be removed between making it and using it.
-TRIES = 5
+TRIES = 100
 # Says whose storage this is: the id of an installation.
 MARKER = "videoflix-installation"
 
@@ -72,11 +72,11 @@ class LocalFolder:
         path = self.root / key
         folders = [folder for folder in path.parents if folder.is_relative_to(self.root)][:-1]
         for left in reversed(range(TRIES)):
-            for folder in reversed(folders):
-                with suppress(FileExistsError):
-                    folder.mkdir()
-            temporary = path.with_name(f"{path.name}#{secrets.randbits(60)}")
             try:
+                for folder in reversed(folders):
+                    with suppress(FileExistsError):
+                        folder.mkdir()
+                temporary = path.with_name(f"{path.name}#{secrets.randbits(60)}")
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 return os.open(temporary, flags, 0o666), temporary
             except FileNotFoundError:
@@ -106,6 +106,17 @@ class LocalFolder:
         self.check_present()
         with suppress(FileNotFoundError):
             shutil.rmtree(self.root / prefix)
+
+    def unfinished(self, changed_before: datetime) -> list[str]:
+        """The keys of files that a writer left unfinished."""
+        self.check_present()
+        found = []
+        for folder, _, names in os.walk(self.root):
+            for path in [Path(folder, name) for name in names if UNFINISHED.search(name)]:
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < changed_before.timestamp():
+                        found.append(str(path.relative_to(self.root)))
+        return found
 
     def drop_unfinished(self, changed_before: datetime) -> int:
         """Remove unfinished files first, then folders that are empty; how many files."""

@@ -15,6 +15,7 @@ from videoflix.accounts.service import Accounts, CredentialsRefused
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import ADMINISTRATORS, Role
+from videoflix.platform.installation import claim_storage
 from videoflix.platform.problems import Problem
 from videoflix.platform.storage import media_storage
 from videoflix.sessions.service.sign_ins import Sessions
@@ -61,6 +62,8 @@ async def check_media() -> None:
     except FFmpegMissing as error:
         raise ClickException(str(error)) from error
     try:
+        async with transaction() as session:
+            await claim_storage(session, for_writing=True)
         await media_storage().check_writable()
     except (Problem, OSError, ValueError) as error:
         raise ClickException(
@@ -68,13 +71,17 @@ async def check_media() -> None:
         ) from error
 
 
+async def prepare(wishes: Wishes) -> Prepared:
+    await check_media()
+    return await fulfil(wishes)
+
+
 def main() -> None:
     wishes = msgspec.json.decode(sys.stdin.buffer.read(), type=Wishes)
     try:
-        asyncio.run(check_media())
         migrate()
         with errors_as_sentences():
-            prepared = asyncio.run(fulfil(wishes))
+            prepared = asyncio.run(prepare(wishes))
     except ClickException as error:
         sys.exit(error.message)
     sys.stdout.write(f"\n{msgspec.json.encode(prepared).decode()}\n")

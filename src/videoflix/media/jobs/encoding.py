@@ -33,7 +33,7 @@ from videoflix.media.schemas import (
     EncodeChunk,
     Inspect,
     MakePoster,
-    Piece,
+    StoredPiece,
 )
 from videoflix.media.service import AUDIO, Failures, Media
 from videoflix.platform.db import transaction
@@ -248,10 +248,10 @@ async def show(
                 raise NotShown
 
 
-async def _stored(work: Work, chunk_index: int, file: Path, index: Index) -> Piece:
+async def _stored(work: Work, chunk_index: int, file: Path, index: Index) -> StoredPiece:
     key = f"{work.attempt}/{file.name}"
-    await media_storage().put(key, file)
-    return Piece(
+    stored = await media_storage().put(key, file)
+    return StoredPiece(
         chunk_index=chunk_index,
         key=key,
         codec=index.codec,
@@ -259,6 +259,7 @@ async def _stored(work: Work, chunk_index: int, file: Path, index: Index) -> Pie
         init_length=index.init_length,
         init_sha256=await asyncio.to_thread(_sha256_of_start, file, index.init_length),
         segments=tuple((s.duration, s.offset, s.length) for s in index.segments),
+        sha256=stored.sha256,
     )
 
 

@@ -72,10 +72,9 @@ async def package_rendition(job: PackageRendition) -> None:
         sound = await joined(tracks.sound, folder / "sound.mp4") if tracks.sound else None
         file = await package(film, sound, tracks.plan, folder)
         key = f"{tracks.work.attempt}/{job.rendition}.mp4"
-        await media_storage().put(key, file)
-        size = (await asyncio.to_thread(file.stat)).st_size
+        stored = await media_storage().put(key, file)
         async with completing() as session:
-            if not await Packages(session).packaged(job.asset_id, job.rendition, key, size):
+            if not await Packages(session).packaged(job.asset_id, job.rendition, key, stored):
                 raise NotShown
 
 
@@ -92,9 +91,9 @@ async def make_storyboard(job: MakeStoryboard) -> None:
         film = await joined(picture, folder / "picture.mp4")
         sprite = await make_sprite(film, layout, folder)
         key = f"{tracks.work.attempt}/{sprite.name}"
-        await media_storage().put(key, sprite)
+        stored = await media_storage().put(key, sprite)
         async with completing() as session:
-            if not await Packages(session).illustrated(job.asset_id, key, layout):
+            if not await Packages(session).illustrated(job.asset_id, key, layout, stored):
                 raise NotShown
 
 

@@ -1,5 +1,6 @@
 """Uploaded files on their way to renditions."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
@@ -173,7 +174,7 @@ class Media:
         asset = await self.assets.get_one_or_none(id=asset_id)
         return None if asset is None or asset.state is AssetState.FAILED else asset
 
-    async def encoded(self, asset_id: int, index: int | None, pieces: dict[str, Piece]) -> bool:
+    async def encoded(self, asset_id: int, index: int | None, pieces: Mapping[str, Piece]) -> bool:
         """Show an attempt's verified files: a chunk's, or the sound's (`index` None).
 
         One transaction decides: False when another attempt was faster or the film is gone, and

@@ -21,6 +21,7 @@ from videoflix.media.service.assets import SWEEP_AFTER
 from videoflix.media.storyboard import Layout
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.queue import enqueue
+from videoflix.platform.storage import Stored
 
 
 class Packages:
@@ -38,21 +39,22 @@ class Packages:
         found = (await self.renditions.of_asset(asset_id)).get(rendition)
         return found is not None and found.file_key is None
 
-    async def packaged(self, asset_id: int, rendition: str, key: str, size: int) -> bool:
+    async def packaged(self, asset_id: int, rendition: str, key: str, stored: Stored) -> bool:
         """A rendition has its MP4 file; False when it had one before or the film is gone."""
         asset = await self.assets.locked(asset_id)
         found = (await self.renditions.of_asset(asset_id)).get(rendition)
         if asset is None or found is None or found.file_key is not None:
             return False
-        found.file_key, found.file_bytes = key, size
+        found.file_key, found.file_bytes, found.file_sha256 = key, stored.size, stored.sha256
         return True
 
-    async def illustrated(self, asset_id: int, key: str, layout: Layout) -> bool:
+    async def illustrated(self, asset_id: int, key: str, layout: Layout, stored: Stored) -> bool:
         """The film has a storyboard; False when it had one before or is gone."""
         asset = await self.assets.locked(asset_id)
         if asset is None or asset.sprite_key is not None:
             return False
         asset.sprite_key, asset.storyboard = key, msgspec.to_builtins(layout)
+        asset.sprite_sha256 = stored.sha256
         return True
 
     async def package_missing(self, count: int) -> int:

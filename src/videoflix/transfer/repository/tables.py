@@ -49,6 +49,7 @@ LEFT_OUT = {
     "job_incident": "what happened to this installation's jobs",
     "worker_breaker": "of the workers that run now",
     "schema_version": "in the manifest",
+    "installation": "which storage this database belongs to",
     "procrastinate_jobs": "what unfinished films still need is queued again",
     "procrastinate_events": "of the queue",
     "procrastinate_periodic_defers": "of the queue",

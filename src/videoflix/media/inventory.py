@@ -1,0 +1,146 @@
+"""What rows say that the storage holds; fsck and the sweeps compare it with what is there."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Category, Video
+from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
+
+# A folder that a queued job deletes later is still read by players.
+DELETED_LATER = text("""
+    select args->>'folder' from procrastinate_jobs
+    where task_name = 'media.delete_folder' and status in ('todo', 'doing')
+    and args->>'folder' = any(:folders)
+""")
+
+
+class Role(StrEnum):
+    """What an object is to its film."""
+
+    SOURCE = "source"
+    PART = "part"
+    AUDIO = "audio"
+    MP4 = "mp4"
+    STORYBOARD = "storyboard"
+    POSTER = "poster"
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """An object that must be there; what is not known of it is None."""
+
+    key: str
+    role: Role
+    size: int | None = None
+    sha256: str | None = None
+    rendition_id: int | None = None
+    rendition: str = ""
+    chunk_index: int = 0
+
+
+class AssetInventory(msgspec.Struct, frozen=True):
+    """An asset, and its objects by key; of a failed one only the source has to be there."""
+
+    asset_id: int
+    video_id: int
+    folder: str
+    failed: bool
+    expected: dict[str, Expected]
+
+
+class Inventory:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def count(self) -> int:
+        """How many assets there are."""
+        return int(await self.session.scalar(select(func.count(Asset.id))) or 0)
+
+    async def after(self, asset_id: int, limit: int) -> list[AssetInventory]:
+        """The next assets by id."""
+        rows = await self.session.execute(
+            select(Asset, Video.poster)
+            .join(Video, Video.id == Asset.video_id)
+            .where(Asset.id > asset_id)
+            .order_by(Asset.id)
+            .limit(limit)
+        )
+        return [await self._of(asset, poster) for asset, poster in rows.all()]
+
+    async def one(self, asset_id: int) -> AssetInventory | None:
+        """An asset as it is now."""
+        found = await self.after(asset_id - 1, 1)
+        return found[0] if found and found[0].asset_id == asset_id else None
+
+    async def known_folders(self, folders: Sequence[str]) -> set[str]:
+        """Those of the folders that belong to an asset, or that a job deletes in time."""
+        found = await self.session.scalars(select(Asset.folder).where(Asset.folder.in_(folders)))
+        waiting = await self.session.scalars(DELETED_LATER, {"folders": list(folders)})
+        return {*found, *waiting}
+
+    async def pictures(self) -> list[str]:
+        """The pictures of the categories."""
+        found = await self.session.scalars(
+            select(Category.picture).where(Category.picture.is_not(None))
+        )
+        return [key for key in found if key]
+
+    async def _of(self, asset: Asset, poster: str | None) -> AssetInventory:
+        objects = []
+        if asset.source_removed_at is None:
+            objects.append(
+                Expected(
+                    asset.source_key, Role.SOURCE, asset.source_bytes, asset.source_sha256 or None
+                )
+            )
+        if asset.sprite_key:
+            objects.append(Expected(asset.sprite_key, Role.STORYBOARD, sha256=asset.sprite_sha256))
+        if poster and poster.startswith(f"{asset.folder}/"):
+            objects.append(Expected(poster, Role.POSTER))
+        objects += await self._renditions(asset.id)
+        return AssetInventory(
+            asset_id=asset.id,
+            video_id=asset.video_id,
+            folder=asset.folder,
+            failed=asset.state is AssetState.FAILED,
+            expected={found.key: found for found in objects},
+        )
+
+    async def _renditions(self, asset_id: int) -> list[Expected]:
+        renditions = await self.session.scalars(
+            select(Rendition).where(Rendition.asset_id == asset_id)
+        )
+        found = [
+            Expected(
+                rendition.file_key,
+                Role.MP4,
+                rendition.file_bytes,
+                rendition.file_sha256,
+                rendition.id,
+                rendition.name,
+            )
+            for rendition in renditions
+            if rendition.file_key
+        ]
+        # Only where the last segment ends: two hours of them are megabytes.
+        last = Part.segments[-1]
+        rows = await self.session.execute(
+            select(
+                Part.key,
+                Part.sha256,
+                Part.chunk_index,
+                last[1].as_integer() + last[2].as_integer(),
+                Rendition.id,
+                Rendition.name,
+                Rendition.kind,
+            )
+            .join(Rendition, Rendition.id == Part.rendition_id)
+            .where(Rendition.asset_id == asset_id)
+        )
+        for key, sha256, chunk_index, size, rendition_id, name, kind in rows:
+            role = Role.AUDIO if kind is TrackKind.AUDIO else Role.PART
+            found.append(Expected(key, role, size, sha256, rendition_id, name, chunk_index))
+        return found

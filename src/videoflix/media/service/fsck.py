@@ -1,0 +1,249 @@
+"""Compares rows with objects, both ways; every difference is confirmed before it is told.
+
+Rows come in batches, and so do listings: memory does not grow with either.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from videoflix.media.inventory import AssetInventory, Expected, Inventory, Role
+from videoflix.media.service.repair import Repairs
+from videoflix.platform.db import transaction
+from videoflix.platform.installation import ensure_own_storage
+from videoflix.platform.storage import ObjectInfo, media_storage
+
+ASSETS_AT_ONCE = 50
+# Exports have their own sweep, and the folder of probes empties itself.
+OTHERS = ("exports/", "health/")
+
+
+class Fault(StrEnum):
+    """What can be wrong."""
+
+    MISSING = "missing"
+    WRONG_SIZE = "wrong-size"
+    WRONG_HASH = "wrong-hash"
+    ORPHAN = "orphan"
+    UNFINISHED = "unfinished"
+    UNKNOWN = "unknown"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """An object that is not as its row says, or that no row names; `repair` says what was done."""
+
+    fault: Fault
+    key: str
+    role: Role | None = None
+    asset_id: int | None = None
+    video_id: int | None = None
+    detail: str = ""
+    repair: str = ""
+
+
+class Summary(msgspec.Struct):
+    """What was looked at; `unverified` objects have no stored hash, or were not read."""
+
+    assets: int = 0
+    objects: int = 0
+    bytes: int = 0
+    verified: int = 0
+    unverified: int = 0
+    findings: int = 0
+    repaired: int = 0
+
+
+class Options(msgspec.Struct, frozen=True):
+    """`grace` protects what is on its way into a row."""
+
+    repair: bool = False
+    read_all: bool = False
+    grace: timedelta = timedelta(days=1)
+
+
+Report = Callable[[Finding], None]
+Progress = Callable[[Summary], None]
+
+
+class Fsck:
+    def __init__(self, options: Options, report: Report, progress: Progress) -> None:
+        self.options = options
+        self.summary = Summary()
+        self._report = report
+        self._progress = progress
+        self._until: datetime
+
+    async def run(self) -> Summary:
+        """Raises StorageUnavailable or StorageMisconfigured when nothing can be told."""
+        await self.prepare()
+        await self._check_assets()
+        await self._check_objects()
+        await self._check_pictures()
+        await self._check_unfinished()
+        return self.summary
+
+    async def prepare(self) -> None:
+        """Raises StorageUnavailable or StorageMisconfigured."""
+        await ensure_own_storage()
+        self._until = await media_storage().clock() - self.options.grace
+
+    async def _check_assets(self) -> None:
+        last = 0
+        while True:
+            async with transaction() as session:
+                batch = await Inventory(session).after(last, ASSETS_AT_ONCE)
+            if not batch:
+                return
+            for asset in batch:
+                await self._check_asset(asset)
+                last = asset.asset_id
+                self.summary.assets += 1
+                self._progress(self.summary)
+
+    async def _check_asset(self, asset: AssetInventory) -> None:
+        found = list(await self._compare(asset))
+        if not found:
+            return
+        async with transaction() as session:  # it may have changed meanwhile
+            now = await Inventory(session).one(asset.asset_id)
+        if now is None:
+            return
+        first = {(finding.fault, finding.key) for finding in found}
+        again = await self._compare(now, count=False)
+        confirmed = [finding for finding in again if (finding.fault, finding.key) in first]
+        done: dict[str, str] = {}
+        if self.options.repair:
+            done = await Repairs(now).apply([found.key for found in confirmed])
+        for finding in confirmed:
+            self._tell(msgspec.structs.replace(finding, repair=done.get(finding.key, "")))
+
+    async def _compare(self, asset: AssetInventory, *, count: bool = True) -> list[Finding]:
+        here = {
+            found.key: found
+            async for batch in media_storage().objects(asset.folder)
+            for found in batch
+        }
+        findings = []
+        for expected in asset.expected.values():
+            found = here.get(expected.key)
+            if found is None and (expected.role is Role.SOURCE or not asset.failed):
+                findings.append(_about(asset, expected, Fault.MISSING, "no such object"))
+            if found is not None:
+                findings += await self._compare_object(asset, expected, found, count=count)
+        return findings + list(self._orphans(asset, here))
+
+    async def _compare_object(
+        self, asset: AssetInventory, expected: Expected, found: ObjectInfo, *, count: bool
+    ) -> list[Finding]:
+        if expected.size not in {None, found.size} or found.size == 0:
+            sizes = f"{found.size} bytes instead of {expected.size}"
+            return [_about(asset, expected, Fault.WRONG_SIZE, sizes)]
+        if expected.sha256 is None or not self.options.read_all:
+            self.summary.unverified += count
+            return []
+        try:
+            sha256 = await hash_of(expected.key)
+        except FileNotFoundError:
+            return [_about(asset, expected, Fault.MISSING, "no such object")]
+        self.summary.verified += count
+        if sha256 == expected.sha256:
+            return []
+        return [_about(asset, expected, Fault.WRONG_HASH, f"SHA-256 is {sha256}")]
+
+    def _orphans(self, asset: AssetInventory, here: dict[str, ObjectInfo]) -> Iterator[Finding]:
+        for key in here.keys() - asset.expected.keys():
+            if here[key].modified < self._until:
+                detail = f"{here[key].size} bytes"
+                yield Finding(Fault.ORPHAN, key, None, asset.asset_id, asset.video_id, detail)
+
+    async def _check_objects(self) -> None:
+        """From the storage's side: folders that no row names, and what is nobody's at all."""
+        known: set[str] = set()  # of the last batch: listings of a folder come together
+        async for batch in media_storage().objects():
+            folders = {folder for found in batch if (folder := _folder_of(found.key))}
+            async with transaction() as session:
+                known &= folders
+                known |= await Inventory(session).known_folders(sorted(folders - known))
+            for found in batch:
+                self.summary.objects += 1
+                self.summary.bytes += found.size
+                folder = _folder_of(found.key)
+                if folder and folder not in known and found.modified < self._until:
+                    await self._orphan(found, folder)
+                elif not folder and not found.key.startswith(("categories/", *OTHERS)):
+                    self._tell(Finding(Fault.UNKNOWN, found.key, detail=f"{found.size} bytes"))
+            self._progress(self.summary)
+
+    async def _orphan(self, found: ObjectInfo, folder: str) -> None:
+        repair = ""
+        if self.options.repair:
+            async with transaction() as session:
+                if await Inventory(session).known_folders([folder]):
+                    return
+            await media_storage().delete([found.key])
+            repair = "deleted"
+        self._tell(Finding(Fault.ORPHAN, found.key, detail=f"{found.size} bytes", repair=repair))
+
+    async def _check_pictures(self) -> None:
+        """Pictures of categories."""
+        async with transaction() as session:
+            used = set(await Inventory(session).pictures())
+        here: set[str] = set()
+        async for batch in media_storage().objects("categories"):
+            here |= {found.key for found in batch if found.key in used}
+            for found in batch:
+                if found.key not in used and found.modified < self._until:
+                    await self._picture_orphan(found)
+        for key in sorted(used - here):
+            async with transaction() as session:
+                if key in await Inventory(session).pictures():
+                    self._tell(Finding(Fault.MISSING, key, detail="upload the picture again"))
+
+    async def _picture_orphan(self, found: ObjectInfo) -> None:
+        repair = ""
+        if self.options.repair:
+            async with transaction() as session:
+                if found.key in await Inventory(session).pictures():
+                    return
+            await media_storage().delete([found.key])
+            repair = "deleted"
+        self._tell(Finding(Fault.ORPHAN, found.key, detail=f"{found.size} bytes", repair=repair))
+
+    async def _check_unfinished(self) -> None:
+        """What killed writers left on a local disk; buckets do not list theirs."""
+        local = media_storage().local
+        if local is None:
+            return
+        for key in await asyncio.to_thread(local.unfinished, self._until):
+            self._tell(
+                Finding(Fault.UNFINISHED, key, repair="deleted" if self.options.repair else "")
+            )
+        if self.options.repair:
+            await media_storage().drop_unfinished(self.options.grace)
+
+    def _tell(self, finding: Finding) -> None:
+        self.summary.findings += 1
+        self.summary.repaired += bool(finding.repair)
+        self._report(finding)
+
+
+async def hash_of(key: str) -> str:
+    """The SHA-256 of an object. Raises FileNotFoundError."""
+    digest = hashlib.sha256()
+    async for piece in media_storage().stream(key):
+        await asyncio.to_thread(digest.update, piece)
+    return digest.hexdigest()
+
+
+def _about(asset: AssetInventory, expected: Expected, fault: Fault, detail: str) -> Finding:
+    return Finding(fault, expected.key, expected.role, asset.asset_id, asset.video_id, detail)
+
+
+def _folder_of(key: str) -> str | None:
+    """The folder of an asset that an object is in."""
+    parts = key.split("/", 2)
+    return f"assets/{parts[1]}" if len(parts) == 3 and parts[0] == "assets" else None

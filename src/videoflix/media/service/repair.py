@@ -1,0 +1,107 @@
+"""Restores what can be made again from a film's source, and marks a source that is lost.
+
+Each asset is repaired in one transaction that also queues the work.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.service.catalog import topic_of
+from videoflix.media.inventory import AssetInventory, Expected, Role
+from videoflix.media.models import Asset, AssetState
+from videoflix.media.repository import RenditionRepository
+from videoflix.media.schemas import (
+    EncodeAudio,
+    EncodeChunk,
+    MakePoster,
+    MakeStoryboard,
+    PackageRendition,
+)
+from videoflix.media.service.assets import Media
+from videoflix.platform.db import transaction
+from videoflix.platform.events import announce
+from videoflix.platform.queue import Job, enqueue
+from videoflix.platform.storage import media_storage
+
+NO_SOURCE = "not possible: the source is lost, too"
+
+
+class Repairs:
+    """What is done about the objects of an asset that are lost, damaged or nobody's."""
+
+    def __init__(self, asset: AssetInventory) -> None:
+        self._asset = asset
+        self._done: dict[str, str] = {}
+        self._queued: list[Job] = []
+
+    async def apply(self, keys: Sequence[str]) -> dict[str, str]:
+        """What was done about each key."""
+        broken = [self._asset.expected[key] for key in keys if key in self._asset.expected]
+        source_fault = next((found for found in broken if found.role is Role.SOURCE), None)
+        async with transaction() as session:
+            asset = await Media(session).locked(self._asset.asset_id)
+            if asset is None:
+                return {}
+            asset.source_fault = await self._fault(source_fault)
+            if source_fault:
+                self._done[source_fault.key] = "marked; upload the film again"
+            for found in broken:
+                if found.role is not Role.SOURCE and asset.state is not AssetState.FAILED:
+                    await self._restore(session, asset, found, has_source=source_fault is None)
+            await announce(session, topic_of(asset.video_id))
+        await self._delete_orphans([key for key in keys if key not in self._asset.expected])
+        return self._done
+
+    async def _fault(self, source: Expected | None) -> str | None:
+        if source is None:
+            return None
+        return "missing" if await media_storage().size(source.key) is None else "damaged"
+
+    async def _restore(
+        self, session: AsyncSession, asset: Asset, lost: Expected, *, has_source: bool
+    ) -> None:
+        needs_source = lost.role in {Role.PART, Role.AUDIO, Role.POSTER}
+        if needs_source and not has_source:
+            self._done[lost.key] = NO_SOURCE
+            return
+        rows = RenditionRepository(session=session)
+        job: Job
+        if lost.role is Role.PART:
+            await rows.reset_chunk(asset.id, lost.chunk_index)
+            _reopen(asset)
+            job = EncodeChunk(asset_id=asset.id, index=lost.chunk_index)
+        elif lost.role is Role.AUDIO:
+            await rows.reset_audio(lost.rendition_id or 0)
+            _reopen(asset)
+            job = EncodeAudio(asset_id=asset.id)
+        elif lost.role is Role.MP4:
+            await rows.forget_file(lost.rendition_id or 0)
+            job = PackageRendition(asset_id=asset.id, rendition=lost.rendition)
+        elif lost.role is Role.STORYBOARD:
+            asset.sprite_key = asset.sprite_sha256 = asset.storyboard = None
+            job = MakeStoryboard(asset_id=asset.id)
+        else:
+            job = MakePoster(asset_id=asset.id)
+        if job not in self._queued:  # one job encodes a chunk's renditions
+            await enqueue(session, job)
+            self._queued.append(job)
+        self._done[lost.key] = "queued again"
+
+    async def _delete_orphans(self, keys: Sequence[str]) -> None:
+        """After another look at the rows."""
+        if not keys:
+            return
+        async with transaction() as session:
+            in_use = await Media(session).keys_in_use(self._asset.asset_id)
+        if in_use is None:
+            return
+        unused = [key for key in keys if key not in in_use.used]
+        await media_storage().delete(unused)
+        self._done.update(dict.fromkeys(unused, "deleted"))
+
+
+def _reopen(asset: Asset) -> None:
+    """A complete asset that lost a part is encoding again; others are unfinished anyway."""
+    if asset.state is AssetState.READY:
+        asset.state = AssetState.ENCODING

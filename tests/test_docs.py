@@ -70,7 +70,7 @@ def test_units_start_the_api_as_the_container_does() -> None:
     containerfile = (ROOT / "Containerfile").read_text()
     image = json.loads(re.findall(r"^CMD (\[.*\])$", containerfile, re.MULTILINE)[0])
     unit = units()[0]["ExecStart"].split()
-    where = {"0.0.0.0", "127.0.0.1", "8000", "%i"}
+    where = {"--host", "0.0.0.0", "127.0.0.1", "--port", "8000", "%i"}
     assert Path(unit[0]).name == image[0]
     assert {*unit[1:]} - where == {*image[1:]} - where
     assert float(units()[0]["TimeoutStopSec"]) > float(image[-1])

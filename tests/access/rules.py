@@ -116,6 +116,8 @@ RULES = {
         PUT /api/v1/videos/{video_id}/file
         POST /api/v1/videos/{video_id}/publish
         POST /api/v1/videos/{video_id}/restore
+        POST /api/v1/videos/{video_id}/retry
+        GET /api/v1/videos/{video_id}/sources
         POST /api/v1/videos/{video_id}/unpublish
         PUT /api/v1/videos/{video_id}/subtitles/{language}
         DELETE /api/v1/videos/{video_id}/subtitles/{language}

@@ -145,7 +145,7 @@ class UploadController(Controller):
         return await failures.catalog.shown(viewing, video_id)
 
     @get(
-        "/{video_id:int}/files",
+        "/{video_id:int}/sources",
         summary="List a film's files",
         dependencies={"media": service(Media)},
         responses=problems(SignInNeeded, Forbidden),

@@ -19,6 +19,7 @@ from videoflix.platform.migrations import upgrade
 from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.playback.api.play import leases
 from videoflix.profiles.service import known
+from videoflix.sessions.service.opaque import opaque_tokens
 from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
@@ -57,6 +58,7 @@ def forget_everything() -> None:
     answers.forget()
     known._kept.clear()
     leases.forget()
+    opaque_tokens.forget()
 
 
 @pytest.fixture(scope="session")
@@ -124,4 +126,6 @@ async def committed(database: None) -> AsyncGenerator[None]:
                 " and tablename not in ('schema_version', 'installation')"
             )
         )
+        await session.execute(text("alter table security_event disable trigger user"))
         await session.execute(text(f"truncate {tables.one()} restart identity cascade"))
+        await session.execute(text("alter table security_event enable trigger user"))

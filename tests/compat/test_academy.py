@@ -107,8 +107,10 @@ async def test_registrations_that_are_refused(
     assert (answer.status_code, answer.json()) == (400, body)
 
 
-async def test_register_twice(client: httpx.AsyncClient) -> None:
-    assert (await client.post("/api/register/", json=NEW)).status_code == 201
+@pytest.mark.usefixtures("older_manners")
+async def test_register_twice(client: httpx.AsyncClient, session: AsyncSession) -> None:
+    await Accounts(session).create_user(email=ADA, password=PASSWORD)
+    await session.commit()
     again = await client.post("/api/register/", json=NEW | {"email": ADA.upper()})
     assert (again.status_code, again.json()) == (400, {"email": ["Email already exists"]})
 
@@ -234,6 +236,7 @@ async def test_login_sets_cookies(ada: httpx.AsyncClient, session: AsyncSession)
     assert f"max-age={365 * 24 * 3600}" in cookies["csrftoken"]
 
 
+@pytest.mark.usefixtures("older_manners")
 @pytest.mark.parametrize(
     ("email", "text"),
     [
@@ -321,6 +324,7 @@ async def test_old_cookie_spoils_no_good_header(
     assert (await viewer.get("/api/user/me/")).status_code == 200
 
 
+@pytest.mark.usefixtures("older_manners")
 async def test_who_should_log_in_and_who_register(ada: httpx.AsyncClient) -> None:
     known = await ada.post("/api/users/check-login-register/", json={"email": ADA})
     assert known.json() == {"shouldLogin": True, "shouldRegister": False}

@@ -80,21 +80,37 @@ async def test_sign_up_and_verify(
     await log_in(client)
 
 
-async def test_sign_up_again_until_verified(
+async def test_each_sign_up_has_a_code_of_its_own(
     client: httpx.AsyncClient, session: AsyncSession
 ) -> None:
-    await client.post(f"{ACCOUNTS}/signup/", json=NEW | {"password": OTHER})
-    first = await mailed(session)
-    again = await client.post(f"{ACCOUNTS}/signup/", json=NEW)
+    """Somebody else's sign-up, before the owner's or after, plants no password."""
+    await client.post(f"{ACCOUNTS}/signup/", json=NEW)
+    owners = await mailed(session)
+    again = await client.post(f"{ACCOUNTS}/signup/", json=NEW | {"password": OTHER})
     assert (again.status_code, again.json()) == (201, SHOWN)
-    second = await mailed(session)
-    void = await client.get(f"{ACCOUNTS}/signup/verify/?code={first}")
-    assert (void.status_code, void.json()) == (400, UNVERIFIED)
-    assert (await client.get(f"{ACCOUNTS}/signup/verify/?code={second}")).status_code == 200
+    strangers = await mailed(session)
+    assert (await client.get(f"{ACCOUNTS}/signup/verify/?code={owners}")).status_code == 200
     await log_in(client)
+    refused = await client.post(f"{ACCOUNTS}/login/", json=IN | {"password": OTHER})
+    assert refused.status_code == 401
+    void = await client.get(f"{ACCOUNTS}/signup/verify/?code={strangers}")
+    assert (void.status_code, void.json()) == (400, UNVERIFIED)
+
+
+async def test_sign_up_of_a_known_address_tells_nothing(
+    client: httpx.AsyncClient, ada: None
+) -> None:
+    known = await client.post(f"{ACCOUNTS}/signup/", json=NEW | {"password": OTHER})
+    assert (known.status_code, known.json()) == (201, SHOWN)
+    await log_in(client)
+
+
+@pytest.mark.usefixtures("older_manners")
+async def test_sign_up_of_a_known_address_is_refused_where_that_may_be_told(
+    client: httpx.AsyncClient, ada: None
+) -> None:
     taken = await client.post(f"{ACCOUNTS}/signup/", json=NEW | {"password": OTHER})
     assert (taken.status_code, taken.json()) == (400, TAKEN)
-    await log_in(client)
 
 
 async def test_sign_up_names_fields(client: httpx.AsyncClient) -> None:
@@ -185,12 +201,30 @@ async def test_change_the_password(
     client: httpx.AsyncClient, session: AsyncSession, ada: None
 ) -> None:
     header = await log_in(client)
-    changed = await client.post(
-        f"{ACCOUNTS}/password/change/", json={"password": OTHER}, headers=header
-    )
+    path, current = f"{ACCOUNTS}/password/change/", "current_password"
+    for sent, text_ in (
+        ({}, "This field is required."),
+        ({current: "wrong"}, "This is not your password."),
+    ):
+        refused = await client.post(path, json={"password": OTHER} | sent, headers=header)
+        assert (refused.status_code, refused.json()) == (400, {current: [text_]})
+    sent = {"password": OTHER, current: PASSWORD}
+    changed = await client.post(path, json=sent, headers=header)
     assert (changed.status_code, changed.json()) == (200, {"success": "Password changed."})
     await heard(session)
     assert (await client.get(f"{ACCOUNTS}/users/me/", headers=header)).status_code == 401
+    await log_in(client, OTHER)
+
+
+@pytest.mark.usefixtures("older_manners")
+async def test_change_the_password_where_being_signed_in_is_enough(
+    client: httpx.AsyncClient, ada: None
+) -> None:
+    header = await log_in(client)
+    changed = await client.post(
+        f"{ACCOUNTS}/password/change/", json={"password": OTHER}, headers=header
+    )
+    assert changed.status_code == 200
     await log_in(client, OTHER)
 
 
@@ -201,9 +235,12 @@ async def test_change_the_address(
     await session.commit()
     header = await log_in(client)
     path, new = f"{ACCOUNTS}/email/change/", "ada@new.example"
-    taken = await client.post(path, json={"email": "grace@example.org"}, headers=header)
-    assert (taken.status_code, taken.json()) == (400, TAKEN)
-    asked = await client.post(path, json={"email": new}, headers=header)
+    bare = await client.post(path, json={"email": new}, headers=header)
+    assert (bare.status_code, set(bare.json())) == (400, {"current_password"})
+    proof = {"current_password": PASSWORD}
+    taken = await client.post(path, json={"email": "grace@example.org"} | proof, headers=header)
+    assert (taken.status_code, taken.json()) == (201, {"email": "grace@example.org"})
+    asked = await client.post(path, json={"email": new} | proof, headers=header)
     assert (asked.status_code, asked.json()) == (201, {"email": new})
     code = await mailed(session)
     done = await client.get(f"{path}verify/?code={code}")
@@ -212,6 +249,27 @@ async def test_change_the_address(
     assert me.json()["email"] == new
     bad = await client.get(f"{path}verify/?code=x")
     assert (bad.status_code, bad.json()) == (400, UNVERIFIED)
+
+
+@pytest.mark.parametrize(
+    "browser",
+    [
+        {},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Referer": "http://evil.example/"},
+    ],
+    ids=str,
+)
+async def test_a_link_signs_nobody_out(
+    client: httpx.AsyncClient, ada: None, browser: dict[str, str]
+) -> None:
+    await client.post("/api/v1/auth/session", json=IN)
+    refused = await client.get(f"{ACCOUNTS}/logout/", headers=browser)
+    assert refused.status_code == 403
+    assert (await client.get("/api/v1/me")).status_code == 200
+    ours = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    assert (await client.get(f"{ACCOUNTS}/logout/", headers=ours)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["users/me", "users/me/", "users/me.json"])

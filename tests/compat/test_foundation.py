@@ -27,7 +27,7 @@ from videoflix.platform.problems import Forbidden, SignInNeeded
 from videoflix.settings import settings
 
 CHECK = "/api/users/check-login-register"
-UNKNOWN = {"shouldLogin": False, "shouldRegister": True}
+UNKNOWN = {"shouldLogin": True, "shouldRegister": False}
 ADDRESS = {"email": "nobody@example.org"}
 FORM = "application/x-www-form-urlencoded"
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
 from registration.test_api import do_jobs
+from videoflix.accounts.passwords import hash_password
 from videoflix.accounts.service import Accounts
 from videoflix.compat.entrance import passwords
 from videoflix.platform.revocations import revocations
@@ -129,6 +130,7 @@ async def test_register_names_missing_fields(client: httpx.AsyncClient) -> None:
     )
 
 
+@pytest.mark.usefixtures("older_manners")
 async def test_register_again(client: httpx.AsyncClient, ada: None) -> None:
     answer = await client.post("/register/", json=NEW)
     taken = {"type": ["email"], "message": ["This Email already exists"]}
@@ -168,6 +170,7 @@ async def test_log_in(client: httpx.AsyncClient, ada: None) -> None:
     assert "HttpOnly" not in cookies["csrftoken"]
 
 
+@pytest.mark.usefixtures("older_manners")
 @pytest.mark.parametrize(
     ("change", "body"),
     [
@@ -366,7 +369,7 @@ async def test_basic_ends_with_its_sign_in(
     assert (await client.get("/api/videos/", headers=basic())).status_code == 200
     user = await Accounts(session).by_email(ADA)
     assert user
-    await Accounts(session).set_password(user, "an entirely new phrase")
+    Accounts(session).set_password(user, await hash_password("an entirely new phrase"))
     await sessions_service.Sessions(session).end_all(user.id)
     await session.commit()
     await heard(session)

@@ -11,6 +11,7 @@ from conftest import PASSWORD
 from counting import rows
 from videoflix.accounts.service import Accounts
 from videoflix.platform.db import transaction
+from videoflix.platform.identity import Identity, Role
 from videoflix.profiles.schemas import NewProfile
 from videoflix.profiles.service import Profiles
 
@@ -126,7 +127,9 @@ async def test_racing_additions_stay_at_five(committed: None) -> None:
 
     async def one(number: int) -> None:
         async with transaction() as session:
-            await Profiles(session).add(user.id, NewProfile(name=f"P{number}"))
+            await Profiles(session).add(
+                Identity(user.id, Role.VIEWER, 0), NewProfile(name=f"P{number}")
+            )
 
     results = await asyncio.gather(*map(one, range(10)), return_exceptions=True)
     assert sum(result is None for result in results) == 4

@@ -155,12 +155,22 @@ def _into(digest: Any) -> Any:
     return write
 
 
+async def empty_audit() -> None:
+    """What only an import may do."""
+    async with transaction() as session:
+        await session.execute(text("alter table security_event disable trigger user"))
+        await session.execute(text("truncate security_event"))
+        await session.execute(text("alter table security_event enable trigger user"))
+
+
 def wipe() -> None:
     """As if the database had just been migrated."""
 
     async def work() -> None:
         async with transaction() as session:
             names = ", ".join((*EXPORTED, "search_word"))
+            await session.execute(text("alter table security_event disable trigger user"))
             await session.execute(text(f"truncate {names} cascade"))
+            await session.execute(text("alter table security_event enable trigger user"))
 
     asyncio.run(work())

@@ -2,23 +2,27 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, func
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from videoflix.accounts.addresses import email_key
 from videoflix.platform.db import Record
 from videoflix.platform.identity import Role
 
 
 class User(Record):
-    """A person with an account; the e-mail address is unique whatever its case.
+    """A person with an account; `email_key` makes all spellings of an address one account.
 
     Signing in takes a confirmed address; staff switch an account off by `is_active`. A guest's
-    address is invented and gets no mail.
+    address is invented and gets no mail. `auth_version` counts what ends all sign-ins (another
+    password or role, deactivation, signing out everywhere): a sign-in under way that was checked
+    against an older version is refused.
     """
 
     __tablename__ = "user_account"
 
     email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(unique=True)
     first_name: Mapped[str] = mapped_column(String(100), default="")
     last_name: Mapped[str] = mapped_column(String(100), default="")
     phone: Mapped[str] = mapped_column(String(30), default="")
@@ -29,8 +33,12 @@ class User(Record):
     is_active: Mapped[bool] = mapped_column(default=True)
     is_guest: Mapped[bool] = mapped_column(default=False)
     confirmed_at: Mapped[datetime | None] = mapped_column(default=None)
+    auth_version: Mapped[int] = mapped_column(default=0, server_default="0")
 
-    __table_args__ = (Index("uq_user_account_email", func.lower(email), unique=True),)
+    @validates("email")
+    def _set_key(self, _: str, email: str) -> str:
+        self.email_key = email_key(email)
+        return email
 
     @property
     def name(self) -> str:

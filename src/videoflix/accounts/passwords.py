@@ -2,26 +2,36 @@
 
 Argon2id with the parameters of OWASP's Password Storage Cheat Sheet. As NIST SP 800-63B asks,
 nothing is demanded of a password but length, and that it is not among the first ones to be tried.
-A hash takes 19 MiB and tens of milliseconds, so it is made in a thread of low priority, one a
-core at a time: many sign-ins at once can then neither stall everybody else nor eat the memory.
+A hash takes 19 MiB and tens of milliseconds of a core. It is made in a thread, on all cores but
+one, which stays free for the event loop; the queue before the threads is bounded, so that many
+sign-ins at once end in a 503 instead of in minutes of waiting. Call it without a transaction: a
+database connection must not wait for a processor.
 """
 
 import asyncio
 import os
-import sys
-import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import ClassVar, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-AT_ONCE = min(os.cpu_count() or 1, 4)
-# Linux gives priorities to threads; elsewhere they stay as they are.
-NICENESS = 19
+from videoflix.platform.problems import Unavailable
+
+Result = TypeVar("Result")
+
+AT_ONCE = max(1, min((os.cpu_count() or 1) - 1, 4))
+# Hashes that are made or wait for a thread, in one process.
+WAITING_MAX = 256
 
 # The thirty thousand most common ones (Dropbox's zxcvbn, MIT licence).
 COMMON = frozenset(FREQUENCY_LISTS["passwords"])
+
+# Stored where there is no password, as of guests and unconfirmed accounts: nothing matches it.
+NO_PASSWORD = "!"  # noqa: S105 - no hash
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
@@ -29,23 +39,48 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 NOBODY = _hasher.hash("nobody has this password")
 
 
-def _step_back() -> None:
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+class HashingOverloaded(Unavailable):
+    """Too many people sign in at this moment; try again in a few seconds."""
+
+    status: ClassVar = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
 
 
-_hashing = ThreadPoolExecutor(AT_ONCE, "passwords", initializer=_step_back)
+class Hashing:
+    """A bounded queue of hashes before a bounded number of threads."""
+
+    def __init__(self, threads: int, waiting_max: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, "passwords")
+        self._waiting_max = waiting_max
+        self._waiting = 0
+
+    async def run(self, work: Callable[..., Result], *values: str) -> Result:
+        """Raises HashingOverloaded when the queue is full."""
+        if self._waiting >= self._waiting_max:
+            raise HashingOverloaded
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, work, *values)
+        finally:
+            self._waiting -= 1
+
+
+hashing = Hashing(AT_ONCE, WAITING_MAX)
 
 
 async def hash_password(password: str) -> str:
-    """The PHC string to store."""
-    return await asyncio.get_running_loop().run_in_executor(_hashing, _hasher.hash, password)
+    """The PHC string to store. Raises HashingOverloaded."""
+    return await hashing.run(_hasher.hash, password)
 
 
 async def matches(stored: str, password: str) -> bool:
-    """Whether this password made the stored hash."""
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_hashing, _verify, stored, password)
+    """Whether this password made the stored hash. Raises HashingOverloaded.
+
+    Takes the same time for a person without a password.
+    """
+    known = await hashing.run(_verify, NOBODY if stored == NO_PASSWORD else stored, password)
+    return known and stored != NO_PASSWORD
 
 
 def is_outdated(stored: str) -> bool:

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, delete, func, literal, select
+from sqlalchemy import ColumnElement, delete, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from videoflix.accounts.addresses import email_key
 from videoflix.accounts.models import User
+from videoflix.accounts.passwords import NO_PASSWORD
 from videoflix.platform.identity import ADMINISTRATORS, Role
 
 
@@ -18,11 +20,19 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
     model_type = User
 
     async def by_email(self, email: str) -> User | None:
-        return await self.get_one_or_none(func.lower(User.email) == email.lower())
+        return await self.get_one_or_none(User.email_key == email_key(email))
+
+    async def next_id(self) -> int:
+        """A number that no account has."""
+        found = await self.session.scalars(
+            text("select nextval(pg_get_serial_sequence('user_account', 'id'))")
+        )
+        return int(found.one())
 
     async def enter(
         self,
         *,
+        user_id: int | None = None,
         email: str,
         first_name: str,
         last_name: str,
@@ -36,7 +46,9 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         found: User | None = await self.session.scalar(
             insert(User)
             .values(
+                **({} if user_id is None else {"id": user_id}),
                 email=email,
+                email_key=email_key(email),
                 first_name=first_name,
                 last_name=last_name,
                 phone="",
@@ -54,7 +66,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return found
 
     async def hold(self, user_id: int, *, to_delete: bool = False) -> bool:
-        """Wait for others who decide something about this person, and keep them waiting.
+        """Lock the row against others who decide about this person, sign-ins included.
 
         Before any lock on what belongs to the person: then nobody waits in a circle. False when
         there is no such person.
@@ -62,10 +74,41 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         held = select(User.id).where(User.id == user_id)
         return bool(await self.session.scalar(held.with_for_update(key_share=not to_delete)))
 
-    async def addresses_of(self, role: Role) -> set[str]:
-        """The e-mail addresses of everybody with this role, in small letters."""
-        found = await self.session.scalars(select(func.lower(User.email)).where(User.role == role))
-        return set(found)
+    async def locked(self, user_id: int, *, shared: bool = False) -> User | None:
+        """The person as committed now, locked until the transaction ends.
+
+        `shared` lets others read the row under the same lock (sign-ins) and keeps changes out.
+        """
+        found: User | None = await self.session.scalar(
+            select(User)
+            .where(User.id == user_id)
+            .with_for_update(read=shared, key_share=not shared)
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def renew_hash(self, user_id: int, old: str, new: str) -> None:
+        """The same password, hashed with other parameters, unless it was changed meanwhile."""
+        await self.session.execute(
+            update(User)
+            .where(User.id == user_id, User.password_hash == old)
+            .values(password_hash=new)
+        )
+
+    async def drop_unconfirmed(self, email: str, *, but: int) -> None:
+        """Forget a registration that nobody confirmed, so that who proves the address may have it.
+
+        Such an account has no password and owns nothing.
+        """
+        await self.session.execute(
+            delete(User).where(
+                User.email_key == email_key(email),
+                User.id != but,
+                User.confirmed_at.is_(None),
+                User.password_hash == NO_PASSWORD,
+                User.role == Role.VIEWER,
+            )
+        )
 
     async def active_admins(self) -> list[int]:
         """Ids of those who may administer, locked: two can then not take each other's role."""
@@ -84,7 +127,12 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         conditions: list[ColumnElement[bool]] = [] if ids is None else [User.id.in_(ids)]
         if search:
             held = User.email + " " + User.first_name + " " + User.last_name
-            conditions.append(func.lower(held).contains(search.lower(), autoescape=True))
+            conditions.append(
+                or_(
+                    func.strpos(func.lower(held), func.lower(search)) > 0,
+                    User.email_key.contains(email_key(search), autoescape=True),
+                )
+            )
         if role is not None:
             conditions.append(User.role == role)
         found, total = await self.get_many_and_count(*conditions, page, order_by=("id", True))
@@ -92,9 +140,9 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
 
     async def guests(self, *, older_than: timedelta) -> list[int]:
         found = await self.session.scalars(
-            select(User.id).where(
-                User.is_guest.is_(True), User.created_at < func.now() - older_than
-            )
+            select(User.id)
+            .where(User.is_guest.is_(True), User.created_at < func.now() - older_than)
+            .order_by(User.id)
         )
         return list(found)
 

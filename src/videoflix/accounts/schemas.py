@@ -19,6 +19,8 @@ Password = Annotated[
     str,
     msgspec.Meta(min_length=settings.password_min, max_length=128, pattern=r"^[^\x00]*$"),
 ]
+# What somebody typed as their password; today's rules need not hold for it.
+Typed = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 Phone = Annotated[str, msgspec.Meta(max_length=30, pattern=r"^[0-9 +()/.-]*$")]
 PostalAddress = Annotated[str, msgspec.Meta(max_length=300, pattern=r"^[^\x00]*$")]

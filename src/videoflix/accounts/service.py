@@ -1,20 +1,30 @@
 """What may happen to accounts."""
 
 import secrets
-import unicodedata
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.accounts.addresses import email_key, normalized
 from videoflix.accounts.models import User
-from videoflix.accounts.passwords import NOBODY, hash_password, is_outdated, matches, weakness
+from videoflix.accounts.passwords import (
+    NO_PASSWORD,
+    NOBODY,
+    HashingOverloaded,
+    hash_password,
+    is_outdated,
+    matches,
+    weakness,
+)
 from videoflix.accounts.repository import UserRepository
 from videoflix.accounts.schemas import ProfileChange
-from videoflix.platform.db import violated
+from videoflix.platform.client import visitor
+from videoflix.platform.db import transaction, violated
 from videoflix.platform.identity import Role
 from videoflix.platform.problems import BadInput, Conflict, InvalidInput, SignInNeeded
+from videoflix.platform.throttle import Limit, TooManyTries
 
 
 class CredentialsRefused(SignInNeeded):
@@ -30,7 +40,10 @@ class SwitchedOff(CredentialsRefused):
 
 
 # What signing in may answer.
-REFUSALS = (CredentialsRefused, AddressUnconfirmed, SwitchedOff)
+REFUSALS = (CredentialsRefused, AddressUnconfirmed, SwitchedOff, HashingOverloaded)
+# Guesses at the password of somebody who is signed in: from one address, and from everywhere.
+REAUTHENTICATIONS = Limit("reauthenticate", burst=6, seconds=60)
+REAUTHENTICATIONS_EVERYWHERE = Limit("reauthenticate-everywhere", burst=30, seconds=60)
 
 
 class EmailTaken(Conflict):
@@ -53,6 +66,10 @@ Farewell = Callable[[AsyncSession, int], Awaitable[None]]
 # What other domains have to settle with a person before the account goes.
 _farewells: list[Farewell] = []
 
+PendingHash = Callable[[AsyncSession, int], Awaitable[str | None]]
+# Who knows the hash of the password that a person asked for, whose address is not confirmed yet.
+_pending_hashes: list[PendingHash] = []
+
 
 def before_closing(settle: Farewell) -> Farewell:
     """Call this with a person's id before their account is deleted, in the same transaction."""
@@ -60,14 +77,16 @@ def before_closing(settle: Farewell) -> Farewell:
     return settle
 
 
+def knows_pending_password(find: PendingHash) -> PendingHash:
+    """Ask this for the password of an unconfirmed person: who knows it hears what is missing."""
+    _pending_hashes.append(find)
+    return find
+
+
 class Accounts:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.users = UserRepository(session=session)
-
-    async def addresses_of(self, role: Role) -> set[str]:
-        """The e-mail addresses of everybody with this role, in small letters."""
-        return await self.users.addresses_of(role)
 
     async def close(self, user_id: int) -> None:
         """Settle what is open with a person and delete them with all they own."""
@@ -86,45 +105,73 @@ class Accounts:
         language: str = "en",
         role: Role = Role.VIEWER,
     ) -> User:
-        """Enter a person who may sign in at once. Raises EmailTaken or PasswordWeak."""
-        user = await self.enter(
+        """Add a person who may sign in at once. Raises EmailTaken or PasswordWeak."""
+        refuse_weak(password, email)
+        return await self.create(
             email=email,
-            password=password,
+            password_hash=await hash_password(password),
             first_name=first_name,
             last_name=last_name,
             language=language,
             role=role,
-            confirmed=True,
         )
-        if user is None:
-            raise EmailTaken(f"{email} has an account already.")
-        return user
 
-    async def enter(
+    async def create(
         self,
         *,
         email: str,
-        password: str,
+        password_hash: str = NO_PASSWORD,
         first_name: str = "",
         last_name: str = "",
         language: str = "en",
         role: Role = Role.VIEWER,
-        confirmed: bool,
-    ) -> User | None:
-        """Enter a person, or None when the address is taken; both take the same time.
+    ) -> User:
+        """Add a person whose address counts as confirmed. Raises EmailTaken.
 
-        Raises PasswordWeak.
+        A registration that nobody confirmed is taken over: it proves nothing.
         """
-        refuse_weak(password, normalized(email))
-        return await self.users.enter(
+        user = await self.users.enter(
             email=normalized(email),
             first_name=first_name,
             last_name=last_name,
             language=language,
-            password_hash=await hash_password(password),
+            password_hash=password_hash,
             role=role,
-            confirmed=confirmed,
+            confirmed=True,
         )
+        if user is not None:
+            return user
+        known = await self.users.by_email(email)
+        user = await self.users.locked(known.id) if known else None
+        if user is None or user.confirmed_at is not None:
+            raise EmailTaken(f"{email} has an account already.")
+        user.email, user.password_hash, user.role = normalized(email), password_hash, role
+        user.first_name, user.last_name, user.language = first_name, last_name, language
+        user.is_active = True
+        user.auth_version += 1
+        await self.confirm(user)
+        return user
+
+    async def reserve(self, email: str) -> tuple[int, User]:
+        """Keep an address for who confirms it: the account has no password and no names yet.
+
+        Returns an account number that was never used before, whether the address is new or not,
+        and the account that has the address.
+        """
+        number = await self.users.next_id()
+        user = await self.users.enter(
+            user_id=number,
+            email=normalized(email),
+            first_name="",
+            last_name="",
+            language="en",
+            password_hash=NO_PASSWORD,
+            role=Role.VIEWER,
+            confirmed=False,
+        ) or await self.users.by_email(email)
+        if user is None:  # deleted at this very moment
+            raise EmailTaken
+        return number, user
 
     async def enter_guest(self) -> User:
         """Somebody who tries the site: the address is nobody's (RFC 2606), no password fits."""
@@ -133,7 +180,7 @@ class Accounts:
             first_name="Guest",
             last_name="",
             language="en",
-            password_hash="!",  # noqa: S106 - no hash, so nothing matches it
+            password_hash=NO_PASSWORD,
             role=Role.VIEWER,
             confirmed=True,
             guest=True,
@@ -150,11 +197,48 @@ class Accounts:
                 setattr(user, name, value)
         return user
 
-    async def proven(self, user_id: int, password: str) -> User:
-        """The person, who typed the password once more. Raises PasswordWrong."""
-        user = await self.person(user_id)
+    async def reauthenticated(self, user_id: int, password: str) -> User:
+        """The person, who typed the password once more, as it was then; see `unchanged`.
+
+        Call it before the session holds a connection. Raises PasswordWrong or TooManyTries.
+        """
+        address, _ = visitor()
+        async with transaction() as session:
+            wait = await REAUTHENTICATIONS.try_once(session, str(user_id), address)
+            wait = wait or await REAUTHENTICATIONS_EVERYWHERE.try_once(session, str(user_id))
+            user = await Accounts(session).person(user_id)
+        if wait:
+            raise TooManyTries(wait)
         if not await matches(user.password_hash, password):
             raise PasswordWrong
+        async with transaction() as session:
+            await REAUTHENTICATIONS.forgive(session, str(user_id), address)
+            await REAUTHENTICATIONS_EVERYWHERE.forgive(session, str(user_id))
+        return user
+
+    async def unchanged(self, known: User) -> User:
+        """Lock a person for a change that was decided about `known`.
+
+        Raises SignInNeeded when the account is gone or another password, role or sign-out came
+        between.
+        """
+        user = await self.users.locked(known.id)
+        if user is None or not user.is_active or user.auth_version != known.auth_version:
+            raise SignInNeeded
+        return user
+
+    async def proven(self, user_id: int, password: str) -> User:
+        """The person, who typed the password once more, locked. Raises like the two above."""
+        return await self.unchanged(await self.reauthenticated(user_id, password))
+
+    async def admitted(self, known: User) -> User:
+        """Lock a person for a sign-in that was decided about `known`: a change waits, or wins.
+
+        Raises CredentialsRefused when something came between.
+        """
+        user = await self.users.locked(known.id, shared=True)
+        if user is None or not user.is_active or user.auth_version != known.auth_version:
+            raise CredentialsRefused
         return user
 
     async def keep_an_admin(self, leaving: User) -> None:
@@ -163,7 +247,7 @@ class Accounts:
             raise LastAdmin
 
     async def by_email(self, email: str) -> User | None:
-        return await self.users.by_email(normalized(email))
+        return await self.users.by_email(email)
 
     async def confirm(self, user: User) -> None:
         """The person has the address; once is enough."""
@@ -171,36 +255,45 @@ class Accounts:
             user.confirmed_at = await self.users.database_time()
 
     async def set_email(self, user: User, email: str) -> None:
-        """Give a person another address. Raises EmailTaken."""
+        """Give a person another address, also one that somebody else never confirmed.
+
+        Raises EmailTaken.
+        """
+        await self.users.drop_unconfirmed(email, but=user.id)
         try:
             async with self.users.session.begin_nested():
                 user.email = normalized(email)
         except SQLAlchemyError as error:
-            if violated(error) != "uq_user_account_email":
+            if violated(error) != "uq_user_account_email_key":
                 raise
             raise EmailTaken from error
 
-    async def set_password(self, user: User, password: str) -> None:
-        """Raises PasswordWeak."""
-        refuse_weak(password, user.email)
-        user.password_hash = await hash_password(password)
+    def set_password(self, user: User, password_hash: str) -> None:
+        """Give a locked person another password; sign-ins that are under way are refused."""
+        user.password_hash = password_hash
+        user.auth_version += 1
 
     async def authenticate(self, email: str, password: str) -> User:
         """The active, confirmed person these credentials belong to. Raises CredentialsRefused.
 
         Takes the same time whether or not the address is known; only who knows the password hears
-        what else is in the way.
+        what else is in the way. No connection is held while the password is hashed, so what is
+        decided with the answer takes `admitted`.
         """
-        user = await self.by_email(email)
-        known = await matches(user.password_hash if user else NOBODY, password)
+        async with transaction() as session:
+            user = await Accounts(session).by_email(email)
+            stored = await _password_of(session, user) if user else NOBODY
+        known = await matches(stored, password)
         if user is None or not known:
             raise CredentialsRefused
         if not user.is_active:
             raise SwitchedOff
         if user.confirmed_at is None:
             raise AddressUnconfirmed
-        if is_outdated(user.password_hash):
-            user.password_hash = await hash_password(password)
+        if is_outdated(stored):
+            renewed = await hash_password(password)
+            async with transaction() as session:
+                await UserRepository(session=session).renew_hash(user.id, stored, renewed)
         return user
 
     async def people(self, user_ids: set[int]) -> dict[int, User]:
@@ -216,6 +309,16 @@ class Accounts:
         return user
 
 
+async def _password_of(session: AsyncSession, user: User) -> str:
+    """The hash that a sign-in is checked against."""
+    if user.password_hash != NO_PASSWORD or user.confirmed_at is not None:
+        return user.password_hash
+    for find in _pending_hashes:
+        if pending := await find(session, user.id):
+            return pending
+    return NO_PASSWORD
+
+
 async def hash_secret(secret: str) -> str:
     """The PHC string of what else people prove themselves with, such as a PIN."""
     return await hash_password(secret)
@@ -228,10 +331,10 @@ async def knows_secret(stored: str, secret: str) -> bool:
 
 def refuse_weak(password: str, email: str) -> None:
     """Raises PasswordWeak."""
-    if reason := weakness(password, email):
+    if reason := weakness(password, normalized(email)):
         raise PasswordWeak(reason, errors=[{"field": "password", "message": reason}])
 
 
-def normalized(email: str) -> str:
-    """The address as it is stored: one spelling for what looks the same (Unicode NFKC)."""
-    return unicodedata.normalize("NFKC", email).strip()
+def account_key(email: str) -> str:
+    """Equal for all spellings of one account's address; what limits are counted by."""
+    return email_key(email)

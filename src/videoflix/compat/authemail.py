@@ -1,5 +1,7 @@
 """The dialect `authemail`: the accounts of django-rest-authemail, and `/api/videos/` with files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,29 +10,33 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
-from videoflix.accounts.schemas import Name, Password
+from videoflix.accounts.schemas import Name, Password, Typed
 from videoflix.accounts.service import (
     Accounts,
     AddressUnconfirmed,
     CredentialsRefused,
+    PasswordWrong,
     SwitchedOff,
 )
 from videoflix.compat.bodies import Email, read
 from videoflix.compat.categories import CategoryController
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf import Refusal
+from videoflix.compat.drf import REQUIRED, Refusal, field_error
 from videoflix.compat.entrance import in_person, token_needed
 from videoflix.compat.videos import RootController, VideosController
 from videoflix.platform.client import device_of
-from videoflix.platform.cross_site import refuse_foreign_page
+from videoflix.platform.cross_site import refuse_links
 from videoflix.platform.web import service
+from videoflix.profiles.service import refuse_children
 from videoflix.registration.api import limit_mail
 from videoflix.registration.schemas import NewAccount
 from videoflix.registration.service import LinkSpent, Registration
 from videoflix.sessions.api.entrance import authenticated
 from videoflix.sessions.schemas import Credentials
 from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.settings import settings
 
+CURRENT = "current_password"
 TAKEN = {"detail": "Email address already taken."}
 UNVERIFIED = {"detail": "Unable to verify user."}
 VERIFIED = {"success": "Email address verified."}
@@ -56,6 +62,12 @@ class Address(msgspec.Struct):
 
 class NewPassword(msgspec.Struct):
     password: Password
+    current_password: Typed | None = None
+
+
+class NewAddress(msgspec.Struct):
+    email: Email
+    current_password: Typed | None = None
 
 
 class PasswordByCode(msgspec.Struct):
@@ -78,14 +90,15 @@ class LetterController(Controller):
     async def sign_up(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, str]]:
-        """Until the address is confirmed this may be said again, with another password."""
+        """Each registration has a link of its own, and counts when that one is opened."""
         sent = await read(request, Registrant)
         await limit_mail(request, sent.email)
         new = NewAccount(sent.email, sent.password, sent.first_name, sent.last_name)
-        user = await registration.register(new) or await registration.register_again(new)
-        if user is None:  # not raised: the person who has the address gets their mail
+        made = await registration.register(new)
+        if made.is_known and settings.dialects_reveal_accounts:
+            # Not raised: the person who has the address gets their mail.
             return Response(TAKEN, status_code=HTTPStatus.BAD_REQUEST)
-        body = {"email": user.email, "first_name": user.first_name, "last_name": user.last_name}
+        body = {"email": made.email, "first_name": made.first_name, "last_name": made.last_name}
         return Response(body, status_code=HTTP_201_CREATED)
 
     @get(paths("signup/verify"), opt={"canonical": "POST /api/v1/auth/activate"})
@@ -181,9 +194,9 @@ class PersonController(Controller):
     ) -> dict[str, str]:
         """All tokens of this person end, as there was only one; other sign-ins stay.
 
-        A link on another site's page may ask for this too, with a cookie: not here.
+        A link somewhere may ask for this too, with the visitor's cookie: not here.
         """
-        refuse_foreign_page(request)
+        refuse_links(request)
         await sessions.sign_out_by_token(request.user.user_id, request.user.sign_in_id)
         return {"success": "User logged out."}
 
@@ -196,8 +209,18 @@ class PersonController(Controller):
     async def change_password(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
+        """Takes `current_password`, which older pages only send where DIALECTS_TRUST_SIGN_IN is."""
         chosen = await read(request, NewPassword)
-        await registration.replace_password(request.user.user_id, chosen.password)
+        user_id = request.user.user_id
+        if chosen.current_password is not None:
+            current = chosen.current_password
+            with _named_wrong():
+                await registration.change_password(user_id, current, chosen.password)
+        elif settings.dialects_trust_sign_in:
+            await refuse_children(request.user)
+            await registration.replace_password(user_id, chosen.password)
+        else:
+            raise field_error(CURRENT, REQUIRED)
         return {"success": "Password changed."}
 
     @post(
@@ -211,12 +234,21 @@ class PersonController(Controller):
         accounts: NamedDependency[Accounts],
         registration: NamedDependency[Registration],
     ) -> dict[str, str]:
-        email = (await read(request, Address)).email
-        await limit_mail(request, email)
-        if await accounts.by_email(email):
+        """Takes `current_password` like the change of the password."""
+        chosen = await read(request, NewAddress)
+        await limit_mail(request, chosen.email)
+        user_id = request.user.user_id
+        if chosen.current_password is not None:
+            with _named_wrong():
+                await registration.change_email(user_id, chosen.current_password, chosen.email)
+        elif settings.dialects_trust_sign_in:
+            await refuse_children(request.user)
+            await registration.ask_for_email(user_id, chosen.email)
+        else:
+            raise field_error(CURRENT, REQUIRED)
+        if settings.dialects_reveal_accounts and await accounts.by_email(chosen.email):
             raise Refusal(TAKEN)
-        await registration.ask_for_email(request.user.user_id, email)
-        return {"email": email}
+        return {"email": chosen.email}
 
     @get(paths("users/me"), guards=[token_needed], opt={"canonical": "GET /api/v1/me"})
     async def show_me(
@@ -229,6 +261,15 @@ class PersonController(Controller):
             "first_name": user.first_name,
             "last_name": user.last_name,
         }
+
+
+@contextmanager
+def _named_wrong() -> Iterator[None]:
+    """A block in which a wrong password is told as an error of its field."""
+    try:
+        yield
+    except PasswordWrong as error:
+        raise field_error(CURRENT, "This is not your password.") from error
 
 
 def _code(request: Request[Any, Any, Any]) -> str:

@@ -21,7 +21,7 @@ from litestar.types import ASGIApp, Receive, Send
 
 from videoflix.accounts.service import Accounts, CredentialsRefused
 from videoflix.compat.drf import NOT_ALLOWED, SIGN_IN, Refusal
-from videoflix.platform.client import device_of
+from videoflix.platform.client import client_address, device_of
 from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site, refuse_foreign_page
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Identity, Role, ScopeTooNarrow
@@ -129,8 +129,8 @@ async def _identified(request: Request[Any, Any, Any]) -> Identity | None:
         if request.method not in SAFE_METHODS:
             refuse_foreign_page(request)
         return await passwords.holder_of(request, sent.strip())
-    cookie = request.cookies.get(SESSION_COOKIE, "")
-    identity = await opaque_tokens.holder_of(cookie) if cookie else None
+    cookie, address = request.cookies.get(SESSION_COOKIE, ""), client_address(request)
+    identity = await opaque_tokens.holder_of(cookie, address) if cookie else None
     if identity is not None and identity.scope is not None:
         return None  # a script's token is no sign-in
     if identity is not None and request.method not in SAFE_METHODS:

@@ -29,6 +29,7 @@ from videoflix.platform.web import Id, service
 from videoflix.registration.api import limit_mail
 from videoflix.registration.schemas import NewAccount
 from videoflix.registration.service import Registration
+from videoflix.settings import settings
 
 PAGE = "Invalid page."
 RATED = "You can have only one rating per movie"
@@ -62,18 +63,19 @@ class RegisterController(Controller):
         new = await read(request, Registrant)
         await limit_mail(request, new.email)
         try:
-            user = await registration.register(NewAccount(**msgspec.structs.asdict(new)))
+            made = await registration.register(NewAccount(**msgspec.structs.asdict(new)))
         except PasswordWeak as error:
             raise field_error("password", error.detail) from error
-        if user is None:  # not raised: the person who has the address gets their mail
+        if made.is_known and settings.dialects_reveal_accounts:
+            # Not raised: the person who has the address gets their mail.
             taken = {"email": ["user with this email already exists."]}
             return Response(taken, status_code=HTTPStatus.BAD_REQUEST)
         body = {
-            "id": user.id,
+            "id": made.user_id,
             "username": None,
             "first_name": new.first_name,
             "last_name": new.last_name,
-            "email": user.email,
+            "email": made.email,
         }
         return Response(body, status_code=HTTPStatus.CREATED)
 

@@ -1,6 +1,5 @@
 """What administrators may do to accounts; each of it ends in the audit."""
 
-import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -8,7 +7,7 @@ from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts
+from videoflix.accounts.service import Accounts, hash_secret, refuse_weak
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.directory.schemas import NewPerson, PersonChange
@@ -54,18 +53,25 @@ class Directory:
         return user
 
     async def add(self, new: NewPerson, *, by: int | None) -> User:
-        """Enter somebody who may sign in at once. Raises EmailTaken, PasswordWeak, OwnersOnly."""
+        """Add somebody who may sign in at once; without a password a mailed link sets the first.
+
+        Call it before the session holds a connection. Raises EmailTaken, PasswordWeak, OwnersOnly.
+        """
+        chosen = {}
+        if new.password is not None:
+            refuse_weak(new.password, new.email)
+            chosen["password_hash"] = await hash_secret(new.password)
         await self._refuse_below(by, new.role)
-        user = await self.accounts.create_user(
+        user = await self.accounts.create(
             email=new.email,
-            password=new.password or secrets.token_urlsafe(32),
             first_name=new.first_name,
             last_name=new.last_name,
             language=new.language,
             role=new.role,
+            **chosen,
         )
         if new.password is None:
-            await self.registration.invite(user)
+            await self.registration.require_new_link(user)
         await self.audit.record(EventKind.CREATED, user.id, by=by, detail=new.role)
         return user
 
@@ -74,48 +80,64 @@ class Directory:
 
         Another role needs another sign-in: tokens carry the one they were signed for.
         """
-        user = await self.person(user_id)
+        loses_role = change.role is not msgspec.UNSET and not change.role.administers
+        user = await self._locked(user_id, leaving=loses_role)
         before = user.role
         after = before if change.role is msgspec.UNSET else change.role
         await self._refuse_below(by, before, after)
-        if after is not before:
-            if not after.administers:
-                await self.accounts.keep_an_admin(user)
-            await self.sessions.end_all(user.id)
         for name, value in msgspec.structs.asdict(change).items():
             if value is not msgspec.UNSET:
                 setattr(user, name, value)
-        if user.role is not before:
+        if after is not before:
+            await self.sessions.end_all(user.id)
+            if user.confirmed_at is None:
+                await self.registration.require_new_link(user)
             detail = f"{before} to {user.role}"
             await self.audit.record(EventKind.ROLE_CHANGED, user.id, by=by, detail=detail)
         return user
 
     async def deactivate(self, user_id: int, *, by: int | None) -> User:
-        """Switch an account off; it is signed out everywhere.
+        """Switch an account off; it is signed out everywhere, and its mailed links are void.
 
         Raises PersonNotFound, LastAdmin or OwnersOnly.
         """
-        user = await self.person(user_id)
+        user = await self._locked(user_id, leaving=True)
         await self._refuse_below(by, user.role)
         if user.is_active:
-            await self.accounts.keep_an_admin(user)
             user.is_active = False
             await self.sessions.end_all(user.id)
+            await self.registration.void_links(user.id)
             await self.audit.record(EventKind.DEACTIVATED, user.id, by=by)
         return user
 
     async def activate(self, user_id: int, *, by: int | None) -> User:
         """Switch an account on, its address confirmed or not.
 
-        Raises PersonNotFound or OwnersOnly.
+        Nobody knows who registered an unconfirmed one: its person gets a link to choose a
+        password. Raises PersonNotFound or OwnersOnly.
         """
-        user = await self.person(user_id)
+        user = await self._locked(user_id)
         await self._refuse_below(by, user.role)
         if not user.is_active or user.confirmed_at is None:
             user.is_active = True
-            await self.accounts.confirm(user)
+            if user.confirmed_at is None:
+                await self.accounts.confirm(user)
+                await self.registration.require_new_link(user)
             await self.audit.record(EventKind.ACTIVATED, user.id, by=by)
         return user
+
+    async def _locked(self, user_id: int, *, leaving: bool = False) -> User:
+        """A person, locked; before an administrator leaves all of them are, in one order.
+
+        Raises PersonNotFound or LastAdmin.
+        """
+        user = await self.person(user_id)
+        if leaving and user.is_active:
+            await self.accounts.keep_an_admin(user)
+        locked = await self.accounts.users.locked(user_id)
+        if locked is None:
+            raise PersonNotFound
+        return locked
 
     async def _refuse_below(self, by: int | None, *roles: Role) -> None:
         """Owners are made and changed by owners, and by commands."""

@@ -46,7 +46,8 @@ class Overview(msgspec.Struct):
 class KeptMail(msgspec.Struct):
     """A mail of this installation; `sent_at` is empty while it waits or was only kept.
 
-    `failure` says why the mail server never will take it. What was sent has no text any more.
+    `failure` says why the mail server never will take it. `text` and `html` are empty for everybody
+    but owners, and for them once there is a mail server.
     """
 
     id: int

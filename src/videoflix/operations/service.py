@@ -3,7 +3,6 @@
 from functools import cache
 from importlib.metadata import version
 
-import msgspec
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,13 +32,13 @@ from videoflix.operations.schemas import (
     ProfileData,
 )
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
 from videoflix.platform.migrations import current_revision, newest_revision
 from videoflix.platform.storage import media_storage
 from videoflix.playback.service.streams import Streams
 from videoflix.profiles.models import Profile
 from videoflix.profiles.schemas import ALL_AGES, ProfileShown, Viewing
 from videoflix.profiles.service import Profiles
+from videoflix.sessions.service.api_tokens import ApiTokens
 from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
@@ -64,26 +63,24 @@ class Operations:
             videos=await Catalog(self.session).counts(),
         )
 
-    async def mail(self, page: LimitOffset, *, to_owners: bool) -> tuple[list[KeptMail], int]:
-        """Mails, newest first, and how many there are; without what owners alone should read.
+    async def mail(self, page: LimitOffset, *, to_owner: bool) -> tuple[list[KeptMail], int]:
+        """Mails, newest first, and how many there are.
 
-        A link to choose a new password is as good as the account it is for.
+        A link to choose a new password is as good as the account it is for. So what mails say is
+        shown where they cannot be read otherwise: to owners, while there is no mail server.
         """
         found, total = await self.mails.newest(page)
-        theirs = set() if to_owners else await Accounts(self.session).addresses_of(Role.OWNER)
+        is_shown = to_owner and settings.smtp_url is None
         return [
-            msgspec.convert(
-                {
-                    "id": mail.id,
-                    "to": mail.recipient,
-                    "subject": mail.subject,
-                    "text": "" if mail.recipient.lower() in theirs else mail.text,
-                    "html": "" if mail.recipient.lower() in theirs else mail.html,
-                    "created_at": mail.created_at,
-                    "sent_at": mail.sent_at,
-                    "failure": mail.failure,
-                },
-                KeptMail,
+            KeptMail(
+                id=mail.id,
+                to=mail.recipient,
+                subject=mail.subject,
+                text=mail.text if is_shown else "",
+                html=mail.html if is_shown else "",
+                created_at=mail.created_at,
+                sent_at=mail.sent_at,
+                failure=mail.failure,
             )
             for mail in found
         ], total
@@ -108,7 +105,7 @@ class Operations:
             invoices=[InvoiceShown.of(invoice) for invoice in invoices],
             streams=await Streams(self.session).mine(user_id),
             devices=await sessions.of(user_id, sign_in_id),
-            api_tokens=await sessions.api_tokens(user_id),
+            api_tokens=await ApiTokens(self.session).of(user_id),
             activity=activity,
             uploads=[Video.of(video) for video in uploads],
             movie_ratings=[RatingShown.of(rating) for rating in ratings],

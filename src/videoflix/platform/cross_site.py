@@ -48,6 +48,24 @@ def refuse_foreign_page(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         raise CrossSiteRequest("Name this site in CORS_ORIGINS to let it do that.")
 
 
+def refuse_links(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Raises CrossSiteRequest when a link may have led a browser with a cookie to this change.
+
+    For routes of older clients that change something by GET. A header with a token is no link's;
+    a cookie alone takes a page of ours, as the browser names it: scripts say `same-origin`, and
+    navigations send a Referer. A link in a mail, or one of a browser that says nothing, has none.
+    """
+    origin = connection.headers.get("origin", "")
+    if connection.headers.get("authorization") or origin in settings.origins:
+        return
+    if connection.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise CrossSiteRequest("Only a page of this site may sign you out.")
+    named = origin or connection.headers.get("referer", "")
+    is_script = connection.headers.get("sec-fetch-mode") in {"cors", "same-origin"}
+    if not is_script and not _is_ours(connection, named):
+        raise CrossSiteRequest("Only a page of this site may sign you out.")
+
+
 def _began_with_us(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Sec-Fetch-Site is the browser's own word (Fetch Metadata); all browsers send Origin."""
     origin = connection.headers.get("origin", "")
@@ -56,9 +74,13 @@ def _began_with_us(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     site = connection.headers.get("sec-fetch-site")
     if site is not None:
         return site in {"same-origin", "none"}
+    return _is_ours(connection, origin)
+
+
+def _is_ours(connection: ASGIConnection[Any, Any, Any, Any], address: str) -> bool:
     ours = {connection.headers.get("host"), urlsplit(settings.site_url).netloc}
     try:
-        netloc = urlsplit(origin).netloc
+        netloc = urlsplit(address).netloc
     except ValueError:  # no address at all
         return False
     return bool(netloc) and netloc in ours

@@ -18,7 +18,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Send
 
-from videoflix.platform.client import visiting
+from videoflix.platform.client import client_address, visiting
 from videoflix.platform.cookies import cookie_value
 from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site
 from videoflix.platform.problems import Forbidden, Problem, SignInNeeded
@@ -30,7 +30,9 @@ REFRESH_COOKIE = "refresh_token"
 # How API tokens begin, so that people and scanners know them when they see them.
 API_TOKEN_PREFIX = "vf_"  # noqa: S105 - a prefix, no secret
 # Tokens that are looked up: those of scripts, and of sign-ins that have a single one.
-OPAQUE = re.compile(rf"{API_TOKEN_PREFIX}.+|[0-9a-f]{{40}}")
+OPAQUE = re.compile(rf"{API_TOKEN_PREFIX}.*|[0-9a-f]{{40}}")
+# Those of them that we may have made: 256 random bits, or 160. Others are refused without a query.
+WELL_FORMED = re.compile(rf"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}|[0-9a-f]{{40}}")
 
 
 # Checking a signature takes longer than answering a small request: a good token is remembered.
@@ -97,7 +99,9 @@ class CookiesTooLarge(Problem):
 COOKIES_MAX = 8 * 1024
 COOKIES_MOST = 100
 READ_HEADERS = {b"authorization", b"cookie", b"x-profile"}
-FindOpaqueToken = Callable[[str], Awaitable[Identity | None]]
+# A token and the client's address, which may try so many unknown ones.
+FindOpaqueToken = Callable[[str, str], Awaitable[Identity | None]]
+MayDecide = Callable[[Identity], Awaitable[None]]
 
 
 class IdentityMiddleware(ASGIMiddleware):
@@ -115,7 +119,8 @@ class IdentityMiddleware(ASGIMiddleware):
         sent = sent_headers(scope)
         scheme, credential = credential_in(sent, scope)
         if is_opaque(scheme, credential):
-            user = await self._find_opaque_token(credential)
+            address = client_address(ASGIConnection(scope))
+            user = await self._find_opaque_token(credential, address)
         else:
             user = identity_of(credential)
         if user and scope["method"] not in SAFE_METHODS:
@@ -215,6 +220,25 @@ async def in_person(
     await signed_in(connection, handler)
     if connection.scope["user"].scope is not None:
         raise ScopeTooNarrow("Sign in with your password for this; an API token is not enough.")
+
+
+# Asked by `deciding`, which knows no domain: raises unless the acting profile may decide.
+_may_decide: list[MayDecide] = []
+
+
+def asked_who_decides(check: MayDecide) -> MayDecide:
+    """Have the guard `deciding` ask this about an identity; raises a problem to refuse."""
+    _may_decide.append(check)
+    return check
+
+
+async def deciding(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: people in person who decide about the account; not the profile of a child."""
+    await in_person(connection, handler)
+    for check in _may_decide:
+        await check(connection.scope["user"])
 
 
 async def editors_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -102,13 +102,22 @@ class Limit(msgspec.Struct, frozen=True):
         In a transaction of its own: what comes of the try must not undo the counting. So call it
         before the request's session holds a connection, or two would be needed at once.
         """
+        async with transaction() as session:
+            wait = await self.try_once(session, *who)
+        if wait is not None:
+            raise TooManyTries(wait)
+
+    async def try_once(self, session: AsyncSession, *who: str) -> timedelta | None:
+        """Take one try if the session's transaction commits; how long to wait if there is none.
+
+        Several limits may be counted in one transaction, always in the same order.
+        """
         step = timedelta(seconds=self.seconds)
         values = {"key": self._key(who), "step": step, "span": step * self.burst}
-        async with transaction() as session:
-            if await session.scalar(SPEND, values):
-                return
-            wait: timedelta | None = await session.scalar(WAIT, values)
-        raise TooManyTries(wait or step)
+        if await session.scalar(SPEND, values):
+            return None
+        wait: timedelta | None = await session.scalar(WAIT, values)
+        return wait or step
 
     async def forgive(self, session: AsyncSession, *who: str) -> None:
         """Fill the bucket again, if the session's transaction commits."""

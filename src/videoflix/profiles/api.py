@@ -6,6 +6,7 @@ from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK
+from msgspec import UNSET
 
 from videoflix.accounts.service import PasswordWrong
 from videoflix.platform.identity import signed_in
@@ -17,10 +18,10 @@ from videoflix.profiles.schemas import (
     PinEntry,
     ProfileChange,
     ProfileKey,
+    ProfileRemoval,
     ProfileShown,
 )
 from videoflix.profiles.service import (
-    PINS,
     FirstProfileStays,
     NameTaken,
     PasswordNeeded,
@@ -46,7 +47,9 @@ class ProfileController(Controller):
 
     @post(
         summary="Add a profile",
-        responses=problems(SignInNeeded, TooManyProfiles, NameTaken),
+        responses=problems(
+            SignInNeeded, PasswordNeeded, PasswordWrong, TooManyTries, TooManyProfiles, NameTaken
+        ),
     )
     async def add_profile(
         self,
@@ -55,12 +58,14 @@ class ProfileController(Controller):
         data: JSONBody[NewProfile],
     ) -> ProfileShown:
         """Add a profile with lists of its own; choose it by sending its id as X-Profile."""
-        return ProfileShown.of(await profiles.add(request.user.user_id, data))
+        return ProfileShown.of(await profiles.add(request.user, data))
 
     @patch(
         "/{profile_id:int}",
         summary="Change a profile",
-        responses=problems(SignInNeeded, ProfileNotFound, PasswordNeeded, PasswordWrong, NameTaken),
+        responses=problems(
+            SignInNeeded, ProfileNotFound, PasswordNeeded, PasswordWrong, TooManyTries, NameTaken
+        ),
     )
     async def change_profile(
         self,
@@ -70,21 +75,30 @@ class ProfileController(Controller):
         data: JSONBody[ProfileChange],
     ) -> ProfileShown:
         """Change a profile; its PIN and its age limit only with the account's password."""
-        return ProfileShown.of(await profiles.change(request.user.user_id, profile_id, data))
+        return ProfileShown.of(await profiles.change(request.user, profile_id, data))
 
     @delete(
         "/{profile_id:int}",
         summary="Delete a profile",
-        responses=problems(SignInNeeded, ProfileNotFound, FirstProfileStays),
+        responses=problems(
+            SignInNeeded,
+            ProfileNotFound,
+            PasswordNeeded,
+            PasswordWrong,
+            TooManyTries,
+            FirstProfileStays,
+        ),
     )
     async def delete_profile(
         self,
         request: Request[Any, Any, Any],
         profiles: NamedDependency[Profiles],
         profile_id: FromPath[Id],
+        data: JSONBody[ProfileRemoval | None] = None,
     ) -> None:
-        """Delete a profile with its lists and votes."""
-        await profiles.remove(request.user.user_id, profile_id)
+        """Delete a profile with its lists and votes; a locked one with the account's password."""
+        password = UNSET if data is None else data.password
+        await profiles.remove(request.user, profile_id, password)
 
     @post(
         "/{profile_id:int}/unlock",
@@ -100,5 +114,4 @@ class ProfileController(Controller):
         data: JSONBody[PinEntry],
     ) -> ProfileKey:
         """Trade the PIN for a key to send as X-Profile."""
-        await PINS.spend(str(request.user.user_id), str(profile_id))
         return await profiles.unlock(request.user, profile_id, data.pin)

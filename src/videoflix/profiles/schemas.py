@@ -5,7 +5,7 @@ from typing import Annotated, Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from videoflix.accounts.schemas import Language
+from videoflix.accounts.schemas import Language, Typed
 from videoflix.platform.identity import Identity, Role
 from videoflix.profiles import models
 
@@ -81,19 +81,21 @@ class ProfileShown(msgspec.Struct):
 
 
 class NewProfile(msgspec.Struct, forbid_unknown_fields=True):
-    """A profile to be."""
+    """A profile to be; the profile of a child needs the account's password to add one."""
 
     name: ProfileName
     avatar: Avatar = ""
     language: Language = "en"
     max_age_rating: AgeRating | None = None
     pin: Pin | None = None
+    password: Typed | UnsetType = UNSET
 
 
 class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays; `null` takes a PIN or an age limit away.
 
-    A locked profile, and any age limit, takes the account's password.
+    A locked profile, a PIN and an age limit take the account's password, or the key of an adult
+    profile as X-Profile.
     """
 
     name: ProfileName | UnsetType = UNSET
@@ -101,7 +103,13 @@ class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
     language: Language | UnsetType = UNSET
     max_age_rating: AgeRating | UnsetType | None = UNSET
     pin: Pin | UnsetType | None = UNSET
-    password: str | UnsetType = UNSET
+    password: Typed | UnsetType = UNSET
+
+
+class ProfileRemoval(msgspec.Struct, forbid_unknown_fields=True):
+    """The account's password, where deleting a profile takes it."""
+
+    password: Typed | UnsetType = UNSET
 
 
 class PinEntry(msgspec.Struct, forbid_unknown_fields=True):

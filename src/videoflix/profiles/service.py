@@ -1,5 +1,14 @@
-"""The people who share an account, and who of them watches."""
+"""The people who share an account, and who of them watches.
 
+Who acts is decided here and nowhere else: the profile that X-Profile names, or else the first one,
+as the database has it. It may decide about the account when it is an adult's, which means without
+an age limit, and unlocked. A key (from `unlock`, by the PIN) or the account's password in the
+request proves more than that: it also changes PINs, age limits and locked profiles. A profile
+without a PIN is open to everybody who holds the account's sign-in, children included: adults who
+share a device with them set one.
+"""
+
+import hashlib
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,7 +23,7 @@ from videoflix.memberships.service import TOPIC as MEMBERSHIP_TOPIC
 from videoflix.memberships.service import Memberships
 from videoflix.platform.db import transaction, violated
 from videoflix.platform.events import announce, newsroom
-from videoflix.platform.identity import Identity
+from videoflix.platform.identity import Identity, asked_who_decides
 from videoflix.platform.problems import BadInput, Conflict, Forbidden, NotFound, SignInNeeded
 from videoflix.platform.throttle import Limit
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
@@ -52,7 +61,7 @@ class PinWrong(BadInput):
 
 
 class PasswordNeeded(Forbidden):
-    """Changing limits takes the account's password."""
+    """This takes the account's password, or an adult profile that was unlocked with its PIN."""
 
 
 class TooManyProfiles(Conflict):
@@ -88,69 +97,129 @@ class Profiles:
         name = user.first_name[:50].strip() or FIRST_NAME
         return await self.profiles.first_of(user_id, name, user.language)
 
-    async def add(self, user_id: int, new: NewProfile) -> Profile:
-        """Raises TooManyProfiles or NameTaken."""
+    async def add(self, identity: Identity, new: NewProfile) -> Profile:
+        """Raises PasswordNeeded, PasswordWrong, TooManyProfiles or NameTaken."""
+        user_id = identity.user_id
+        if not await self._proves(identity, new.password):
+            await refuse_children(identity)
+        pin_hash = await hash_secret(new.pin) if new.pin else None
         await self.profiles.lock_account(user_id)
         allowed = await self.memberships.profiles_allowed(user_id) or PROFILES_MAX
         if len(await self.of(user_id)) >= allowed:
             raise TooManyProfiles(f"Your account may have {allowed}.")
-        fields = msgspec.structs.asdict(new)
-        pin = fields.pop("pin")
         profile = Profile(
-            user_id=user_id, pin_hash=await hash_secret(pin) if pin else None, **fields
+            user_id=user_id,
+            name=new.name,
+            avatar=new.avatar,
+            language=new.language,
+            max_age_rating=new.max_age_rating,
+            pin_hash=pin_hash,
         )
         async with self._unique_names():
             self.session.add(profile)
         return profile
 
-    async def change(self, user_id: int, profile_id: int, change: ProfileChange) -> Profile:
+    async def change(self, identity: Identity, profile_id: int, change: ProfileChange) -> Profile:
         """Raises ProfileNotFound, PasswordNeeded, PasswordWrong or NameTaken."""
-        profile = await self._owned(user_id, profile_id)
         fields = {
             name: value
             for name, value in msgspec.structs.asdict(change).items()
-            if value is not msgspec.UNSET
+            if value is not msgspec.UNSET and name != "password"
         }
-        password = fields.pop("password", None)
-        if profile.pin_hash or {"pin", "max_age_rating"} & fields.keys():
-            if password is None:
-                raise PasswordNeeded
-            await self.accounts.proven(user_id, password)
+        proven = await self._proves(identity, change.password)
         if "pin" in fields:
-            pin = fields.pop("pin")
-            profile.pin_hash = await hash_secret(pin) if pin else None
+            fields["pin_hash"] = await hash_secret(change.pin) if change.pin else None
+            del fields["pin"]
+        await self.profiles.lock_account(identity.user_id)
+        profile = await self._owned(identity.user_id, profile_id)
+        if not proven:
+            if profile.pin_hash or {"pin_hash", "max_age_rating"} & fields.keys():
+                raise PasswordNeeded
+            await self._refuse_meddling(identity, profile)
         async with self._unique_names():
             for name, value in fields.items():
                 setattr(profile, name, value)
-        await announce(self.session, f"{TOPIC}{user_id}")
+        await announce(self.session, f"{TOPIC}{identity.user_id}")
         return profile
 
-    async def remove(self, user_id: int, profile_id: int) -> None:
-        """Delete a profile with its lists. Raises ProfileNotFound or FirstProfileStays."""
-        profile = await self._owned(user_id, profile_id)
+    async def remove(
+        self, identity: Identity, profile_id: int, password: str | msgspec.UnsetType = msgspec.UNSET
+    ) -> None:
+        """Delete a profile with its lists.
+
+        Raises ProfileNotFound, FirstProfileStays, PasswordNeeded or PasswordWrong.
+        """
+        proven = await self._proves(identity, password)
+        await self.profiles.lock_account(identity.user_id)
+        profile = await self._owned(identity.user_id, profile_id)
+        if not proven:
+            if profile.pin_hash:
+                raise PasswordNeeded
+            await self._refuse_children(identity)
         if profile.is_first:
             raise FirstProfileStays
         await self.profiles.delete(profile.id)
-        await announce(self.session, f"{TOPIC}{user_id}")
+        await announce(self.session, f"{TOPIC}{identity.user_id}")
 
     async def unlock(self, identity: Identity, profile_id: int, pin: str) -> ProfileKey:
-        """A key for a locked profile. Raises ProfileNotFound or PinWrong."""
-        profile = await self._owned(identity.user_id, profile_id)
+        """A key for a locked profile. Raises ProfileNotFound, PinWrong or TooManyTries.
+
+        Call it before the session holds a connection.
+        """
+        who = (str(identity.user_id), str(profile_id))
+        await PINS.spend(*who)
+        async with transaction() as session:
+            profile = await Profiles(session)._owned(identity.user_id, profile_id)
         if profile.pin_hash and not await knows_secret(profile.pin_hash, pin):
             raise PinWrong
+        await PINS.forgive(self.session, *who)
         key = sign(
             Purpose.PROFILE,
             identity.user_id,
             KEY_LIFETIME,
             profile=profile.id,
             sid=identity.sign_in_id,
+            pin=_fingerprint(profile.pin_hash),
         )
         return ProfileKey(key, int(KEY_LIFETIME.total_seconds()))
 
+    async def _proves(self, identity: Identity, password: str | msgspec.UnsetType) -> bool:
+        """Whether the account's password was sent, or the key of an adult profile with a PIN.
+
+        Call it before the session holds a connection. Raises PasswordWrong or TooManyTries.
+        """
+        if password is not msgspec.UNSET:
+            await self.accounts.reauthenticated(identity.user_id, password)
+            return True
+        named, pin = _named(identity)
+        if not pin:
+            return False
+        async with transaction() as session:
+            profile = await Profiles(session)._owned(identity.user_id, named or 0)
+        return profile.max_age_rating is None and pin == _fingerprint(profile.pin_hash)
+
+    async def _refuse_meddling(self, identity: Identity, profile: Profile) -> None:
+        """Everybody may change their own profile, adults those of the others, too."""
+        acting = await self._acting(identity)
+        if acting.profile_id != profile.id and acting.max_age < ALL_AGES:
+            raise PasswordNeeded
+
+    async def _refuse_children(self, identity: Identity) -> None:
+        """Raises PasswordNeeded unless an adult's profile acts, and is unlocked."""
+        if (await self._acting(identity)).max_age < ALL_AGES:
+            raise PasswordNeeded
+
+    async def _acting(self, identity: Identity) -> Viewing:
+        """Raises PasswordNeeded for a locked profile."""
+        try:
+            return await self.viewing(identity)
+        except ProfileLocked as error:
+            raise PasswordNeeded from error
+
     async def viewing(self, identity: Identity) -> Viewing:
         """Who watches. Raises SignInNeeded, ProfileNotFound or ProfileLocked."""
-        wanted, unlocked = _named(identity)
-        viewing = await self._viewing(identity.user_id, wanted, unlocked=unlocked)
+        wanted, pin = _named(identity)
+        viewing = await self._viewing(identity.user_id, wanted, pin=pin)
         return msgspec.structs.replace(viewing, role=identity.role)
 
     async def viewing_by_link(self, user_id: int, profile_id: int) -> Viewing:
@@ -158,16 +227,17 @@ class Profiles:
 
         Raises SignInNeeded or ProfileNotFound.
         """
-        return await self._viewing(user_id, profile_id or None, unlocked=True)
+        return await self._viewing(user_id, profile_id or None, pin=None)
 
-    async def _viewing(self, user_id: int, wanted: int | None, *, unlocked: bool) -> Viewing:
+    async def _viewing(self, user_id: int, wanted: int | None, *, pin: str | None) -> Viewing:
+        """`pin` is the fingerprint a key holds, empty without one; None asks for none."""
         found = await self.profiles.owner_and_profile(user_id, wanted)
         if found is None:
             raise SignInNeeded
         user, profile, member, max_height = found
         if wanted is not None and profile is None:
             raise ProfileNotFound
-        if profile and profile.pin_hash and not unlocked:
+        if profile and profile.pin_hash and pin not in {None, _fingerprint(profile.pin_hash)}:
             raise ProfileLocked
         limit = profile.max_age_rating if profile else None
         return Viewing(
@@ -249,17 +319,32 @@ async def viewing_of(identity: Identity) -> Viewing:
     return viewing
 
 
-def _named(identity: Identity) -> tuple[int | None, bool]:
-    """The profile that X-Profile names, and whether a key did. Raises ProfileNotFound."""
+@asked_who_decides
+async def refuse_children(identity: Identity) -> None:
+    """Raises PasswordNeeded unless an adult's profile acts; in a transaction of its own."""
+    async with transaction() as session:
+        await Profiles(session)._refuse_children(identity)
+
+
+def _named(identity: Identity) -> tuple[int | None, str]:
+    """The profile that X-Profile names, and the fingerprint of the PIN if a key did.
+
+    Raises ProfileNotFound.
+    """
     named = identity.profile
     if not named:
-        return None, False
+        return None, ""
     if named.isascii() and named.isdigit() and len(named) < 19:
-        return int(named), False
+        return int(named), ""
     try:
         claims = verify(Purpose.PROFILE, named)
         if (int(claims["sub"]), claims["sid"]) != (identity.user_id, identity.sign_in_id):
             raise ProfileNotFound
-        return int(claims["profile"]), True
+        return int(claims["profile"]), str(claims["pin"])
     except (TokenRefused, KeyError, ValueError) as error:
         raise ProfileNotFound from error
+
+
+def _fingerprint(pin_hash: str | None) -> str:
+    """What a key says about the PIN it was made with: another PIN makes it worthless."""
+    return hashlib.sha256(pin_hash.encode()).hexdigest()[:16] if pin_hash else ""

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from videoflix.accounts.service import LastAdmin, PasswordWeak, PasswordWrong, normalized
+from videoflix.accounts.service import LastAdmin, PasswordWeak, PasswordWrong, account_key
 from videoflix.platform.client import client_address
 from videoflix.platform.identity import ScopeTooNarrow, in_person
 from videoflix.platform.problems import SignInNeeded, problems
@@ -47,10 +47,10 @@ class RegistrationController(Controller):
         registration: NamedDependency[Registration],
         data: JSONBody[NewAccount],
     ) -> Accepted:
-        """Ask for an account; a mail says how it goes on."""
+        """Ask for an account; the mailed link activates it with the password of this request."""
         await limit_mail(request, data.email)
         await registration.register(data)
-        return Accepted("Read your mail: it says how it goes on.")
+        return Accepted("Check your inbox: we have sent you a link to confirm your address.")
 
     @post(
         "/activate",
@@ -115,7 +115,7 @@ class RegistrationController(Controller):
         summary="Change the password",
         guards=[in_person],
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, PasswordWeak),
+        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, PasswordWeak, TooManyTries),
     )
     async def change_password(
         self,
@@ -131,7 +131,7 @@ class RegistrationController(Controller):
         summary="Change the e-mail address",
         guards=[in_person],
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong),
+        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, TooManyTries),
     )
     async def change_email(
         self,
@@ -140,6 +140,7 @@ class RegistrationController(Controller):
         data: JSONBody[EmailChange],
     ) -> Accepted:
         """Ask for another address; it counts once the mailed link was opened."""
+        await limit_mail(request, data.email)
         await registration.change_email(request.user.user_id, data.password, data.email)
         return Accepted("If nobody uses this address, a link to confirm it is on its way.")
 
@@ -164,7 +165,7 @@ class FarewellController(Controller):
 
     @delete(
         summary="Close your account",
-        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, LastAdmin),
+        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, LastAdmin, TooManyTries),
     )
     async def close_account(
         self,
@@ -179,4 +180,4 @@ class FarewellController(Controller):
 async def limit_mail(request: Request[Any, Any, Any], email: str) -> None:
     """The same for known and unknown addresses. Raises TooManyTries."""
     await ASKING.spend(client_address(request))
-    await MAILBOX.spend(normalized(email).lower())
+    await MAILBOX.spend(account_key(email))

@@ -23,7 +23,7 @@ every("50 * * * *", SweepLinks())
 @handles(WriteToRegistrant)
 async def write_to_registrant(job: WriteToRegistrant) -> None:
     async with completing() as session:
-        await Registration(session).write_to_registrant(job.email)
+        await Registration(session).write_to_registrant(job.email, job.link_id)
 
 
 @handles(WriteReset)
@@ -35,7 +35,7 @@ async def write_reset(job: WriteReset) -> None:
 @handles(WriteToNewAddress)
 async def write_to_new_address(job: WriteToNewAddress) -> None:
     async with completing() as session:
-        await Registration(session).write_to_new_address(job.user_id, job.email)
+        await Registration(session).write_to_new_address(job)
 
 
 @handles(SweepLinks)

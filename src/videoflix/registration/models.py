@@ -21,7 +21,9 @@ class Proof(StrEnum):
 class MailToken(Record):
     """A token that was mailed, as its SHA-256; it works once, for one purpose, until it expires.
 
-    `email` is the address it proves; `spent_at` says when it was used.
+    `email` is the address it proves; `spent_at` says when it was used. What was typed into a
+    registration belongs to the link that it caused, not to the account: anybody may register an
+    address, and only the registration whose link is opened counts.
     """
 
     __tablename__ = "mail_token"
@@ -32,3 +34,7 @@ class MailToken(Record):
     email: Mapped[str] = mapped_column(String(254))
     expires_at: Mapped[datetime]
     spent_at: Mapped[datetime | None] = mapped_column(default=None)
+    password_hash: Mapped[str | None] = mapped_column(default=None)
+    first_name: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    last_name: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    language: Mapped[str] = mapped_column(String(5), default="en", server_default="en")

@@ -1,6 +1,6 @@
 """All SQL of the mailed tokens."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import delete, func, select, update
@@ -19,41 +19,67 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         await self.session.execute(
             delete(MailToken).where(MailToken.user_id == user_id, MailToken.proof == proof)
         )
-        now = (await self.session.scalars(select(func.now()))).one()
         await self.add(
             MailToken(
                 user_id=user_id,
                 proof=proof,
                 token_hash=token_hash,
                 email=email,
-                expires_at=now + lifetime,
+                expires_at=await self._now() + lifetime,
             )
         )
 
-    async def spend(self, proof: Proof, token_hash: str) -> tuple[int, str] | None:
-        """Use a token up: its person and the address it proves, or None if it is no good."""
-        row = (
-            await self.session.execute(
-                update(MailToken)
-                .where(
-                    MailToken.proof == proof,
-                    MailToken.token_hash == token_hash,
-                    MailToken.expires_at > func.now(),
-                    MailToken.spent_at.is_(None),
-                )
-                .values(spent_at=func.now())
-                .returning(MailToken.user_id, MailToken.email)
-            )
-        ).one_or_none()
-        return None if row is None else (row[0], row[1])
+    async def ask(self, link: MailToken, lifetime: timedelta) -> int:
+        """Keep a registration until its link is mailed; its number."""
+        link.expires_at = await self._now() + lifetime
+        return (await self.add(link)).id
 
-    async def works(self, proof: Proof, token_hash: str) -> bool:
-        return await self.exists(
-            MailToken.proof == proof,
-            MailToken.token_hash == token_hash,
-            MailToken.expires_at > func.now(),
-            MailToken.spent_at.is_(None),
+    async def renew(self, link: MailToken, token_hash: str, lifetime: timedelta) -> None:
+        """Let another token open a link from now on."""
+        link.token_hash = token_hash
+        link.expires_at = await self._now() + lifetime
+
+    async def pending_of(self, user_id: int) -> list[MailToken]:
+        """The registrations for an account that nobody confirmed yet, the newest first."""
+        found = await self.session.scalars(
+            select(MailToken)
+            .where(
+                MailToken.user_id == user_id,
+                MailToken.proof == Proof.ACTIVATE,
+                MailToken.expires_at > func.now(),
+                MailToken.spent_at.is_(None),
+            )
+            .order_by(MailToken.id.desc())
         )
+        return list(found)
+
+    async def holder_of(self, proof: Proof, token_hash: str) -> int | None:
+        """Whose account a token is about, if it is good; nothing is locked or used up."""
+        found: int | None = await self.session.scalar(
+            select(MailToken.user_id).where(
+                MailToken.proof == proof,
+                MailToken.token_hash == token_hash,
+                MailToken.expires_at > func.now(),
+                MailToken.spent_at.is_(None),
+            )
+        )
+        return found
+
+    async def spend(self, proof: Proof, token_hash: str) -> MailToken | None:
+        """Use a token up; None if it is no good. Lock its person before."""
+        found: MailToken | None = await self.session.scalar(
+            update(MailToken)
+            .where(
+                MailToken.proof == proof,
+                MailToken.token_hash == token_hash,
+                MailToken.expires_at > func.now(),
+                MailToken.spent_at.is_(None),
+            )
+            .values(spent_at=func.now())
+            .returning(MailToken)
+            .execution_options(populate_existing=True)
+        )
+        return found
 
     async def was_spent(self, proof: Proof, token_hash: str) -> bool:
         return await self.exists(
@@ -69,6 +95,16 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         )
         return len(found.all())
 
-    async def void(self, user_id: int) -> None:
-        """Make all of a person's tokens worthless."""
-        await self.session.execute(delete(MailToken).where(MailToken.user_id == user_id))
+    async def void(self, user_id: int, *, but: int = 0) -> None:
+        """Make a person's tokens worthless, all of them or all but one."""
+        await self.session.execute(
+            delete(MailToken).where(MailToken.user_id == user_id, MailToken.id != but)
+        )
+
+    async def drop(self, link_id: int) -> None:
+        await self.session.execute(delete(MailToken).where(MailToken.id == link_id))
+
+    async def _now(self) -> datetime:
+        """What time it is for every process."""
+        now: datetime = (await self.session.scalars(select(func.now()))).one()
+        return now

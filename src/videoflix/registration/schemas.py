@@ -4,11 +4,9 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from videoflix.accounts.schemas import Email, Language, Name, Password
+from videoflix.accounts.schemas import Email, Language, Name, Password, Typed
 from videoflix.platform.queue import Job
 
-# What somebody typed as their password; today's rules need not hold for it.
-Typed = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
 Secret = Annotated[str, msgspec.Meta(min_length=20, max_length=100, pattern=r"^[\w-]+$")]
 
 
@@ -20,6 +18,19 @@ class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
     first_name: Name = ""
     last_name: Name = ""
     language: Language = "en"
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """What a registration is answered with, also for an address that has an account.
+
+    `user_id` is a number that no account had until now. `is_known` must not reach clients.
+    """
+
+    user_id: int
+    email: str
+    first_name: str
+    last_name: str
+    is_known: bool
 
 
 class Accepted(msgspec.Struct):
@@ -72,6 +83,8 @@ class WriteToRegistrant(Job):
 
     name: ClassVar = "registration.write_to_registrant"
     email: str
+    # The registration; 0 when the mail is only asked for once more.
+    link_id: int = 0
 
 
 class WriteReset(Job):
@@ -87,6 +100,8 @@ class WriteToNewAddress(Job):
     name: ClassVar = "registration.write_to_new_address"
     user_id: int
     email: str
+    # The account's when it was asked for: another password since then withdraws the wish.
+    auth_version: int = 0
 
 
 class SweepLinks(Job):

@@ -1,4 +1,10 @@
-"""Registering, and what people prove by opening a mailed link."""
+"""Registering, and what people prove by opening a mailed link.
+
+A password belongs to the link that is opened. Whoever registers an address gets a link mailed to
+it that carries the password and the names they typed; the account itself has neither until one of
+the links is opened, which voids all others. So it does no harm to register somebody else's
+address, before them or after.
+"""
 
 import hashlib
 import math
@@ -8,16 +14,24 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, EmailTaken
+from videoflix.accounts.service import (
+    Accounts,
+    EmailTaken,
+    hash_secret,
+    knows_pending_password,
+    refuse_weak,
+)
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
+from videoflix.platform.db import transaction
 from videoflix.platform.mail import post_mail
 from videoflix.platform.problems import BadInput
 from videoflix.platform.queue import enqueue
-from videoflix.registration.models import Proof
+from videoflix.registration.models import MailToken, Proof
 from videoflix.registration.repository import MailTokenRepository
 from videoflix.registration.schemas import (
     NewAccount,
+    Registered,
     WriteReset,
     WriteToNewAddress,
     WriteToRegistrant,
@@ -31,6 +45,8 @@ class LinkSpent(BadInput):
 
 
 class Registration:
+    """Call what takes a password before the session holds a connection: it is hashed first."""
+
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.accounts = Accounts(session)
@@ -38,39 +54,67 @@ class Registration:
         self.audit = Audit(session)
         self.tokens = MailTokenRepository(session=session)
 
-    async def register(self, new: NewAccount) -> User | None:
-        """Enter a person who has yet to confirm the address; None when the address is known.
+    async def register(self, new: NewAccount) -> Registered:
+        """Keep what somebody typed until the link they get is opened. Raises PasswordWeak.
 
-        Takes the same steps whether or not it is; what differs is the mail.
+        Takes the same steps whether or not the address is known; what differs is the mail.
         """
-        user = await self.accounts.enter(
-            email=new.email,
-            password=new.password,
+        refuse_weak(new.password, new.email)
+        password_hash = await hash_secret(new.password)
+        if not settings.activation_required:
+            return await self._register_at_once(new, password_hash)
+        number, user = await self.accounts.reserve(new.email)
+        link = MailToken(
+            user_id=user.id,
+            proof=Proof.ACTIVATE,
+            token_hash=_hash(secrets.token_urlsafe(32)),  # nobody's, until the link is mailed
+            email=user.email,
+            password_hash=password_hash,
             first_name=new.first_name,
             last_name=new.last_name,
             language=new.language,
-            confirmed=not settings.activation_required,
         )
-        await self.audit.record(EventKind.REGISTERED, user.id if user else None)
-        await enqueue(self.session, WriteToRegistrant(email=new.email))
-        return user
+        link_id = await self.tokens.ask(link, settings.activation_lifetime)
+        is_known = user.confirmed_at is not None
+        await self.audit.record(EventKind.REGISTERED, None if is_known else user.id)
+        await enqueue(self.session, WriteToRegistrant(email=new.email, link_id=link_id))
+        return Registered(number, new.email, new.first_name, new.last_name, is_known)
 
-    async def register_again(self, new: NewAccount) -> User | None:
-        """Who has yet to confirm the address may change what they said; None for anybody else."""
-        user = await self.accounts.by_email(new.email)
-        if user is None or user.confirmed_at is not None or not user.is_active:
-            return None
-        await self.accounts.set_password(user, new.password)
-        user.first_name, user.last_name = new.first_name, new.last_name
-        return user
+    async def _register_at_once(self, new: NewAccount, password_hash: str) -> Registered:
+        """Without a confirmation who comes first has the address."""
+        is_known, number = False, await self.accounts.users.next_id()
+        try:
+            user = await self.accounts.create(
+                email=new.email,
+                password_hash=password_hash,
+                first_name=new.first_name,
+                last_name=new.last_name,
+                language=new.language,
+            )
+            number = user.id
+        except EmailTaken:
+            is_known = True
+        await self.audit.record(EventKind.REGISTERED, None if is_known else number)
+        await enqueue(self.session, WriteToRegistrant(email=new.email))
+        return Registered(number, new.email, new.first_name, new.last_name, is_known)
 
     async def resend(self, email: str) -> None:
         """Mail the confirmation again, to whoever needs it."""
         await enqueue(self.session, WriteToRegistrant(email=email))
 
     async def activate(self, token: str) -> User:
-        """The address is confirmed: its person may sign in. Raises LinkSpent."""
-        user, _ = await self._spend(Proof.ACTIVATE, token)
+        """The address is confirmed: its person may sign in with the password of this link.
+
+        All other links become void. Raises LinkSpent.
+        """
+        user, link = await self._spend(Proof.ACTIVATE, token)
+        if user.confirmed_at is not None or link.password_hash is None:
+            raise LinkSpent
+        await self.tokens.void(user.id, but=link.id)
+        self.accounts.set_password(user, link.password_hash)
+        user.first_name, user.last_name = link.first_name, link.last_name
+        user.language = link.language
+        link.password_hash = None
         await self.accounts.confirm(user)
         await self.audit.record(EventKind.CONFIRMED, user.id)
         return user
@@ -84,41 +128,52 @@ class Registration:
         await enqueue(self.session, WriteReset(email=email))
 
     async def reset(self, token: str, password: str) -> User:
-        """Choose a new password; every sign-in of before ends. Raises LinkSpent."""
+        """Choose a new password; every sign-in of before ends. Raises LinkSpent, PasswordWeak."""
+        async with transaction() as session:  # nothing is hashed for an invented token
+            user_id = await MailTokenRepository(session=session).holder_of(
+                Proof.RESET_PASSWORD, _hash(token)
+            )
+            known = await Accounts(session).users.get_one_or_none(id=user_id) if user_id else None
+        if known is None:
+            raise LinkSpent
+        refuse_weak(password, known.email)
+        password_hash = await hash_secret(password)
         user, _ = await self._spend(Proof.RESET_PASSWORD, token)
         await self.accounts.confirm(user)  # whoever reads the mail has the address
-        await self._set_password(user, password)
+        await self._set_password(user, password_hash)
         await self.audit.record(EventKind.PASSWORD_RESET, user.id)
         return user
 
     async def may_reset(self, token: str) -> bool:
         """Whether a link to choose a new password still works; it goes on working."""
-        return await self.tokens.works(Proof.RESET_PASSWORD, _hash(token))
+        return await self.tokens.holder_of(Proof.RESET_PASSWORD, _hash(token)) is not None
 
     async def change_password(self, user_id: int, current: str, password: str) -> None:
-        """Choose a new password; every sign-in ends. Raises PasswordWrong."""
-        await self._change_password(await self.accounts.proven(user_id, current), password)
+        """Choose a new password; every sign-in ends. Raises PasswordWrong, PasswordWeak."""
+        await self._change_password(await self.accounts.reauthenticated(user_id, current), password)
 
     async def replace_password(self, user_id: int, password: str) -> None:
-        """The same for older clients, which take being signed in for proof. Raises PasswordWeak."""
-        await self._change_password(await self.accounts.person(user_id), password)
+        """The same where being signed in is taken for proof. Raises PasswordWeak."""
+        async with transaction() as session:
+            known = await Accounts(session).person(user_id)
+        await self._change_password(known, password)
 
     async def change_email(self, user_id: int, password: str, email: str) -> None:
         """Mail a link to the new address; until it is opened the old one stays.
 
         Raises PasswordWrong.
         """
-        await self.ask_for_email((await self.accounts.proven(user_id, password)).id, email)
+        await self._ask_for_email(await self.accounts.proven(user_id, password), email)
 
     async def ask_for_email(self, user_id: int, email: str) -> None:
-        """The same for older clients, which take being signed in for proof."""
-        await self.audit.record(EventKind.EMAIL_ASKED, user_id, by=user_id)
-        await enqueue(self.session, WriteToNewAddress(user_id=user_id, email=email))
+        """The same where being signed in is taken for proof."""
+        await self._ask_for_email(await self.accounts.person(user_id), email)
 
     async def close_account(self, user_id: int, password: str) -> None:
         """Forget a person, their sign-ins and all they own. Raises PasswordWrong or LastAdmin."""
-        user = await self.accounts.proven(user_id, password)
-        await self.accounts.keep_an_admin(user)
+        known = await self.accounts.reauthenticated(user_id, password)
+        await self.accounts.keep_an_admin(known)
+        user = await self.accounts.unchanged(known)
         await self.sessions.end_all(user.id)
         await self._write(user, "account-closed")
         await self.audit.record(EventKind.CLOSED, user.id, by=user.id)
@@ -126,50 +181,85 @@ class Registration:
 
     async def confirm_email(self, token: str) -> None:
         """The new address is proven and takes the old one's place. Raises LinkSpent."""
-        user, email = await self._spend(Proof.CHANGE_EMAIL, token)
+        user, link = await self._spend(Proof.CHANGE_EMAIL, token)
         old = user.email
         try:
-            await self.accounts.set_email(user, email)
+            await self.accounts.set_email(user, link.email)
         except EmailTaken as error:
             raise LinkSpent from error  # who has it is nobody's business
         await self.tokens.void(user.id)
         await self.audit.record(EventKind.EMAIL_CHANGED, user.id)
         await self._write(user, "address-changed", to=old)
 
-    async def write_to_registrant(self, email: str) -> None:
-        """Mail what a registration leads to."""
+    async def require_new_link(self, user: User) -> None:
+        """Void what was registered for an account and mail a link to choose a password instead:
+        staff gave it a role, or confirmed it, without knowing who registered.
+        """
+        await self.tokens.void(user.id)
+        await self.invite(user)
+
+    async def void_links(self, user_id: int) -> None:
+        """Make every link that was mailed to a person worthless."""
+        await self.tokens.void(user_id)
+
+    async def write_to_registrant(self, email: str, link_id: int = 0) -> None:
+        """Mail what a registration leads to; with no `link_id` the mail is asked for again."""
         user = await self.accounts.by_email(email)
-        if user is None or not user.is_active:
-            return
-        if user.confirmed_at is not None:
-            if settings.activation_required:
+        user = await self.accounts.users.locked(user.id) if user else None
+        if user is None or not user.is_active or user.confirmed_at is not None:
+            await self.tokens.drop(link_id)
+            if user and user.is_active and not user.is_guest and settings.activation_required:
                 await self._write(user, "already-registered", url=f"{settings.site_url}/")
             return
-        lifetime = settings.activation_lifetime
-        token = await self._issue(user, Proof.ACTIVATE, user.email, lifetime)
-        url = link(settings.activation_link, user, token)
-        await self._write(user, "confirm-address", url=url, lifetime=lifetime)
+        pending = await self.tokens.pending_of(user.id)
+        if link_id:
+            pending = [link for link in pending if link.id == link_id]
+        if len(pending) == 1:
+            await self._confirm_by(pending[0], user)
+        elif not link_id:  # whose password would count: let them choose
+            await self._write_reset(user, "choose-password", settings.activation_lifetime)
 
     async def write_reset(self, email: str) -> None:
         """Mail a link to choose a new password."""
         user = await self.accounts.by_email(email)
+        user = await self.accounts.users.locked(user.id) if user else None
         if user is None or not user.is_active or user.is_guest:
             return
         await self.audit.record(EventKind.RESET_ASKED, user.id)
         await self._write_reset(user, "reset-password", settings.password_reset_lifetime)
 
-    async def write_to_new_address(self, user_id: int, email: str) -> None:
-        """Mail a link that proves the new address."""
-        user = await self.accounts.person(user_id)
-        if await self.accounts.by_email(email):
+    async def write_to_new_address(self, wish: WriteToNewAddress) -> None:
+        """Mail a link that proves the new address, unless the wish was overtaken."""
+        user = await self.accounts.users.locked(wish.user_id)
+        if user is None or not user.is_active or user.auth_version != wish.auth_version:
             return
-        token = await self._issue(user, Proof.CHANGE_EMAIL, email, settings.activation_lifetime)
+        owner = await self.accounts.by_email(wish.email)
+        if owner is not None and (owner.id == user.id or owner.confirmed_at is not None):
+            return
+        lifetime = settings.activation_lifetime
+        token = await self._issue(user, Proof.CHANGE_EMAIL, wish.email, lifetime)
         url = link(settings.email_confirm_link, user, token)
-        await self._write(user, "confirm-new-address", to=email, url=url)
+        await self._write(user, "confirm-new-address", to=wish.email, url=url)
 
     async def invite(self, user: User) -> None:
         """Mail a link to choose the first password; it works as long as one to confirm."""
         await self._write_reset(user, "invitation", settings.activation_lifetime)
+
+    async def _confirm_by(self, pending: MailToken, user: User) -> None:
+        """Mail the link of a registration; one that was mailed before stops working."""
+        token, lifetime = secrets.token_urlsafe(32), settings.activation_lifetime
+        await self.tokens.renew(pending, _hash(token), lifetime)
+        await post_mail(
+            self.session,
+            to=user.email,
+            letter="confirm-address",
+            language=pending.language,
+            values={
+                "name": f"{pending.first_name} {pending.last_name}".strip(),
+                "url": link(settings.activation_link, user, token),
+                "hours": _hours(lifetime),
+            },
+        )
 
     async def _write_reset(self, user: User, letter: str, lifetime: timedelta) -> None:
         token = await self._issue(user, Proof.RESET_PASSWORD, user.email, lifetime)
@@ -185,16 +275,13 @@ class Registration:
         url: str = "",
         lifetime: timedelta = timedelta(),
     ) -> None:
+        """Mail somebody, at the address that is stored and not as it was typed somewhere."""
         await post_mail(
             self.session,
             to=to or user.email,
             letter=letter,
             language=user.language,
-            values={
-                "name": user.name,
-                "url": url,
-                "hours": str(math.ceil(lifetime / timedelta(hours=1))),
-            },
+            values={"name": user.name, "url": url, "hours": _hours(lifetime)},
         )
 
     async def _issue(self, user: User, proof: Proof, email: str, lifetime: timedelta) -> str:
@@ -203,22 +290,41 @@ class Registration:
         await self.tokens.issue(user.id, proof, _hash(token), email, lifetime)
         return token
 
-    async def _spend(self, proof: Proof, token: str) -> tuple[User, str]:
-        spent = await self.tokens.spend(proof, _hash(token))
-        user = await self.accounts.users.get_one_or_none(id=spent[0]) if spent else None
-        if spent is None or user is None or not user.is_active:
+    async def _spend(self, proof: Proof, token: str) -> tuple[User, MailToken]:
+        """Lock the person and use the token up. Raises LinkSpent."""
+        user_id = await self.tokens.holder_of(proof, _hash(token))
+        user = await self.accounts.users.locked(user_id) if user_id else None
+        if user is None or not user.is_active:
             raise LinkSpent
-        return user, spent[1]
+        spent = await self.tokens.spend(proof, _hash(token))
+        if spent is None:
+            raise LinkSpent
+        return user, spent
 
-    async def _change_password(self, user: User, password: str) -> None:
-        await self._set_password(user, password)
+    async def _ask_for_email(self, user: User, email: str) -> None:
+        await self.audit.record(EventKind.EMAIL_ASKED, user.id, by=user.id)
+        wish = WriteToNewAddress(user_id=user.id, email=email, auth_version=user.auth_version)
+        await enqueue(self.session, wish)
+
+    async def _change_password(self, known: User, password: str) -> None:
+        refuse_weak(password, known.email)
+        password_hash = await hash_secret(password)
+        user = await self.accounts.unchanged(known)
+        await self._set_password(user, password_hash)
         await self.audit.record(EventKind.PASSWORD_CHANGED, user.id, by=user.id)
 
-    async def _set_password(self, user: User, password: str) -> None:
-        await self.accounts.set_password(user, password)
+    async def _set_password(self, user: User, password_hash: str) -> None:
+        self.accounts.set_password(user, password_hash)
         await self.tokens.void(user.id)
         await self.sessions.end_all(user.id)
         await self._write(user, "password-changed", url=f"{settings.site_url}/")
+
+
+@knows_pending_password
+async def newest_pending_hash(session: AsyncSession, user_id: int) -> str | None:
+    """The password of the latest registration for an account that is not confirmed yet."""
+    pending = await MailTokenRepository(session=session).pending_of(user_id)
+    return pending[0].password_hash if pending else None
 
 
 def link(template: str, user: User, token: str) -> str:
@@ -227,6 +333,10 @@ def link(template: str, user: User, token: str) -> str:
     Never made from a request, whose Host header anybody may choose.
     """
     return template.replace("{uid}", str(user.id)).replace("{token}", token)
+
+
+def _hours(lifetime: timedelta) -> str:
+    return str(math.ceil(lifetime / timedelta(hours=1)))
 
 
 def _hash(token: str) -> str:

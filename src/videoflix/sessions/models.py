@@ -29,10 +29,15 @@ class SignIn(Record):
 
 
 class RefreshToken(Record):
-    """A refresh token by its `jti`; once used it is kept, so that a replay is noticed."""
+    """A refresh token by its `jti`; once used it is kept, so that a replay is noticed.
+
+    `successor_jti` names the one it was traded for: whoever trades it again within the grace
+    period gets the same one.
+    """
 
     __tablename__ = "refresh_token"
 
     sign_in_id: Mapped[int] = mapped_column(ForeignKey(SignIn.id, ondelete="CASCADE"), index=True)
     jti: Mapped[str] = mapped_column(String(32), unique=True)
     used_at: Mapped[datetime | None] = mapped_column(default=None)
+    successor_jti: Mapped[str | None] = mapped_column(String(32), default=None)

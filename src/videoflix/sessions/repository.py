@@ -32,6 +32,25 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
             )
         )
 
+    async def is_open(self, user_id: int, sign_in_id: int) -> bool:
+        """Whether a sign-in of a person goes on; exact while the person's row is locked."""
+        return await self.exists(
+            SignIn.id == sign_in_id,
+            SignIn.user_id == user_id,
+            SignIn.ended_at.is_(None),
+            SignIn.expires_at > func.now(),
+        )
+
+    async def locked(self, sign_in_id: int) -> SignIn | None:
+        """A sign-in as committed now, locked; lock its person before."""
+        found: SignIn | None = await self.session.scalar(
+            select(SignIn)
+            .where(SignIn.id == sign_in_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
     async def end(
         self, user_id: int, *, only: int | None = None, by_token: bool = False
     ) -> list[int]:
@@ -102,37 +121,46 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
 
     model_type = RefreshToken
 
-    async def use(self, jti: str) -> bool:
-        """Mark a fresh token as used; False when it was used before, or is unknown."""
-        used = await self.session.scalar(
-            update(RefreshToken)
-            .where(RefreshToken.jti == jti, RefreshToken.used_at.is_(None))
-            .values(used_at=func.now())
-            .returning(RefreshToken.id)
-        )
-        return used is not None
-
-    async def used_within(self, jti: str, span: timedelta) -> bool:
-        """Whether the token was used for the first time so lately."""
-        found = await self.session.scalar(
-            select(RefreshToken.id).where(
-                RefreshToken.jti == jti, RefreshToken.used_at > func.now() - span
-            )
-        )
-        return found is not None
-
-    async def family_of(self, jti: str, *, fresh: bool = False) -> tuple[SignIn, User] | None:
-        """The sign-in a token belongs to, and its person; None for one that is not `fresh`."""
-        statement = (
-            select(SignIn, User)
-            .join(RefreshToken, RefreshToken.sign_in_id == SignIn.id)
-            .join(User, User.id == SignIn.user_id)
+    async def by_jti(self, jti: str) -> RefreshToken | None:
+        """A token as committed now."""
+        found: RefreshToken | None = await self.session.scalar(
+            select(RefreshToken)
             .where(RefreshToken.jti == jti)
+            .execution_options(populate_existing=True)
         )
-        if fresh:
-            statement = statement.where(RefreshToken.used_at.is_(None))
-        row = (await self.session.execute(statement)).one_or_none()
+        return found
+
+    async def trade(self, token: RefreshToken, successor: RefreshToken) -> RefreshToken:
+        """Mark a token as used, and enter the one that takes its place."""
+        token.used_at = await self.clock()
+        token.successor_jti = successor.jti
+        return await self.add(successor)
+
+    async def was_used_within(self, token: RefreshToken, span: timedelta) -> bool:
+        """Whether the token was used for the first time so lately."""
+        return token.used_at is not None and token.used_at > await self.clock() - span
+
+    async def newest_after(self, token: RefreshToken) -> RefreshToken:
+        """The last of those that a token was traded for, one after another."""
+        while token.successor_jti and (successor := await self.by_jti(token.successor_jti)):
+            token = successor
+        return token
+
+    async def family_of(self, jti: str) -> tuple[int, int] | None:
+        """The numbers of the person and of the sign-in that a token belongs to."""
+        row = (
+            await self.session.execute(
+                select(SignIn.user_id, SignIn.id)
+                .join(RefreshToken, RefreshToken.sign_in_id == SignIn.id)
+                .where(RefreshToken.jti == jti)
+            )
+        ).one_or_none()
         return None if row is None else (row[0], row[1])
+
+    async def clock(self) -> datetime:
+        """What time it is for every process at this moment, also after waiting for a lock."""
+        now: datetime = (await self.session.scalars(select(func.clock_timestamp()))).one()
+        return now
 
     async def database_time(self) -> datetime:
         """What time it is for every process."""

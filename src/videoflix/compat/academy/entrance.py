@@ -24,9 +24,11 @@ from videoflix.sessions.api.browsers import cookie
 from videoflix.sessions.api.entrance import authenticated
 from videoflix.sessions.schemas import Credentials, TokenPair
 from videoflix.sessions.service.sign_ins import RefreshRefused, Sessions, sign_in_of
+from videoflix.settings import settings
 
 YEAR = 365 * 24 * 3600
-# To tell who has an account is what this route is for; but not to whom asks many times.
+WRONG = "Invalid emailaddress or password"
+# Who has an account is told only with DIALECTS_REVEAL_ACCOUNTS, and not to whoever asks often.
 ASKED = Limit("academy-who-has-an-account", burst=20, seconds=15)
 
 
@@ -90,19 +92,23 @@ class EntranceController(Controller):
     async def check_address(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> dict[str, bool]:
+        """Everybody should sign in, unless DIALECTS_REVEAL_ACCOUNTS tells who is unknown."""
         await ASKED.spend(client_address(request))
         fields = await sent(request)
         if not fields.get("email"):
             raise Refusal({"detail": "Email is required"})
-        known = await accounts.by_email(read_fields(fields, KnownAddress).email) is not None
+        email = read_fields(fields, KnownAddress).email
+        known = not settings.dialects_reveal_accounts or await accounts.by_email(email) is not None
         return {"shouldLogin": known, "shouldRegister": not known}
 
 
 async def _why(email: str) -> str:
-    """Older clients read it; who has an account is told by `check_address` as well."""
+    """What older clients show; whether the address is known only where that may be told."""
+    if not settings.dialects_reveal_accounts:
+        return WRONG
     async with transaction() as session:  # the request's own is over once it was refused
         known = await Accounts(session).by_email(email)
-    return "Invalid emailaddress or password" if known else "Email address is not registered"
+    return WRONG if known else "Email address is not registered"
 
 
 def _cookies(pair: TokenPair) -> list[Cookie]:

@@ -9,13 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_400_BAD_REQUEST
 
-from videoflix.accounts.schemas import Password
+from videoflix.accounts.schemas import Password, Typed
 from videoflix.accounts.service import PasswordWeak
 from videoflix.compat.bodies import WRONG, Email, read, sent
 from videoflix.compat.drf import NON_FIELD, Refusal, field_error
 from videoflix.platform.web import service
 from videoflix.registration.api import limit_mail
-from videoflix.registration.schemas import NewAccount, Typed
+from videoflix.registration.schemas import NewAccount
 from videoflix.registration.service import LinkSpent, Registration
 from videoflix.settings import settings
 
@@ -46,16 +46,20 @@ class LetterController(Controller):
     async def register(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, Any]]:
-        """`token` is there because it always was; what confirms an address is only mailed."""
+        """`token` is there because it always was; what confirms an address is only mailed.
+
+        `id` is a number that nobody had before, so that it does not tell who is known.
+        """
         new = await read(request, Registrant)
         if new.confirmed_password != new.password:
             raise field_error("password", "Passwords must match")
         await limit_mail(request, new.email)
-        user = await registration.register(NewAccount(new.email, new.password))
-        if user is None:  # not raised: the person who has the address gets their mail
+        made = await registration.register(NewAccount(new.email, new.password))
+        if made.is_known and settings.dialects_reveal_accounts:
+            # Not raised: the person who has the address gets their mail.
             taken = {"email": ["Email already exists"]}
             return Response(taken, status_code=HTTP_400_BAD_REQUEST)
-        body = {"user": {"id": user.id, "email": user.email}, "token": secrets.token_urlsafe(24)}
+        body = {"user": {"id": made.user_id, "email": made.email}, "token": _no_token()}
         return Response(body, status_code=HTTP_201_CREATED)
 
     @get("/activate/{uid:str}/{token:str}", opt={"canonical": "POST /api/v1/auth/activate"})
@@ -123,6 +127,11 @@ class LetterController(Controller):
         if user.id != int(uid):
             raise field_error(NON_FIELD, EXPIRED)
         return {"detail": "Your Password has been successfully reset."}
+
+
+def _no_token() -> str:
+    """Looks like a token and is none."""
+    return secrets.token_urlsafe(24)
 
 
 async def _activate(registration: Registration, uid: str, token: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from videoflix.accounts.models import User
+from videoflix.accounts.schemas import Typed
 from videoflix.accounts.service import (
     Accounts,
     AddressUnconfirmed,
@@ -29,11 +30,11 @@ from videoflix.platform.db import transaction
 from videoflix.platform.identity import ScopeTooNarrow
 from videoflix.platform.tokens import Purpose, TokenRefused, csrf_token, verify
 from videoflix.platform.web import service
-from videoflix.registration.schemas import Typed
 from videoflix.sessions.api.browsers import cookie
 from videoflix.sessions.api.entrance import GUESTS, authenticated
 from videoflix.sessions.schemas import Credentials, RefreshRequest, TokenOpened
 from videoflix.sessions.service.sign_ins import GuestsNotWelcome, RefreshRefused, Sessions
+from videoflix.settings import settings
 
 GUEST = "guest@videoflix.com"
 SESSION_SECONDS = 14 * 24 * 3600
@@ -152,12 +153,15 @@ def _signed_in(user: User, opened: TokenOpened) -> Response[dict[str, str]]:
 
 
 async def _refused(email: str) -> Refusal:
-    """Older clients say which field is wrong; registering tells who has an account as well."""
+    """Older clients say which field is wrong; not where that would tell who has an account."""
+    wrong = told("credentials", "Wrong Email or password")
+    if not settings.dialects_reveal_accounts:
+        return wrong
     async with transaction() as session:  # the request's own is over once it was refused
         known = await Accounts(session).by_email(email)
     if known is None:
         return told("email", "No user found with this email")
-    return told("credentials", "Wrong Email or password")
+    return wrong
 
 
 def _wrong_with(token: str) -> str:

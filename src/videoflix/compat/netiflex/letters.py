@@ -9,12 +9,13 @@ from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
+from videoflix.accounts.schemas import Typed
 from videoflix.accounts.service import PasswordWeak
 from videoflix.compat.bodies import Email, read
 from videoflix.compat.netiflex.sentences import said, told
 from videoflix.platform.web import service
 from videoflix.registration.api import limit_mail
-from videoflix.registration.schemas import NewAccount, Typed
+from videoflix.registration.schemas import NewAccount
 from videoflix.registration.service import LinkSpent, Registration
 from videoflix.settings import settings
 
@@ -64,13 +65,14 @@ class LetterController(Controller):
             raise told("password", "Passwords must match")
         await limit_mail(request, new.email)
         try:
-            user = await registration.register(NewAccount(new.email, new.password))
+            made = await registration.register(NewAccount(new.email, new.password))
         except PasswordWeak as error:
             raise told("password", error.detail) from error
-        if user is None:  # not raised: the person who has the address gets their mail
+        if made.is_known and settings.dialects_reveal_accounts:
+            # Not raised: the person who has the address gets their mail.
             taken = said("email", "This Email already exists")
             return Response(taken, status_code=HTTPStatus.BAD_REQUEST)
-        body = {"token": secrets.token_hex(20), "email": user.email}
+        body = {"token": secrets.token_hex(20), "email": made.email}
         return Response(body, status_code=HTTP_201_CREATED)
 
     @post(

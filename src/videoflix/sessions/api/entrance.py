@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, CredentialsRefused, normalized
+from videoflix.accounts.service import Accounts, CredentialsRefused, account_key
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.platform.client import client_address
@@ -27,35 +27,37 @@ async def authenticated(
 ) -> User:
     """Who these credentials belong to, unless too many were tried from the same place.
 
-    Raises CredentialsRefused or TooManyTries. No transaction is open while another one counts.
+    Raises CredentialsRefused, TooManyTries or HashingOverloaded. No connection is held while one
+    of the limits counts, nor while the password is hashed; without a connection to count with
+    nobody gets in (503).
     """
-    address, account = client_address(request), normalized(data.email).lower()
-    await SIGN_INS.spend(address)
-    await GUESSES.spend(address, account)
-    try:
-        await GUESSES_EVERYWHERE.spend(account)
-    except TooManyTries:
-        if not await _has_been_here(account, address):
-            raise
+    address, account = client_address(request), account_key(data.email)
+    async with transaction() as session:
+        wait = await SIGN_INS.try_once(session, address)
+        wait = wait or await GUESSES.try_once(session, address, account)
+        everywhere = None if wait else await GUESSES_EVERYWHERE.try_once(session, account)
+    if wait:
+        raise TooManyTries(wait)
+    if everywhere and not await _has_been_here(data.email, address):
+        raise TooManyTries(everywhere)
     try:
         user = await accounts.authenticate(data.email, data.password)
     except CredentialsRefused:
-        await sessions.session.rollback()  # gives its connection back before another is taken
-        await _note_refusal(account)
+        await _note_refusal(data.email)
         raise
     await GUESSES.forgive(sessions.session, address, account)
     await GUESSES_EVERYWHERE.forgive(sessions.session, account)
     return user
 
 
-async def _has_been_here(account: str, address: str) -> bool:
+async def _has_been_here(email: str, address: str) -> bool:
     async with transaction() as session:
-        user = await Accounts(session).by_email(account)
+        user = await Accounts(session).by_email(email)
         return user is not None and await Audit(session).is_familiar(user.id, address)
 
 
-async def _note_refusal(account: str) -> None:
+async def _note_refusal(email: str) -> None:
     """The same steps for known and unknown addresses; what was typed is never kept."""
     async with transaction() as session:
-        user = await Accounts(session).by_email(account)
+        user = await Accounts(session).by_email(email)
         await Audit(session).record(EventKind.SIGN_IN_REFUSED, user.id if user else None)

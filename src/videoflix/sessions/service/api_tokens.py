@@ -1,0 +1,65 @@
+"""API tokens: sign-ins of scripts, with a scope and a single token."""
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.audit.schemas import EventKind
+from videoflix.platform.identity import API_TOKEN_PREFIX, Scope
+from videoflix.platform.problems import SignInNeeded
+from videoflix.sessions.models import SignIn
+from videoflix.sessions.schemas import ApiTokenMade, ApiTokenShown, NewApiToken
+from videoflix.sessions.service.sign_ins import Sessions, hash_of
+
+
+class ApiTokens:
+    def __init__(self, session: AsyncSession) -> None:
+        self.sessions = Sessions(session)
+
+    async def make(self, user_id: int, sign_in_id: int, new: NewApiToken) -> ApiTokenMade:
+        """A token for scripts; only its hash is kept.
+
+        Raises SignInNeeded when the sign-in that asks ended meanwhile.
+        """
+        await self.sessions.accounts.users.locked(user_id, shared=True)
+        if not await self.sessions.sign_ins.is_open(user_id, sign_in_id):
+            raise SignInNeeded
+        token = API_TOKEN_PREFIX + secrets.token_urlsafe(32)
+        now = await self.sessions.tokens.database_time()
+        made = await self.sessions.sign_ins.add(
+            SignIn(
+                user_id=user_id,
+                device=new.name,
+                created_at=now,
+                expires_at=now + timedelta(days=new.days),
+                last_seen_at=now,
+                token_hash=hash_of(token),
+                scope=new.scope,
+            )
+        )
+        await self.sessions.audit.record(
+            EventKind.API_TOKEN_MADE, user_id, by=user_id, detail=f"{new.name} ({new.scope})"
+        )
+        return ApiTokenMade(token, _shown(made))
+
+    async def of(self, user_id: int) -> list[ApiTokenShown]:
+        """A person's API tokens, the latest used first."""
+        found = await self.sessions.sign_ins.open_of(user_id, api_tokens=True)
+        return [_shown(sign_in) for sign_in in found]
+
+    async def revoke(self, user_id: int, token_id: int) -> None:
+        """Raises SignInNotFound."""
+        await self.sessions.end(user_id, token_id)
+        await self.sessions.audit.record(EventKind.API_TOKEN_REVOKED, user_id, by=user_id)
+
+
+def _shown(found: SignIn) -> ApiTokenShown:
+    return ApiTokenShown(
+        id=found.id,
+        name=found.device,
+        scope=found.scope or Scope.READ,
+        created_at=found.created_at,
+        last_used_at=found.last_seen_at if found.last_seen_at > found.created_at else None,
+        expires_at=found.expires_at,
+    )

@@ -143,6 +143,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # Hours for which work on a film waits for a machine that is at fault; then the film fails,
     # its file is kept, and it can be retried.
     stall_max_hours: Positive = 7 * 24
+    # What isolates programs that read uploads: auto (as much as the kernel allows), require (no
+    # encoding without isolation of network and files), or off.
+    sandbox: Literal["auto", "require", "off"] = "auto"
+    # Further files and folders those programs may read, with commas between: where an FFMPEG_PATH
+    # outside of /usr keeps its libraries.
+    sandbox_readable: str = ""
     # The largest file that may be uploaded, in bytes.
     upload_max_bytes: Positive = 20 * 1024 * MiB
     # Free space that uploads leave on a local disk, in bytes.

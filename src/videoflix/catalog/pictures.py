@@ -34,7 +34,9 @@ async def encoded_again(data: bytes) -> bytes:
         arguments = [str(file), kind, str(PIXELS_MAX), str(LONGEST_SIDE)]
         try:
             answer = await run(
-                [sys.executable, "-I", "-m", "videoflix.platform.picture_child", *arguments], LIMITS
+                [sys.executable, "-I", "-m", "videoflix.platform.picture_child", *arguments],
+                LIMITS,
+                reads=[file],
             )
         except ProcessFailed as error:
             # A negative code is a limit: a small file that takes so much is an attack.

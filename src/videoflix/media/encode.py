@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from videoflix.media.ffmpeg import base_command, input_options, limits
+from videoflix.media.ffmpeg import Input, run_ffmpeg
 from videoflix.media.filters import SAMPLE_RATE, ladder, sound
 from videoflix.media.fmp4 import BrokenOutput, Index, index_audio, index_video, shift
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import Plan, Span
-from videoflix.platform.processes import OnLine, ProcessFailed, run
+from videoflix.platform.processes import OnLine
 from videoflix.platform.storage import StorageFull
 from videoflix.settings import settings
 
@@ -20,7 +20,6 @@ OnFrames = Callable[[int], Awaitable[None]]
 Proof = TypeVar("Proof")
 
 SPACE_LOW_BYTES = 16 * 1024 * 1024
-NO_SPACE = ("No space left", "quota exceeded")
 FRAGMENTED = "+empty_moov+default_base_moof+negative_cts_offsets"
 CLEAN = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
 COLOURS = ["-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"]
@@ -57,10 +56,7 @@ async def encode_audio(source: Path, plan: Plan, folder: Path) -> Index:
     """
     file = folder / "audio.mp4"
     segment = round(plan.segment_frames / plan.frame_rate * 1_000_000)
-    command = [
-        *base_command(),
-        "-copyts",
-        *input_options(source),
+    options = [
         "-map", "0:a:0", "-vn", *CLEAN,
         "-af", sound(plan),
         "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", str(SAMPLE_RATE),
@@ -68,24 +64,21 @@ async def encode_audio(source: Path, plan: Plan, folder: Path) -> Index:
         "-f", "mp4", "-frag_duration", str(segment), "-movflags", FRAGMENTED,
         f"file:{file}",
     ]  # fmt: skip
-    await run_ffmpeg(command, plan.duration, None)
+    await run_ffmpeg([Input(source, ["-copyts"])], options, folder, plan.duration)
     return await _proven(lambda: index_audio(file, plan), folder)
 
 
 async def _encoded(
     source: Path, plan: Plan, span: Span, folder: Path, on_line: OnLine, *, from_start: bool
 ) -> dict[str, Index]:
-    command = [
-        *base_command(),
-        "-copyts",
-        *([] if from_start else _seek(span)),
-        *input_options(source),
+    options = [
         "-filter_complex", ladder(plan, span, from_start=from_start),
         *(option for rung in plan.rungs for option in _output(plan, rung, folder)),
     ]  # fmt: skip
     begin = 0 if from_start else span.first_frame
     frames = span.first_frame + span.frame_count - begin
-    await run_ffmpeg(command, float(frames / plan.frame_rate), on_line)
+    opened = Input(source, ["-copyts", *([] if from_start else _seek(span))])
+    await run_ffmpeg([opened], options, folder, float(frames / plan.frame_rate), on_line)
     return await _proven(lambda: _indexes(plan, span, folder), folder)
 
 
@@ -108,16 +101,6 @@ def _output(plan: Plan, rung: Rung, folder: Path) -> list[str]:
         "-f", "mp4", "-movflags", f"+frag_keyframe{FRAGMENTED}",
         f"file:{folder / rung.name}.mp4",
     ]  # fmt: skip
-
-
-async def run_ffmpeg(command: list[str], media_seconds: float, on_line: OnLine | None) -> None:
-    """Run ffmpeg on so many seconds of film. Raises ProcessFailed or StorageFull."""
-    try:
-        await run(command, limits(media_seconds), on_line or (lambda _: None))
-    except ProcessFailed as error:
-        if any(words in error.log for words in NO_SPACE):
-            raise StorageFull from error
-        raise
 
 
 def _indexes(plan: Plan, span: Span, folder: Path) -> dict[str, Index]:

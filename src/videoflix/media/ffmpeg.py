@@ -1,19 +1,23 @@
-"""Finds ffmpeg, and the options every call of it shares."""
+"""Finds ffmpeg, and runs it on files of others."""
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import imageio_ffmpeg
 
 from videoflix.media.facts import DEMUXERS
-from videoflix.platform.processes import Limits
+from videoflix.platform.processes import Limits, OnLine, ProcessFailed, run
+from videoflix.platform.storage import StorageFull
 from videoflix.settings import settings
 
 NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}
 # Enough to keep the encoders busy; each more costs processor time and memory.
 DECODER_THREADS = 1
+NO_SPACE = ("No space left", "quota exceeded")
 
 
 class FFmpegMissing(Exception):
@@ -81,12 +85,54 @@ def base_command() -> list[str]:
     return [str(find_ffmpeg()), *options, "-progress", "pipe:1", "-stats_period", "0.5"]
 
 
-def input_options(source: Path) -> list[str]:
-    """The input, by a name we made, and only as the media file it claims to be."""
-    return [
-        "-protocol_whitelist", "file",
-        "-format_whitelist", DEMUXERS,
-        "-max_pixels", str(settings.film_max_pixels),
-        "-threads", str(DECODER_THREADS),
-        "-i", f"file:{source}",
+class Input(NamedTuple):
+    """A file that others made, and how it is read."""
+
+    path: Path
+    options: Sequence[str] = ()
+
+
+def command(inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
+    """The one way to a command line that reads files of others: each input is pinned down.
+
+    Only as the media file it claims to be (playlists and scripts name other files), and without
+    following anything it names, in whatever protocol.
+    """
+    options = [
+        option
+        for source in inputs
+        for option in (
+            *source.options,
+            "-protocol_whitelist", "file",
+            "-format_whitelist", DEMUXERS,
+            "-max_pixels", str(settings.film_max_pixels),
+            "-threads", str(DECODER_THREADS),
+            "-i", f"file:{source.path}",
+        )
     ]  # fmt: skip
+    return [*base_command(), *options, *outputs]
+
+
+async def run_ffmpeg(
+    inputs: Sequence[Input],
+    outputs: Sequence[str],
+    folder: Path,
+    media_seconds: float,
+    on_line: OnLine | None = None,
+) -> None:
+    """Run ffmpeg on so many seconds of film; all it can write to is `folder`.
+
+    Raises ProcessFailed or StorageFull.
+    """
+    try:
+        await run(
+            command(inputs, outputs),
+            limits(media_seconds),
+            on_line or (lambda _: None),
+            reads=[source.path for source in inputs],
+            writes=[folder],
+        )
+    except ProcessFailed as error:
+        if any(words in error.log for words in NO_SPACE):
+            raise StorageFull from error
+        raise

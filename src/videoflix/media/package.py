@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from videoflix.media.encode import CLEAN, run_ffmpeg
-from videoflix.media.ffmpeg import base_command, input_options
+from videoflix.media.encode import CLEAN
+from videoflix.media.ffmpeg import Input, run_ffmpeg
 from videoflix.media.fmp4 import boxes, expect
 from videoflix.media.plan import Plan
 
@@ -21,10 +21,8 @@ async def package(picture: Path, sound: Path | None, plan: Plan, folder: Path) -
     ProcessFailed, or StorageFull.
     """
     file = folder / "film.mp4"
-    command = [
-        *base_command(),
-        *input_options(picture),
-        *(input_options(sound) if sound else []),
+    inputs = [Input(picture), *([Input(sound)] if sound else [])]
+    options = [
         "-map", "0:v:0", *(["-map", "1:a:0"] if sound else []), *CLEAN,
         "-c", "copy",
         "-avoid_negative_ts", "disabled",
@@ -32,7 +30,7 @@ async def package(picture: Path, sound: Path | None, plan: Plan, folder: Path) -
         "-f", "mp4", "-movflags", "+faststart",
         f"file:{file}",
     ]  # fmt: skip
-    await run_ffmpeg(command, plan.duration, None)
+    await run_ffmpeg(inputs, options, folder, plan.duration)
     await asyncio.to_thread(_prove, file, plan, 2 if sound else 1)
     return file
 

@@ -3,9 +3,9 @@
 from fractions import Fraction
 from pathlib import Path
 
-from videoflix.media.ffmpeg import base_command, input_options, limits
+from videoflix.media.ffmpeg import Input, run_ffmpeg
 from videoflix.media.plan import Plan
-from videoflix.platform.processes import LaunchFailed, ProcessFailed, ProcessKilled, run
+from videoflix.platform.processes import LaunchFailed, ProcessFailed, ProcessKilled
 
 CANDIDATES = 8
 FIRST, LAST = 0.05, 0.95  # share of the film; what lies outside is often black or credits
@@ -41,17 +41,15 @@ async def _picture(source: Path, plan: Plan, folder: Path, number: int) -> Path 
     time = Fraction(plan.origin) + Fraction(round(plan.duration * share * 1000), 1000)
     file = folder / f"candidate-{number}.jpg"
     top = plan.rungs[0]
-    command = [
-        *base_command(),
-        "-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(time):.6f}",
-        *input_options(source),
+    seek = ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(time):.6f}"]
+    options = [
         "-map", "0:V:0", "-frames:v", "1",
         "-vf", f"scale={top.width}:{top.height},setsar=1,scale='min({WIDEST},iw)':-2",
         "-pix_fmt", "yuvj420p", "-q:v", "4", "-f", "image2", "-update", "1",
         f"file:{file}",
     ]  # fmt: skip
     try:
-        await run(command, limits(10))
+        await run_ffmpeg([Input(source, seek)], options, folder, 10)
     except (LaunchFailed, ProcessKilled):
         raise  # no verdict on the film
     except ProcessFailed:

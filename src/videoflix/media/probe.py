@@ -65,7 +65,7 @@ async def probe(path: Path) -> Source:
     """
     arguments = ["-m", "videoflix.media.inspector", str(path), str(settings.film_max_pixels)]
     try:
-        answer = unpacked(await run([sys.executable, "-I", *arguments], LIMITS))
+        answer = unpacked(await run([sys.executable, "-I", *arguments], LIMITS, reads=[path]))
     except LimitExceeded as error:
         if error.limit == "memory_bytes":
             raise  # the machine may have run out of it

@@ -40,7 +40,7 @@ async def check_encoder() -> None:
             "-c:a", "aac", "-t", "0.2", "-f", "mp4", f"file:{output}",
         ]  # fmt: skip
         try:
-            await run(command, LIMITS)
+            await run(command, LIMITS, writes=[Path(name)])
         except ProcessFailed as error:
             raise Unfit(f"{error} Check FFMPEG_PATH, X264_PRESET and X264_CRF.") from error
         if not output.exists() or not output.stat().st_size:

@@ -57,7 +57,7 @@ async def _test(folder: Path) -> str:
             "-c:a", "aac", "-b:a", "128k",
             "-f", "mp4", f"file:{file}",
         ]  # fmt: skip
-        await run(command, LIMITS, lambda _: None)
+        await run(command, LIMITS, lambda _: None, writes=[folder])
         return "" if file.stat().st_size else "It wrote an empty file."
     except ProcessFailed as error:
         return error.log.splitlines()[-1] if error.log else str(error)

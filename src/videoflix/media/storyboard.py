@@ -8,8 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from videoflix.media.encode import run_ffmpeg
-from videoflix.media.ffmpeg import base_command, input_options
+from videoflix.media.ffmpeg import Input, run_ffmpeg
 from videoflix.media.plan import Plan
 
 # A sheet stays small enough for every browser, so long films get a picture every few seconds.
@@ -61,16 +60,14 @@ async def make_sprite(picture: Path, layout: Layout, folder: Path) -> Path:
         f"tpad=stop_mode=clone:stop={layout.count}",
         f"tile={layout.columns}x{rows}:nb_frames={layout.count}",
     ]
-    command = [
-        *base_command(),
-        *(["-skip_frame", "nokey"] if layout.seconds >= KEY_FRAMES_FROM else []),
-        *input_options(picture),
+    skipped = ["-skip_frame", "nokey"] if layout.seconds >= KEY_FRAMES_FROM else []
+    options = [
         "-map", "0:v:0", "-frames:v", "1",
         "-vf", ",".join(steps),
         "-pix_fmt", "yuvj420p", "-q:v", "5", "-f", "image2", "-update", "1",
         f"file:{file}",
     ]  # fmt: skip
-    await run_ffmpeg(command, layout.duration, None)
+    await run_ffmpeg([Input(picture, skipped)], options, folder, layout.duration)
     return file
 
 

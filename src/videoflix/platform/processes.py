@@ -1,14 +1,13 @@
 """Runs programs that handle strangers' files: limited, watched, and never left behind.
 
-A program gets a process group of its own, none of our secrets, and dies with us even when we are
-killed (tether.py). Its limits hold for everything it does; its last words are kept for the log.
+A program runs in a sandbox (sandbox.py), at low priority, and dies with us even when we are killed
+(launcher.py). Its limits hold for everything it does; its last words are kept for the log.
 """
 
 import asyncio
 import inspect
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import Literal
 
 import msgspec
 
-from videoflix.platform.tether import tethered
+from videoflix.platform.sandbox import SandboxMissing, launch_command, sandbox
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
 # Passwords and keys live in the environment too; a program that reads hostile files gets none.
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 OUTPUT_BYTES = 32 * 1024 * 1024
 LOG_LINES = 30
 LOG_BYTES = 16 * 1024
@@ -99,19 +97,30 @@ class LaunchFailed(ProcessFailed):
         return "could not be started"
 
 
-async def run(argv: Sequence[str], limits: Limits, on_line: OnLine | None = None) -> str:
+async def run(
+    argv: Sequence[str],
+    limits: Limits,
+    on_line: OnLine | None = None,
+    *,
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path] = (),
+) -> str:
     """Run a program to its end; what it wrote to stdout, or nothing if `on_line` took it.
+
+    It can read itself, libraries and the files in `reads`, and write below the folders in
+    `writes`, which it owns from now on where it runs as another user; nothing else of this
+    machine, as far as the kernel allows (sandbox.py).
 
     Of the output at most OUTPUT_BYTES are kept. Raises a ProcessFailed: ProcessTimedOut,
     LimitExceeded, ProcessKilled, LaunchFailed, or itself for any other exit code. When the
     caller is cancelled the program's whole group is killed before this returns.
     """
     process = await asyncio.create_subprocess_exec(
-        *tethered(_limited(argv, limits), signal.SIGKILL),
+        *await _launched(argv, limits, reads, writes),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        env=_environment(writes),
         start_new_session=True,
         limit=LINE_MAX,
     )
@@ -151,9 +160,24 @@ def _failure(program: str, code: int, log: str) -> ProcessFailed:
     return ProcessFailed(program, code, log)
 
 
-def _limited(argv: Sequence[str], limits: Limits) -> list[str]:
-    bounds = (limits.cpu_seconds, limits.memory_bytes, limits.file_bytes)
-    return [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, bounds), *argv]
+async def _launched(
+    argv: Sequence[str], limits: Limits, reads: Sequence[Path], writes: Sequence[Path]
+) -> list[str]:
+    try:
+        found = await asyncio.to_thread(sandbox)
+    except SandboxMissing as missing:
+        raise LaunchFailed(argv[0], 125, str(missing)) from missing
+    bounds = [
+        f"cpu={limits.cpu_seconds}",
+        f"memory={limits.memory_bytes}",
+        f"file={limits.file_bytes}",
+    ]
+    return launch_command(argv, bounds, found.features, reads, writes)
+
+
+def _environment(writes: Sequence[Path]) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    return kept | ({"TMPDIR": str(writes[0])} if writes else {})
 
 
 async def _read(stream: asyncio.StreamReader | None, on_line: OnLine | None) -> str:

@@ -18,6 +18,7 @@ from videoflix.metrics.service import Metrics
 from videoflix.platform.db import transaction
 from videoflix.platform.migrations import newest_revision
 from videoflix.platform.problems import Problem
+from videoflix.platform.sandbox import SandboxMissing, sandbox
 from videoflix.platform.storage import media_storage
 from videoflix.settings import settings
 
@@ -167,6 +168,17 @@ async def check_ffmpeg() -> Finding:
     return Finding("ok", str(path))
 
 
+async def check_sandbox() -> Finding:
+    """What isolates the programs that read uploads."""
+    try:
+        found = await asyncio.to_thread(sandbox)
+    except SandboxMissing as missing:
+        return Finding("fail", str(missing), "See docs/security.md, or set SANDBOX=auto.")
+    if {"network", "files"} & set(found.lacks):
+        return Finding("warn", str(found), "See “The sandbox” in docs/security.md.")
+    return Finding("ok", str(found))
+
+
 async def check_mail() -> Finding:
     server = settings.smtp_url
     if server is None:
@@ -224,6 +236,7 @@ CHECKS: dict[str, Check] = {
     "Storage": check_storage,
     "Disk": check_disk,
     "FFmpeg": check_ffmpeg,
+    "Sandbox": check_sandbox,
     "Mail": check_mail,
 }
 CHECKS_OF_THE_DATABASE: dict[str, Check] = {

@@ -77,7 +77,13 @@ async def render(film: Path, told: Callable[[float], None]) -> None:
         if name == "out_time_us" and value.isdigit():
             told(int(value) / 1e6 / SECONDS)
 
-    await run(_command(film, light, title), LIMITS, on_line)
+    await run(
+        _command(film, light, title),
+        LIMITS,
+        on_line,
+        reads=[light, title],
+        writes=[film.parent],
+    )
 
 
 def _command(film: Path, light: Path, title: Path) -> list[str]:

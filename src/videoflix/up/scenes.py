@@ -70,4 +70,4 @@ async def draw(scene: Scene, film: Path) -> None:
         "-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart",
         f"file:{film}",
     ]  # fmt: skip
-    await run(command, LIMITS, lambda _: None)
+    await run(command, LIMITS, lambda _: None, writes=[film.parent])

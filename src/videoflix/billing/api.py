@@ -33,9 +33,9 @@ from videoflix.billing.service import (
     InvoiceNotFound,
     Invoices,
     LineNotFound,
-    as_rows,
     money,
 )
+from videoflix.billing.spreadsheet import as_rows
 from videoflix.memberships.service import PersonUnknown
 from videoflix.platform.idempotency import Key, KeyReused, once
 from videoflix.platform.identity import Identity, Role, admins_only, signed_in

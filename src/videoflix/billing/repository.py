@@ -5,12 +5,12 @@ from datetime import date, datetime
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus, invoice_number
-from videoflix.billing.schemas import Agreed
+from videoflix.billing.schemas import Agreed, FlatPrice
 from videoflix.memberships.models import Billing, Membership, MembershipTerm, Plan
 
 
@@ -24,6 +24,18 @@ def _is_owed() -> list[ColumnElement[bool]]:
 
 def numbered(year: int, count: int) -> str:
     return f"{year}-{count:06}"
+
+
+def _new_invoice(user: User, period: date, number: int, currency: str) -> Invoice:
+    owner = f"{user.name} <{user.email}>" if user.name else user.email
+    return Invoice(
+        user_id=user.id,
+        owner=owner[:300],
+        period=period,
+        number=numbered(period.year, number),
+        currency=currency,
+        status=InvoiceStatus.OUTSTANDING,
+    )
 
 
 class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
@@ -74,16 +86,47 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         if existing := await self.of_month(user.id, period):
             return existing
         await self._count_to(last + 1, period.year)
-        owner = f"{user.name} <{user.email}>" if user.name else user.email
-        return await self.add(
-            Invoice(
-                user_id=user.id,
-                owner=owner[:300],
-                period=period,
-                number=numbered(period.year, last + 1),
-                currency=currency,
-            )
+        return await self.add(_new_invoice(user, period, last + 1, currency))
+
+    async def members_locked(self, user_ids: set[int]) -> dict[int, User]:
+        """These people, held in the order of their ids, as `hold` of the accounts does."""
+        found = await self.session.scalars(
+            select(User)
+            .where(User.id.in_(user_ids))
+            .order_by(User.id)
+            .with_for_update(key_share=True)
         )
+        return {user.id: user for user in found}
+
+    async def open_many(
+        self, users: dict[int, User], dues: Sequence[FlatPrice]
+    ) -> dict[tuple[int, date], Invoice]:
+        """The invoices of these members and months, made now where there is none."""
+        wanted = {(due.user_id, due.month): due.currency for due in reversed(dues)}
+        numbers = {
+            year: await self.last_number(year) for year in sorted({due.month.year for due in dues})
+        }
+        found = await self.session.scalars(
+            select(Invoice)
+            .where(tuple_(Invoice.user_id, Invoice.period).in_(list(wanted)))
+            .order_by(Invoice.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        invoices = {(invoice.user_id or 0, invoice.period): invoice for invoice in found}
+        made = []
+        for key in dict.fromkeys((due.user_id, due.month) for due in dues):
+            if key not in invoices:
+                user_id, month = key
+                numbers[month.year] += 1
+                new = _new_invoice(users[user_id], month, numbers[month.year], wanted[key])
+                invoices[key] = new
+                made.append(new)
+        for year, last in numbers.items():
+            await self._count_to(last, year)
+        self.session.add_all(made)
+        await self.session.flush()
+        return invoices
 
     async def last_number(self, year: int) -> int:
         """The last number of a year, held until the transaction ends; 0 before the first one."""
@@ -111,22 +154,25 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         )
         return list(found)
 
-    async def to_remind_of(self, invoice_id: int) -> tuple[Invoice, User] | None:
-        """An invoice that is still owed, held, and whose it is."""
-        row = (
-            await self.session.execute(
-                select(Invoice, User)
-                .join(User, User.id == Invoice.user_id)
-                .where(Invoice.id == invoice_id, *_is_owed())
-                .with_for_update(of=Invoice)
-            )
-        ).one_or_none()
-        return None if row is None else (row[0], row[1])
+    async def to_remind_of(self, invoice_ids: Sequence[int]) -> list[tuple[Invoice, User]]:
+        """Those of the invoices that are still owed, held, and whose they are."""
+        rows = await self.session.execute(
+            select(Invoice, User)
+            .join(User, User.id == Invoice.user_id)
+            .where(Invoice.id.in_(invoice_ids), *_is_owed())
+            .order_by(Invoice.id)
+            .with_for_update(of=Invoice)
+        )
+        return [(row[0], row[1]) for row in rows]
 
     async def agreed_flat(
-        self, begin: datetime, end: datetime, user_id: int | None = None
+        self, month: date, begin: datetime, end: datetime, user_id: int | None = None
     ) -> list[Agreed]:
-        """Flat prices that were agreed in this span with people who may sign in."""
+        """Flat prices that were agreed in this span with people who may sign in.
+
+        Those that were charged for the month are left out.
+        """
+        source = func.concat("flat:", MembershipTerm.id, f":{month:%Y-%m}")
         until = func.least(MembershipTerm.until_at, Membership.ends_at)
         statement = (
             select(
@@ -148,6 +194,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
                 User.is_active.is_(True),
                 MembershipTerm.from_at <= end,
                 func.coalesce(until, end) > begin,
+                ~exists().where(InvoiceLine.source == source),
             )
             .order_by(Membership.user_id, MembershipTerm.id)
         )
@@ -180,6 +227,33 @@ class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
 
     async def is_charged(self, source: str) -> bool:
         return await self.exists(source=source)
+
+    async def charged(self, sources: set[str]) -> set[str]:
+        """Those of the sources that were charged."""
+        found = await self.session.scalars(
+            select(InvoiceLine.source).where(InvoiceLine.source.in_(sources))
+        )
+        return set(filter(None, found))
+
+    async def charge_many(self, dues: Sequence[tuple[int, FlatPrice]]) -> int:
+        """Charge each on its invoice, once; how many were charged now."""
+        if not dues:
+            return 0
+        lines = [
+            {
+                "invoice_id": invoice_id,
+                "description": due.description[:255],
+                "amount": due.price,
+                "source": due.source,
+                "created_at": func.now(),
+                "updated_at": func.now(),
+            }
+            for invoice_id, due in dues
+        ]
+        added = await self.session.scalars(
+            insert(InvoiceLine).values(lines).on_conflict_do_nothing().returning(InvoiceLine.id)
+        )
+        return len(list(added))
 
     async def are_charged(self, invoice_id: int) -> bool:
         """Whether a line was written for a stream or a month, not by hand."""

@@ -129,6 +129,11 @@ class FlatPrice(NamedTuple):
     price: int
     currency: str
 
+    @property
+    def source(self) -> str:
+        """What a line names it by, so that it is charged once."""
+        return f"flat:{self.term_id}:{self.month:%Y-%m}"
+
 
 class Agreed(NamedTuple):
     """A flat price a person agreed to, from when until when."""
@@ -160,6 +165,7 @@ class CloseMonth(Job):
 
     name: ClassVar = "billing.close_month"
     queue: ClassVar = "maintenance"
+    deadline: ClassVar = 3600.0
 
     @property
     def once(self) -> str:

@@ -20,7 +20,7 @@ from videoflix.billing.schemas import FlatPrice, LineChange, NewInvoice, NewLine
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency
 from videoflix.memberships.service import Memberships, PersonUnknown
-from videoflix.platform.mail import post_mail
+from videoflix.platform.mail import Letter, post_mails
 from videoflix.platform.problems import Conflict, NotFound
 from videoflix.settings import settings
 
@@ -212,7 +212,7 @@ class Invoices:
 
     async def due(self, now: datetime, user_id: int | None = None) -> list[FlatPrice]:
         """Periods that began in the months before this one, and what they cost; with a person,
-        only theirs, and those of this month too. Charging one again changes nothing.
+        only theirs, and those of this month too. What is charged already is left out.
         """
         this_month = now.astimezone(settings.time_zone).date().replace(day=1)
         months = [months_before(this_month, back) for back in range(CLOSED_AGAIN, 0, -1)]
@@ -222,7 +222,7 @@ class Invoices:
         for month in months:
             end = min(start_of(months_before(month, -1), settings.time_zone), now)
             begin = start_of(month, settings.time_zone)
-            for agreed in await self.invoices.agreed_flat(begin, end, user_id):
+            for agreed in await self.invoices.agreed_flat(month, begin, end, user_id):
                 if agreed.costs_in(month, settings.time_zone, now):
                     found.append(agreed.price_of(month))
         return found
@@ -235,8 +235,31 @@ class Invoices:
             due.currency,
             due.description,
             due.price,
-            f"flat:{due.term_id}:{due.month:%Y-%m}",
+            due.source,
         )
+
+    async def charge_together(self, dues: Sequence[FlatPrice]) -> int:
+        """Charge periods of many members in a few statements, each once; how many were charged now.
+
+        Locks are taken as everywhere: members in order, the year's counter, invoices.
+        """
+        users = await self.invoices.members_locked({due.user_id for due in dues})
+        charged = await self.lines.charged({due.source for due in dues})
+        left = [due for due in dues if due.source not in charged and due.user_id in users]
+        invoices = await self.invoices.open_many(users, left)
+        fitting = {
+            due.source: invoice.id
+            for due in left
+            if (invoice := invoices[due.user_id, due.month]).currency == due.currency
+            and invoice.status is InvoiceStatus.OUTSTANDING
+        }
+        written = await self.lines.charge_many(
+            [(fitting[due.source], due) for due in left if due.source in fitting]
+        )
+        for due in left:  # the month's invoice is closed, or in another currency
+            if due.source not in fitting:
+                written += await self.charge_flat(due)
+        return written
 
     async def owed(self, now: datetime) -> list[int]:
         """Invoices of the month before this one whose owners are to be reminded."""
@@ -245,24 +268,24 @@ class Invoices:
 
     async def remind(self, invoice_id: int) -> bool:
         """Mail the owner of an invoice that is outstanding, once; whether it was done now."""
-        found = await self.invoices.to_remind_of(invoice_id)
-        if found is None:
-            return False
-        invoice, user = found
-        invoice.reminded_at = await self.invoices.database_time()
-        await post_mail(
-            self.session,
-            to=user.email,
-            letter="invoice",
-            language=user.language,
-            values={
+        return bool(await self.remind_together([invoice_id]))
+
+    async def remind_together(self, invoice_ids: Sequence[int]) -> int:
+        """Mail the owners of invoices that are outstanding, once; how many it was done for now."""
+        owed = await self.invoices.to_remind_of(invoice_ids)
+        now = await self.invoices.database_time()
+        letters = []
+        for invoice, user in owed:
+            invoice.reminded_at = now
+            values = {
                 "name": user.name,
                 "url": f"{settings.site_url}/api/v1/invoices/{invoice.id}.pdf",
                 "number": invoice.number,
                 "amount": money(invoice.amount, invoice.currency),
-            },
-        )
-        return True
+            }
+            letters.append(Letter(user.email, "invoice", user.language, values))
+        await post_mails(self.session, letters)
+        return len(owed)
 
     async def _charge(
         self, user: User, month: date, currency: str, description: str, amount: int, source: str
@@ -320,17 +343,3 @@ async def charge_what_began(session: AsyncSession, user_id: int) -> None:
     invoices = Invoices(session)
     for due in await invoices.due(await invoices.invoices.database_time(), user_id):
         await invoices.charge_flat(due)
-
-
-def as_rows(invoices: Sequence[Invoice]) -> list[list[str]]:
-    """Invoices as rows of a table, with a head."""
-    head = ["number", "month", "owner", "status", "currency", "amount"]
-    return [head] + [
-        [i.number, f"{i.period:%Y-%m}", as_cell(i.owner), i.status, i.currency, str(i.amount)]
-        for i in invoices
-    ]
-
-
-def as_cell(words: str) -> str:
-    """Words people chose, as a spreadsheet shows them: a formula is only text."""
-    return f"'{words}" if words.startswith(("=", "+", "-", "@", "\t", "\r")) else words

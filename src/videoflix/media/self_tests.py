@@ -6,15 +6,13 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from videoflix.media.ffmpeg import base_command, find_ffmpeg
-from videoflix.platform.processes import Limits, ProcessFailed, run
+from videoflix.media.ffmpeg import find_ffmpeg
+from videoflix.media.selftest import encoder_fault
 from videoflix.platform.queue import self_test
 from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import media_storage
-from videoflix.settings import settings
 
 MIB = 1024 * 1024
-LIMITS = Limits(wall_seconds=45, cpu_seconds=30, memory_bytes=4 << 30, file_bytes=64 * MIB)
 # Below this a chunk of a film in high resolution may not fit.
 SCRATCH_MIN_BYTES = 256 * MIB
 OPEN_FILES_MIN = 256
@@ -27,24 +25,12 @@ class Unfit(Exception):
 
 @self_test("transcode", "FFmpeg")
 async def check_encoder() -> None:
-    """Encode a fifth of a second as chunks are. Raises Unfit or FFmpegMissing."""
+    """Encode half a second as chunks are. Raises Unfit or FFmpegMissing."""
     await asyncio.to_thread(find_ffmpeg)
     folder = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=folder) as name:
-        output = Path(name) / "test.mp4"
-        command = [
-            *base_command(),
-            "-f", "lavfi", "-i", "color=gray:size=64x64:rate=25:duration=0.2",
-            "-f", "lavfi", "-i", "anullsrc=sample_rate=48000",
-            "-c:v", "libx264", "-preset", settings.x264_preset, "-crf", str(settings.x264_crf),
-            "-c:a", "aac", "-t", "0.2", "-f", "mp4", f"file:{output}",
-        ]  # fmt: skip
-        try:
-            await run(command, LIMITS, writes=[Path(name)])
-        except ProcessFailed as error:
-            raise Unfit(f"{error} Check FFMPEG_PATH, X264_PRESET and X264_CRF.") from error
-        if not output.exists() or not output.stat().st_size:
-            raise Unfit(f"{command[0]} wrote nothing. Check FFMPEG_PATH.")
+        if fault := await encoder_fault(Path(name)):
+            raise Unfit(f"{fault} Check FFMPEG_PATH, X264_PRESET and X264_CRF.")
 
 
 @self_test("transcode", "Scratch space")

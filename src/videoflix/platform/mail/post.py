@@ -1,13 +1,13 @@
 """Writes mails into the transaction that causes them."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.platform.mail.compose import compose
 from videoflix.platform.mail.models import Mail
-from videoflix.platform.queue import Job, enqueue
+from videoflix.platform.queue import Job, enqueue_many
 from videoflix.settings import settings
 
 
@@ -31,6 +31,15 @@ class SweepMail(Job):
         return self.name
 
 
+class Letter(NamedTuple):
+    """A mail to write: its template, in which language, and what fills its blanks."""
+
+    to: str
+    letter: str
+    language: str
+    values: Mapping[str, str]
+
+
 async def post_mail(
     session: AsyncSession,
     *,
@@ -43,11 +52,23 @@ async def post_mail(
 
     Raises what `compose` raises.
     """
-    composed = compose(letter, language, values)
-    mail = Mail(
-        recipient=to, subject=composed.subject[:200], text=composed.text, html=composed.html
-    )
-    session.add(mail)
+    await post_mails(session, [Letter(to, letter, language, values)])
+
+
+async def post_mails(session: AsyncSession, letters: Sequence[Letter]) -> None:
+    """Write many letters in a few statements. Raises what `compose` raises."""
+    mails = []
+    for letter in letters:
+        composed = compose(letter.letter, letter.language, letter.values)
+        mails.append(
+            Mail(
+                recipient=letter.to,
+                subject=composed.subject[:200],
+                text=composed.text,
+                html=composed.html,
+            )
+        )
+    session.add_all(mails)
     await session.flush()
     if settings.smtp_url:
-        await enqueue(session, SendMail(mail_id=mail.id))
+        await enqueue_many(session, [SendMail(mail_id=mail.id) for mail in mails])

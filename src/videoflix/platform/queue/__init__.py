@@ -17,7 +17,7 @@ and a handler may end it inside the transaction that shows its result:
         ...
 """
 
-from videoflix.platform.queue.apart import each_apart
+from videoflix.platform.queue.apart import SomeFailed, each_apart, in_batches
 from videoflix.platform.queue.app import queue
 from videoflix.platform.queue.attempts import AttemptLost, completing
 from videoflix.platform.queue.clock import every
@@ -32,6 +32,7 @@ __all__ = [
     "AttemptLost",
     "Job",
     "JobCancelled",
+    "SomeFailed",
     "TransientError",
     "as_transient",
     "completing",
@@ -42,6 +43,7 @@ __all__ = [
     "handles",
     "hasten",
     "hurry",
+    "in_batches",
     "queue",
     "self_test",
     "withdraw",

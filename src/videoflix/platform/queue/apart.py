@@ -1,7 +1,7 @@
 """Work on many things that have nothing to do with each other."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,4 +34,32 @@ async def each_apart(
             failed += 1
     if failed:
         raise SomeFailed(f"{failed} failed, {done} are done")
+    return done
+
+
+async def in_batches(
+    items: Sequence[Item],
+    size: int,
+    together: Callable[[AsyncSession, Sequence[Item]], Awaitable[int]],
+    alone: Callable[[AsyncSession, Item], Awaitable[bool]],
+) -> int:
+    """Work on `size` things at a time, in a transaction each; how many things were done.
+
+    What was done stays done when it is interrupted. Of a batch that fails, each thing is worked on
+    `alone`. Raises SomeFailed at the end if there was any that failed alone, too.
+    """
+    done, failed = 0, []
+    for start in range(0, len(items), size):
+        batch = items[start : start + size]
+        try:
+            async with transaction() as session:
+                done += await together(session, batch)
+        except Exception:
+            logger.exception("a batch failed: working on each of its %d by itself", len(batch))
+            try:
+                done += await each_apart(batch, alone)
+            except SomeFailed as error:
+                failed.append(str(error))
+    if failed:
+        raise SomeFailed("; ".join(failed))
     return done

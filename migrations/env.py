@@ -71,7 +71,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def main() -> None:
-    engine = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool)
+    engine = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool, hide_parameters=True)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()

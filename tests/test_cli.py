@@ -130,6 +130,24 @@ def test_create_admin_refuses_a_taken_address(committed: None) -> None:
     assert "boss@example.org has an account already" in done.output
 
 
+def test_create_admin_on_another_schema_shows_nothing_of_the_row(committed: None) -> None:
+    """As on a database that was only half upgraded."""
+    asyncio.run(execute("alter table user_account add column half_way text not null"))
+    try:
+        done = videoflix(*CREATE, VIDEOFLIX_PASSWORD=PASSWORD)
+    finally:
+        asyncio.run(execute("alter table user_account drop column half_way"))
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "Error: The database's schema is not this release's. Run `videoflix migrate`."
+    )
+
+
+async def execute(statement: str) -> None:
+    async with transaction() as session:
+        await session.execute(text(statement))
+
+
 def test_users_are_listed_and_switched_off(committed: None) -> None:
     CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
     other = [*CREATE[:2], "other@example.org", "--first-name", "Olga"]

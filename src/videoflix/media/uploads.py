@@ -7,6 +7,7 @@ handed to the storage, which shows the object only when its last byte is there.
 import hashlib
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, TypeAlias
@@ -16,7 +17,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from videoflix.media.schemas import Form, StoredFile
 from videoflix.platform.problems import BadInput, Problem, UnsupportedMediaType
-from videoflix.platform.storage import Storage
+from videoflix.platform.storage import Storage, StorageProblem
 
 FIELD_MAX_BYTES = 64 * 1024
 FIELDS_MAX = 20
@@ -71,7 +72,8 @@ async def receive_form(
                 await _pass_over(events)
     except BaseException:
         if form.file:
-            await storage.delete_below(form.file.folder)
+            with suppress(StorageProblem):  # logged; the sweep removes it later
+                await storage.delete_below(form.file.folder)
         raise
     return form
 

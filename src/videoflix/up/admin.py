@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 import msgspec
 from click import ClickException
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
@@ -30,6 +30,13 @@ UNREACHABLE = (
     InterfaceError,
     OperationalError,
 )
+# What statements of this release run into on the tables of another one.
+OF_ANOTHER_SCHEMA = {
+    asyncpg.NotNullViolationError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedTableError,
+}
 
 
 def migrate() -> None:
@@ -82,6 +89,20 @@ def errors_as_sentences() -> Iterator[None]:
         raise ClickException(str(error)) from error
     except UNREACHABLE as error:
         raise ClickException(f"{_unreachable()}\n{error}") from error
+    except (SQLAlchemyError, asyncpg.PostgresError) as error:
+        # Its text may quote the row: addresses, and the hash of a password.
+        kind = _root_cause(error)
+        if kind in OF_ANOTHER_SCHEMA:
+            sentence = "The database's schema is not this release's. Run `videoflix migrate`."
+        else:
+            sentence = f"The database refused this ({kind.__name__}); nothing was changed."
+        raise ClickException(sentence) from None
+
+
+def _root_cause(error: BaseException) -> type[BaseException]:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return type(error)
 
 
 def _unreachable() -> str:

@@ -17,7 +17,12 @@ from videoflix.media.schemas import (
     SweepOrphans,
 )
 from videoflix.media.service import Failures, Media
-from videoflix.media.service.sweeping import ORPHANED_AFTER, remove_orphans, sweep_asset
+from videoflix.media.service.sweeping import (
+    LEFT_ALONE,
+    ORPHANED_AFTER,
+    remove_orphans,
+    sweep_asset,
+)
 from videoflix.platform.db import transaction
 from videoflix.platform.queue import each_apart, every, handles
 from videoflix.platform.storage import media_storage
@@ -60,7 +65,7 @@ async def delete_source(job: DeleteSource) -> None:
 
 @handles(SweepAttempts)
 async def sweep_attempts(job: SweepAttempts) -> None:
-    removed = await sweep_asset(job.asset_id)
+    removed = await sweep_asset(job.asset_id, LEFT_ALONE)
     logger.info("removed %d files that killed attempts had left", removed)
 
 

@@ -33,7 +33,7 @@ class TooManyOrphans(Exception):
     """Most of the storage is unknown to the database; nothing was deleted."""
 
 
-async def sweep_asset(asset_id: int, older_than: timedelta = LEFT_ALONE) -> int:
+async def sweep_asset(asset_id: int, older_than: timedelta) -> int:
     """Remove what attempts that were killed left in an asset's folder; how many objects."""
     await ensure_own_storage()
     until = await media_storage().clock() - older_than

@@ -6,7 +6,6 @@ from advanced_alchemy.base import metadata_registry
 from alembic import context
 from sqlalchemy import NullPool
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from videoflix.accounts import models as accounts_models
 from videoflix.audit import models as audit_models
@@ -19,6 +18,7 @@ from videoflix.movies import models as movie_models
 from videoflix.platform import idempotency as idempotency_models
 from videoflix.platform import installation as installation_models
 from videoflix.platform import throttle as throttle_models
+from videoflix.platform.engine import new_engine
 from videoflix.platform.mail import models as mail_models
 from videoflix.platform.queue import clock as clock_models
 from videoflix.platform.queue import incidents as incident_models
@@ -26,7 +26,6 @@ from videoflix.playback import models as playback_models
 from videoflix.profiles import models as profile_models
 from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
-from videoflix.settings import settings
 from videoflix.transfer import models as transfer_models
 
 MODELS = [
@@ -71,7 +70,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def main() -> None:
-    engine = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool, hide_parameters=True)
+    engine = new_engine(direct=True, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()

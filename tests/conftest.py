@@ -7,13 +7,14 @@ import httpx
 import pytest
 from litestar import Litestar
 from sqlalchemy import NullPool, text
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from postgres import running_postgres  # sets the environment: before anything of videoflix
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
 from videoflix.catalog.api.answers import answers
-from videoflix.platform.db import alchemy, transaction
+from videoflix.platform.db import SESSION_SETTINGS, alchemy, transaction
+from videoflix.platform.engine import new_engine
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.revocations import ended_streams, revocations
@@ -21,7 +22,6 @@ from videoflix.playback.api.play import leases
 from videoflix.profiles.service import known
 from videoflix.sessions.service.opaque import opaque_tokens
 from videoflix.sessions.service.sign_ins import Sessions
-from videoflix.settings import settings
 
 PASSWORD = "correct horse battery staple"
 
@@ -31,7 +31,7 @@ def database() -> Iterator[None]:
     """A freshly migrated database for this run."""
     with running_postgres():
         upgrade()
-        alchemy.engine_instance = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool)
+        alchemy.engine_instance = new_engine(session=SESSION_SETTINGS, poolclass=NullPool)
         yield
 
 

@@ -24,6 +24,8 @@ for name in ("THROTTLE_ANON", "THROTTLE_USER", "THROTTLE_UPLOAD"):
     os.environ[name] = "off"  # all tests come from one address
 os.environ["SECRET_KEY"] = "a-key-for-tests-only-32-characters"
 
+import psycopg  # noqa: E402 - after the environment
+
 from videoflix.platform.embedded import EmbeddedPostgres  # noqa: E402 - after the environment
 
 
@@ -31,6 +33,8 @@ from videoflix.platform.embedded import EmbeddedPostgres  # noqa: E402 - after t
 def running_postgres() -> Iterator[EmbeddedPostgres]:
     """The server of this run, with an empty database `videoflix`."""
     with EmbeddedPostgres(HOME / "postgres", durable=False) as server:
+        with psycopg.connect(server.admin_dsn("postgres"), autocommit=True) as connection:
+            connection.execute("alter role videoflix createdb")  # tests make databases of their own
         yield server
 
 

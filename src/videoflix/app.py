@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from advanced_alchemy.exceptions import RepositoryError
 from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
@@ -11,7 +12,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from videoflix import worker
@@ -42,6 +43,7 @@ from videoflix.operations.api import (
     OperationsController,
     PersonLibraryController,
 )
+from videoflix.platform.database_errors import database_error_response
 from videoflix.platform.db import alchemy
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
@@ -66,6 +68,7 @@ from videoflix.playback.api.play import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
 from videoflix.playback.service.streams import recently_ended_streams
 from videoflix.profiles.api import ProfileController
+from videoflix.profiles.service import known
 from videoflix.registration.api import FarewellController, RegistrationController
 from videoflix.sessions.api.browsers import BrowserSessionController
 from videoflix.sessions.api.programs import AuthController
@@ -128,6 +131,7 @@ async def read_revocations() -> None:
     """Learn which sign-ins and streams ended while this process did not listen."""
     revocations.add(await recently_ended())
     ended_streams.add(await recently_ended_streams())
+    known.hear("")
 
 
 @asynccontextmanager
@@ -190,6 +194,9 @@ def create_app() -> Litestar:
             OperationalError: database_response,
             InterfaceError: database_response,
             PoolTimeoutError: database_response,
+            DBAPIError: database_error_response,
+            ProgrammingError: database_error_response,
+            RepositoryError: database_error_response,
             OSError: database_response,
             RecursionError: unreadable_response,
             UnicodeError: unreadable_response,

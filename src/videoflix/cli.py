@@ -36,6 +36,18 @@ class WithLitestar(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, cmd_name) or self._litestar_command(ctx, cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; errors of the database, whichever command meets them, are sentences."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            sentence = late("videoflix.up.admin:sentence_for")(error)
+            if sentence is None:
+                raise
+            raise sentence from error
+
     def _litestar_command(self, ctx: click.Context, name: str) -> click.Command | None:
         os.environ.setdefault("LITESTAR_APP", APP)
         litestar: Any = late(LITESTAR_GROUP)
@@ -77,8 +89,11 @@ def up(port: int | None, host: str, sample: bool | None) -> None:
     type=click.IntRange(1, 3600),
     help="How long uploads that are under way may take once told to stop; HTTP_SHUTDOWN_SECONDS.",
 )
-def serve(host: str, port: int, shutdown_seconds: int | None) -> None:
+@click.option("--migrate", "first", is_flag=True, help="Upgrade the database schema first.")
+def serve(host: str, port: int, shutdown_seconds: int | None, first: bool) -> None:
     """Run the API, without database and workers, until told to stop."""
+    if first:
+        late("videoflix.up.admin:migrate_when_possible")()
     late("videoflix.platform.server:serve")(host, port, shutdown_seconds)
 
 

@@ -1,6 +1,8 @@
 """What a setting may be, beyond text and numbers; each raises ValueError for anything else."""
 
+import hashlib
 import re
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
 
@@ -93,3 +95,12 @@ def _check_storage_url(url: str) -> None:
         raise ValueError(f"expected the name of a bucket, like {parts.scheme}://bucket/prefix")
     elif parts.username or parts.password:
         raise ValueError("put credentials into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+
+def socket_directory(postgres_home: Path) -> Path:
+    """Folder of the embedded server's socket; a Unix socket's path holds 107 bytes at most."""
+    beside_data = postgres_home / "run"
+    if len(str(beside_data / ".s.PGSQL.5432").encode()) <= 107:
+        return beside_data
+    digest = hashlib.sha256(str(postgres_home).encode()).hexdigest()[:16]
+    return Path("/tmp") / f"videoflix-{digest}"  # noqa: S108 - the folder itself is owned and closed

@@ -1,6 +1,5 @@
 """Everything an operator can set: one field is one environment variable of the same name."""
 
-import hashlib
 import os
 import sys
 from datetime import timedelta
@@ -14,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import platformdirs
 
-from videoflix.setting_types import Preset, Rate, SmtpServer, StorageUrl, choices
+from videoflix.setting_types import Preset, Rate, SmtpServer, StorageUrl, choices, socket_directory
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ProxyKey = Annotated[str, msgspec.Meta(min_length=32)]
@@ -38,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     videoflix_home: Path = msgspec.field(default_factory=_default_home)
     # postgresql://user:password@host/name; unset, the embedded Postgres under VIDEOFLIX_HOME.
     database_url: str = ""
+    # The database past a connection pooler, for LISTEN and migrations; unset, DATABASE_URL.
+    database_listen_url: str = ""
+    # Whether DATABASE_URL leads to a pooler like PgBouncer: transaction, none, or auto to notice.
+    database_pooler: Literal["auto", "none", "transaction"] = "auto"
     # Connections each process keeps open to Postgres.
     database_pool_size: Positive = 10
     # Where media lies: file:///path or s3://bucket/prefix; unset, a folder in VIDEOFLIX_HOME.
@@ -81,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # A client that sends a body, or reads an answer, slower than 500 bytes a second for so many
     # seconds is cut off.
     http_stall_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
+    # How long the API serves on after SIGTERM, in seconds, while /health/ready already fails.
+    http_drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
     # How long requests that are under way, such as uploads, may take once the API is told to stop.
     http_shutdown_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 20
     # How logs are written: json, console (for people), or auto: console in a terminal, else json.
@@ -187,7 +192,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def database_dsn(self) -> str:
-        """What asyncpg and libpq connect to; the embedded server's socket when nothing is set."""
+        """DATABASE_URL; the embedded server's socket when it is unset."""
         if self.database_url:
             return self.database_url.replace("postgresql+asyncpg://", "postgresql://", 1)
         home = self.videoflix_home / "postgres"
@@ -292,15 +297,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def earlier_keys(self) -> list[str]:
         """The secrets of PREVIOUS_SECRET_KEYS."""
         return [part.strip() for part in self.previous_secret_keys.split(",") if part.strip()]
-
-
-def socket_directory(postgres_home: Path) -> Path:
-    """Folder of the embedded server's socket; a Unix socket's path holds 107 bytes at most."""
-    beside_data = postgres_home / "run"
-    if len(str(beside_data / ".s.PGSQL.5432").encode()) <= 107:
-        return beside_data
-    digest = hashlib.sha256(str(postgres_home).encode()).hexdigest()[:16]
-    return Path("/tmp") / f"videoflix-{digest}"  # noqa: S108 - the folder itself is owned and closed
 
 
 @cache

@@ -16,8 +16,10 @@ from videoflix.movies import jobs as movies_jobs
 from videoflix.platform import idempotency, logs, throttle
 from videoflix.platform.installation import claiming_storage
 from videoflix.platform.mail import jobs as mail_jobs
+from videoflix.platform.migrations import newest_revision
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.queue.app import keep_to
+from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
 from videoflix.platform.sandbox import SandboxMissing, protect_memory, sandbox
 from videoflix.platform.scratch import sweep_scratch
 from videoflix.playback import jobs as playback_jobs
@@ -54,6 +56,8 @@ ROLES: dict[str, tuple[list[str], int]] = {
     "all": (["transcode", "default", "maintenance"], 1),
 }
 
+ASK_AGAIN_SECONDS = 1.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -80,6 +84,7 @@ async def _work(role: str) -> None:
     await asyncio.to_thread(sweep_scratch)
     keep_to(concurrency)
     await queue.open_async()
+    await _wait_for_schema()
     try:
         async with claiming_storage():
             await queue.run_worker_async(
@@ -87,3 +92,24 @@ async def _work(role: str) -> None:
             )
     finally:
         await queue.close_async()
+
+
+async def _wait_for_schema() -> None:
+    """Wait until the database has the schema of this version, or a newer one."""
+    expected, level = newest_revision(), logging.WARNING  # the first time
+    while (found := await _revision()) < expected:
+        if found:
+            logger.log(level, "waiting for `videoflix migrate`: at %s, not %s", found, expected)
+            level = logging.DEBUG
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+
+async def _revision() -> str:
+    """The revision of the schema; empty when there is none, or no answer, which is logged."""
+    manager = queue.job_manager
+    assert isinstance(manager, PatientJobManager)  # noqa: S101 - JobQueue made it
+    try:
+        rows = await manager.ask("select version_num from schema_version")
+    except DatabaseAway:
+        return ""
+    return str(rows[0]["version_num"]) if rows else ""

@@ -206,6 +206,81 @@ def test_says_that_its_password_was_lost(folder: Path) -> None:
     server.passfile.write_text(password)
 
 
+RIGHTS = """
+select rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls
+from pg_roles where rolname = current_user
+"""
+STRANGE_OWNERS = """
+select c.oid::regclass::text from pg_class c where c.relnamespace = 'public'::regnamespace
+    and c.relowner <> 'videoflix'::regrole and c.relkind in ('r', 'p', 'v', 'm', 'S')
+union all
+select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'public'::regnamespace
+    and p.proowner <> 'videoflix'::regrole
+    and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+union all
+select t.oid::regtype::text from pg_type t where t.typnamespace = 'public'::regnamespace
+    and t.typowner <> 'videoflix'::regrole and t.typtype in ('e', 'd', 'c')
+    and not exists (select from pg_depend d where d.objid = t.oid and d.deptype = 'e')
+"""
+
+
+def test_the_application_may_nothing_but_use_its_database(server: EmbeddedPostgres) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        assert connection.execute(RIGHTS).fetchone() == (False,) * 5
+        for forbidden in (
+            "create database other",
+            "create role other",
+            "copy (select 1) to program 'true'",
+            "select pg_read_file('/etc/passwd')",
+            "alter system set fsync = off",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden)
+        connection.execute("create extension if not exists pg_trgm")
+
+
+def test_passwords_are_closed_to_others_again(folder: Path) -> None:
+    with EmbeddedPostgres(folder, durable=False) as server:
+        pass
+    server.passfile.chmod(0o644)
+    with EmbeddedPostgres(folder, durable=False):
+        for passfile in (server.passfile, server.admin_passfile):
+            assert passfile.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_superuser_of_an_earlier_version_gives_its_rights_up() -> None:
+    with open_folder() as folder:
+        server = EmbeddedPostgres(folder / "postgres", durable=False)
+        begin_as_earlier_versions_did(server)
+        migrate = [sys.executable, "-m", "videoflix.cli"]
+        environment = os.environ | {"DATABASE_URL": server.dsn()}
+        subprocess.run([*migrate, "migrate"], env=environment, check=True)
+        remember(server, "before")
+        server.stop()
+        for _ in range(2):
+            with server:
+                with psycopg.connect(server.dsn()) as connection:
+                    assert connection.execute(RIGHTS).fetchone() == (False,) * 5
+                    assert connection.execute(STRANGE_OWNERS).fetchall() == []
+                    roles = connection.execute("select rolname from pg_roles where rolsuper")
+                    assert roles.fetchall() == [("postgres",)]
+                assert remembers(server, "before")
+                down = [*migrate, "database", "downgrade", "0001", "--no-prompt"]
+                subprocess.run(down, env=environment, check=True, capture_output=True)
+                subprocess.run([*migrate, "migrate"], env=environment, check=True)
+
+
+def begin_as_earlier_versions_did(server: EmbeddedPostgres) -> None:
+    """A running server whose only role, `videoflix`, is the superuser that initdb made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videoflix.platform.embedded.ADMINISTRATOR", "videoflix")
+        patch.setattr(server, "admin_passfile", server.passfile)
+        patch.setattr(server, "_create_database", lambda: None)
+        server.start()
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("create database videoflix")
+
+
 @as_root
 def test_names_the_folder_the_servers_account_cannot_enter(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)

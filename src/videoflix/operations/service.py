@@ -32,7 +32,9 @@ from videoflix.operations.schemas import (
     ProfileData,
 )
 from videoflix.platform.db import transaction
+from videoflix.platform.events import DEAF, newsroom
 from videoflix.platform.migrations import current_revision, newest_revision
+from videoflix.platform.shutdown import shutdown
 from videoflix.platform.storage import media_storage
 from videoflix.playback.service.streams import Streams
 from videoflix.profiles.models import Profile
@@ -139,6 +141,8 @@ async def readiness() -> Health:
 
     What other processes do, or the storage, is no reason to send requests elsewhere.
     """
+    if shutdown.draining:
+        return _health({"process": Check(False, "This process is about to stop.")})
     return _health(await _readiness.results())
 
 
@@ -168,6 +172,12 @@ async def _check_migrations() -> Check:
     return Check(True, f"At {found}.")
 
 
+async def _check_notifications() -> Check:
+    if newsroom.deaf:
+        return Check(False, DEAF)
+    return Check(True, "What other processes announce arrives.")
+
+
 async def _check_workers() -> Check:
     async with transaction() as session:
         age = await Monitor(session).seconds_since_heartbeat()
@@ -184,7 +194,7 @@ async def _check_storage() -> Check:
 DATABASE_CHECKS = {"database": _check_database, "migrations": _check_migrations}
 _readiness = SharedChecks(DATABASE_CHECKS, {}, kept_seconds=1.0)
 _details = SharedChecks(
-    DATABASE_CHECKS | {"worker": _check_workers},
+    DATABASE_CHECKS | {"worker": _check_workers, "notifications": _check_notifications},
     {"storage": _check_storage},
     kept_seconds=5.0,
 )

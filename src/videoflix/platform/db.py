@@ -27,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util.concurrency import greenlet_spawn
 
+from videoflix.platform.engine import DIALECT, new_engine
 from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -65,30 +66,27 @@ class Pool(AsyncAdaptedQueuePool):
 # A pool that was idle is replaced, and SQLAlchemy would tell of each.
 logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)
 
+SESSION_SETTINGS = {
+    "statement_timeout": "30s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "60s",
+    # Plans made for the values at hand: one plan for a common and a rare word, or for
+    # the first and the last page, is a bad plan for one of them.
+    "plan_cache_mode": "force_custom_plan",
+    # For disks without heads, and for requests of milliseconds.
+    "random_page_cost": "1.1",
+    "jit": "off",
+}
+
 alchemy = SQLAlchemyAsyncConfig(
-    connection_string=settings.sqlalchemy_url,
+    connection_string=DIALECT,
+    create_engine_callable=lambda _, **options: new_engine(session=SESSION_SETTINGS, **options),
     engine_config=EngineConfig(
         poolclass=Pool,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
-        hide_parameters=True,  # errors are logged, and hashes and addresses are not
-        connect_args={
-            "timeout": 5,
-            "server_settings": {
-                "application_name": "videoflix",
-                "statement_timeout": "30s",
-                "lock_timeout": "5s",
-                "idle_in_transaction_session_timeout": "60s",
-                # Plans made for the values at hand: one plan for a common and a rare word, or for
-                # the first and the last page, is a bad plan for one of them.
-                "plan_cache_mode": "force_custom_plan",
-                # For disks without heads, and for requests of milliseconds.
-                "random_page_cost": "1.1",
-                "jit": "off",
-            },
-        },
     ),
     session_config=AsyncSessionConfig(expire_on_commit=False),
     alembic_config=AlembicAsyncConfig(

@@ -4,8 +4,11 @@ It listens on a Unix socket only, asks for a password (kept in `pgpass`, which l
 and asyncpg read by themselves), and shuts down in order when the process that started it
 dies, however that happens.
 
-    folder/data      the database cluster          folder/pgpass   the password, for us alone
-    folder/run       the socket                    folder/log      what the server says
+    folder/data      the database cluster          folder/pgpass        the application's password
+    folder/run       the socket                    folder/pgpass_admin  the administrator's
+    folder/log       what the server says
+
+The application's role owns its database and may nothing else; `postgres` administers the server.
 """
 
 import os
@@ -23,6 +26,14 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from videoflix.platform.embedded_role import (
+    ADMINISTRATOR,
+    DATABASE,
+    HELPER,
+    ROLE,
+    ensure_role,
+    hand_over,
+)
 from videoflix.platform.postgres_program import (
     PostgresUnusable,
     closed_parent,
@@ -30,9 +41,8 @@ from videoflix.platform.postgres_program import (
     service_account,
 )
 from videoflix.platform.tether import Account, tethered
-from videoflix.settings import socket_directory
+from videoflix.setting_types import socket_directory
 
-USER = DATABASE = "videoflix"
 START_SECONDS = 120.0  # recovery after a crash included
 STOP_SECONDS = 30.0
 LOG_BYTES = 5_000_000
@@ -64,6 +74,7 @@ class EmbeddedPostgres:
         self.data = self.folder / "data"
         self.sockets = socket_directory(self.folder)
         self.passfile = self.folder / "pgpass"
+        self.admin_passfile = self.folder / "pgpass_admin"
         self.log = self.folder / "log"
         self._account = service_account()
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,9 +98,16 @@ class EmbeddedPostgres:
 
     def dsn(self, database: str = DATABASE) -> str:
         """Connection string for asyncpg, psycopg and, with another scheme, SQLAlchemy."""
+        return self._dsn(ROLE, self.passfile, database)
+
+    def admin_dsn(self, database: str = DATABASE) -> str:
+        """The same for the administrator of the server."""
+        return self._dsn(ADMINISTRATOR, self.admin_passfile, database)
+
+    def _dsn(self, role: str, passfile: Path, database: str) -> str:
         return (
-            f"postgresql://{USER}@/{database}?host={quote(str(self.sockets))}"
-            f"&passfile={quote(str(self.passfile))}"
+            f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}"
+            f"&passfile={quote(str(passfile))}"
         )
 
     def start(self) -> None:
@@ -129,8 +147,10 @@ class EmbeddedPostgres:
         if self._account:
             os.chown(self.sockets, self._account.uid, self._account.gid)
             self._refuse_closed_parents(self._account)
-        if not self.passfile.exists():
-            _write_private(self.passfile, f"*:*:*:*:{secrets.token_urlsafe(24)}\n")
+        for passfile in (self.passfile, self.admin_passfile):
+            if not passfile.exists():
+                _write_private(passfile, f"*:*:*:*:{secrets.token_urlsafe(24)}\n")
+            passfile.chmod(0o600)  # a backup may have been restored with others' rights
 
     def _refuse_strangers_socket(self) -> None:
         """The socket's folder may lie in /tmp, where others could have put something first."""
@@ -169,7 +189,7 @@ class EmbeddedPostgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         password.unlink(missing_ok=True)
         unfinished.mkdir(mode=0o700)
-        _write_private(password, self.passfile.read_text().rpartition(":")[2])
+        _write_private(password, _password_in(self.admin_passfile))
         if self._account:
             for path in (unfinished, password):
                 os.chown(path, self._account.uid, self._account.gid)
@@ -181,7 +201,7 @@ class EmbeddedPostgres:
         done = self._run(
             "initdb",
             f"--pgdata={data}",
-            f"--username={USER}",
+            f"--username={ADMINISTRATOR}",
             f"--pwfile={password}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
@@ -227,18 +247,38 @@ class EmbeddedPostgres:
         raise PostgresUnusable(f"Postgres was not ready in {START_SECONDS:.0f} s; see {self.log}.")
 
     def _create_database(self) -> None:
-        known = "select from pg_database where datname = %s"
-        create = sql.SQL("create database {}").format(sql.Identifier(DATABASE))
+        """Make the role and the database, and see that the role is no superuser."""
+        password = _password_in(self.passfile)
         try:
-            with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-                if connection.execute(known, [DATABASE]).fetchone() is None:
-                    connection.execute(create)
+            if self._is_of_an_earlier_version():
+                self._hand_over(password)
+            ensure_role(self.admin_dsn("postgres"), password)
+            with psycopg.connect(self.dsn()):
+                pass
         except psycopg.OperationalError as error:
             self.stop()
             raise PostgresUnusable(
-                f"The embedded Postgres runs but does not let us in; is {self.passfile} still"
-                f" the one it was made with?\n{error}"
+                f"The embedded Postgres runs but does not let us in; are {self.passfile} and"
+                f" {self.admin_passfile} still the ones it was made with?\n{error}"
             ) from error
+
+    def _is_of_an_earlier_version(self) -> bool:
+        """Whether the application's role made the cluster, and is its superuser."""
+        superuser = "select from pg_roles where rolname = current_user and rolsuper"
+        try:
+            with psycopg.connect(self.dsn("postgres")) as connection:
+                return connection.execute(superuser).fetchone() is not None
+        except psycopg.OperationalError:
+            return False  # a new cluster: there is no such role yet
+
+    def _hand_over(self, password: str) -> None:
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            known = connection.execute("select from pg_database where datname = %s", [DATABASE])
+            if known.fetchone() is None:
+                create = sql.SQL("create database {}").format(sql.Identifier(DATABASE))
+                connection.execute(create)
+        helper = self._dsn(HELPER, self.passfile, DATABASE)
+        hand_over(self.dsn(), helper, password, _password_in(self.admin_passfile))
 
     def _command(self, name: str, *options: str) -> list[str]:
         program = program_folder(self.folder, self._account) / name
@@ -261,6 +301,10 @@ class EmbeddedPostgres:
 def _environment() -> dict[str, str]:
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**passed_on, "LC_ALL": "C"}
+
+
+def _password_in(passfile: Path) -> str:
+    return passfile.read_text().rstrip("\n").rpartition(":")[2]
 
 
 def _write_private(file: Path, content: str) -> None:

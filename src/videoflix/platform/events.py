@@ -1,10 +1,15 @@
 """News between processes, by Postgres LISTEN/NOTIFY: told on commit, never before.
 
 A notification carries a topic (`video:12`) and nothing else; whoever hears it reads the row.
+
+Behind a transaction pooler LISTEN succeeds and hears nothing. So each listener tests itself: a
+notification sent on another connection must arrive. While it does not, or while the connection is
+down, subscribers poll: they read again every second what they would have been told.
 """
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -13,11 +18,19 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.settings import settings
+from videoflix.platform.connect import Connection, connect
+from videoflix.platform.db import transaction
 
 CHANNEL = "videoflix_events"
 RECONNECT_SECONDS = 1.0
-KEEPALIVE_SECONDS = 15.0
+SELF_TEST_SECONDS = 15.0
+ECHO_SECONDS = 3.0
+POLL_SECONDS = 1.0
+SELF_TEST = "self-test:"
+DEAF = (
+    "Notifications do not arrive: DATABASE_URL leads to a connection pooler."
+    " Set DATABASE_LISTEN_URL to an address without it, or in session mode."
+)
 
 FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
 
@@ -26,11 +39,34 @@ logger = logging.getLogger(__name__)
 
 async def announce(session: AsyncSession, topic: str) -> None:
     """Tell every process about `topic` when the session's transaction commits."""
+    await notify(session, topic)
+    # This process need not wait for the echo.
+    event.listen(session.sync_session, "after_commit", lambda _: newsroom.ring(topic), once=True)
+
+
+async def notify(session: AsyncSession, topic: str) -> None:
+    """Send a notification when the session's transaction commits."""
     await session.execute(
         text("select pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic}
     )
-    # This process need not wait for the echo.
-    event.listen(session.sync_session, "after_commit", lambda _: newsroom.ring(topic), once=True)
+
+
+async def hears_notifications() -> bool:
+    """Whether what one connection announces reaches another one that listens."""
+    topic, echo = SELF_TEST + secrets.token_hex(8), asyncio.Event()
+
+    def hear(_: object, __: int, ___: str, said: object) -> None:
+        if said == topic:
+            echo.set()
+
+    connection: Connection = await connect("videoflix-doctor", direct=True, command_timeout=5)
+    try:
+        await connection.add_listener(CHANNEL, hear)
+        async with transaction() as session:
+            await notify(session, topic)
+        return await _set_within(echo, ECHO_SECONDS)
+    finally:
+        connection.terminate()
 
 
 class Newsroom:
@@ -41,6 +77,7 @@ class Newsroom:
         self._ears: dict[str, Callable[[str], None]] = {}
         self._catch_up: list[Callable[[], Awaitable[None]]] = []
         self.hears = False  # whether news of other processes arrives
+        self.deaf = False  # whether we listen and nothing arrives
 
     def pass_on(self, prefix: str, ear: Callable[[str], None]) -> None:
         """Have a function called with every topic that begins so."""
@@ -74,36 +111,69 @@ class Newsroom:
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
         """Listen in the background for as long as the block lasts."""
-        task = asyncio.create_task(self._listen_for_ever())
+        tasks = [
+            asyncio.create_task(self._listen_for_ever()),
+            asyncio.create_task(self._poll_while_deaf()),
+        ]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen_for_ever(self) -> None:
         while True:
             try:
                 await self._listen_once()
             except FAILURES as error:
-                logger.warning("event connection lost (%s), reconnecting", error)
+                said = str(error).partition("\n")[0] or type(error).__name__
+                logger.warning("event connection lost (%s), reconnecting", said)
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(settings.database_dsn, timeout=5)
+        connection = await connect("videoflix-events", direct=True, command_timeout=5)
         try:
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _: closed.set())
             await connection.add_listener(CHANNEL, self._hear)
-            self._ring_all()  # what was said while nobody listened
-            for catch_up in self._catch_up:
-                await catch_up()
-            self.hears = True
-            while not await _set_within(closed, KEEPALIVE_SECONDS):
-                await connection.execute("select 1", timeout=5)
+            self.hears = True  # until the self-test finds otherwise
+            await self._catch_up_all()  # what was said while nobody listened
+            while True:
+                await self._test_hearing()
+                if await _set_within(closed, SELF_TEST_SECONDS):
+                    return
         finally:
             self.hears = False
             await connection.close(timeout=2)
+
+    async def _test_hearing(self) -> None:
+        """Send a notification on another connection and see whether it arrives."""
+        topic = SELF_TEST + secrets.token_hex(8)
+        with self.subscribe(topic) as echo:
+            async with transaction() as session:
+                await notify(session, topic)
+            hears = await _set_within(echo, ECHO_SECONDS)
+        if not hears and not self.deaf:
+            logger.warning(DEAF)
+        if hears and self.deaf:
+            logger.warning("notifications arrive again")
+            await self._catch_up_all()
+        self.hears, self.deaf = hears, not hears
+
+    async def _poll_while_deaf(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self.hears:
+                try:
+                    await self._catch_up_all()
+                except FAILURES as error:
+                    logger.debug("nothing to read yet (%s)", error)
+
+    async def _catch_up_all(self) -> None:
+        self._ring_all()
+        for catch_up in self._catch_up:
+            await catch_up()
 
     def _hear(self, connection: object, pid: int, channel: str, topic: object) -> None:
         self.ring(str(topic))

@@ -3,15 +3,13 @@
 import asyncio
 from pathlib import Path
 
-import asyncpg
 from advanced_alchemy.alembic.commands import AlembicCommands
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.platform.connect import connect
 from videoflix.platform.db import MIGRATIONS, alchemy
-from videoflix.settings import settings
 
 # Any number; processes that start together on an empty database take turns by it.
 MIGRATION_LOCK = 7_310_001
@@ -23,10 +21,13 @@ def upgrade() -> None:
 
 
 async def _wait_for_turn() -> None:
-    connection = await asyncpg.connect(settings.database_dsn, timeout=10)
+    connection = await connect("videoflix-migrate", direct=True)
     try:
-        await connection.execute(f"select pg_advisory_lock({MIGRATION_LOCK})")
-        await asyncio.to_thread(AlembicCommands(sqlalchemy_config=alchemy).upgrade)
+        # The transaction's lock, not the session's: a pooler may share out sessions.
+        async with connection.transaction():
+            await connection.execute("set local idle_in_transaction_session_timeout = 0")
+            await connection.execute(f"select pg_advisory_xact_lock({MIGRATION_LOCK})")
+            await asyncio.to_thread(AlembicCommands(sqlalchemy_config=alchemy).upgrade)
     finally:
         await connection.close()
 
@@ -47,8 +48,8 @@ def newest_revision() -> str:
 
 async def current_revision(session: AsyncSession) -> str | None:
     """The revision the database is at, or None when it was never migrated."""
-    try:
-        found: str | None = await session.scalar(text("select version_num from schema_version"))
-    except ProgrammingError:
+    table = await session.scalar(text("select to_regclass('schema_version')::text"))
+    if table is None:
         return None
+    found: str | None = await session.scalar(text("select version_num from schema_version"))
     return found

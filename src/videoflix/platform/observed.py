@@ -16,11 +16,13 @@ from videoflix.platform import metrics
 from videoflix.platform.logs import READY
 from videoflix.platform.masking import masked_text
 from videoflix.platform.security_headers import with_security_headers
+from videoflix.platform.shutdown import shutdown
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # What no route answers; its paths are anybody's invention.
 UNMATCHED = "unmatched"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+CLOSE = (b"connection", b"close")
 CLIENT_WENT_AWAY = 499  # nginx's number for it
 
 access = logging.getLogger("videoflix.access")
@@ -45,7 +47,8 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
-                message["headers"] = [*with_security_headers(message["headers"]), own]
+                last = [CLOSE] if shutdown.draining else []
+                message["headers"] = [*with_security_headers(message["headers"]), own, *last]
             await send(message)
 
         with bound_contextvars(request_id=request_id):

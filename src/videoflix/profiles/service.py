@@ -297,8 +297,8 @@ class Known:
             del self._kept[next(iter(self._kept))]
 
     def hear(self, topic: str) -> None:
-        """Forget an account."""
-        self._kept.pop(int(topic.rpartition(":")[2]), None)
+        """Forget an account; everybody, when the topic is empty."""
+        self._kept.pop(int(topic.rpartition(":")[2]), None) if topic else self._kept.clear()
 
 
 known = Known()

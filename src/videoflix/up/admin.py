@@ -1,5 +1,7 @@
 """What commands do to the database without HTTP, with errors as sentences."""
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,12 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.accounts.models import User
 from videoflix.directory.schemas import NewPerson
 from videoflix.directory.service import Directory
+from videoflix.platform import logs
+from videoflix.platform.database_errors import (
+    DatabaseFull,
+    driver_error_in,
+    problem_of,
+    sentence_of,
+)
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.mail import post_mail
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.problems import Problem
 from videoflix.settings import settings
+
+ASK_AGAIN_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
 
 UNREACHABLE = (
     OSError,
@@ -39,10 +52,28 @@ OF_ANOTHER_SCHEMA = {
 }
 
 
+class DatabaseUnavailable(ClickException):
+    """The database cannot be used now; that may change by itself."""
+
+
 def migrate() -> None:
     """Bring the database to the newest schema. Raises ClickException."""
     with errors_as_sentences():
         upgrade()
+
+
+def migrate_when_possible() -> None:
+    """Wait for the database, then bring it to the newest schema. Raises ClickException."""
+    logs.set_up()
+    while True:
+        try:
+            with errors_as_sentences():
+                upgrade()
+        except DatabaseUnavailable as error:
+            logger.warning("waiting for the database: %s", error.message)
+            time.sleep(ASK_AGAIN_SECONDS)
+        else:
+            return
 
 
 async def create_admin(
@@ -85,18 +116,35 @@ def errors_as_sentences() -> Iterator[None]:
     """What an operator can mend ends the command with a sentence instead of a traceback."""
     try:
         yield
-    except (Problem, msgspec.ValidationError) as error:
-        raise ClickException(str(error)) from error
-    except UNREACHABLE as error:
-        raise ClickException(f"{_unreachable()}\n{error}") from error
-    except (SQLAlchemyError, asyncpg.PostgresError) as error:
+    except Exception as error:
+        sentence = sentence_for(error)
+        if sentence is None:
+            raise
+        raise sentence from None
+
+
+def sentence_for(error: Exception) -> ClickException | None:
+    """The sentence for an error that is no fault of ours, without SQL and its parameters."""
+    if isinstance(error, Problem | msgspec.ValidationError):
+        return ClickException(str(error))
+    if isinstance(problem := problem_of(error), DatabaseFull):
+        return DatabaseUnavailable(str(problem))
+    if isinstance(error, UNREACHABLE):
+        return DatabaseUnavailable(f"{_unreachable()}\n{_said(error)}")
+    if isinstance(error, SQLAlchemyError | asyncpg.PostgresError) or driver_error_in(error):
         # Its text may quote the row: addresses, and the hash of a password.
         kind = _root_cause(error)
         if kind in OF_ANOTHER_SCHEMA:
-            sentence = "The database's schema is not this release's. Run `videoflix migrate`."
-        else:
-            sentence = f"The database refused this ({kind.__name__}); nothing was changed."
-        raise ClickException(sentence) from None
+            return ClickException(
+                "The database's schema is not this release's. Run `videoflix migrate`."
+            )
+        return ClickException(f"The database refused this ({kind.__name__}); nothing was changed.")
+    return None
+
+
+def _said(error: BaseException) -> str:
+    found = driver_error_in(error)
+    return sentence_of(found) if found else str(error)
 
 
 def _root_cause(error: BaseException) -> type[BaseException]:

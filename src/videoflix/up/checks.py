@@ -15,7 +15,9 @@ import msgspec
 
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg, lacks_encoder
 from videoflix.metrics.service import Metrics
+from videoflix.platform.connect import connect
 from videoflix.platform.db import transaction
+from videoflix.platform.events import DEAF, hears_notifications
 from videoflix.platform.migrations import newest_revision
 from videoflix.platform.problems import Problem
 from videoflix.platform.sandbox import SandboxMissing, sandbox
@@ -46,12 +48,11 @@ Check = Callable[[], Awaitable[Finding]]
 
 @asynccontextmanager
 async def database() -> AsyncGenerator["asyncpg.Connection[Any]"]:
-    """A connection of the check's own, that never waits long."""
-    connection = await asyncpg.connect(
-        settings.database_dsn, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS
-    )
+    """A transaction on a connection of the check's own, that never waits long."""
+    connection = await connect("videoflix-doctor", command_timeout=CONNECT_SECONDS)
     try:
-        yield connection
+        async with connection.transaction():  # a pooler keeps one server connection for it
+            yield connection
     finally:
         connection.terminate()
 
@@ -99,6 +100,13 @@ async def check_extensions() -> Finding:
             "Install Postgres's contrib package on its server, then run `videoflix migrate`.",
         )
     return Finding("ok", ", ".join(sorted(EXTENSIONS)))
+
+
+async def check_notifications() -> Finding:
+    if await hears_notifications():
+        return Finding("ok", "What one process announces reaches the others.")
+    sentence, mend = DEAF.split(". ", 1)
+    return Finding("warn", f"{sentence}. Everything is noticed a second later.", mend)
 
 
 async def check_migrations() -> Finding:
@@ -242,6 +250,7 @@ CHECKS: dict[str, Check] = {
 CHECKS_OF_THE_DATABASE: dict[str, Check] = {
     "Extensions": check_extensions,
     "Migrations": check_migrations,
+    "Notifications": check_notifications,
     "Clock": check_clock,
     "Workers": check_workers,
 }

@@ -1,9 +1,12 @@
 """The queue: procrastinate's App on our database, with our worker and our job manager."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from procrastinate import App, PsycopgConnector
 
+from videoflix.platform.connect import QueueConnection
 from videoflix.platform.db import limit_pool
 from videoflix.platform.queue.manager import PatientJobManager
 from videoflix.platform.queue.outage import PatientConnector
@@ -38,22 +41,27 @@ def keep_to(concurrency: int) -> None:
     limit_pool(concurrency + 1)
 
 
+class QueueConnector(PatientConnector):
+    """procrastinate's connector; what listens takes the address past a pooler."""
+
+    @asynccontextmanager
+    async def _get_standalone_connection(self) -> AsyncGenerator[QueueConnection]:
+        async with await QueueConnection.listen("videoflix-worker") as connection:
+            yield connection
+
+
 # Only workers open this pool; the API enqueues in its own transactions (enqueue.py).
 queue = JobQueue(
-    PatientConnector(
-        conninfo=settings.database_dsn,
+    QueueConnector(
+        connection_class=QueueConnection,
         min_size=1,
         max_size=MOST_CONNECTIONS,
         max_idle=CLOSE_IDLE_SECONDS,
         timeout=5.0,
         reconnect_timeout=4.0,  # then the next statement tries anew: no growing pauses
         kwargs={
-            "application_name": "videoflix-worker",
-            "connect_timeout": 5,
-            "keepalives_idle": 15,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "options": "-c statement_timeout=30s -c lock_timeout=5s",
+            "application": "videoflix-worker",
+            "session": {"statement_timeout": "30s", "lock_timeout": "5s"},
         },
     ),
     worker_defaults={

@@ -67,7 +67,8 @@ async def connection_error(connector: PsycopgConnector) -> psycopg.OperationalEr
     """Why no connection can be made, in the server's words; None when one can."""
     options = connector._pool_args  # the pool says less about failures
     try:
-        async with await psycopg.AsyncConnection.connect(options["conninfo"], **options["kwargs"]):
+        kind = options.get("connection_class", psycopg.AsyncConnection)
+        async with await kind.connect(options.get("conninfo", ""), **options["kwargs"]):
             return None
     except psycopg.OperationalError as error:
         return error

@@ -1,0 +1,133 @@
+"""A database that cannot serve gives sentences: no 500, no SQL, nothing of a password."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import asyncpg
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from conftest import PASSWORD, http_client
+from counting import execute
+from videoflix.platform.database_errors import DatabaseFull, SchemaOutdated, problem_of
+from videoflix.platform.db import transaction
+from videoflix.settings import settings
+
+CREATE = ["users", "create-admin", "boss@example.org"]
+
+
+@pytest.fixture
+def half_migrated(database: None) -> Iterator[str]:
+    """A database where migrations stopped in the middle."""
+    where = settings.database_dsn.replace("/videoflix?", "/half?")
+
+    async def create() -> None:
+        server = await asyncpg.connect(settings.database_dsn)
+        await server.execute("create database half template template0")
+        await server.close()
+
+    async def drop() -> None:
+        server = await asyncpg.connect(settings.database_dsn)
+        await server.execute("drop database half with (force)")
+        await server.close()
+
+    asyncio.run(create())
+    done = run("database", "upgrade", "0004", "--no-prompt", DATABASE_URL=where)
+    assert done.returncode == 0, done.stderr
+    yield where
+    asyncio.run(drop())
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "videoflix.cli", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_commands_on_a_half_migrated_database_say_so(half_migrated: str) -> None:
+    for arguments in (CREATE, ["users", "list"], ["jobs"]):
+        done = run(*arguments, DATABASE_URL=half_migrated, VIDEOFLIX_PASSWORD=PASSWORD)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: The database's schema is not this"), done.stderr
+        assert "videoflix migrate" in done.stderr
+        for secret in (PASSWORD, "argon2", "INSERT", "SELECT", "Traceback", "parameters"):
+            assert secret not in done.stderr + done.stdout
+
+
+async def test_requests_on_another_schema_are_refused_with_a_sentence(
+    admin: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    await session.execute(text("alter table category rename to moved_away"))
+    listed = await admin.get("/api/v1/categories")
+    assert listed.status_code == 503, listed.text
+    assert listed.json()["type"] == "/problems/schema-outdated"
+    assert listed.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("do $$ begin raise sqlstate '53100'; end $$", DatabaseFull),
+        ("select * from nowhere_to_be_found", SchemaOutdated),
+        ("select nothing from category", SchemaOutdated),
+    ],
+)
+async def test_errors_of_postgres_are_told_by_their_state(
+    committed: None, statement: str, problem: type[Exception]
+) -> None:
+    with pytest.raises(DBAPIError) as raised:
+        await execute(statement)
+    assert type(problem_of(raised.value)) is problem
+
+
+async def test_a_full_disk_is_no_crash(app: Litestar, committed: None) -> None:
+    """Postgres says 53100 as soon as it cannot extend a file."""
+    await execute(
+        "create function disk_full() returns trigger language plpgsql as"
+        " $$ begin raise 'could not extend file: No space left on device'"
+        " using errcode = '53100'; end $$"
+    )
+    await execute(
+        "create trigger disk_full before insert on user_account execute function disk_full()"
+    )
+    try:
+        async with http_client(app) as client:
+            body = {"email": "ada@example.org", "password": PASSWORD}
+            answer = await client.post("/api/v1/auth/register", json=body)
+        done = run(*CREATE, VIDEOFLIX_PASSWORD=PASSWORD)
+    finally:
+        await execute("drop function disk_full cascade")
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["type"] == "/problems/database-full"
+    assert done.returncode == 1
+    assert "disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_new_transaction_works_afterwards(committed: None) -> None:
+    async with transaction() as session:
+        assert await session.connection()
+
+
+async def test_readiness_names_a_schema_that_is_missing(app: Litestar, committed: None) -> None:
+    await execute("alter table schema_version rename to schema_gone")
+    try:
+        await asyncio.sleep(1.1)  # readiness is remembered for a second
+        async with http_client(app) as client:
+            answer: httpx.Response = await client.get("/health/ready")
+    finally:
+        await execute("alter table schema_gone rename to schema_version")
+        await asyncio.sleep(1.1)
+    assert answer.status_code == 503
+    assert "videoflix migrate" in answer.text

@@ -2,10 +2,11 @@
 
     uv run python scripts/compose_without_containers.py
 
-The same commands with the same settings: `migrate` to its end, then every replica of the other
-services of our own image, on a Postgres made for the occasion. Each health check is the one that
-compose.yaml names; all processes must end by themselves within their `stop_grace_period`. Only
-what containers would isolate differs: the database's address, the ports, the folders.
+The same commands with the same settings: every service of our own image at once, on an empty
+Postgres made for the occasion, whose schema the first API makes while the others wait. Each health
+check is the one that compose.yaml names; all processes must end by themselves within their
+`stop_grace_period`. Only what containers would isolate differs: the database's address, the ports,
+the folders.
 """
 
 import json
@@ -28,7 +29,7 @@ from videoflix.platform.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[1]
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}")
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 PORT_INSIDE = "8000"
 HOME_INSIDE = "/var/lib/videoflix"
 SECRETS_INSIDE = "/run/secrets"
@@ -50,6 +51,8 @@ class Process:
         self.log = log_folder / f"{name}.log"
         self.environment = environment_of(service, home, dsn)
         command = [self._outside(word) for word in service.get("command") or image_command()]
+        if "serve" in command:
+            command += ["--port", str(self.port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, env=self.environment, stdout=log, stderr=log, cwd=home
@@ -140,15 +143,10 @@ def run(compose: dict[str, Any], home: Path, dsn: str) -> None:
         for name, service in compose["services"].items()
         if service["image"] == "videoflix"
     }
-    migrate = Process("migrate", ours.pop("migrate"), home, dsn, home)
-    if migrate.process.wait(START_SECONDS):
-        raise Failed(f"migrate failed: {migrate.log.read_text()}")
-    say("migrate", "done")
     running: list[Process] = []
     try:
         for name, service in ours.items():
-            for number in range(service["deploy"].get("replicas", 1)):
-                running.append(Process(f"{name}-{number + 1}", service, home, dsn, home))
+            running.append(Process(name, service, home, dsn, home))
         for process in running:
             process.until_healthy()
         for process in running:

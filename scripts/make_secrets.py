@@ -1,4 +1,4 @@
-"""Makes the secrets that compose.yaml reads, as files below secrets/; what exists stays.
+"""Makes the secrets that compose.yaml reads, as files below secrets/, and .env; what exists stays.
 
     python3 scripts/make_secrets.py
 
@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parents[1] / "secrets"
 def main(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     password = keep(folder / "postgres_password", secrets.token_urlsafe(32))
+    keep(folder / "postgres_admin_password", secrets.token_urlsafe(32))
     keep(folder / "database_url", f"postgresql://videoflix:{password}@db/videoflix")
     keep(folder / "secret_key", secrets.token_urlsafe(48))
     keep(folder / "s3.json", json.dumps(s3_account(), indent=2))
@@ -38,5 +39,15 @@ def keep(file: Path, new: str) -> str:
     return file.read_text()
 
 
+def settings_file(folder: Path) -> None:
+    """Begin with the template: Compose wants a file .env, even an empty one."""
+    file = folder / ".env"
+    if not file.exists():
+        file.write_text((folder / ".env.template").read_text())
+        sys.stdout.write(f"made {file}\n")
+
+
 if __name__ == "__main__":
     main(FOLDER if len(sys.argv) == 1 else Path(sys.argv[1]))
+    if len(sys.argv) == 1:
+        settings_file(FOLDER.parent)

@@ -60,6 +60,7 @@ from videoflix.platform.problems import (
     validation_response,
 )
 from videoflix.platform.revocations import ended_streams, revocations
+from videoflix.platform.sandbox import protect_memory
 from videoflix.platform.shutdown import shutdown
 from videoflix.platform.throttling import DocumentedLimits, ThrottleMiddleware
 from videoflix.platform.web import BodyGate
@@ -170,6 +171,7 @@ def _cors() -> CORSConfig | None:
 
 def create_app() -> Litestar:
     check_provider()
+    protect_memory()
     replaced = replaced_by(settings.dialect_names)
     app = Litestar(
         route_handlers=[

@@ -74,3 +74,45 @@ async def test_every_migration_can_be_undone(database: None) -> None:
     await server.execute("drop database down_and_up with (force)")
     await server.close()
     assert done.returncode == 0, done.stderr.decode()
+
+
+async def test_accounts_that_share_an_address_are_kept_and_reported(database: None) -> None:
+    """Addresses that were two accounts, and are one address now."""
+    server = await asyncpg.connect(settings.database_dsn)
+    await server.execute("create database shared_addresses template template0")
+    url = urlunsplit(urlsplit(settings.database_dsn)._replace(path="/shared_addresses"))
+    people = "λογος@x.org λογοσ@x.org ada@bücher.example ada@xn--bcher-kva.example bob@x.org"
+    script = (
+        "import asyncio, asyncpg, os\n"
+        "from advanced_alchemy.alembic.commands import AlembicCommands\n"
+        "from videoflix.platform.db import alchemy\n"
+        "commands = AlembicCommands(sqlalchemy_config=alchemy)\n"
+        "async def fill():\n"
+        "    base = await asyncpg.connect(os.environ['DATABASE_URL'])\n"
+        f"    for email in '{people}'.split():\n"
+        "        await base.execute('insert into user_account (email, first_name, last_name,'"
+        " ' phone, address, language, password_hash, role, is_active, is_guest, created_at, updated_at,'"
+        " \" confirmed_at) values ($1, '', '', '', '', 'en', 'h', 'viewer', true, false, now(),\""
+        " ' now(), now())', email)\n"
+        "commands.upgrade('0028'); asyncio.run(fill()); commands.upgrade()\n"
+    )
+    environment = os.environ | {"DATABASE_URL": url}
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script], env=environment, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    base = await asyncpg.connect(url)
+    keys = [row["email_key"] for row in await base.fetch("select * from user_account order by id")]
+    told = await base.fetch("select * from security_event where kind = 'address-collision'")
+    await base.close()
+    await server.execute("drop database shared_addresses with (force)")
+    await server.close()
+    assert keys == [
+        "λογοσ@x.org",
+        "λογοσ@x.org #2",
+        "ada@bücher.example",
+        "ada@bücher.example #4",
+        "bob@x.org",
+    ]
+    assert [row["user_id"] for row in told] == [2, 4]
+    assert "account 1" in told[0]["detail"]

@@ -107,3 +107,22 @@ async def test_events_are_forgotten_after_a_year(session: AsyncSession) -> None:
     for age in ("366 days", "364 days"):
         await session.execute(text(insert.text.replace(":age", f"'{age}'")))
     assert await SecurityEventRepository(session=session).forget() == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "truncate security_event",
+        "delete from security_event",
+        "update security_event set detail = 'nothing happened'",
+    ],
+)
+async def test_nobody_empties_the_audit(
+    session: AsyncSession, viewer: httpx.AsyncClient, statement: str
+) -> None:
+    events = await session.scalar(text("select count(*) from security_event"))
+    assert events
+    with pytest.raises(SQLAlchemyError, match="security events are never changed"):
+        async with session.begin_nested():
+            await session.execute(text(statement))
+    assert await session.scalar(text("select count(*) from security_event")) == events

@@ -1,6 +1,6 @@
 """Signed tokens and the keys they are signed with."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -65,3 +65,20 @@ def test_seals_are_for_one_purpose_and_expire() -> None:
     for changed in (f"1{sealed}", sealed.replace("7.", "8.", 1), sealed[:-1], "", ".", "7", "é.é"):
         with pytest.raises(TokenRefused):
             unseal(Purpose.FILE, changed)
+
+
+@pytest.mark.parametrize(("ahead", "is_good"), [(1, True), (9, True), (60, False)])
+def test_token_of_a_replica_whose_clock_is_ahead(ahead: int, is_good: bool) -> None:
+    issued = datetime.now(UTC) + timedelta(seconds=ahead)
+    token = sign(Purpose.ACCESS, 1, timedelta(minutes=5), issued_at=issued)
+    if is_good:
+        assert verify(Purpose.ACCESS, token)["sub"] == "1"
+    else:
+        with pytest.raises(TokenRefused):
+            verify(Purpose.ACCESS, token)
+
+
+def test_leeway_makes_nothing_live_longer() -> None:
+    token = sign(Purpose.ACCESS, 1, timedelta(seconds=-1))
+    with pytest.raises(TokenRefused):
+        verify(Purpose.ACCESS, token)

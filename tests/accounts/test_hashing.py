@@ -1,0 +1,106 @@
+"""Hashing passwords holds no connection, has a bounded queue, and goes before encoding."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+
+from conftest import PASSWORD, http_client
+from videoflix.accounts import passwords
+from videoflix.accounts.passwords import Hashing, HashingOverloaded, hashing
+from videoflix.accounts.service import Accounts
+from videoflix.platform.db import alchemy, pool_use, transaction
+from videoflix.settings import settings
+
+AUTH = "/api/v1/auth"
+ADA = {"email": "ada@example.org", "password": PASSWORD}
+
+
+async def test_threads_have_normal_priority() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert await hashing.run(niceness) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
+async def test_full_queue_refuses_and_empties_again() -> None:
+    gate = threading.Event()
+    small = Hashing(threads=1, waiting_max=3)
+    held = [asyncio.create_task(small.run(lambda: str(gate.wait(10)))) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(HashingOverloaded):
+        await small.run(str, "x")
+    gate.set()
+    assert await asyncio.gather(*held) == ["True"] * 3
+    assert await small.run(str, "x") == "x"
+
+
+@pytest.fixture
+async def pool(committed: None) -> AsyncIterator[AsyncEngine]:
+    """A pool of two connections; Ada has an account."""
+    async with transaction() as session:
+        await Accounts(session).create_user(email=ADA["email"], password=PASSWORD)
+    pool = create_async_engine(settings.sqlalchemy_url, pool_size=2, max_overflow=0, pool_timeout=1)
+    alchemy.session_maker = async_sessionmaker(pool, expire_on_commit=False)
+    yield pool
+    alchemy.session_maker = None
+    await pool.dispose()
+
+
+@pytest.fixture
+async def client(pool: AsyncEngine, app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    async with http_client(app) as client:
+        yield client
+
+
+async def test_no_connection_is_held_while_passwords_are_hashed(
+    client: httpx.AsyncClient, pool: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every route that takes a password, looked at from inside the hashing."""
+    signed_in = (await client.post(f"{AUTH}/token", json=ADA)).json()["access"]
+    held: list[int] = []
+    run: Any = hashing.run
+
+    async def watched(*values: Any) -> Any:
+        held.append(pool_use()["used"])
+        return await run(*values)
+
+    monkeypatch.setattr(passwords.hashing, "run", watched)
+    monkeypatch.setattr(alchemy, "engine_instance", pool)
+    header = {"Authorization": f"Bearer {signed_in}"}
+    new = {"name": "Mum", "pin": "4711", "password": PASSWORD}
+    profile = await client.post("/api/v1/me/profiles", json=new, headers=header)
+    path = f"/api/v1/me/profiles/{profile.json()['id']}"
+    answers = [
+        await client.post(f"{AUTH}/token", json=ADA),
+        await client.post(f"{AUTH}/register", json=ADA | {"email": "new@example.org"}),
+        await client.post(f"{path}/unlock", json={"pin": "4711"}, headers=header),
+        await client.patch(path, json={"pin": "4712", "password": PASSWORD}, headers=header),
+        await client.post(
+            f"{AUTH}/email/change", json=ADA | {"email": "b@example.org"}, headers=header
+        ),
+        await client.post(
+            f"{AUTH}/password/change",
+            json={"current": PASSWORD, "password": "another good password"},
+            headers=header,
+        ),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 202, 200, 200, 202, 204]
+    assert len(held) >= 9
+    assert set(held) == {0}
+
+
+async def test_without_a_connection_nobody_may_try_passwords(
+    client: httpx.AsyncClient, pool: AsyncEngine
+) -> None:
+    async with pool.connect(), pool.connect():
+        refused = await client.post(f"{AUTH}/token", json=ADA)
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await client.post(f"{AUTH}/token", json=ADA)).status_code == 200

@@ -245,6 +245,15 @@ def change_role(email: str, role: str) -> None:
     click.echo(f"{email} is {role} now.")
 
 
+@users.command("email")
+@click.argument("user_id", type=click.IntRange(1))
+@click.argument("email")
+def change_user_email(user_id: int, email: str) -> None:
+    """Give the account with this ID another e-mail address; it has to sign in again."""
+    asyncio.run(late("videoflix.up.users:change_email")(user_id, email))
+    click.echo(f"Account {user_id} signs in with {email} now.")
+
+
 @users.command("deactivate")
 @click.argument("email")
 def deactivate_user(email: str) -> None:

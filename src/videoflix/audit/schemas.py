@@ -26,6 +26,8 @@ class EventKind(StrEnum):
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - an event, no secret
     EMAIL_ASKED = "email-change-asked"
     EMAIL_CHANGED = "email-changed"
+    # Written by the migration that found two accounts with one address.
+    ADDRESS_COLLISION = "address-collision"
     API_TOKEN_MADE = "api-token-made"  # noqa: S105 - an event, no secret
     API_TOKEN_REVOKED = "api-token-revoked"  # noqa: S105 - an event, no secret
     ROLE_CHANGED = "role-changed"

@@ -96,6 +96,19 @@ class Directory:
             await self.audit.record(EventKind.ROLE_CHANGED, user.id, by=by, detail=detail)
         return user
 
+    async def change_email(self, user_id: int, email: str, *, by: int | None) -> User:
+        """Give somebody another address, which counts as confirmed; they sign in again.
+
+        Raises PersonNotFound, OwnersOnly or EmailTaken.
+        """
+        user = await self._locked(user_id)
+        await self._refuse_below(by, user.role)
+        await self.accounts.set_email(user, email)
+        await self.registration.void_links(user.id)
+        await self.sessions.end_all(user.id)
+        await self.audit.record(EventKind.EMAIL_CHANGED, user.id, by=by)
+        return user
+
     async def deactivate(self, user_id: int, *, by: int | None) -> User:
         """Switch an account off; it is signed out everywhere, and its mailed links are void.
 

@@ -1,10 +1,12 @@
 """`videoflix users`: who has an account, and switching one off."""
 
+import msgspec
 from advanced_alchemy.filters import LimitOffset
 from rich.console import Console
 from rich.table import Table
 
 from videoflix.accounts.models import User
+from videoflix.accounts.schemas import Email
 from videoflix.directory.schemas import PersonChange
 from videoflix.directory.service import Directory, PersonNotFound
 from videoflix.platform.db import transaction
@@ -38,6 +40,14 @@ async def deactivate(email: str) -> None:
             directory = Directory(session)
             user = await _named(directory, email)
             await directory.deactivate(user.id, by=None)
+
+
+async def change_email(user_id: int, email: str) -> None:
+    """Give an account another address. Raises ClickException."""
+    with errors_as_sentences():
+        address = msgspec.convert(email, Email)
+        async with transaction() as session:
+            await Directory(session).change_email(user_id, address, by=None)
 
 
 async def change_role(email: str, role: str) -> None:

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 import aiosmtplib
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, update
 
 from videoflix.platform.db import transaction
 from videoflix.platform.mail.models import Mail
@@ -18,6 +18,8 @@ from videoflix.settings import settings
 TIMEOUT_SECONDS = 10.0
 PERMANENT = 500
 KEPT = timedelta(days=30)
+# For how long a mail may still be sent.
+SENDING = timedelta(days=2)
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,11 @@ async def send(job: SendMail) -> None:
 
 @handles(SweepMail)
 async def sweep(job: SweepMail) -> None:
+    """Delete mails that are a month old, and the links of all that nobody can open any more."""
+    lifetime = max(settings.activation_lifetime, settings.password_reset_lifetime)
     async with completing() as session:
+        expired = Mail.created_at < func.now() - max(lifetime, SENDING)
+        await session.execute(update(Mail).where(expired, Mail.text != "").values(text="", html=""))
         old = delete(Mail).where(Mail.created_at < func.now() - KEPT).returning(Mail.id)
         swept = len((await session.scalars(old)).all())
     logger.info("forgot %d mails", swept)

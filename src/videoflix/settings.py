@@ -65,11 +65,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # At least 32 characters that a proxy sends as X-Videoflix-Proxy-Key, to let clients of the
     # dialect streaming in without signing in; unset, they need an administrator's sign-in.
     streaming_dialect_trusted_proxy_key: ProxyKey | None = None
-    # Whether the dialects tell strangers which addresses have an account, when they register or
-    # sign in, as the older backends did: true or false.
+    # Whether the dialects tell strangers who has an account, as they once did: true or false.
     dialects_reveal_accounts: bool = False
-    # Whether being signed in is enough to change password and e-mail address in the dialect
-    # authemail, whose pages never ask for the current password: true or false.
+    # Whether authemail changes password and address without the current password: true or false.
     dialects_trust_sign_in: bool = False
     # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
     trusted_proxies: str = ""

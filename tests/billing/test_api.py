@@ -1,31 +1,35 @@
 """Invoices: right by themselves, whoever writes, and charged exactly once."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
 import pytest
+from anyio import CapacityLimiter
 from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from catalog.films import add_films
-from conftest import PASSWORD
+from conftest import PASSWORD, http_client
 from counting import rows
 from videoflix.accounts.service import Accounts
-from videoflix.billing import service
+from videoflix.billing import api, service
 from videoflix.billing.jobs import close
 from videoflix.billing.periods import begin_within, months_before
-from videoflix.billing.schemas import Watched
+from videoflix.billing.schemas import NewInvoice, Watched
 from videoflix.billing.service import Invoices, money
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import transaction
+from videoflix.platform.db import alchemy, transaction
 from videoflix.playback.jobs import close_all_silent
+from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
 INVOICES = "/api/v1/invoices"
@@ -431,3 +435,47 @@ async def test_period_is_the_same_hour_in_winter_and_summer() -> None:
     begun = begin_within(date(2026, 4, 1), winter, 1, zone)
     assert begun is not None
     assert begun.isoformat() == "2026-04-10T09:00:00+02:00"
+
+
+@asynccontextmanager
+async def as_somebody(limiter: CapacityLimiter) -> AsyncIterator[None]:
+    """Holds one token, for a borrower of its own."""
+    who = object()
+    await limiter.acquire_on_behalf_of(who)
+    try:
+        yield
+    finally:
+        limiter.release_on_behalf_of(who)
+
+
+async def test_no_connection_is_held_while_a_file_is_printed(
+    app: Litestar, committed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a pool of one connection others are answered while invoices are rendered."""
+    async with transaction() as session:
+        member = await Accounts(session).create_user(email="m@example.org", password=PASSWORD)
+        pair = await Sessions(session).open(member)
+        invoice = await Invoices(session).add(
+            NewInvoice(user_id=member.id, month="2026-11", currency=Currency.EUR)
+        )
+    engine = create_async_engine(
+        settings.sqlalchemy_url, pool_size=1, max_overflow=0, pool_timeout=0.2
+    )
+    monkeypatch.setattr(
+        alchemy, "session_maker", async_sessionmaker(engine, expire_on_commit=False)
+    )
+    try:
+        async with http_client(app, {"Authorization": f"Bearer {pair.access}"}) as client:
+            paths = [f"{INVOICES}/{invoice.id}/pdf", f"{INVOICES}/{invoice.id}.pdf"]
+            async with AsyncExitStack() as printing:
+                for _ in range(int(api._printer.total_tokens)):  # all printers are busy
+                    await printing.enter_async_context(as_somebody(api._printer))
+                waiting = [asyncio.create_task(client.get(path)) for path in paths]
+                await asyncio.sleep(0.5)
+                for _ in range(3):
+                    assert (await client.get(MINE)).status_code == 200
+                assert not any(task.done() for task in waiting)
+            answers = await asyncio.gather(*waiting)
+        assert [answer.status_code for answer in answers] == [200, 200]
+    finally:
+        await engine.dispose()

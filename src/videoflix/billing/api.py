@@ -37,10 +37,11 @@ from videoflix.billing.service import (
 )
 from videoflix.billing.spreadsheet import as_rows
 from videoflix.memberships.service import PersonUnknown
+from videoflix.platform.db import transaction
 from videoflix.platform.idempotency import Key, KeyReused, once
 from videoflix.platform.identity import Identity, Role, admins_only, signed_in
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, one_of, service
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, names_of, one_of, service
 from videoflix.settings import settings
 
 Month = Annotated[
@@ -52,7 +53,7 @@ NumberOrFile = Annotated[
 ]
 ThatMonth = Annotated[str, QueryParameter(pattern=MONTH)]
 OfPerson = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
-OfStatus = Annotated[str | None, QueryParameter(description=f"One of {', '.join(InvoiceStatus)}.")]
+OfStatus = Annotated[str | None, QueryParameter(schema_extra=names_of(InvoiceStatus))]
 STAFF = (SignInNeeded, Forbidden)
 PRIVATE = {"Cache-Control": "private, no-store"}
 # One at a time: a long invoice takes a second of computing.
@@ -155,9 +156,9 @@ class InvoiceController(Controller):
     ) -> Response[InvoiceWithLines | bytes]:
         """Show an invoice with its lines, or download it (`12.pdf`); members see their own."""
         number, _, is_file = invoice.partition(".")
-        found, lines = await invoices.invoice(int(number), owner_of(request.user))
         if is_file:
-            return await printed(found, lines)
+            return await printed(int(number), owner_of(request.user))
+        found, lines = await invoices.invoice(int(number), owner_of(request.user))
         return Response(
             InvoiceWithLines(InvoiceShown.of(found), [shown(line) for line in lines]),
             headers=PRIVATE,
@@ -201,13 +202,10 @@ class InvoiceController(Controller):
         responses=problems(SignInNeeded, InvoiceNotFound),
     )
     async def print_pdf(
-        self,
-        request: Request[Any, Any, Any],
-        invoices: NamedDependency[Invoices],
-        invoice_id: FromPath[Id],
+        self, request: Request[Any, Any, Any], invoice_id: FromPath[Id]
     ) -> Response[bytes]:
         """Download an invoice as PDF; members their own."""
-        return await printed(*await invoices.invoice(invoice_id, owner_of(request.user)))
+        return await printed(invoice_id, owner_of(request.user))
 
     @post(
         "/{invoice_id:int}/pay",
@@ -294,9 +292,20 @@ def owner_of(reader: Identity) -> int | None:
     return None if reader.may(Role.ADMIN) else reader.user_id
 
 
-async def printed(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Response[Any]:
-    """An invoice as a PDF file."""
-    paper = Paper(
+async def printed(invoice_id: int, user_id: int | None) -> Response[Any]:
+    """An invoice as a PDF file; the connection is back in the pool before it is rendered.
+
+    Raises InvoiceNotFound.
+    """
+    async with transaction() as session:
+        paper = paper_of(*await Invoices(session).invoice(invoice_id, user_id))
+    headers = {"Content-Disposition": f'inline; filename="invoice-{paper.number}.pdf"'}
+    pdf = await to_thread.run_sync(print_invoice, paper, limiter=_printer)
+    return Response(pdf, media_type="application/pdf", headers=headers | PRIVATE)
+
+
+def paper_of(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Paper:
+    return Paper(
         site=settings.site_name,
         number=invoice.number,
         month=f"{invoice.period:%B %Y}",
@@ -306,9 +315,6 @@ async def printed(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Response[An
         created_at=invoice.created_at,
         lines=[(line.description, money(line.amount, invoice.currency)) for line in lines],
     )
-    headers = {"Content-Disposition": f'inline; filename="invoice-{invoice.number}.pdf"'}
-    pdf = await to_thread.run_sync(print_invoice, paper, limiter=_printer)
-    return Response(pdf, media_type="application/pdf", headers=headers | PRIVATE)
 
 
 def shown(line: InvoiceLine) -> LineShown:

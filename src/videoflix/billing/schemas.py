@@ -14,6 +14,7 @@ from videoflix.billing.periods import begin_within
 from videoflix.memberships.models import Period
 from videoflix.memberships.schemas import Currency
 from videoflix.platform.queue import Job
+from videoflix.platform.web import BIGINT_MAX
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
 Description = Annotated[
@@ -22,7 +23,7 @@ Description = Annotated[
 # Without a line's end, which `$` alone would let through.
 MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])(?!\n)$"
 Month = Annotated[str, msgspec.Meta(pattern=MONTH)]
-Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Id = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
 
 
 class InvoiceShown(msgspec.Struct):

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from videoflix.catalog import models
 from videoflix.catalog.models import Audience, VideoState
 from videoflix.platform.queue import Job
-from videoflix.platform.web import Moment, within_reason
+from videoflix.platform.web import BIGINT_MAX, Moment, within_reason
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Description = Annotated[str, msgspec.Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
@@ -22,7 +22,7 @@ Tags = Annotated[list[Tag], msgspec.Meta(max_length=30)]
 LanguageCode = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", max_length=5)]
 Year = Annotated[int, msgspec.Meta(ge=1870, le=2200)]
 AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
-BigId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+BigId = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
 CategoryTitle = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")
 ]

@@ -41,15 +41,23 @@ from videoflix.platform.problems import (
 )
 from videoflix.platform.storage import StorageFull, media_storage
 from videoflix.platform.throttling import UPLOAD
-from videoflix.platform.web import BIGINT_MAX, MULTIPART, Id, Limit, Offset, Page, one_of, service
+from videoflix.platform.web import (
+    BIGINT_MAX,
+    MULTIPART,
+    Id,
+    Limit,
+    Offset,
+    Page,
+    names_of,
+    one_of,
+    service,
+)
 from videoflix.profiles.schemas import ALL_AGES, Viewing
 from videoflix.settings import settings
 
 OfFilm = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 # `state` is a name Litestar keeps for itself.
-OfState = Annotated[
-    str | None, QueryParameter(name="state", description=f"One of {', '.join(AssetState)}.")
-]
+OfState = Annotated[str | None, QueryParameter(name="state", schema_extra=names_of(AssetState))]
 
 
 class TitleMissing(BadInput):

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.memberships import models
 from videoflix.memberships.models import Billing, Period
-from videoflix.platform.web import Moment, within_reason
+from videoflix.platform.web import BIGINT_MAX, Moment, within_reason
 
 PlanName = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*\S[^\x00\r\n]*(?!\n)$")
@@ -18,7 +18,7 @@ Price = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
 Streams = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 Profiles = Annotated[int, msgspec.Meta(ge=1, le=5)]
 Height = Annotated[int, msgspec.Meta(ge=120, le=4320)]
-Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Id = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
 
 
 class Currency(StrEnum):

@@ -33,7 +33,7 @@ from videoflix.platform.identity import Identity, admins_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.revocations import revocations
 from videoflix.platform.shutdown import RECONNECT_MS, shutdown
-from videoflix.platform.web import Id, Limit, Offset, Page, one_of, service
+from videoflix.platform.web import Id, Limit, Offset, Page, names_of, one_of, service
 
 LOOK_EVERY_SECONDS = 2.0
 STAFF = (SignInNeeded, Forbidden)
@@ -41,7 +41,7 @@ STAFF = (SignInNeeded, Forbidden)
 Named = QueryParameter(max_length=128, pattern=r"^[\w.-]+$")
 OfQueue = Annotated[str | None, Named]
 OfKind = Annotated[str | None, Named]
-OfStatus = Annotated[str | None, QueryParameter(description=f"One of {', '.join(JobStatus)}.")]
+OfStatus = Annotated[str | None, QueryParameter(schema_extra=names_of(JobStatus))]
 Kind = Annotated[str, PathParameter(max_length=128, pattern=r"^[\w.-]+$")]
 
 

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Send
@@ -15,7 +16,7 @@ from structlog.contextvars import bound_contextvars
 from videoflix.platform import metrics
 from videoflix.platform.logs import READY
 from videoflix.platform.masking import masked_text
-from videoflix.platform.security_headers import with_security_headers
+from videoflix.platform.security_headers import Headers, with_security_headers
 from videoflix.platform.shutdown import shutdown
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -31,8 +32,10 @@ access = logging.getLogger("videoflix.access")
 class Observed:
     """An ASGI application around another one."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, methods: Mapping[str, set[str]] | None = None) -> None:
+        """`methods`: those of each path template, for OPTIONS."""
         self._app = app
+        self._methods = methods or {}
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,7 +51,8 @@ class Observed:
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
                 last = [CLOSE] if shutdown.draining else []
-                message["headers"] = [*with_security_headers(message["headers"]), own, *last]
+                headers = with_security_headers(message["headers"])
+                message["headers"] = [*self._allowing(scope, headers), own, *last]
             await send(message)
 
         with bound_contextvars(request_id=request_id):
@@ -56,6 +60,14 @@ class Observed:
                 await self._app(scope, receive, watching)
             finally:
                 note(scope, status, time.perf_counter() - begun, request_id)
+
+    def _allowing(self, scope: Any, headers: Headers) -> Headers:
+        """Litestar answers OPTIONS with the methods of one of the controllers of a path only."""
+        methods = self._methods.get(scope.get("path_template", ""))
+        if scope["method"] != "OPTIONS" or not methods:
+            return headers
+        allow = ", ".join(sorted(methods)).encode()
+        return [(name, allow if name == b"allow" else value) for name, value in headers]
 
 
 def request_id_of(scope: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Send
@@ -22,11 +23,12 @@ from videoflix.platform.allowances import Allowances, Exhausted, Standing
 from videoflix.platform.client import client_address
 from videoflix.platform.identity import Identity, credential_in, recognised, sent_headers
 from videoflix.platform.local_buckets import LocalBuckets, Quota
-from videoflix.platform.problems import Problem, problems
+from videoflix.platform.problems import InvalidInput, Problem, problems
 from videoflix.setting_types import Rate
 from videoflix.settings import settings
 
 OPTION = "throttle"
+NOTHING = ResponseSpec(None, description="Done; there is nothing to say.")
 # Players fetch segments as they must, and whoever watches over us asks often.
 UNLIMITED = {OPTION: "unlimited"}
 UPLOAD = {OPTION: "upload"}
@@ -126,15 +128,25 @@ class ThrottleMiddleware(ASGIMiddleware):
 
 
 class DocumentedLimits(ReceiveRoutePlugin):
-    """Litestar plugin: every route that is limited says so in the API's description."""
+    """Litestar plugin: every route says what the layers around it do, in the API's description.
+
+    That is: the limits, refused values, and whether it takes a sign-in; where there is nothing to
+    say (204) there is no content.
+    """
 
     def receive_route(self, route: BaseRoute) -> None:
         """Litestar's hook: a route was added."""
         if not isinstance(route, HTTPRoute):
             return
         for handler in route.route_handlers:
+            known = problems(InvalidInput)
             if handler.opt.get(OPTION) != UNLIMITED[OPTION]:
-                handler.responses = {**problems(TooManyRequests), **(handler.responses or {})}
+                known |= problems(TooManyRequests)
+            if handler.status_code == HTTPStatus.NO_CONTENT:
+                known |= {HTTPStatus.NO_CONTENT: NOTHING}
+            handler.responses = {**known, **(handler.responses or {})}
+            if not handler.resolve_guards() and not handler.security:
+                handler.security = [{}]
 
 
 def quota(name: str, rate: Rate) -> Quota | None:

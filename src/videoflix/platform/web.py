@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.platform.cross_site import OLDER_CLIENT, SAFE_METHODS, refuse_foreign_page
 from videoflix.platform.problems import BadInput, InvalidInput, UnsupportedMediaType
 
-BIGINT_MAX = 2**63 - 1
+# The largest integer that every JSON reader takes for itself (RFC 7493, 2.2); ids stay far below.
+BIGINT_MAX = 2**53 - 1
 PARAMETERS_MAX = 100
 JSON = "application/json"
 # In a route's `opt`: it reads multipart/form-data from the request itself.
@@ -64,6 +65,11 @@ def one_of(kind: type[Choice], name: str, value: str | None) -> Choice | None:
         raise InvalidInput(
             f"{name}: {reason}", errors=[{"field": name, "message": reason}]
         ) from error
+
+
+def names_of(kind: type[StrEnum], *more: str) -> dict[str, Any]:
+    """How the API's description lists the values of a query parameter that `one_of` reads."""
+    return {"enum": [*kind, *more]}
 
 
 def service(factory: Callable[[AsyncSession], Any]) -> Provide:

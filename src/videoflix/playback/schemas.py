@@ -7,6 +7,7 @@ import msgspec
 
 from videoflix.memberships.schemas import MembershipShown
 from videoflix.platform.queue import Job
+from videoflix.platform.web import BIGINT_MAX
 from videoflix.profiles.schemas import Viewing
 
 
@@ -49,7 +50,7 @@ class FileLinks(msgspec.Struct):
 class NewStream(msgspec.Struct, forbid_unknown_fields=True):
     """Which film, on which device (“Living room”)."""
 
-    video_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    video_id: Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
     device: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")] = ""
 
 

@@ -34,7 +34,7 @@ from videoflix.platform.events import newsroom
 from videoflix.platform.identity import Identity, signed_in
 from videoflix.platform.problems import InvalidInput, problems
 from videoflix.platform.shutdown import RECONNECT_MS, shutdown
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, one_of, service
+from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, names_of, one_of, service
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import WATCHING, viewing_of
 
@@ -69,12 +69,12 @@ CursorText = Annotated[
 # `state` is a name Litestar keeps for itself.
 State = Annotated[
     str | None,
-    QueryParameter(name="state", description=f"One of {', '.join(VideoState)}; for editors."),
+    QueryParameter(name="state", description="For editors.", schema_extra=names_of(VideoState)),
 ]
 PublishedState = Annotated[
-    str | None, QueryParameter(description=f"One of {', '.join(Publication)}; for editors.")
+    str | None, QueryParameter(description="For editors.", schema_extra=names_of(Publication))
 ]
-OrderedBy = Annotated[str, QueryParameter(description=f"One of {', '.join(Ordering)}.")]
+OrderedBy = Annotated[str, QueryParameter(schema_extra=names_of(Ordering))]
 Slug = Annotated[str, PathParameter(max_length=120, pattern=r"^[a-z0-9-]+$")]
 ETAG = [
     ResponseHeader(name="ETag", description="Changes with the answer.", documentation_only=True)

@@ -15,11 +15,11 @@ from videoflix.movies.service.finding import PageInvalid
 from videoflix.movies.service.votes import MovieRatedAlready, MovieVotes, RatingNotFound
 from videoflix.platform.identity import signed_in
 from videoflix.platform.problems import SignInNeeded, problems
-from videoflix.platform.web import Id, one_of, service
+from videoflix.platform.web import Id, names_of, one_of, service
 
 PATH = "/api/v1/movies/ratings"
 OfType = Annotated[
-    str, QueryParameter(description=f"One of {', '.join(RatingType)}; empty for all.")
+    str, QueryParameter(description="Empty for all.", schema_extra=names_of(RatingType, ""))
 ]
 
 

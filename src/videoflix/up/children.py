@@ -98,16 +98,22 @@ class Child:
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > LONGEST_LINE:
                 lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._say(line.decode(errors="replace").rstrip())
+            if lines:
+                self._say(*[line.decode(errors="replace").rstrip() for line in lines])
         if rest:
             self._say(rest.decode(errors="replace"))
 
-    def _say(self, line: str) -> None:
-        self._show(self.name, line)
-        if not line.startswith("{"):  # structured lines say themselves when they were said
-            line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
-        self._log.emit(logging.makeLogRecord({"msg": line}))
+    def _say(self, *lines: str) -> None:
+        """Show lines, and write all of them to the log file at once."""
+        for line in lines:
+            self._show(self.name, line)
+        text = "\n".join(line if line.startswith("{") else stamped(line) for line in lines)
+        self._log.emit(logging.makeLogRecord({"msg": text}))
+
+
+def stamped(line: str) -> str:
+    """A line that does not say itself when it was said, as structured ones do."""
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
 
 
 async def end(process: asyncio.subprocess.Process, hurry: asyncio.Event) -> None:

@@ -96,7 +96,7 @@ class AuthController(Controller):
         summary="Sign out",
         guards=[in_person],
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(SignInNeeded, ScopeTooNarrow),
+        responses=problems(SignInNeeded, ScopeTooNarrow, SignInNotFound),
     )
     async def log_out(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]

@@ -97,6 +97,7 @@ async def test_details_are_for_staff_and_scrapers(
     assert {name: check["ok"] for name, check in found["checks"].items()} == {
         "database": True,
         "migrations": True,
+        "notifications": True,
         "storage": True,
         "worker": False,
     }

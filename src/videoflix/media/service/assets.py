@@ -15,6 +15,7 @@ from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, Tr
 from videoflix.media.plan import Plan
 from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
 from videoflix.media.schemas import (
+    WATCHED,
     AssetShown,
     DeleteFolder,
     EncodeAudio,
@@ -30,11 +31,12 @@ from videoflix.media.schemas import (
     Timeline,
     Track,
 )
-from videoflix.platform.queue import Job, enqueue, enqueue_many
+from videoflix.platform.queue import Job, enqueue, enqueue_many, hasten
 from videoflix.settings import settings
 
 AUDIO = "audio"
 AUDIO_BITRATE = 128_000
+AHEAD_CHUNKS = 4
 SWEEP_AFTER = timedelta(hours=2)
 
 
@@ -142,6 +144,17 @@ class Media:
         if await self.catalog.poster(asset.video_id) is None:
             left.append(MakePoster(asset_id=asset.id))
         return left
+
+    async def hasten(self, asset_id: int, segment: int) -> int:
+        """Have the chunks encoded next that a player of this segment reaches soon, if they wait.
+
+        How many were raised. A chunk has at least two segments but for the first, so none that
+        begins within about half a minute is beyond these.
+        """
+        near = {"index": segment // 2 + AHEAD_CHUNKS}
+        return await hasten(
+            self.session, EncodeChunk, WATCHED, AHEAD_CHUNKS, near, asset_id=asset_id
+        )
 
     async def report(self, asset_id: int, index: int, frames: int) -> None:
         """A running attempt has encoded so many frames of its chunk."""

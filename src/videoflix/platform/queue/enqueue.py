@@ -85,13 +85,22 @@ async def withdraw(session: AsyncSession, payloads: Sequence[type[Job]], **field
 
 
 async def hasten(
-    session: AsyncSession, payload: type[Job], priority: int, count: int, **fields: object
+    session: AsyncSession,
+    payload: type[Job],
+    priority: int,
+    count: int,
+    at_most: dict[str, int] | None = None,
+    **fields: object,
 ) -> int:
     """Raise the first `count` waiting jobs of a kind whose payload contains `fields`.
 
-    How many were raised: those that have this priority already count among the first and stay.
+    And whose number in each field of `at_most` is not larger. How many were raised: those that
+    have this priority already count among the first and stay.
     """
     condition, values = _with_fields(fields)
+    for name, bound in (at_most or {}).items():
+        condition += f" and (args ->> '{name}')::int <= :most_{name}"
+        values[f"most_{name}"] = bound
     statement = f"""
         update procrastinate_jobs set priority = :priority
         where id in (select id from procrastinate_jobs

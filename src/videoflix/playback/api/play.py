@@ -31,6 +31,7 @@ from videoflix.playback.service.play import (
     segment_slice,
     ticket_of,
 )
+from videoflix.playback.service.playheads import playheads
 from videoflix.playback.service.streams import LIMITS, Streams, watching
 from videoflix.profiles.schemas import STRANGER, Viewing
 from videoflix.profiles.service import viewing_of
@@ -191,6 +192,8 @@ async def segment(
 ) -> Response[bytes]:
     """The bytes of a segment of a film that may be seen. Raises StreamNotFound."""
     found = await _find(viewing, video_id, asset_id, rendition, file_name)
+    if (name := FILE_NAME.fullmatch(file_name)) and name["segment"] is not None:
+        await playheads.reached(asset_id, int(name["segment"]))
     try:
         data = await media_storage().read(found.key, found.offset, found.length)
     except FileNotFoundError as error:

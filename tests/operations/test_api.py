@@ -176,3 +176,23 @@ async def test_kept_mail_is_listed_for_admins_and_read_by_owners(
         answer = await reader.get("/api/v1/operations/mail")
         assert answer.json()["total"] == 1
         assert "x" * 43 not in answer.text
+
+
+async def test_workers_that_stopped_fetching_are_told(
+    admin: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    await session.execute(text(HEARD))
+    await session.execute(
+        text(
+            "insert into worker_breaker"
+            " (worker_id, queue_name, host, reason, created_at, updated_at)"
+            " select id, 'transcode', 'h', 'FFmpeg: gone', now(), now() from procrastinate_workers"
+        )
+    )
+    await session.commit()
+    found = (await admin.get("/api/v1/operations/jobs/overview")).json()
+    assert found["workers"][0]["stopped"] == {"transcode": "FFmpeg: gone"}
+    overview = (await admin.get("/api/v1/operations/overview")).json()
+    check = overview["checks"]["worker"]
+    assert not check["ok"]
+    assert check["detail"].endswith("does not fetch from transcode: FFmpeg: gone")

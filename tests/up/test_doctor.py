@@ -51,6 +51,21 @@ async def test_healthy_installation() -> None:
     assert (levels["Mail"], levels["Workers"]) == ("ok", "ok")
 
 
+async def test_a_worker_that_stopped_fetching_is_named() -> None:
+    await execute(ALIVE)
+    await execute(
+        "insert into worker_breaker (worker_id, queue_name, host, reason, created_at, updated_at)"
+        " select id, 'transcode', 'h', 'FFmpeg: it is gone', now(), now()"
+        " from procrastinate_workers"
+    )
+    code, levels, said = doctor(X264_PRESET="ultrafast")
+    assert code == 1
+    assert levels["Workers"] == "fail"
+    assert "does not fetch from “transcode”: FFmpeg: it is gone" in said
+    assert levels["Connections"] == "ok"
+    assert "connections are in use. Each API process may open 11" in said
+
+
 def test_what_fails_is_named_with_its_remedy(tmp_path: Path) -> None:
     (tmp_path / "media").write_text("a file where a folder should be")
     code, levels, said = doctor(

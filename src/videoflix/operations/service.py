@@ -180,10 +180,15 @@ async def _check_notifications() -> Check:
 
 async def _check_workers() -> Check:
     async with transaction() as session:
-        age = await Monitor(session).seconds_since_heartbeat()
-    if age is None or age > settings.worker_stall_seconds:
+        workers = [worker for worker in await Monitor(session).workers() if worker.alive]
+    if not workers:
         return Check(False, "No worker has been seen: run `videoflix worker`.")
-    return Check(True, "A worker is alive.")
+    stopped = [
+        f"Worker {worker.id} does not fetch from {queue}: {reason}"
+        for worker in workers
+        for queue, reason in worker.stopped.items()
+    ]
+    return Check(not stopped, "; ".join(stopped) or "A worker is alive.")
 
 
 async def _check_storage() -> Check:

@@ -14,7 +14,9 @@ import asyncpg
 import msgspec
 
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg, lacks_encoder
+from videoflix.media.self_tests import Unfit, check_encoder, check_scratch
 from videoflix.metrics.service import Metrics
+from videoflix.monitor.service import Monitor
 from videoflix.platform.connect import connect
 from videoflix.platform.db import transaction
 from videoflix.platform.events import DEAF, hears_notifications
@@ -25,6 +27,7 @@ from videoflix.platform.storage import media_storage
 from videoflix.settings import settings
 
 CONNECT_SECONDS = 5.0
+ENCODER_SECONDS = 6.0
 OLDEST_POSTGRES = 150_000
 EXTENSIONS = {"unaccent", "pg_trgm", "fuzzystrmatch"}
 # Tokens are signed by this machine's clock and expire by it; leases live by the database's.
@@ -32,6 +35,9 @@ CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 2.0, 30.0
 ROOMY = 10 * 1024**3
 GIB = 1024**3
 LONG_WAIT_SECONDS = 600.0
+# One job at a time: two for its transactions, one for the queue, one that listens.
+WORKER_CONNECTIONS = 4
+DEFAULT_CONCURRENCY, QUEUE_CONNECTIONS = 10, 5
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -169,6 +175,14 @@ async def check_ffmpeg() -> Finding:
         path = await asyncio.to_thread(find_ffmpeg)
     except FFmpegMissing as error:
         return Finding("fail", str(error), "Set FFMPEG_PATH to an ffmpeg with libx264 and aac.")
+    try:
+        async with asyncio.timeout(ENCODER_SECONDS):
+            await check_encoder()
+    except TimeoutError:
+        words = f"{path} took longer than {ENCODER_SECONDS:g} seconds to encode half a second."
+        return Finding("warn", words, "Look again when this machine is less busy.")
+    except Unfit as error:
+        return Finding("fail", f"{path}: {error}", "See what FFmpeg says, and the settings named.")
     if await asyncio.to_thread(lacks_encoder, path, "libwebp"):
         return Finding(
             "warn", f"{path} lacks libwebp.", "Set FFMPEG_PATH to one that has it, for pictures."
@@ -185,6 +199,40 @@ async def check_sandbox() -> Finding:
     if {"network", "files"} & set(found.lacks):
         return Finding("warn", str(found), "See “The sandbox” in docs/security.md.")
     return Finding("ok", str(found))
+
+
+async def check_scratch_space() -> Finding:
+    try:
+        await check_scratch()
+    except (Unfit, OSError) as error:
+        return Finding("fail", str(error), "Encoding needs room in VIDEOFLIX_HOME/scratch.")
+    return Finding("ok", "Unfinished work fits, and no limit is too low.")
+
+
+async def check_connections() -> Finding:
+    """What processes may open (docs/scale.md), against what the server takes."""
+    async with database() as connection:
+        row = await connection.fetchrow(
+            "select current_setting('max_connections')::int"
+            " - current_setting('superuser_reserved_connections')::int as room,"
+            " (select count(*) from pg_stat_activity where backend_type = 'client backend')"
+            " as used, (select count(*) from procrastinate_workers where last_heartbeat"
+            " > now() - make_interval(secs => $1)) as workers",
+            settings.worker_stall_seconds,
+        )
+    assert row is not None  # noqa: S101 - a select without a from has one row
+    room, used, workers = row["room"], row["used"], row["workers"]
+    api = settings.database_pool_size + 1
+    budget = (
+        f"{used} of {room} connections are in use. Each API process may open {api},"
+        f" each of {workers} workers 2 while idle and up to {WORKER_CONNECTIONS}"
+        " (role default: up to"
+        f" {min(DEFAULT_CONCURRENCY + 1, settings.database_pool_size) + QUEUE_CONNECTIONS})."
+    )
+    if api + workers * WORKER_CONNECTIONS > room or used > room * 0.8:
+        fix = "Raise max_connections, lower DATABASE_POOL_SIZE, or put PgBouncer in front."
+        return Finding("warn", budget, fix)
+    return Finding("ok", budget)
 
 
 async def check_mail() -> Finding:
@@ -222,6 +270,16 @@ async def check_workers() -> Finding:
             f"None was seen for {settings.worker_stall_seconds:g} seconds.",
             "Start `videoflix worker --role all`, or one for each role.",
         )
+    async with transaction() as session:
+        workers = await Monitor(session).workers()
+    for worker in workers:
+        for queue_name, reason in worker.stopped.items():
+            if worker.alive:
+                return Finding(
+                    "fail",
+                    f"Worker {worker.id} does not fetch from “{queue_name}”: {reason}",
+                    "Repair its machine: the worker tests itself and goes on without a restart.",
+                )
     for queue in load.queues:
         if queue.oldest_seconds > LONG_WAIT_SECONDS:
             return Finding(
@@ -244,6 +302,7 @@ CHECKS: dict[str, Check] = {
     "Storage": check_storage,
     "Disk": check_disk,
     "FFmpeg": check_ffmpeg,
+    "Scratch space": check_scratch_space,
     "Sandbox": check_sandbox,
     "Mail": check_mail,
 }
@@ -252,5 +311,6 @@ CHECKS_OF_THE_DATABASE: dict[str, Check] = {
     "Migrations": check_migrations,
     "Notifications": check_notifications,
     "Clock": check_clock,
+    "Connections": check_connections,
     "Workers": check_workers,
 }

@@ -1,7 +1,7 @@
 """Uploads over HTTP."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -39,7 +39,12 @@ from videoflix.platform.problems import (
     UnsupportedMediaType,
     problems,
 )
-from videoflix.platform.storage import StorageFull, media_storage
+from videoflix.platform.storage import (
+    StorageFull,
+    StorageProblem,
+    StorageUnavailable,
+    media_storage,
+)
 from videoflix.platform.throttling import UPLOAD
 from videoflix.platform.web import (
     BIGINT_MAX,
@@ -86,6 +91,7 @@ class UploadController(Controller):
             UploadTooLarge,
             UnsupportedMediaType,
             StorageFull,
+            StorageUnavailable,
         ),
     )
     async def upload_video(self, request: Request[Any, Any, Any]) -> Response[Video]:
@@ -118,6 +124,7 @@ class UploadController(Controller):
             UploadTooLarge,
             UnsupportedMediaType,
             StorageFull,
+            StorageUnavailable,
         ),
     )
     async def replace_file(self, request: Request[Any, Any, Any], video_id: Id) -> None:
@@ -246,7 +253,8 @@ async def kept(form: Form) -> AsyncGenerator[StoredFile]:
             raise FileEmpty
         yield form.file
     except Problem:
-        await media_storage().delete_below(form.file.folder)
+        with suppress(StorageProblem):  # logged; the sweep removes it later
+            await media_storage().delete_below(form.file.folder)
         raise
 
 

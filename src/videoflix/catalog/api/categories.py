@@ -29,7 +29,7 @@ from videoflix.catalog.service.shelves import (
 )
 from videoflix.platform.identity import editors_only, signed_in
 from videoflix.platform.problems import Forbidden, NotFound, Problem, SignInNeeded, problems
-from videoflix.platform.storage import StorageFull, media_storage
+from videoflix.platform.storage import StorageFull, StorageUnavailable, media_storage
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Limit, service
 from videoflix.profiles.schemas import Viewing
@@ -139,7 +139,14 @@ class CategoryController(Controller):
         guards=[editors_only],
         status_code=HTTP_204_NO_CONTENT,
         request_max_body_size=BYTES_MAX + 64 * 1024,
-        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, PictureRefused, StorageFull),
+        responses=problems(
+            SignInNeeded,
+            Forbidden,
+            CategoryNotFound,
+            PictureRefused,
+            StorageFull,
+            StorageUnavailable,
+        ),
     )
     async def put_picture(
         self,

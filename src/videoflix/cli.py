@@ -264,7 +264,7 @@ def deactivate_user(email: str) -> None:
 
 @main.group()
 def media() -> None:
-    """Check the media storage."""
+    """Look after uploaded files and the media storage."""
 
 
 @media.command("fsck")
@@ -294,6 +294,17 @@ def adopt_storage() -> None:
     After moving a storage without its marker, or giving an old storage a new database.
     """
     click.echo(asyncio.run(late("videoflix.up.fsck:adopt")()))
+
+
+@media.command("retry")
+@click.argument("video_id", type=click.IntRange(1), required=False)
+@click.option("--all-failed", is_flag=True, help="Every film whose file failed and is kept.")
+def retry_video(video_id: int | None, all_failed: bool) -> None:
+    """Resume the work on a film's newest file; what is encoded already is kept."""
+    if (video_id is None) is not all_failed:
+        raise click.UsageError("Give the number of a film, or --all-failed.")
+    count = asyncio.run(late("videoflix.up.media:retry")(video_id))
+    click.echo(f"{count} film{'' if count == 1 else 's'} queued.")
 
 
 @main.group()

@@ -57,6 +57,13 @@ select id from video where state = 'processing'
                   and state in ('uploaded', 'encoding', 'stalled'))
 order by id limit :limit
 """)
+FAILED = text("""
+select asset.video_id from media_asset as asset join video on video.id = asset.video_id
+where asset.state = 'failed' and asset.source_removed_at is null and video.deleted_at is null
+  and not exists (select from media_asset as newer
+                  where newer.video_id = asset.video_id and newer.id > asset.id)
+order by asset.video_id
+""")
 EXPIRED = text("""
 select id from media_asset
 where source_expires_at < now() and source_removed_at is null and state = 'failed'
@@ -87,6 +94,20 @@ where status = 'todo' and task_name = 'media.delete_folder'
   and args ->> 'folder' in (select folder from media_asset)
 """)
 
+# Files that wait while no worker encodes, and some living one says that it cannot.
+WITHOUT_WORKER = text("""
+select id from media_asset
+where state in ('uploaded', 'encoding')
+  and exists (
+      select from worker_breaker as breaker
+      join procrastinate_workers as worker on worker.id = breaker.worker_id
+      where breaker.queue_name = 'transcode'
+        and worker.last_heartbeat > now() - interval '1 minute')
+  and not exists (
+      select from procrastinate_jobs where queue_name = 'transcode' and status = 'doing')
+order by id limit :limit
+""")
+
 
 class UnqueuedWork:
     """What of the files' work is in the queue, and what is not."""
@@ -103,9 +124,17 @@ class UnqueuedWork:
         rows = await self.session.execute(QUEUED, {"asset_id": asset_id})
         return {(name, number) for name, number in rows}
 
+    async def without_worker(self, limit: int) -> list[int]:
+        """Files that wait because no worker encodes now, and some worker says it cannot."""
+        return list(await self.session.scalars(WITHOUT_WORKER, {"limit": limit}))
+
     async def stuck(self, limit: int) -> list[int]:
         """Films that are processing although none of their files is."""
         return list(await self.session.scalars(STUCK, {"limit": limit}))
+
+    async def failed(self) -> list[int]:
+        """Films whose newest file failed and is kept."""
+        return list(await self.session.scalars(FAILED))
 
     async def expired(self, limit: int) -> list[int]:
         """Rejected files whose time is over."""

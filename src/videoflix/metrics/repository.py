@@ -30,6 +30,15 @@ join media_asset as asset on asset.id = (job.args ->> 'asset_id')::bigint
 join media_chunk as chunk on chunk.asset_id = asset.id and chunk.index = (job.args ->> 'index')::int
 """)
 
+STALLED = text("""
+select coalesce(stalled_code, ''), count(*) from media_asset
+where state in ('uploaded', 'encoding', 'stalled') and state = 'stalled' group by 1
+""")
+REQUEUED = text("""
+select count(*) from job_incident
+where kind = 'requeued' and created_at > now() - interval '1 day'
+""")
+
 
 class LoadRepository:
     """The queue's tables, and how fast chunks were encoded."""
@@ -44,6 +53,16 @@ class LoadRepository:
         """Workers that were heard of lately."""
         values = {"stall": settings.worker_stall_seconds}
         count: int = (await self.session.execute(WORKERS, values)).scalar_one()
+        return count
+
+    async def stalled_files(self) -> dict[str, int]:
+        """How many uploaded files wait for their machine, by the code of the fault."""
+        found = await self.session.execute(STALLED)
+        return {row[0]: row[1] for row in found}
+
+    async def requeued_jobs(self) -> int:
+        """Jobs that the reconciler had to queue again within a day."""
+        count: int = (await self.session.execute(REQUEUED)).scalar_one()
         return count
 
     async def transcode_speed(self) -> float | None:

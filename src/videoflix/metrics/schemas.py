@@ -15,4 +15,6 @@ class Load(msgspec.Struct, frozen=True):
     queues: list[QueueLoad]
     live_streams: int
     workers: int
+    stalled_files: dict[str, int]
+    requeued_jobs: int
     transcode_speed: float | None

@@ -38,6 +38,8 @@ class Metrics:
             queues=await self.rows.queues(),
             live_streams=await Streams(self.session).live_count(),
             workers=await self.rows.workers(),
+            stalled_files=await self.rows.stalled_files(),
+            requeued_jobs=await self.rows.requeued_jobs(),
             transcode_speed=await self.rows.transcode_speed(),
         )
 
@@ -57,6 +59,10 @@ class DatabaseFigures(Collector):
         yield from of_queues(self.load.queues)
         yield gauge("live_streams", "Streams that are watched now.", self.load.live_streams)
         yield gauge("workers", "Workers heard of lately.", self.load.workers)
+        words = "Uploaded files whose work waits for a machine."
+        yield family("stalled_files", words, self.load.stalled_files, label="code")
+        words = "Jobs of the last day that had to be queued again."
+        yield gauge("requeued_jobs", words, self.load.requeued_jobs)
         if self.load.transcode_speed is not None:
             words = "Seconds of film encoded per second of a worker's time, lately."
             yield gauge("transcode_speed", words, self.load.transcode_speed)
@@ -92,9 +98,11 @@ def gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"videoflix_{name}", words, value=value)
 
 
-def family(name: str, words: str, values: dict[str, int]) -> GaugeMetricFamily:
-    """A gauge by state."""
-    found = GaugeMetricFamily(f"videoflix_{name}", words, labels=["state"])
+def family(
+    name: str, words: str, values: dict[str, int], label: str = "state"
+) -> GaugeMetricFamily:
+    """A gauge by a label, the state of what it counts."""
+    found = GaugeMetricFamily(f"videoflix_{name}", words, labels=[label])
     for state, value in values.items():
         found.add_metric([state], value)
     return found

@@ -103,7 +103,8 @@ async def fault_of_machine(error: Exception) -> TransientError | None:
         return TransientError("machine-fault", "A disk of the worker went away while encoding.")
     if fault := await _failed_test():
         return TransientError(
-            "encoder-broken", f"The worker's ffmpeg cannot encode, whatever the film: {fault}"
+            "encoder-broken",
+            f"The worker's ffmpeg cannot encode, whatever the film: {fault.rstrip('.')}.",
         )
     # From here on the machine encodes other things well, so this film may have caused it.
     if isinstance(error, ProcessKilled) and error.signal not in CRASHES:

@@ -8,10 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.media.schemas import Reconcile
 from videoflix.media.service import Failures
 from videoflix.platform.db import transaction
-from videoflix.platform.queue import each_apart, every, handles
+from videoflix.platform.queue import TransientError, each_apart, every, handles
 
 AT_ONCE = 500
 PLAN_UNREADABLE = "This release cannot read what was planned for the file; upload it again."
+
+NO_WORKER = TransientError(
+    "no-worker", "No worker can encode films right now; the job monitor says why."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +32,8 @@ async def reconcile(job: Reconcile) -> None:
     async with transaction() as session:
         work = Failures(session).work
         lacking, stuck = await work.lacking(AT_ONCE), await work.stuck(AT_ONCE)
+        waiting = await work.without_worker(AT_ONCE)
+    await each_apart(waiting, _stall)
     found = await each_apart(lacking, _requeue)
     settled = await each_apart(stuck, _settle)
     if found or settled:
@@ -45,6 +51,11 @@ async def _requeue(session: AsyncSession, asset_id: int) -> bool:
     if count:
         logger.warning("asset %d lacked %d jobs: queued again", asset_id, count)
     return count > 0
+
+
+async def _stall(session: AsyncSession, asset_id: int) -> bool:
+    await Failures(session).stall(asset_id, NO_WORKER)
+    return True
 
 
 async def _settle(session: AsyncSession, video_id: int) -> bool:

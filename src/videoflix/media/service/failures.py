@@ -100,6 +100,14 @@ class Failures:
             raise NothingToRetry
         await enqueue_many(self.session, await self.resume(asset))
 
+    async def retry_failed(self, video_id: int) -> bool:
+        """Retry one of many: False when there is nothing to retry any more."""
+        try:
+            await self.retry(video_id)
+        except (VideoNotFound, NothingToRetry, SourceRemoved):
+            return False
+        return True
+
     async def retry_job_of(self, asset_id: int) -> list[Job]:
         """A job of this file is retried: which others are needed. Raises SourceRemoved."""
         asset = await self.media.locked(asset_id)

@@ -10,7 +10,8 @@ export function clock(seconds) {
 
 export function stateOf(film) {
   if (film.state === "failed") return film.failure?.reason ?? "This film could not be encoded.";
-  if (film.state === "ready") return "";
+  if (film.stalled) return `Waiting: ${film.stalled.reason}`;
+  if (film.state === "ready") return film.replacement_failure ? `The new file failed: ${film.replacement_failure.reason}` : "";
   const share = `${Math.round(film.progress * 100)} %`;
   if (film.playable) return `Plays already · encoding ${share}`;
   return film.progress > 0 ? `Encoding ${share}` : "Being inspected";

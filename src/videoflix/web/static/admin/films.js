@@ -8,7 +8,7 @@ import { personLink } from "./people.js";
 import { openTable } from "./table.js";
 
 const PUBLICATIONS = { published: "good", scheduled: "busy", draft: "", deleted: "bad" };
-const STATES = { ready: "good", processing: "busy", encoding: "busy", uploaded: "", failed: "bad" };
+const STATES = { ready: "good", processing: "busy", encoding: "busy", uploaded: "", stalled: "bad", failed: "bad" };
 const AUDIENCES = [["everyone", "everyone"], ["members", "members"], ["private", "editors only"]];
 const same = (values) => values.map((value) => [value, value]);
 
@@ -62,7 +62,8 @@ function titleActions(film, refresh, context) {
     if (await sure("Delete this film?", `Nobody sees “${film.title}” any more. It can be restored for 30 days.`, "Delete")) await change("DELETE", "");
   });
   remove.setAttribute("aria-label", `Delete ${film.title}`);
-  return [edit, show, remove];
+  const again = film.failure || film.stalled || film.replacement_failure ? [button("Retry", () => change("POST", "/retry"))] : [];
+  return [...again, edit, show, remove];
 }
 
 const poster = (film) => (film.poster_url ? el("img", { src: film.poster_url, alt: "", loading: "lazy", className: "thumb" }) : el("span", { className: "thumb" }));
@@ -80,7 +81,7 @@ export function openTitles(view, context) {
     columns: [
       { label: "Title", cell: (film) => el("span", { className: "with-thumb" }, poster(film), link(`/#/watch/${film.id}`, film.title)) },
       { label: "Publication", cell: (film) => [pill(film.publication, PUBLICATIONS[film.publication]), film.featured ? pill("featured", "busy") : ""] },
-      { label: "File", cell: (film) => el("span", { className: film.state === "failed" ? "failed" : "" }, stateOf(film) || `${clock(film.duration)}, ${film.qualities[0] ?? ""}`) },
+      { label: "File", cell: (film) => el("span", { className: film.failure || film.stalled || film.replacement_failure ? "failed" : "" }, stateOf(film) || `${clock(film.duration)}, ${film.qualities[0] ?? ""}`) },
       { label: "Views", right: true, cell: (film) => film.views.toLocaleString("en") },
       { label: "Entered", cell: (film) => when(film.created_at) },
     ],
@@ -132,20 +133,36 @@ export function openCategories(view, context) {
   }, context);
 }
 
+/** Why a file failed or waits, and how long it is kept. */
+function whyOf(asset) {
+  const trouble = asset.failure ?? asset.stalled;
+  if (!trouble) return "–";
+  if (asset.source_removed_at) return `${trouble.reason} The file was removed.`;
+  if (asset.source_expires_at) return `${trouble.reason} The file is kept until ${new Date(asset.source_expires_at).toLocaleString("en")}.`;
+  return trouble.reason;
+}
+
 export function openAssets(view, context) {
   openTable(view, {
     title: "Files",
     hint: "What was uploaded, and how far it is encoded. Another file for a film is uploaded on its page.",
     path: "/assets",
-    filters: [{ name: "state", label: "State", options: same(["uploaded", "encoding", "ready", "failed"]) }],
+    filters: [{ name: "state", label: "State", options: same(["uploaded", "encoding", "stalled", "ready", "failed"]) }],
     columns: [
       { label: "Film", cell: (asset) => link(`/#/watch/${asset.video_id}`, asset.title) },
       { label: "File", cell: (asset) => el("span", { className: "long", title: `SHA-256 ${asset.source_sha256}` }, asset.source_name) },
       { label: "Size", right: true, cell: (asset) => bytes(asset.source_bytes) },
       { label: "State", cell: (asset) => pill(asset.state === "encoding" ? `${Math.round(asset.encoded * 100)} %` : asset.state, STATES[asset.state]) },
+      { label: "Why", cell: (asset) => el("span", { className: "long" }, whyOf(asset)) },
       { label: "Renditions", cell: (asset) => asset.renditions.join(", ") || "–" },
       { label: "Uploaded", cell: (asset) => exactly(asset.created_at) },
     ],
+    actions: (asset, refresh) => (["failed", "stalled"].includes(asset.state) && !asset.source_removed_at
+      ? [button("Retry", () => context.guarded(async () => {
+        await api.ask("POST", `/videos/${asset.video_id}/retry`);
+        await refresh();
+      }))]
+      : []),
   }, context);
 }
 

@@ -1,0 +1,21 @@
+"""`videoflix media`: uploaded files in a terminal."""
+
+from videoflix.media.service import Failures
+from videoflix.platform.db import transaction
+from videoflix.platform.queue import each_apart
+from videoflix.up.admin import errors_as_sentences
+
+
+async def retry(video_id: int | None) -> int:
+    """Resume the work on a film, or on all whose file failed and is kept; on how many.
+
+    Raises ClickException.
+    """
+    with errors_as_sentences():
+        if video_id is not None:
+            async with transaction() as session:
+                await Failures(session).retry(video_id)
+            return 1
+        async with transaction() as session:
+            failed = await Failures(session).work.failed()
+        return await each_apart(failed, lambda session, one: Failures(session).retry_failed(one))

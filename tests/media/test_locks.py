@@ -1,0 +1,102 @@
+"""One lock order: deleting a film while its chunks are shown never deadlocks."""
+
+import asyncio
+import os
+
+import pytest
+from sqlalchemy import text
+
+from counting import rows
+from videoflix.catalog.service import VideoNotFound
+from videoflix.media.ladder import Rung
+from videoflix.media.models import Asset, AssetState
+from videoflix.media.plan import Plan, Span
+from videoflix.media.schemas import Piece
+from videoflix.media.service import Failures, Media
+from videoflix.platform.db import transaction
+from videoflix.platform.queue import TransientError
+
+ROUNDS = int(os.environ.get("LOCK_ROUNDS", "15"))
+CHUNKS = 4
+PLAN = Plan(
+    frame_rate_num=25,
+    frame_rate_den=1,
+    frame_count=100 * CHUNKS,
+    segment_frames=100,
+    rungs=(Rung("180p", 320, 180, 400_000),),
+    spans=tuple(Span(index, 100 * index, 100, None) for index in range(CHUNKS)),
+    has_audio=False,
+    origin="0",
+    interlaced=False,
+    hdr="",
+    matrix="auto",
+)
+
+
+async def add_film(number: int) -> tuple[int, int]:
+    """A film whose chunks are to be encoded: its number and its asset's."""
+    folder = f"assets/locks-{number}"
+    async with transaction() as session:
+        video_id = (
+            await session.scalars(
+                text(
+                    "insert into video (title, description, state, playable, progress, qualities,"
+                    " created_at, updated_at)"
+                    " values (:t, '', 'processing', false, 0, '{}', now(), now()) returning id"
+                ),
+                {"t": folder},
+            )
+        ).one()
+        asset = Asset(
+            video_id=video_id,
+            state=AssetState.UPLOADED,
+            folder=folder,
+            source_key=f"{folder}/source",
+            source_name="a.mp4",
+            source_bytes=1,
+            source_sha256="",
+        )
+        session.add(asset)
+        await session.flush()
+        await Media(session).adopt_plan(asset.id, PLAN)
+    return video_id, asset.id
+
+
+async def show(asset_id: int, index: int) -> None:
+    piece = Piece(index, f"k/{index}", "avc1", 25, 1, "", ((100, 1, 1),))
+    async with transaction() as session:
+        await Media(session).encoded(asset_id, index, {"180p": piece})
+
+
+async def report(asset_id: int, index: int) -> None:
+    async with transaction() as session:
+        await Media(session).report(asset_id, index, 50)
+
+
+async def stall(asset_id: int) -> None:
+    async with transaction() as session:
+        await Failures(session).stall(asset_id, TransientError("test", "A test."))
+
+
+async def fail(asset_id: int) -> None:
+    async with transaction() as session:
+        await Failures(session).fail(asset_id, "test", "A test.")
+
+
+async def remove(video_id: int) -> None:
+    async with transaction() as session:
+        await Media(session).remove(video_id)
+
+
+@pytest.mark.parametrize("way", ["delete", "fail"])
+async def test_nobody_deadlocks_while_chunks_are_shown(committed: None, way: str) -> None:
+    errors: list[BaseException] = []
+    for number in range(ROUNDS):
+        video_id, asset_id = await add_film(number)
+        work = [work(asset_id, index) for index in range(CHUNKS) for work in (report, show, report)]
+        ends = [remove(video_id) if way == "delete" else fail(asset_id), stall(asset_id)]
+        done = await asyncio.gather(*work, *ends, return_exceptions=True)
+        errors += [one for one in done if isinstance(one, BaseException)]
+    assert [one for one in errors if not isinstance(one, VideoNotFound)] == []
+    if way == "delete":
+        assert await rows("select id from video") == []

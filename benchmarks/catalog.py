@@ -128,10 +128,11 @@ def add_history(url: str, videos: int) -> None:
         connection.execute(text("set session_replication_role = replica"))  # no checks of keys
         connection.execute(
             text(
-                "insert into user_account (email, first_name, last_name, phone, address, language,"
-                " password_hash, role, is_active, is_guest, confirmed_at, created_at, updated_at)"
-                " select n || '@example.org', '', '', '', '', 'en', '!', 'viewer', true, false,"
-                " now(), now(), now() from generate_series(1, :n) as n"
+                "insert into user_account (email, email_key, first_name, last_name, phone, address,"
+                " language, password_hash, role, is_active, is_guest, confirmed_at,"
+                " created_at, updated_at)"
+                " select n || '@example.org', n || '@example.org', '', '', '', '', 'en', '!',"
+                " 'viewer', true, false, now(), now(), now() from generate_series(1, :n) as n"
             ),
             {"n": profiles},
         )

@@ -31,9 +31,11 @@ ROUNDS = 5
 PAIRS = 150
 
 PEOPLE = """
-insert into user_account (email, first_name, last_name, phone, address, language, password_hash,
-                          role, is_active, is_guest, confirmed_at, created_at, updated_at)
-select n || '@example.org', '', '', '', '', 'en', '!', 'viewer', true, false, now(), now(), now()
+insert into user_account (email, email_key, first_name, last_name, phone, address, language,
+                          password_hash, role, is_active, is_guest, confirmed_at, created_at,
+                          updated_at)
+select n || '@example.org', n || '@example.org', '', '', '', '', 'en', '!', 'viewer', true, false,
+       now(), now(), now()
 from generate_series(1, :n) as n
 """
 PLAN = """

@@ -77,7 +77,7 @@ def test_one_of_two_workers_has_no_ffmpeg(site: WorkerSite) -> None:
 def test_child_is_killed_or_broken(site: WorkerSite, text: str, code: str) -> None:
     program, switch = script(site, text)
     site.upload(1)
-    site.start(FFMPEG_PATH=str(program))
+    site.start(FFMPEG_PATH=str(program), SANDBOX="off")  # which would hide the switch
     site.until_stalled(code)
     switch.unlink()
     site.until_ready()

@@ -84,7 +84,7 @@ class CategoryController(Controller):
         "/{category:str}/picture",
         opt=UNLIMITED,
         summary="A category's picture",
-        media_type="image/jpeg",
+        media_type="image/*",
         responses=problems(SignInNeeded, CategoryNotFound, PictureNotFound),
     )
     async def show_picture(

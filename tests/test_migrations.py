@@ -11,6 +11,7 @@ import pytest
 from advanced_alchemy.alembic.commands import AlembicCommands
 from procrastinate.schema import SchemaManager
 
+from videoflix.media.segment_index import unpack
 from videoflix.platform.db import alchemy
 from videoflix.settings import settings
 
@@ -30,6 +31,19 @@ union all select 'enum ' || enumtypid::regtype || '.' || enumlabel from pg_enum
 union all select 'constraint ' || conname || ' ' || pg_get_constraintdef(oid) from pg_constraint
            where conrelid::regclass::text like 'procrastinate%'
 order by 1
+"""
+
+ONE_PART = """
+insert into video (id, title, description, state, playable, progress, qualities, created_at,
+                   updated_at) values (1, 'Film', '', 'ready', true, 1, '{{}}', now(), now());
+insert into media_asset (id, video_id, state, folder, source_key, source_name, source_bytes,
+                         source_sha256, created_at, updated_at)
+values (1, 1, 'ready', 'a', 'a/source', 'a.mp4', 1, '', now(), now());
+insert into media_rendition (id, asset_id, name, kind, max_bitrate, created_at, updated_at)
+values (1, 1, '720p', 'video', 1, now(), now());
+insert into media_part (id, rendition_id, chunk_index, key, codec, timescale, init_length,
+                        init_sha256, segments, created_at, updated_at)
+values (1, 1, 0, 'a/b', 'avc1', 24000, 800, '', '{segments}', now(), now())
 """
 
 
@@ -117,3 +131,32 @@ async def test_accounts_that_share_an_address_are_kept_and_reported(database: No
     ]
     assert [row["user_id"] for row in told] == [2, 4]
     assert "account 1" in told[0]["detail"]
+async def test_segments_survive_the_way_down_and_up(database: None) -> None:
+    """What was listed as JSON is packed, and unpacked again, without a difference."""
+    server = await asyncpg.connect(settings.database_dsn)
+    await server.execute("create database listed_and_packed template template0")
+    url = urlunsplit(urlsplit(settings.database_dsn)._replace(path="/listed_and_packed"))
+    environment = os.environ | {"DATABASE_URL": url}
+
+    async def migrate(command: str) -> None:
+        script = (
+            "from advanced_alchemy.alembic.commands import AlembicCommands\n"
+            "from videoflix.platform.db import alchemy\n"
+            f"AlembicCommands(sqlalchemy_config=alchemy).{command}\n"
+        )
+        run = [sys.executable, "-c", script]
+        done = await asyncio.to_thread(subprocess.run, run, env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+
+    await migrate("upgrade('0030')")
+    listed = "[[96096, 800, 500000], [48048, 5000000000, 70000]]"
+    own = await asyncpg.connect(settings.database_dsn, database="listed_and_packed")
+    await own.execute(ONE_PART.format(segments=listed))
+    await migrate("upgrade('0031')")
+    packed = await own.fetchval("select segments from media_part")
+    assert unpack(packed) == ((96096, 800, 500000), (48048, 5000000000, 70000))
+    await migrate("downgrade('0030')")
+    assert await own.fetchval("select segments::text from media_part") == listed
+    await own.close()
+    await server.execute("drop database listed_and_packed with (force)")
+    await server.close()

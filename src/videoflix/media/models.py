@@ -1,14 +1,26 @@
 """Tables of the media: what was uploaded, and what became of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.catalog.models import Video
+from videoflix.media.segment_index import pack, unpack
 from videoflix.platform.db import Record
 
 
@@ -19,6 +31,7 @@ class AssetState(StrEnum):
     - encoding: inspected; its chunks are encoded.
     - stalled: either of them waits, because the machine is at fault.
     - ready: complete.
+    - retired: replaced by a newer file; those who began it play on until its files are deleted.
     - failed: work has ended, because of the file or of ourselves; it may be retried.
     """
 
@@ -26,6 +39,7 @@ class AssetState(StrEnum):
     ENCODING = "encoding"
     STALLED = "stalled"
     READY = "ready"
+    RETIRED = "retired"
     FAILED = "failed"
 
 
@@ -127,6 +141,21 @@ class Rendition(Record):
     __table_args__ = (UniqueConstraint("asset_id", "name"),)
 
 
+class PackedSegments(TypeDecorator[Sequence[Sequence[int]]]):
+    """[ticks, offset, length] of each segment, stored as the records of media.segment_index."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Sequence[int]] | None, _: Dialect) -> bytes | None:
+        return None if value is None else pack(value)
+
+    def process_result_value(
+        self, value: bytes | None, _: Dialect
+    ) -> Sequence[Sequence[int]] | None:
+        return None if value is None else unpack(value)
+
+
 class Part(Record):
     """One file of a rendition: the segments of one chunk, or all of the sound.
 
@@ -144,7 +173,7 @@ class Part(Record):
     timescale: Mapped[int]
     init_length: Mapped[int]
     init_sha256: Mapped[str] = mapped_column(String(64))
-    segments: Mapped[list[list[int]]] = mapped_column(JSONB)
     sha256: Mapped[str | None] = mapped_column(String(64), default=None)
+    segments: Mapped[Sequence[Sequence[int]]] = mapped_column(PackedSegments)
 
     __table_args__ = (UniqueConstraint("rendition_id", "chunk_index"),)

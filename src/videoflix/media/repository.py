@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +15,34 @@ from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import Failure
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
 from videoflix.media.schemas import AssetShown
+
+PLAYING_STATES = (AssetState.READY, AssetState.ENCODING, AssetState.STALLED)
+# An asset whose segments may be fetched. A file that is to replace another one is not shown before
+# it is complete.
+PLAYABLE = text("""
+select asset.id, asset.video_id, asset.state,
+       (plan->>'frame_rate_num')::float8 / (plan->>'frame_rate_den')::float8 as frame_rate,
+       (plan->>'segment_frames')::float8 as segment_frames
+from media_asset as asset
+where asset.id = :asset and asset.video_id = :video and plan is not null
+  and (state in ('ready', 'retired') or state in ('encoding', 'stalled') and not exists (
+        select from media_asset as other
+        where other.video_id = asset.video_id and other.state = 'ready'))
+""")
+# One row a rendition however many chunks it has: a thousand small rows take longer to read.
+TRACKS = text("""
+select r.name, r.kind, coalesce(r.width, 0) as width, coalesce(r.height, 0) as height,
+       r.max_bitrate,
+       array_agg(p.chunk_index order by p.chunk_index) filter (where p.id is not null) as chunks,
+       array_agg(p.key order by p.chunk_index) as keys,
+       array_agg(p.codec order by p.chunk_index) as codecs,
+       array_agg(p.timescale order by p.chunk_index) as timescales,
+       array_agg(p.init_length order by p.chunk_index) as init_lengths,
+       array_agg(p.init_sha256 order by p.chunk_index) as init_sha256s,
+       array_agg(p.segments order by p.chunk_index) as segments
+from media_rendition as r left join media_part as p on p.rendition_id = r.id
+where r.asset_id = :asset group by r.id order by r.id
+""")
 
 
 class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
@@ -55,7 +84,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         is_ready = Asset.state == AssetState.READY
         found: Asset | None = await self.session.scalar(
             select(Asset)
-            .where(Asset.video_id == video_id)
+            .where(Asset.video_id == video_id, Asset.state != AssetState.RETIRED)
             .order_by(is_ready.desc(), Asset.id.desc())
             .limit(1)
         )
@@ -103,14 +132,52 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         )
         return list(found)
 
-    async def forget_others(self, asset: Asset) -> list[str]:
-        """Forget a film's earlier files; their folders."""
-        gone = await self.session.scalars(
-            delete(Asset)
-            .where(Asset.video_id == asset.video_id, Asset.id < asset.id)
+    async def retire_others(self, asset: Asset) -> list[str]:
+        """Retire a film's earlier files; the folders of those that were not before."""
+        retired = await self.session.scalars(
+            update(Asset)
+            .where(
+                Asset.video_id == asset.video_id,
+                Asset.id < asset.id,
+                Asset.state != AssetState.RETIRED,
+            )
+            .values(state=AssetState.RETIRED)
             .returning(Asset.folder)
         )
-        return list(gone)
+        return list(retired)
+
+    async def forget_retired(self, which: ColumnElement[bool]) -> None:
+        """Forget retired files; their folders then belong to nobody."""
+        await self.session.execute(delete(Asset).where(Asset.state == AssetState.RETIRED, which))
+
+    async def ids_of(self, video_id: int) -> frozenset[int]:
+        """Every file of a film, whatever its state."""
+        found = await self.session.scalars(select(Asset.id).where(Asset.video_id == video_id))
+        return frozenset(found)
+
+    async def current_of(self, video_id: int) -> int | None:
+        """The file players are sent to: the complete one, else the newest that is encoded."""
+        is_ready = Asset.state == AssetState.READY
+        found: int | None = await self.session.scalar(
+            select(Asset.id)
+            .where(
+                Asset.video_id == video_id,
+                Asset.plan.is_not(None),
+                Asset.state.in_(PLAYING_STATES),
+            )
+            .order_by(is_ready.desc(), Asset.id.desc())
+            .limit(1)
+        )
+        return found
+
+    async def playable(self, video_id: int, asset_id: int) -> Any:
+        """Columns of PLAYABLE; None when its segments may not be fetched."""
+        found = await self.session.execute(PLAYABLE, {"video": video_id, "asset": asset_id})
+        return found.one_or_none()
+
+    async def tracks(self, asset_id: int) -> Sequence[Any]:
+        """Columns of TRACKS, a row a rendition."""
+        return (await self.session.execute(TRACKS, {"asset": asset_id})).all()
 
     async def known_folders(self, folders: Sequence[str]) -> set[str]:
         """Those of the folders that belong to a film, whatever became of it."""
@@ -123,6 +190,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
             select(Asset.id)
             .where(
                 Asset.id > after_id,
+                Asset.state != AssetState.RETIRED,
                 (Asset.state != AssetState.READY) | (Asset.updated_at > func.now() - span),
             )
             .order_by(Asset.id)
@@ -254,6 +322,14 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
             .where(Rendition.id == rendition_id)
             .values(file_key=None, file_bytes=None, file_sha256=None)
         )
+
+    async def all_begun(self, asset_id: int) -> bool:
+        """Whether the first chunk of every rendition is there."""
+        begun = exists().where(Part.rendition_id == Rendition.id, Part.chunk_index == 0)
+        lacking = await self.session.scalar(
+            select(func.count()).where(Rendition.asset_id == asset_id, ~begun)
+        )
+        return lacking == 0
 
     async def has_audio_part(self, asset_id: int) -> bool:
         found = await self.session.scalar(

@@ -1,11 +1,15 @@
 """Shapes of the media: job payloads, and tracks as the players' side reads them."""
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import ClassVar
 
 import msgspec
 
 from videoflix.catalog.schemas import Failure
+from videoflix.media import segment_index
 from videoflix.media.models import AssetState, TrackKind
 from videoflix.media.storyboard import Layout, storyboard_vtt
 from videoflix.platform.queue import Job
@@ -278,6 +282,75 @@ class Timeline(msgspec.Struct, frozen=True):
 
     def track(self, name: str) -> Track | None:
         return next((track for track in self.tracks if track.name == name), None)
+
+
+class SegmentedTrack(msgspec.Struct, frozen=True):
+    """A rendition as players' requests need it, compact: up to its first missing chunk.
+
+    Part `n` is chunk `n`. `segments` holds the records of all parts (media.segment_index), and
+    part `n` begins with the segment `firsts[n]`. `maps` lists the chunks whose initialisation
+    section differs from the one before.
+    """
+
+    name: str
+    kind: TrackKind
+    width: int
+    height: int
+    max_bitrate: int
+    codec: str
+    segments: bytes
+    firsts: tuple[int, ...]
+    keys: tuple[str, ...]
+    timescales: tuple[int, ...]
+    init_lengths: tuple[int, ...]
+    maps: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """How many segments there are."""
+        return segment_index.count(self.segments)
+
+    @property
+    def lines(self) -> int:
+        """720 of 720p: along the shorter side."""
+        return min(self.width, self.height)
+
+    def part_of(self, number: int) -> int:
+        """Which part a segment lies in."""
+        return bisect_right(self.firsts, number) - 1
+
+    def extent(self, number: int) -> tuple[int, int]:
+        """Offset and length of a segment in its part's file."""
+        return segment_index.extent(self.segments, number)
+
+    def runs(self) -> Iterator[tuple[int, int, Iterator[tuple[int, int]]]]:
+        """Each part: its number, its timescale, and its segments' ticks and lengths."""
+        for part, (first, end) in enumerate(pairwise((*self.firsts, self.count))):
+            yield part, self.timescales[part], segment_index.run(self.segments, first, end)
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory this takes, roughly."""
+        return 500 + len(self.segments) + sum(140 + len(key) for key in self.keys)
+
+
+class Presentation(msgspec.Struct, frozen=True):
+    """What of an asset can be played at the moment; final when `complete`.
+
+    `frame_rate` counts pictures a second, `segment_seconds` is the longest segment's length.
+    """
+
+    asset_id: int
+    video_id: int
+    complete: bool
+    frame_rate: float
+    segment_seconds: float
+    tracks: dict[str, SegmentedTrack]
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory this takes, roughly."""
+        return 500 + sum(track.bytes_held for track in self.tracks.values())
 
 
 class MovieFile(msgspec.Struct, frozen=True):

@@ -36,7 +36,9 @@ logger = logging.getLogger(__name__)
 @handles(DeleteFolder)
 async def delete_folder(job: DeleteFolder) -> None:
     async with transaction() as session:
-        is_needed = await Media(session).assets.known_folders([job.folder])
+        media = Media(session)
+        await media.forget_retired(job.folder)
+        is_needed = await media.assets.known_folders([job.folder])
     if is_needed:  # its film came back from an archive
         logger.warning("the folder %s stays: a film needs it", job.folder)
         return
@@ -75,6 +77,8 @@ every("45 4 * * *", SweepOrphans())
 @handles(SweepOrphans)
 async def sweep_orphans(job: SweepOrphans) -> None:
     """Whatever is younger than a day may still be on its way into a row."""
+    async with transaction() as session:
+        await Media(session).forget_long_retired()
     removed = await remove_orphans()
     unfinished = await media_storage().drop_unfinished(ORPHANED_AFTER)
     logger.info("removed %d orphaned files and %d unfinished ones", removed, unfinished)

@@ -3,5 +3,6 @@
 from videoflix.media.service.assets import AUDIO, Media
 from videoflix.media.service.failures import Failures
 from videoflix.media.service.packages import Packages
+from videoflix.media.service.presentations import Presentations
 
-__all__ = ["AUDIO", "Failures", "Media", "Packages"]
+__all__ = ["AUDIO", "Failures", "Media", "Packages", "Presentations"]

@@ -6,6 +6,7 @@ from itertools import takewhile
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
@@ -38,6 +39,12 @@ AUDIO = "audio"
 AUDIO_BITRATE = 128_000
 AHEAD_CHUNKS = 4
 SWEEP_AFTER = timedelta(hours=2)
+# How long a replaced file's segments can still be fetched.
+RETIRED_FOR = timedelta(hours=2)
+# Nobody will be sent to these any more, unless a failed one is retried.
+GONE = frozenset({AssetState.RETIRED, AssetState.FAILED})
+# These take no more results.
+FINAL = frozenset({AssetState.READY, AssetState.RETIRED})
 
 
 class Media:
@@ -176,7 +183,7 @@ class Media:
         plays on: this one may still fail.
         """
         asset = await self.locked(asset_id)
-        if asset is None or asset.state is AssetState.FAILED:
+        if asset is None or asset.state in GONE:
             return False
         if asset.state is not AssetState.READY and await self.assets.ready_of(asset.video_id):
             return False
@@ -185,7 +192,7 @@ class Media:
 
     async def asset_to_illustrate(self, asset_id: int) -> Asset | None:
         asset = await self.assets.get_one_or_none(id=asset_id)
-        return None if asset is None or asset.state is AssetState.FAILED else asset
+        return None if asset is None or asset.state in GONE else asset
 
     async def encoded(self, asset_id: int, index: int | None, pieces: Mapping[str, Piece]) -> bool:
         """Show an attempt's verified files: a chunk's, or the sound's (`index` None).
@@ -195,7 +202,7 @@ class Media:
         retry.
         """
         asset = await self.locked(asset_id)
-        if asset is None or asset.plan is None or asset.state is AssetState.READY:
+        if asset is None or asset.plan is None or asset.state in FINAL:
             return False
         if index is not None and not await self.chunks.complete(asset_id, index):
             return False
@@ -234,11 +241,19 @@ class Media:
             return None
         return await self._timeline(asset, msgspec.convert(asset.plan, Plan))
 
+    async def forget_retired(self, folder: str) -> None:
+        """A replaced file's folder is to be deleted: nobody can play it any more."""
+        await self.assets.forget_retired(Asset.folder == folder)
+
+    async def forget_long_retired(self) -> None:
+        """Forget replaced files whose folders should be deleted by now (after an import)."""
+        limit = func.now() - 2 * RETIRED_FOR
+        await self.assets.forget_retired(Asset.updated_at < limit)
+
     async def advance(self, asset: Asset) -> None:
         """Tell the catalogue how far a file is, and publish it when all of it is done."""
         share = await self.chunks.share_encoded(asset.id)
-        timeline = await self._timeline(asset, msgspec.convert(asset.plan, Plan))
-        playable = all(track.pieces for track in timeline.tracks)
+        playable = await self.renditions.all_begun(asset.id)
         if playable and not await self.chunks.waiting(asset.id):
             await self._retire_others(asset)
             asset.state = AssetState.READY
@@ -260,9 +275,9 @@ class Media:
         await self.catalog.describe(video_id, duration=plan.duration, qualities=qualities)
 
     async def _retire_others(self, asset: Asset) -> None:
-        """A film's earlier files are not needed any more; players of them go on for a while."""
-        later = datetime.now(UTC) + SWEEP_AFTER
-        for folder in await self.assets.forget_others(asset):
+        """Keep a film's earlier files for those who play them, on every replica, for a while."""
+        later = datetime.now(UTC) + RETIRED_FOR
+        for folder in await self.assets.retire_others(asset):
             await enqueue(self.session, DeleteFolder(folder=folder), at=later)
 
     async def _timeline(self, asset: Asset, plan: Plan) -> Timeline:
@@ -317,7 +332,7 @@ def _part(rendition_id: int, piece: Piece) -> Part:
     return Part(
         rendition_id=rendition_id,
         **{name: getattr(piece, name) for name in piece.__struct_fields__ if name != "segments"},
-        segments=[list(segment) for segment in piece.segments],
+        segments=piece.segments,
     )
 
 

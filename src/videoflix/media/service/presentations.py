@@ -1,0 +1,66 @@
+"""What players may fetch of an asset, read in two queries whatever its length."""
+
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.media import segment_index
+from videoflix.media.models import AssetState, TrackKind
+from videoflix.media.repository import AssetRepository
+from videoflix.media.schemas import Presentation, SegmentedTrack
+
+COMPLETE = frozenset({AssetState.READY, AssetState.RETIRED})
+
+
+class Presentations:
+    def __init__(self, session: AsyncSession) -> None:
+        self.assets = AssetRepository(session=session)
+
+    async def current_of(self, video_id: int) -> int | None:
+        """The asset that players are sent to; None while there is none to play."""
+        return await self.assets.current_of(video_id)
+
+    async def assets_of(self, video_id: int) -> frozenset[int]:
+        """Every asset of a film, whatever its state."""
+        return await self.assets.ids_of(video_id)
+
+    async def of(self, video_id: int, asset_id: int) -> Presentation | None:
+        """An asset's segments; of one that was replaced as well, until its files are deleted."""
+        asset = await self.assets.playable(video_id, asset_id)
+        if asset is None:
+            return None
+        tracks = [_track(row) for row in await self.assets.tracks(asset_id)]
+        return Presentation(
+            asset_id=asset.id,
+            video_id=asset.video_id,
+            complete=asset.state in COMPLETE,
+            frame_rate=asset.frame_rate,
+            segment_seconds=asset.segment_frames / asset.frame_rate,
+            tracks={track.name: track for track in tracks},
+        )
+
+
+def _track(row: Any) -> SegmentedTrack:
+    """A track up to its first missing chunk: what lies behind the gap cannot be played yet."""
+    chunks = row.chunks or []
+    whole = next((n for n, chunk in enumerate(chunks) if n != chunk), len(chunks))
+    parts, firsts = row.segments[:whole], [0]
+    for part in parts:
+        firsts.append(firsts[-1] + segment_index.count(part))
+    hashes = [None, *row.init_sha256s[:whole]]
+    changed = [n for n, (before, own) in enumerate(pairwise(hashes)) if own != before]
+    return SegmentedTrack(
+        name=row.name,
+        kind=TrackKind(row.kind),
+        width=row.width,
+        height=row.height,
+        max_bitrate=row.max_bitrate,
+        codec=row.codecs[0] if whole else "",
+        segments=b"".join(parts),
+        firsts=tuple(firsts[:-1]),
+        keys=tuple(row.keys[:whole]),
+        timescales=tuple(row.timescales[:whole]),
+        init_lengths=tuple(row.init_lengths[:whole]),
+        maps=tuple(changed),
+    )

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.films import add_films
 from conftest import PASSWORD, http_client
 from videoflix.accounts.service import Accounts
-from videoflix.catalog.api.answers import answers
+from videoflix.catalog.api.answers import PARAMETERS, answers
+from videoflix.catalog.service import Catalog
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.events import Newsroom, newsroom
 from videoflix.platform.identity import Role
@@ -112,6 +113,82 @@ async def test_answer_of_before_a_change_is_not_kept(
     monkeypatch.setattr(answers, "keep", late)
     await viewer.get(VIDEOS)
     assert len(answers._kept) == 0
+
+
+async def test_progress_and_votes_empty_nothing(
+    session: AsyncSession,
+    viewer: httpx.AsyncClient,
+    queries: Queries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twenty votes and ticks of encoding later, other films and lists are still known."""
+    monkeypatch.setattr(newsroom, "hears", True)
+    monkeypatch.setattr("videoflix.platform.cache.COUNTS_SECONDS", 60.0)
+    voted, other, growing = await add_films(
+        session, {"title": "Voted"}, {"title": "Other"},
+        {"title": "Growing", "state": "processing", "audience": "private"},
+    )  # fmt: skip
+    paths = (VIDEOS, f"{VIDEOS}/{other}", f"{VIDEOS}/newest", f"{VIDEOS}/{voted}")
+    before = [(await viewer.get(path)).json() for path in paths]
+    for number in range(20):
+        await viewer.put(f"{VIDEOS}/{voted}/vote", json={"vote": ("up", "down")[number % 2]})
+        await Catalog(session).advance(growing, number / 20, playable=False)
+        await session.commit()
+    queries.sent.clear()
+    for path, known in zip(paths[:3], before[:3], strict=True):
+        assert (await viewer.get(path)).json() == known
+    assert queries.sent == []
+    shown = (await viewer.get(paths[3])).json()
+    assert (shown["upvotes"], shown["downvotes"]) == (0, 1), "the film itself tells at once"
+
+
+async def test_counts_in_lists_are_a_few_seconds_old_at_most(
+    session: AsyncSession, viewer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videoflix.platform.cache.COUNTS_SECONDS", 0.2)
+    monkeypatch.setattr(newsroom, "hears", True)
+    (film,) = await add_films(session, {"title": "Voted"})
+    assert (await viewer.get(VIDEOS)).json()["items"][0]["upvotes"] == 0
+    await viewer.put(f"{VIDEOS}/{film}/vote", json={"vote": "up"})
+    await asyncio.sleep(0.25)
+    assert (await viewer.get(VIDEOS)).json()["items"][0]["upvotes"] == 1
+
+
+async def test_film_that_is_encoded_is_shown_as_of_the_last_second(
+    session: AsyncSession, editor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newsroom, "hears", True)
+    (film,) = await add_films(session, {"title": "Growing", "state": "processing", "progress": 0.1})
+    assert (await editor.get(f"{VIDEOS}/{film}")).json()["progress"] == 0.1
+    await Catalog(session).advance(film, 0.5, playable=False)
+    await session.commit()
+    await asyncio.sleep(1.1)
+    assert (await editor.get(f"{VIDEOS}/{film}")).json()["progress"] == 0.5
+
+
+async def test_invented_parameters_are_no_other_request(
+    session: AsyncSession, viewer: httpx.AsyncClient, queries: Queries
+) -> None:
+    await add_films(session, *({"title": f"Film {n}"} for n in range(3)))
+    first = await viewer.get(f"{VIDEOS}?limit=2&offset=1")
+    queries.sent.clear()
+    for query in ("offset=1&limit=2", "limit=2&offset=1&n=7", "limit=9&n=1&limit=2&offset=1"):
+        assert (await viewer.get(f"{VIDEOS}?{query}")).content == first.content
+    assert queries.sent == []
+    assert len((await viewer.get(f"{VIDEOS}?limit=1")).json()["items"]) == 1
+
+
+def test_every_parameter_tells_requests_apart(app: Litestar) -> None:
+    """A parameter that is not in the key would give people the answer to another question."""
+    found = set()
+    for path, item in app.openapi_schema.to_schema()["paths"].items():
+        if path.startswith(("/api/v1/videos", "/api/v1/categories")) and "get" in item:
+            handler = f"{path} {item['get'].get('operationId')}"
+            names = {
+                one["name"] for one in item["get"].get("parameters", []) if one["in"] == "query"
+            }
+            found |= {(handler, name) for name in names - PARAMETERS - {"token"}}
+    assert not {one for one in found if "/assets" not in one[0] and "/admin" not in one[0]}
 
 
 @pytest.fixture

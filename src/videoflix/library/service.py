@@ -7,7 +7,7 @@ from typing import Literal
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.service import Catalog, announce_catalogue, topic_of
+from videoflix.catalog.service import Catalog, announce_catalogue, announce_votes
 from videoflix.library.models import WatchState
 from videoflix.library.repository import (
     ViewRepository,
@@ -23,7 +23,6 @@ from videoflix.library.schemas import (
     VoteShown,
     WatchlistItem,
 )
-from videoflix.platform.events import announce
 from videoflix.platform.problems import Conflict, NotFound
 from videoflix.profiles.schemas import Viewing
 
@@ -150,7 +149,7 @@ class Library:
             await self.votes.withdraw(self.profile_id, video_id)
         else:
             await self.votes.cast(self.profile_id, video_id, VALUES[vote])
-        await announce(self.session, topic_of(video_id))
+        await announce_votes(self.session, video_id)
         return await self._shown_vote(video_id)
 
     async def own_vote(self, video_id: int) -> VoteShown:
@@ -200,7 +199,7 @@ class Votes:
         if vote is None:
             raise VoteNotFound
         await self.votes.withdraw(vote.profile_id, vote.video_id)
-        await announce(self.session, topic_of(vote.video_id))
+        await announce_votes(self.session, vote.video_id)
 
 
 class Views:

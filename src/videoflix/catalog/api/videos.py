@@ -22,7 +22,7 @@ from videoflix.catalog.schemas import (
     Video,
     VideoPage,
 )
-from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_of
+from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_of
 from videoflix.catalog.service.shelves import (
     CategoryNotFound,
     CursorRefused,
@@ -261,7 +261,7 @@ class VideoController(Controller):
 
 
 async def _changes(viewer: Identity, video_id: int) -> AsyncGenerator[ServerSentEventMessage]:
-    with newsroom.subscribe(topic_of(video_id)) as news:
+    with newsroom.subscribe(topic_of(video_id), f"{PROGRESS}{video_id}") as news:
         while True:
             news.clear()
             try:

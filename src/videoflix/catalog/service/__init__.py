@@ -5,6 +5,7 @@ from videoflix.catalog.service.catalog import (
     Catalog,
     VideoNotFound,
     announce_catalogue,
+    announce_votes,
     topic_of,
 )
 from videoflix.catalog.service.shelves import (
@@ -23,5 +24,6 @@ __all__ = [
     "Shelves",
     "VideoNotFound",
     "announce_catalogue",
+    "announce_votes",
     "topic_of",
 ]

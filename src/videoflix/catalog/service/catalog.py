@@ -12,6 +12,8 @@ from videoflix.platform.problems import NotFound
 from videoflix.profiles.schemas import Viewing
 
 CATALOGUE = "catalogue"
+VOTES = "votes:"
+PROGRESS = "progress:"
 
 
 class VideoNotFound(NotFound):
@@ -118,8 +120,10 @@ class Catalog:
         """Encoding went on; progress never goes back."""
         video = await self.locked(video_id)
         video.progress = max(video.progress, min(progress, 1.0))
-        video.playable = video.playable or playable
-        await announce(self.session, topic_of(video_id))
+        if playable and not video.playable:
+            video.playable = True
+            await announce(self.session, topic_of(video_id))
+        await announce(self.session, f"{PROGRESS}{video_id}")
 
     async def begin_again(self, video_id: int) -> None:
         """Another file was uploaded for a film that has none to play."""
@@ -187,6 +191,11 @@ def _clear_troubles(video: Video) -> None:
 def topic_of(video_id: int) -> str:
     """What news about a film is announced under."""
     return f"video:{video_id}"
+
+
+async def announce_votes(session: AsyncSession, video_id: int) -> None:
+    """A film's counts changed, and nothing else of it."""
+    await announce(session, f"{VOTES}{video_id}")
 
 
 async def announce_catalogue(session: AsyncSession) -> None:

@@ -19,6 +19,8 @@ from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.revocations import ended_streams, revocations
 from videoflix.playback.api.play import leases
+from videoflix.playback.service.access import decisions
+from videoflix.playback.service.segments import store
 from videoflix.profiles.service import known
 from videoflix.sessions.service.opaque import opaque_tokens
 from videoflix.sessions.service.sign_ins import Sessions
@@ -59,6 +61,8 @@ def forget_everything() -> None:
     known._kept.clear()
     leases.forget()
     opaque_tokens.forget()
+    decisions.forget()
+    store.forget()
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +122,10 @@ async def committed(database: None) -> AsyncGenerator[None]:
     forget_everything()
     yield
     forget_everything()
+    await remove_all_rows()
+
+
+async def remove_all_rows() -> None:
     async with transaction() as session:
         tables = await session.scalars(
             text(

@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "catalog",
         "profiles",
         "memberships",
+        "sessions",
         "accounts",
         "platform",
         "settings",

@@ -131,6 +131,8 @@ async def test_accounts_that_share_an_address_are_kept_and_reported(database: No
     ]
     assert [row["user_id"] for row in told] == [2, 4]
     assert "account 1" in told[0]["detail"]
+
+
 async def test_segments_survive_the_way_down_and_up(database: None) -> None:
     """What was listed as JSON is packed, and unpacked again, without a difference."""
     server = await asyncpg.connect(settings.database_dsn)

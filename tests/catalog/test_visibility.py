@@ -82,6 +82,9 @@ def test_every_route_about_films_is_tried_here() -> None:
     elsewhere = {
         "/me/export",  # what a person uploaded is theirs
         "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_files.py
+        # by play token: tests/playback/test_revocation.py
+        "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8",
+        "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/{file_name}",
     }
     assert {*routes_about_films()} - elsewhere <= {*READERS}
 

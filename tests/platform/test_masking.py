@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from videoflix.platform.masking import masked
-from videoflix.platform.tokens import Purpose, sign
+from videoflix.platform.tokens import Purpose, seal, sign
 from videoflix.settings import settings
 
 JWT = sign(Purpose.PLAY, 1, settings.play_token_lifetime)
+SEALED = seal(Purpose.PLAY, settings.play_token_lifetime, 1, 2, 3, 4, 5)
 MAILED = secrets.token_urlsafe(32)
 
 
@@ -17,6 +18,7 @@ MAILED = secrets.token_urlsafe(32)
     ("text", "secret"),
     [
         (f"GET /videos/1/master.m3u8?token={JWT}", JWT),
+        (f"GET /videos/1/play/{SEALED}/assets/2/360p/00000.m4s", SEALED),
         (f"refused {JWT}", JWT),
         (f"Authorization: Bearer vf_{MAILED}", MAILED),
         (f"https://films.example/#/reset/{MAILED} was opened", MAILED),

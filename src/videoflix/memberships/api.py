@@ -70,7 +70,7 @@ class PlanController(Controller):
         plan_id: FromPath[Id],
         data: JSONBody[PlanChange],
     ) -> PlanShown:
-        """Change a plan for all its members; streams that run go on."""
+        """Change a plan for all its members; running streams continue, no larger than it allows."""
         return PlanShown.of(await memberships.change_plan(plan_id, data))
 
     @delete(
@@ -129,7 +129,7 @@ class MembershipController(Controller):
         membership_id: FromPath[Id],
         data: JSONBody[MembershipChange],
     ) -> MembershipShown:
-        """Change plan, dates or the number of streams; streams that run go on."""
+        """Change plan, dates or the number of streams; running streams follow."""
         return await memberships.change(membership_id, data)
 
     @delete(

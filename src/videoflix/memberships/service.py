@@ -195,7 +195,7 @@ class Memberships:
         return await self.shown(membership, plan)
 
     async def cancel(self, membership_id: int) -> MembershipShown:
-        """No new streams from now on. Raises MembershipNotFound."""
+        """End what a person may watch now, running streams included. Raises MembershipNotFound."""
         membership, plan = await self._found(membership_id)
         now = await self.memberships.database_time()
         before = Agreed.of(membership, now)
@@ -233,16 +233,19 @@ class Memberships:
         counted one after the other. Raises MembershipNeeded, or a more telling kind of it.
         """
         await self.accounts.users.hold(user_id)
-        found = await self.memberships.of(user_id)
+        found = await self._active(user_id)
         if found is None:
-            if await self.plans.any():
-                raise MembershipNeeded
             return None
         membership, plan = found
-        standing = standing_of(membership, await self.memberships.database_time())
-        if standing is not Standing.ACTIVE:
-            raise REFUSALS[standing]
         return membership.streams_override or plan.streams, plan.id
+
+    async def allowed_until(self, user_id: int) -> datetime | None:
+        """Until when a person's membership lets them watch; None without an end.
+
+        Raises MembershipNeeded, or a more telling kind of it.
+        """
+        found = await self._active(user_id)
+        return found[0].ends_at if found else None
 
     async def profiles_allowed(self, user_id: int) -> int | None:
         """How many profiles a person's plan has; None without a running membership."""
@@ -266,6 +269,21 @@ class Memberships:
             streams=membership.streams_override or plan.streams,
             streams_override=membership.streams_override,
         )
+
+    async def _active(self, user_id: int) -> tuple[Membership, Plan] | None:
+        """A person's running membership; None where there are no plans.
+
+        Raises MembershipNeeded, or a more telling kind of it.
+        """
+        found = await self.memberships.of(user_id)
+        if found is None:
+            if await self.plans.any():
+                raise MembershipNeeded
+            return None
+        standing = standing_of(found[0], await self.memberships.database_time())
+        if standing is not Standing.ACTIVE:
+            raise REFUSALS[standing]
+        return found
 
     async def _keep_terms(self, before: Agreed, membership: Membership, now: datetime) -> None:
         """Write down since when which plan holds, after a membership was changed."""

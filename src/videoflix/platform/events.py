@@ -23,8 +23,10 @@ from videoflix.platform.db import transaction
 
 CHANNEL = "videoflix_events"
 RECONNECT_SECONDS = 1.0
-SELF_TEST_SECONDS = 15.0
-ECHO_SECONDS = 3.0
+# Together they bound how long a connection that hears nothing any more goes unnoticed, and with it
+# how long a revocation may take to reach this process.
+SELF_TEST_SECONDS = 3.0
+ECHO_SECONDS = 2.0
 POLL_SECONDS = 1.0
 SELF_TEST = "self-test:"
 DEAF = (
@@ -96,17 +98,19 @@ class Newsroom:
                 ear(topic)
 
     @contextmanager
-    def subscribe(self, topic: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever there may be news about the topic."""
+    def subscribe(self, *topics: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever there may be news about one of the topics."""
         bell = asyncio.Event()
-        self._subscribers.setdefault(topic, set()).add(bell)
+        for topic in topics:
+            self._subscribers.setdefault(topic, set()).add(bell)
         try:
             yield bell
         finally:
-            bells = self._subscribers[topic]
-            bells.discard(bell)
-            if not bells:
-                del self._subscribers[topic]
+            for topic in topics:
+                bells = self._subscribers[topic]
+                bells.discard(bell)
+                if not bells:
+                    del self._subscribers[topic]
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
@@ -137,7 +141,6 @@ class Newsroom:
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _: closed.set())
             await connection.add_listener(CHANNEL, self._hear)
-            self.hears = True  # until the self-test finds otherwise
             await self._catch_up_all()  # what was said while nobody listened
             while True:
                 await self._test_hearing()

@@ -15,6 +15,7 @@ LOOKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"eyJ[\w-]{5,}\.[\w-]*\.[\w-]*"), MASK),  # a JWT
     (re.compile(r"\bvf_[\w-]{10,}"), MASK),  # an API token
     (re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])"), MASK),  # 256 random bits: mailed links
+    (re.compile(r"(/play/)[\w.-]{30,}"), rf"\1{MASK}"),  # a play token in a path
     (re.compile(r"(\b\w+://[^\s:/@]*):[^\s/@]+@"), rf"\1:{MASK}@"),  # a password in an address
     (
         re.compile(
@@ -30,7 +31,8 @@ LOOKS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 # What any of them needs: most texts have none of it, and are looked at once.
 SUSPICIOUS = re.compile(
-    r"eyJ|vf_|[\w-]{43}|://|token|passw|secret|signature|key|x-amz|bearer|basic", re.IGNORECASE
+    r"eyJ|vf_|/play/|[\w-]{43}|://|token|passw|secret|signature|key|x-amz|bearer|basic",
+    re.IGNORECASE,
 )
 
 

@@ -1,7 +1,7 @@
 """Parts of files over HTTP (RFC 9110, section 14): players jump about in films."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -33,11 +33,17 @@ class FileGone(NotFound):
 
 
 async def serve(
-    request: Request[Any, Any, Any], key: str, size: int, media_type: str, cache: str
+    request: Request[Any, Any, Any],
+    key: str,
+    size: int,
+    media_type: str,
+    cache: str,
+    still_allowed: Callable[[], Awaitable[None]] | None = None,
 ) -> Response[Any]:
     """A stored object, or the part of it that is asked for; it flows as fast as it is read.
 
-    Keys are never written twice, so the key is as good as a hash. Raises RangeUnsatisfiable or
+    Keys are never written twice, so the key is as good as a hash. `still_allowed` is asked before
+    each further part; where it raises, the answer breaks off. Raises RangeUnsatisfiable or
     FileGone.
     """
     etag = f'"{key.rsplit("/", 2)[-2]}"'
@@ -56,7 +62,7 @@ async def serve(
     if request.method == "HEAD":
         return Response(b"", status_code=status, media_type=media_type, headers=headers)
     first = await _part(key, start, end)
-    content = _parts(key, first, start, end)
+    content = _parts(key, first, start, end, still_allowed)
     return Stream(content, status_code=status, media_type=media_type, headers=headers)
 
 
@@ -87,10 +93,18 @@ async def _part(key: str, start: int, end: int) -> bytes:
         raise FileGone from error
 
 
-async def _parts(key: str, first: bytes, start: int, end: int) -> AsyncGenerator[bytes]:
+async def _parts(
+    key: str,
+    first: bytes,
+    start: int,
+    end: int,
+    still_allowed: Callable[[], Awaitable[None]] | None,
+) -> AsyncGenerator[bytes]:
     yield first
     start += len(first)
     while start < end:
+        if still_allowed is not None:
+            await still_allowed()
         data = await _part(key, start, end)
         yield data
         start += len(data)

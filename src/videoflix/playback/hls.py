@@ -1,7 +1,7 @@
 """Writes HLS playlists (RFC 8216bis, protocol version 7) from what is known of the segments."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -10,11 +10,14 @@ VERSION = 7  # EXT-X-MAP in media playlists, fragmented MP4
 
 
 class MediaSegment(msgspec.Struct, frozen=True):
-    """A segment as a playlist lists it; `map_uri` names its initialisation section."""
+    """A segment as a playlist lists it; `map_uri` names its initialisation section.
+
+    `duration` counts seconds, `length` bytes.
+    """
 
     uri: str
     map_uri: str
-    duration: Fraction
+    duration: Fraction | float
     length: int
 
 
@@ -35,7 +38,7 @@ class Variant(msgspec.Struct, frozen=True):
 
 
 def media_playlist(
-    segments: Sequence[MediaSegment], *, target: float, complete: bool, query: str = ""
+    segments: Iterable[MediaSegment], *, target: float, complete: bool, query: str = ""
 ) -> str:
     """A rendition's segments in order: an EVENT that grows, or VOD once complete.
 
@@ -61,9 +64,7 @@ def media_playlist(
     return "\n".join(lines) + "\n"
 
 
-def multivariant_playlist(
-    variants: Sequence[Variant], *, audio_uri: str | None, query: str = ""
-) -> str:
+def multivariant_playlist(variants: Sequence[Variant], *, audio_uri: str | None) -> str:
     """The list a player chooses from; the first variant is the one it starts with."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     group = ""
@@ -71,7 +72,7 @@ def multivariant_playlist(
         group = ',AUDIO="audio"'
         lines.append(
             '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Main",DEFAULT=YES,AUTOSELECT=YES,'
-            f'CHANNELS="2",URI="{audio_uri}{query}"'
+            f'CHANNELS="2",URI="{audio_uri}"'
         )
     for variant in variants:
         lines += [
@@ -80,7 +81,7 @@ def multivariant_playlist(
             f'CODECS="{variant.codecs}",'
             f"RESOLUTION={variant.width}x{variant.height},"
             f"FRAME-RATE={variant.frame_rate:.3f}{group}",
-            f"{variant.uri}{query}",
+            variant.uri,
         ]
     return "\n".join(lines) + "\n"
 

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, Interval, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
 from videoflix.billing.schemas import Watched
 from videoflix.catalog.models import Video
 from videoflix.playback.models import StreamLease
+from videoflix.sessions.models import SignIn
 from videoflix.settings import settings
 
 
@@ -129,3 +131,19 @@ def is_live() -> ColumnElement[bool]:
     """Not ended, and heard of within the lifetime of a lease."""
     heard = StreamLease.seen_at > func.now() - settings.stream_lease_lifetime
     return StreamLease.ended_at.is_(None) & heard
+
+
+class SignInRepository:
+    """Sign-ins as playing needs them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def open_until(self, sign_in_id: int) -> datetime | None:
+        """When a sign-in expires; None when it is over."""
+        found: datetime | None = await self.session.scalar(
+            select(SignIn.expires_at).where(
+                SignIn.id == sign_in_id, SignIn.ended_at.is_(None), SignIn.expires_at > func.now()
+            )
+        )
+        return found

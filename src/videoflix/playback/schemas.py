@@ -8,7 +8,6 @@ import msgspec
 from videoflix.memberships.schemas import MembershipShown
 from videoflix.platform.queue import Job
 from videoflix.platform.web import BIGINT_MAX
-from videoflix.profiles.schemas import Viewing
 
 
 class PlayPass(msgspec.Struct):
@@ -16,13 +15,6 @@ class PlayPass(msgspec.Struct):
 
     master_url: str
     expires_at: datetime
-
-
-class Ticket(msgspec.Struct, frozen=True):
-    """What a play token says: who watches, and the lease it plays for (0: for none)."""
-
-    viewing: Viewing
-    lease_id: int
 
 
 class MovieLink(msgspec.Struct):

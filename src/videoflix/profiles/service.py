@@ -25,6 +25,7 @@ from videoflix.platform.db import transaction, violated
 from videoflix.platform.events import announce, newsroom
 from videoflix.platform.identity import Identity, asked_who_decides
 from videoflix.platform.problems import BadInput, Conflict, Forbidden, NotFound, SignInNeeded
+from videoflix.platform.revocations import ACCESS_TOPIC, EVERYTHING
 from videoflix.platform.throttle import Limit
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
 from videoflix.profiles.models import Profile
@@ -300,10 +301,21 @@ class Known:
         """Forget an account; everybody, when the topic is empty."""
         self._kept.pop(int(topic.rpartition(":")[2]), None) if topic else self._kept.clear()
 
+    def forget(self, _: str = "") -> None:
+        """Forget every account."""
+        self._kept.clear()
+
+    async def catch_up(self) -> None:
+        """News may have been missed."""
+        self.forget()
+
 
 known = Known()
 newsroom.pass_on(TOPIC, known.hear)
 newsroom.pass_on(MEMBERSHIP_TOPIC, known.hear)
+newsroom.pass_on(f"{ACCESS_TOPIC}user:", known.hear)
+newsroom.pass_on(f"{ACCESS_TOPIC}{EVERYTHING}", known.forget)
+newsroom.on_connect(known.catch_up)
 
 
 async def viewing_of(identity: Identity) -> Viewing:

@@ -11,23 +11,24 @@ from litestar import Controller, Request, Response, get
 from litestar.params import FromPath, PathParameter
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
-from videoflix.catalog.service import Catalog, VideoNotFound
+from videoflix.catalog.service import VideoNotFound
 from videoflix.compat.drf import Refusal
 from videoflix.compat.films import number
 from videoflix.platform.client import device_of
-from videoflix.platform.db import transaction
 from videoflix.platform.identity import signed_in
 from videoflix.platform.throttling import UNLIMITED
-from videoflix.playback.api.play import HLS, NOT_STORED, segment
-from videoflix.playback.service.leases import Leases
-from videoflix.playback.service.play import (
-    FilmFailed,
-    NotPlayableYet,
-    Playback,
-    StreamNotFound,
+from videoflix.playback.api.play import (
+    HLS,
+    NOT_STORED,
+    playlist_response,
+    segment,
+    signed_in_viewing,
 )
+from videoflix.playback.service.access import FilmFailed
+from videoflix.playback.service.leases import Leases
+from videoflix.playback.service.play import NotPlayableYet, one_rung, playlist
+from videoflix.playback.service.segments import StreamNotFound
 from videoflix.profiles.schemas import Viewing
-from videoflix.profiles.service import viewing_of
 
 RESOLUTIONS = {"120p": 120, "360p": 360, "480p": 480, "720p": 720, "1080p": 1080}
 # An asset, a rendition, and the rendition's playlist or one of its files.
@@ -68,16 +69,15 @@ class PlayingController(Controller):
     ) -> Response[str]:
         """A rung above the film's ladder falls back to the nearest lower one."""
         film, lines = number(video_id), RESOLUTIONS.get(resolution)
-        viewing = await viewing_of(request.user)
         try:
             if lines is None:
                 raise StreamNotFound
-            async with transaction() as session:
-                text = await Playback(session).one_rung(viewing, film, lines, _playlist_name)
+            viewing = await signed_in_viewing(request, film)
+            text = await one_rung(viewing, film, lines, _playlist_name)
         except (VideoNotFound, StreamNotFound, NotPlayableYet, FilmFailed) as error:
             raise Refusal(NO_MANIFEST, HTTP_404_NOT_FOUND) from error
         await begin(request, viewing, film)
-        return _playlist(text)
+        return Response(text, media_type=HLS, headers=NOT_STORED)
 
     @get(
         "/{segment_name:str}",
@@ -93,32 +93,18 @@ class PlayingController(Controller):
         try:
             if named is None:
                 raise StreamNotFound
-            viewing = await viewing_of(request.user)
-            text = await _look(viewing, film, named)
+            viewing = await signed_in_viewing(request, film)
+            asset_id, rendition, file = int(named["asset"]), named["rendition"], named["file"]
+            if file is None:
+                prefix = f"{asset_id}-{rendition}-"
+                found = await playlist(viewing, film, asset_id, rendition, prefix)
+                await go_on(request, viewing, film)
+                return playlist_response(request, found)
             await go_on(request, viewing, film)
-            if text:
-                return _playlist(text)
-            asset_id, rendition = int(named["asset"]), named["rendition"]
-            return await segment(viewing, film, asset_id, rendition, named["file"])
+            return await segment(viewing, film, asset_id, rendition, file)
         except (VideoNotFound, StreamNotFound, NotPlayableYet, FilmFailed) as error:
             raise Refusal(NO_SEGMENT, HTTP_404_NOT_FOUND) from error
 
 
-async def _look(viewing: Viewing, video_id: int, named: re.Match[str]) -> str:
-    """The playlist that was named; empty for a segment of a film that may be seen."""
-    async with transaction() as session:
-        if named["file"]:
-            await Catalog(session).video(viewing, video_id)
-            return ""
-        name = f"{named['asset']}-{named['rendition']}-"
-        return await Playback(session).playlist(
-            viewing, video_id, int(named["asset"]), named["rendition"], prefix=name
-        )
-
-
 def _playlist_name(asset_id: int, rendition: str) -> str:
     return f"{asset_id}-{rendition}.m3u8"
-
-
-def _playlist(text: str) -> Response[str]:
-    return Response(text, media_type=HLS, headers=NOT_STORED)

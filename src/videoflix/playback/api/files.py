@@ -15,14 +15,15 @@ from videoflix.platform.storage import media_storage
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Id
 from videoflix.playback.schemas import FileLinks
+from videoflix.playback.service.access import FilmFailed, decisions
 from videoflix.playback.service.files import (
     NAME,
     FileNotReady,
     Files,
-    pass_of,
 )
 from videoflix.playback.service.leases import Leases
-from videoflix.playback.service.play import FilmFailed, StreamNotFound
+from videoflix.playback.service.play_tokens import Grant, file_tokens
+from videoflix.playback.service.segments import StreamNotFound
 from videoflix.playback.service.streams import LIMITS, StreamEnded
 from videoflix.profiles.service import WATCHING, ProfileNotFound, viewing_of
 
@@ -86,10 +87,13 @@ class FileController(Controller):
         The query of one address is good for all files of the film. A size that the film has not
         answers the nearest lower one.
         """
-        granted = pass_of(token, video_id)
+        granted = file_tokens.read(token, video_id)
         name = NAME.fullmatch(file_name)
         if name is None:
             raise StreamNotFound
+        if name["kind"] == "mp4":
+            lines = int(name["lines"]) if name["lines"] else None
+            return await _movie(request, granted, lines)
         async with transaction() as session:
             files = Files(session)
             viewing = await files.viewing(granted)
@@ -97,17 +101,26 @@ class FileController(Controller):
                 sprite = f"{file_name.removesuffix('.vtt')}.jpg?token={token}"
                 text = await files.storyboard(viewing, video_id, sprite)
                 return Response(text, media_type="text/vtt", headers={"Cache-Control": KEPT})
-            if name["kind"] == "jpg":
-                find = files.poster if name["part"] else files.sprite
-                key = await find(viewing, video_id)
-        if name["kind"] == "jpg":
-            return await _picture(key)
-        async with transaction() as session:
-            lines = int(name["lines"]) if name["lines"] else None
-            movie = await Files(session).movie(viewing, video_id, lines)
-        sign_in_id, device = granted.sign_in_id, device_of(request)
-        await leases.go_on(granted, viewing, sign_in_id, video_id, device)
-        return await serve(request, movie.key, movie.size, "video/mp4", KEPT)
+            find = files.poster if name["part"] else files.sprite
+            key = await find(viewing, video_id)
+        return await _picture(key)
+
+
+async def _movie(
+    request: Request[Any, Any, Any], granted: Grant, lines: int | None
+) -> Response[Any]:
+    """An MP4 file; it breaks off when its viewer may not watch any more."""
+    video_id, sign_in_id = granted.video_id, granted.sign_in_id
+    viewing = await decisions.viewing(granted)
+    async with transaction() as session:
+        movie = await Files(session).movie(viewing, video_id, lines)
+    await leases.go_on(granted, viewing, sign_in_id, video_id, device_of(request))
+
+    async def still_allowed() -> None:
+        now = await decisions.viewing(granted)
+        await leases.go_on(granted, now, sign_in_id, video_id, device_of(request))
+
+    return await serve(request, movie.key, movie.size, "video/mp4", KEPT, still_allowed)
 
 
 async def _picture(key: str) -> Response[bytes]:

@@ -1,15 +1,14 @@
 """Playback over HTTP: play passes, playlists, segments, posters."""
 
-import re
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, HttpMethod, Request, Response, post, route
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.catalog.service import Catalog, VideoNotFound
-from videoflix.media.schemas import Timeline
 from videoflix.platform.client import device_of
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import signed_in
@@ -18,36 +17,33 @@ from videoflix.platform.storage import media_storage
 from videoflix.platform.throttling import UNLIMITED
 from videoflix.platform.web import Id, service
 from videoflix.playback.schemas import PlayPass
+from videoflix.playback.service import play as playing
+from videoflix.playback.service.access import FilmFailed, decisions
 from videoflix.playback.service.leases import Leases
-from videoflix.playback.service.play import (
-    FilmFailed,
-    NotPlayableYet,
-    Playback,
-    Slice,
-    StreamNotFound,
-    TimelineCache,
-    allows,
-    init_slice,
-    segment_slice,
-    ticket_of,
-)
+from videoflix.playback.service.play import NotPlayableYet, Playback
+from videoflix.playback.service.play_tokens import Grant, play_tokens
 from videoflix.playback.service.playheads import playheads
-from videoflix.playback.service.streams import LIMITS, Streams, watching
+from videoflix.playback.service.segments import Playlist, StreamNotFound, store
+from videoflix.playback.service.streams import LIMITS, StreamEnded, Streams, watching
 from videoflix.profiles.schemas import STRANGER, Viewing
-from videoflix.profiles.service import viewing_of
+from videoflix.profiles.service import WATCHING, viewing_of
 from videoflix.settings import settings
 
 HLS = "application/vnd.apple.mpegurl"
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 NOT_STORED = {"Cache-Control": "private, no-store"}
-FILE_NAME = re.compile(r"(?:init-(?P<chunk>\d{1,6})\.mp4|(?P<segment>\d{5,7})\.m4s)")
+# Ask each time: whether one may still watch is part of the answer.
+REVALIDATED = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+READ = [HttpMethod.GET, HttpMethod.HEAD]
+# What a remembered playlist has in place of the token of those who put it into the query.
+ANY_TOKEN = "?token=%"  # noqa: S105 - a placeholder
 
-Token = Annotated[str, QueryParameter(description="A play token instead of a header.")]
+PlayToken = Annotated[str, QueryParameter(description="A play token instead of a header.")]
+TokenInPath = Annotated[str, PathParameter(max_length=200, description="A play token.")]
 Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}$")]
 FileName = Annotated[str, PathParameter(max_length=32)]
 
-timelines = TimelineCache()
-
+PLAYING = (*WATCHING, VideoNotFound, FilmFailed, *LIMITS, StreamEnded)
 
 # Players that fetch with a sign-in instead of a play token.
 leases = Leases()
@@ -56,13 +52,13 @@ leases = Leases()
 class PlaybackController(Controller):
     path = "/videos/{video_id:int}"
     tags = ("Playback",)
-    dependencies = {"playback": service(Playback), "streams": service(Streams)}
 
     @post(
         "/play",
         summary="Ask for a play pass",
         status_code=HTTP_200_OK,
         guards=[signed_in],
+        dependencies={"playback": service(Playback), "streams": service(Streams)},
         responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed, *LIMITS),
     )
     async def play(
@@ -81,52 +77,79 @@ class PlaybackController(Controller):
         lease_id = await streams.begin_once(viewing, sign_in, video_id, device)
         return await playback.open(viewing, sign_in, video_id, lease_id)
 
-    @get(
+    @route(
         "/master.m3u8",
+        http_method=READ,
         opt=UNLIMITED,
         summary="Multivariant playlist",
         media_type=HLS,
-        responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed),
+        responses=problems(*PLAYING, NotPlayableYet),
     )
     async def show_master(
-        self,
-        request: Request[Any, Any, Any],
-        playback: NamedDependency[Playback],
-        video_id: Id,
-        token: Token = "",
+        self, request: Request[Any, Any, Any], video_id: Id, token: PlayToken = ""
     ) -> Response[str]:
-        """The film's multivariant playlist (HLS)."""
-        viewing = await _viewing(request, video_id, token, begins=True)
-        text = await playback.master(viewing, video_id, _query(token))
+        """The film's multivariant playlist (HLS).
+
+        With a play token all that it names has the token in its path, so that nothing further on
+        needs a header or a query.
+        """
+        viewing = await viewing_for(request, video_id, token, begins=True)
+        text = await playing.master(viewing, video_id, f"play/{token}/" if token else "")
         return Response(text, media_type=HLS, headers=NOT_STORED)
 
-    @get(
-        "/assets/{asset_id:int}/{rendition:str}/index.m3u8",
+    @route(
+        ["/assets/{asset_id:int}/{rendition:str}/index.m3u8"],
+        http_method=READ,
         opt=UNLIMITED,
         summary="Media playlist",
         media_type=HLS,
-        responses=problems(SignInNeeded, VideoNotFound, StreamNotFound, NotPlayableYet),
+        responses=problems(*PLAYING, StreamNotFound),
     )
     async def show_playlist(
         self,
         request: Request[Any, Any, Any],
-        playback: NamedDependency[Playback],
         video_id: Id,
         asset_id: Id,
         rendition: Name,
-        token: Token = "",
-    ) -> Response[str]:
+        token: PlayToken = "",
+    ) -> Response[bytes]:
         """A rendition's media playlist; it grows while the film is being encoded."""
-        viewing = await _viewing(request, video_id, token)
-        text = await playback.playlist(viewing, video_id, asset_id, rendition, _query(token))
+        viewing = await viewing_for(request, video_id, token)
+        query = ANY_TOKEN if token else ""
+        found = await playing.playlist(viewing, video_id, asset_id, rendition, query=query)
+        if not token:
+            return playlist_response(request, found)
+        text = found.text.replace(ANY_TOKEN.encode(), f"?token={token}".encode())
         return Response(text, media_type=HLS, headers=NOT_STORED)
 
-    @get(
+    @route(
+        "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/index.m3u8",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Media playlist, by a play token in its path",
+        media_type=HLS,
+        responses=problems(*PLAYING, StreamNotFound),
+    )
+    async def show_playlist_by_token(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        token: TokenInPath,
+        asset_id: Id,
+        rendition: Name,
+    ) -> Response[bytes]:
+        """A rendition's media playlist; the names in it are relative and need nothing else."""
+        viewing = await viewing_for(request, video_id, token)
+        found = await playing.playlist(viewing, video_id, asset_id, rendition)
+        return playlist_response(request, found)
+
+    @route(
         "/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
+        http_method=READ,
         opt=UNLIMITED,
         summary="Segment or initialisation section",
         media_type="video/mp4",
-        responses=problems(SignInNeeded, StreamNotFound),
+        responses=problems(*PLAYING, StreamNotFound),
     )
     async def show_segment(
         self,
@@ -135,17 +158,36 @@ class PlaybackController(Controller):
         asset_id: Id,
         rendition: Name,
         file_name: FileName,
-        token: Token = "",
+        token: PlayToken = "",
     ) -> Response[bytes]:
         """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
-        viewing = await _viewing(request, video_id, token)
-        if not token:  # a play token was made for a film its holder may see
-            async with transaction() as session:
-                await Catalog(session).video(viewing, video_id)
+        viewing = await viewing_for(request, video_id, token)
         return await segment(viewing, video_id, asset_id, rendition, file_name)
 
-    @get(
+    @route(
+        "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Segment or initialisation section, by a play token in its path",
+        media_type="video/mp4",
+        responses=problems(*PLAYING, StreamNotFound),
+    )
+    async def show_segment_by_token(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        token: TokenInPath,
+        asset_id: Id,
+        rendition: Name,
+        file_name: FileName,
+    ) -> Response[bytes]:
+        """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
+        viewing = await viewing_for(request, video_id, token)
+        return await segment(viewing, video_id, asset_id, rendition, file_name)
+
+    @route(
         "/poster.jpg",
+        http_method=READ,
         opt=UNLIMITED,
         summary="Poster",
         media_type="image/jpeg",
@@ -167,65 +209,57 @@ class PlaybackController(Controller):
         return Response(data, media_type="image/jpeg", headers=FOR_EVER)
 
 
-async def _viewing(
+async def viewing_for(
     request: Request[Any, Any, Any], video_id: int, token: str, *, begins: bool = False
 ) -> Viewing:
     """Who watches: the play token if there is one, else who is signed in, with a lease either way.
 
-    Raises SignInNeeded, StreamEnded, or what may stand in the way of a stream.
+    Raises SignInNeeded, VideoNotFound, StreamEnded, or what may stand in the way of a stream.
     """
     if token:
-        ticket = ticket_of(token, video_id)
-        if ticket.lease_id:
-            await watching.go_on(ticket.lease_id)
-        return ticket.viewing
-    if request.user is None:
-        raise SignInNeeded
-    viewing, sign_in = await viewing_of(request.user), request.user.sign_in_id
+        grant = play_tokens.read(token, video_id)
+        viewing = await decisions.viewing(grant)
+        if grant.lease_id:
+            await watching.go_on(grant.lease_id)
+        return viewing
+    viewing = await signed_in_viewing(request, video_id)
+    sign_in = request.user.sign_in_id
     watch = leases.begin if begins else leases.go_on
     await watch((sign_in, video_id), viewing, sign_in, video_id, device_of(request))
     return viewing
 
 
+async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> Viewing:
+    """Who is signed in and may watch the film. Raises what `viewing_for` raises."""
+    if request.user is None:
+        raise SignInNeeded
+    viewing = await viewing_of(request.user)
+    sign_in_id = request.user.sign_in_id
+    return await decisions.viewing(Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id))
+
+
 async def segment(
     viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
 ) -> Response[bytes]:
-    """The bytes of a segment of a film that may be seen. Raises StreamNotFound."""
-    found = await _find(viewing, video_id, asset_id, rendition, file_name)
-    if (name := FILE_NAME.fullmatch(file_name)) and name["segment"] is not None:
+    """The bytes of a segment for who may see the film. Raises StreamNotFound."""
+    found = await playing.locate(viewing, video_id, asset_id, rendition, file_name)
+    if (name := playing.FILE_NAME.fullmatch(file_name)) and name["segment"] is not None:
         await playheads.reached(asset_id, int(name["segment"]))
     try:
         data = await media_storage().read(found.key, found.offset, found.length)
     except FileNotFoundError as error:
+        store.reread(video_id, asset_id)
         raise StreamNotFound from error
     return Response(data, media_type="video/mp4", headers=FOR_EVER)
 
 
-def _query(token: str) -> str:
-    return f"?token={token}" if token else ""
-
-
-async def _find(
-    viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
-) -> Slice:
-    """Look in what this process knows first; most segments then cost no query."""
-    timeline = timelines.get(video_id, asset_id)
-    found = _slice(viewing, timeline, rendition, file_name) if timeline else None
-    if found is None:
-        async with transaction() as session:
-            timeline = await Playback(session).timeline(video_id, asset_id)
-        timelines.keep(timeline)
-        found = _slice(viewing, timeline, rendition, file_name)
-    if found is None:
-        raise StreamNotFound
-    return found
-
-
-def _slice(viewing: Viewing, timeline: Timeline, rendition: str, file_name: str) -> Slice | None:
-    track = timeline.track(rendition)
-    name = FILE_NAME.fullmatch(file_name)
-    if track is None or name is None or not allows(viewing, timeline, track):
-        return None
-    if name["chunk"] is not None:
-        return init_slice(track, int(name["chunk"]))
-    return segment_slice(track, int(name["segment"]))
+def playlist_response(request: Request[Any, Any, Any], found: Playlist) -> Response[bytes]:
+    """The playlist, compressed for who can read that, or only that it has not changed."""
+    headers = {**REVALIDATED, "ETag": found.etag}
+    if found.etag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    body = found.text
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body = found.gzipped
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, media_type=HLS, headers=headers)

@@ -20,7 +20,8 @@ from videoflix.playback.schemas import (
     StreamStarted,
     StreamWanted,
 )
-from videoflix.playback.service.play import FilmFailed, NotPlayableYet, Playback
+from videoflix.playback.service.access import FilmFailed
+from videoflix.playback.service.play import NotPlayableYet, Playback
 from videoflix.playback.service.streams import (
     LIMITS,
     StreamEnded,

@@ -15,9 +15,12 @@ from videoflix.media.schemas import FilmFiles, MovieFile
 from videoflix.media.service import Packages
 from videoflix.platform.problems import Conflict, SignInNeeded
 from videoflix.platform.revocations import revocations
-from videoflix.platform.tokens import Purpose, TokenRefused, seal, unseal
+from videoflix.platform.tokens import Purpose
 from videoflix.playback.schemas import FileLinks, MovieLink
-from videoflix.playback.service.play import FilmFailed, StreamNotFound, fits
+from videoflix.playback.service.access import FilmFailed
+from videoflix.playback.service.play import fits
+from videoflix.playback.service.play_tokens import Grant, sign_grant
+from videoflix.playback.service.segments import StreamNotFound
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import Profiles
 from videoflix.settings import settings
@@ -30,16 +33,6 @@ NAME = re.compile(
 
 class FileNotReady(Conflict):
     """This film's files are still being made; try again in a moment."""
-
-
-class Pass(msgspec.Struct, frozen=True):
-    """What an address was signed for, and until when it is good."""
-
-    video_id: int
-    user_id: int
-    profile_id: int
-    sign_in_id: int
-    until: int
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -83,8 +76,10 @@ class Files:
         self.packages = Packages(session)
         self.profiles = Profiles(session)
 
-    async def viewing(self, granted: Pass) -> Viewing:
-        """Who watches by an address. Raises SignInNeeded or ProfileNotFound."""
+    async def viewing(self, granted: Grant) -> Viewing:
+        """Who looks at pictures by an address. Raises SignInNeeded or ProfileNotFound."""
+        if granted.sign_in_id in revocations:
+            raise SignInNeeded("You signed out; sign in and open the film again.")
         return await self.profiles.viewing_by_link(granted.user_id, granted.profile_id)
 
     async def links(self, viewing: Viewing, sign_in_id: int, video_id: int) -> FileLinks:
@@ -110,9 +105,8 @@ class Files:
     async def movie(self, viewing: Viewing, video_id: int, lines: int | None) -> Stored:
         """The MP4 file with at most so many lines, or else the smallest there is.
 
-        Raises VideoNotFound, FilmFailed or FileNotReady.
+        For those who may watch the film (access.py). Raises FileNotReady.
         """
-        await self._seen(viewing, video_id)
         files = await self._files(video_id)
         if not files.movies:
             raise FileNotReady
@@ -169,29 +163,11 @@ def links_to(
     has_poster: bool,
 ) -> Links:
     """The addresses of a film's files for who watches, good as long as a play token."""
-    token = seal(
-        Purpose.FILE,
-        settings.play_token_lifetime,
-        video_id,
-        viewing.user_id,
-        viewing.profile_id,
-        sign_in_id,
+    token = sign_grant(
+        Purpose.FILE, Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id)
     )
     base = f"/api/v1/videos/{video_id}/files/{slug or 'film'}"
     return Links(base, f"?token={token}", files, has_poster)
-
-
-def pass_of(token: str, video_id: int) -> Pass:
-    """What an address was signed for. Raises SignInNeeded for any other film."""
-    try:
-        granted = Pass(*unseal(Purpose.FILE, token))
-    except (TokenRefused, TypeError, ValueError) as error:
-        raise SignInNeeded("This link is no longer valid; open the film again.") from error
-    if granted.video_id != video_id:
-        raise SignInNeeded("This link is for another film.")
-    if granted.sign_in_id in revocations:
-        raise SignInNeeded("You signed out; sign in and open the film again.")
-    return granted
 
 
 def nearest(viewing: Viewing, movies: tuple[MovieFile, ...], lines: int | None) -> MovieFile:

@@ -14,8 +14,10 @@ from videoflix.catalog.service import announce_catalogue
 from videoflix.catalog.service.desk import Desk
 from videoflix.media.service import Failures
 from videoflix.platform.db import transaction
+from videoflix.platform.events import announce
 from videoflix.platform.migrations import current_revision
 from videoflix.platform.problems import Conflict, Problem
+from videoflix.platform.revocations import ACCESS_TOPIC, EVERYTHING
 from videoflix.platform.storage import media_storage
 from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.transfer.archive import Archive, ArchiveRefused, Tally
@@ -187,6 +189,8 @@ class Imports:
         await Failures(self.session).go_on_after_import()
         await Desk(self.session).schedule_publications()
         await announce_catalogue(self.session)
+        # Triggers rested: whatever was decided about access is decided again.
+        await announce(self.session, f"{ACCESS_TOPIC}{EVERYTHING}")
 
 
 def batches(lines: Iterator[bytes]) -> Iterator[str]:

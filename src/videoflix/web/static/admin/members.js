@@ -37,7 +37,7 @@ const addPlan = () => ask({
 
 const editPlan = (plan) => ask({
   title: `Change ${plan.name}`,
-  hint: "Its members feel it at once; streams that run go on.",
+  hint: "Applies to members immediately; running streams continue, no larger than the plan allows.",
   changes: true,
   fields: [
     { name: "name", label: "Name", required: true, maxLength: 100, value: plan.name, wide: true },
@@ -124,7 +124,7 @@ const editMembership = async (membership) => {
 function actions(membership, refresh, context) {
   const edit = button("Edit", () => context.guarded(async () => { if (await editMembership(membership)) await refresh(); }));
   const cancel = button("Cancel", async () => {
-    if (!await sure("Cancel this membership?", `${membership.owner} can begin no stream any more; those that run go on.`, "Cancel it")) return;
+    if (!await sure("Cancel this membership?", `${membership.owner} can’t watch any more, and running streams stop.`, "Cancel it")) return;
     await context.guarded(() => api.ask("POST", `/memberships/${membership.id}/cancel`));
     await refresh();
   });

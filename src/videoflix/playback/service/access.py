@@ -1,0 +1,125 @@
+"""Who may play what now: decided by queries once, then remembered until one of its facts changes.
+
+A decision depends on a sign-in, a person, a profile, a membership with its plan, and a film. A
+change of any of them is announced by database triggers (migration 0032), so a decision that was
+made before it does not hold any more, on every replica. What changes by time alone (the end of a
+membership or a sign-in) is the decision's own expiry.
+
+While notifications do not arrive nothing is remembered: each request decides by queries. While the
+database does not answer either, the last decision holds for OUTAGE_SECONDS; then requests fail.
+"""
+
+import time
+from datetime import datetime
+
+import msgspec
+from cachetools import LRUCache
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import VideoState
+from videoflix.catalog.service import Catalog
+from videoflix.memberships.service import Memberships
+from videoflix.platform.db import transaction
+from videoflix.platform.events import FAILURES, newsroom
+from videoflix.platform.problems import Conflict, Problem, SignInNeeded
+from videoflix.platform.revocations import facts, revocations
+from videoflix.platform.single_flight import SingleFlight
+from videoflix.playback.repository import SignInRepository
+from videoflix.playback.service.play_tokens import Grant
+from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.service import Profiles
+
+DECISIONS_MAX = 20_000
+OUTAGE_SECONDS = 10.0
+# Whoever was refused may ask again; not with a query each time.
+REFUSED_SECONDS = 0.5
+
+
+class FilmFailed(Conflict):
+    """This film could not be encoded and cannot be played."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Who watches, or why not; made `at` (monotonic) of facts as of `version`."""
+
+    outcome: Viewing | Problem
+    until: float
+    at: float
+    version: int
+
+
+class AccessDecisions:
+    """What this process decided lately."""
+
+    def __init__(self) -> None:
+        self._kept: LRUCache[Grant, Decision] = LRUCache(DECISIONS_MAX)
+        self._deciding = SingleFlight(self._decide)
+
+    async def viewing(self, grant: Grant) -> Viewing:
+        """Who watches; mostly without a query. Call it while no transaction is open.
+
+        Raises SignInNeeded, ProfileNotFound, VideoNotFound, FilmFailed or MembershipNeeded.
+        """
+        if grant.sign_in_id in revocations:
+            raise SignInNeeded("You signed out; sign in and open the film again.")
+        decision = self._kept.get(grant)
+        if decision is None or not newsroom.hears or not _is_current(decision, grant):
+            decision = await self._deciding.get(grant)
+        if isinstance(decision.outcome, Problem):
+            raise decision.outcome.with_traceback(None)
+        return decision.outcome
+
+    def forget(self) -> None:
+        self._kept.clear()
+
+    async def _decide(self, grant: Grant) -> Decision:
+        version, at = facts.now, time.monotonic()
+        try:
+            async with transaction() as session:
+                viewing, until = await Access(session).decide(grant)
+            decision = Decision(viewing, until, at, version)
+        except Problem as refusal:
+            decision = Decision(refusal, time.time() + REFUSED_SECONDS, at, version)
+        except FAILURES:
+            former = self._kept.get(grant)
+            if former and _is_current(former, grant) and at - former.at < OUTAGE_SECONDS:
+                return former
+            raise
+        self._kept[grant] = decision
+        return decision
+
+
+class Access:
+    """Decides from the rows."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.sign_ins = SignInRepository(session)
+        self.profiles = Profiles(session)
+        self.catalog = Catalog(session)
+        self.memberships = Memberships(session)
+
+    async def decide(self, grant: Grant) -> tuple[Viewing, float]:
+        """Who watches, and until when (Unix time) that holds if nothing changes.
+
+        Raises what `AccessDecisions.viewing` raises.
+        """
+        signed_in_until = await self.sign_ins.open_until(grant.sign_in_id)
+        if signed_in_until is None:
+            raise SignInNeeded("You signed out; sign in and open the film again.")
+        viewing = await self.profiles.viewing_by_link(grant.user_id, grant.profile_id)
+        video = await self.catalog.video(viewing, grant.video_id)
+        if video.state is VideoState.FAILED:
+            raise FilmFailed(video.failure_reason or "")
+        ends: list[datetime | None] = [signed_in_until]
+        if not viewing.is_editor:
+            ends.append(await self.memberships.allowed_until(viewing.user_id))
+        return viewing, min(float(grant.until), *(end.timestamp() for end in ends if end))
+
+
+def _is_current(decision: Decision, grant: Grant) -> bool:
+    return time.time() < decision.until and facts.unchanged(
+        decision.version, f"user:{grant.user_id}", f"video:{grant.video_id}"
+    )
+
+
+decisions = AccessDecisions()

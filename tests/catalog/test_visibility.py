@@ -80,6 +80,7 @@ def routes_about_films() -> list[str]:
 
 def test_every_route_about_films_is_tried_here() -> None:
     elsewhere = {
+        "/videos/{video_id}/sources",  # for editors: tests/access
         "/me/export",  # what a person uploaded is theirs
         "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_files.py
         # by play token: tests/playback/test_revocation.py

@@ -22,7 +22,6 @@ from videoflix.playback.service.access import FilmFailed, decisions
 from videoflix.playback.service.leases import Leases
 from videoflix.playback.service.play import NotPlayableYet, Playback
 from videoflix.playback.service.play_tokens import Grant, play_tokens
-from videoflix.playback.service.playheads import playheads
 from videoflix.playback.service.segments import Playlist, StreamNotFound, store
 from videoflix.playback.service.streams import LIMITS, StreamEnded, Streams, watching
 from videoflix.profiles.schemas import STRANGER, Viewing
@@ -243,8 +242,6 @@ async def segment(
 ) -> Response[bytes]:
     """The bytes of a segment for who may see the film. Raises StreamNotFound."""
     found = await playing.locate(viewing, video_id, asset_id, rendition, file_name)
-    if (name := playing.FILE_NAME.fullmatch(file_name)) and name["segment"] is not None:
-        await playheads.reached(asset_id, int(name["segment"]))
     try:
         data = await media_storage().read(found.key, found.offset, found.length)
     except FileNotFoundError as error:

@@ -18,6 +18,7 @@ from videoflix.playback.hls import Variant, multivariant_playlist
 from videoflix.playback.schemas import PlayPass
 from videoflix.playback.service.access import FilmFailed
 from videoflix.playback.service.play_tokens import Grant, sign_grant
+from videoflix.playback.service.playheads import playheads
 from videoflix.playback.service.segments import (
     Playlist,
     Slice,
@@ -128,6 +129,8 @@ async def locate(
         found = init_slice(track, int(name["chunk"]))
     else:
         found = segment_slice(track, int(name["segment"]))
+        if not presentation.complete:
+            await playheads.reached(asset_id, int(name["segment"]))
     if found is None:
         raise StreamNotFound
     return found

@@ -179,6 +179,8 @@ ELSEWHERE = """
     GET /api/v1/videos/{video_id}/master.m3u8
     GET /api/v1/videos/{video_id}/assets/{asset_id}/{rendition}/index.m3u8
     GET /api/v1/videos/{video_id}/assets/{asset_id}/{rendition}/{file_name}
+    GET /api/v1/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8
+    GET /api/v1/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/{file_name}
     GET /api/v1/videos/{video_id}/files/{file_name}
     GET /api/v1/videos/{video_id}/poster.jpg
     DELETE /api/v1/streams/{stream_id}

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from videoflix.media.ffmpeg import Input, run_ffmpeg
+from videoflix.media.ffmpeg import Input
+from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.filters import SAMPLE_RATE, ladder, sound
 from videoflix.media.fmp4 import BrokenOutput, Index, index_audio, index_video, shift
 from videoflix.media.ladder import Rung

@@ -1,4 +1,4 @@
-"""Finds ffmpeg, and runs it on files of others."""
+"""Finds ffmpeg, and builds every command line that reads files of others."""
 
 import shutil
 import subprocess
@@ -10,14 +10,12 @@ from typing import NamedTuple
 import imageio_ffmpeg
 
 from videoflix.media.facts import DEMUXERS
-from videoflix.platform.processes import Limits, OnLine, ProcessFailed, run
-from videoflix.platform.storage import StorageFull
+from videoflix.platform.processes import Limits
 from videoflix.settings import settings
 
 NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}
 # Enough to keep the encoders busy; each more costs processor time and memory.
 DECODER_THREADS = 1
-NO_SPACE = ("No space left", "quota exceeded")
 
 
 class FFmpegMissing(Exception):
@@ -111,28 +109,3 @@ def command(inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
         )
     ]  # fmt: skip
     return [*base_command(), *options, *outputs]
-
-
-async def run_ffmpeg(
-    inputs: Sequence[Input],
-    outputs: Sequence[str],
-    folder: Path,
-    media_seconds: float,
-    on_line: OnLine | None = None,
-) -> None:
-    """Run ffmpeg on so many seconds of film; all it can write to is `folder`.
-
-    Raises ProcessFailed or StorageFull.
-    """
-    try:
-        await run(
-            command(inputs, outputs),
-            limits(media_seconds),
-            on_line or (lambda _: None),
-            reads=[source.path for source in inputs],
-            writes=[folder],
-        )
-    except ProcessFailed as error:
-        if any(words in error.log for words in NO_SPACE):
-            raise StorageFull from error
-        raise

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from videoflix.media.encode import CLEAN
-from videoflix.media.ffmpeg import Input, run_ffmpeg
+from videoflix.media.ffmpeg import Input
+from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.fmp4 import boxes, expect
 from videoflix.media.plan import Plan
 

@@ -3,7 +3,8 @@
 from fractions import Fraction
 from pathlib import Path
 
-from videoflix.media.ffmpeg import Input, run_ffmpeg
+from videoflix.media.ffmpeg import Input
+from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.plan import Plan
 from videoflix.platform.processes import LaunchFailed, ProcessFailed, ProcessKilled
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from videoflix.media.ffmpeg import Input, run_ffmpeg
+from videoflix.media.ffmpeg import Input
+from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.plan import Plan
 
 # A sheet stays small enough for every browser, so long films get a picture every few seconds.

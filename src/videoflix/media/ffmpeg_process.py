@@ -1,0 +1,35 @@
+"""Runs ffmpeg on files of others, and tells a full disk from a failure of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from videoflix.media.ffmpeg import Input, command, limits
+from videoflix.platform.processes import OnLine, ProcessFailed, run
+from videoflix.platform.storage import StorageFull
+
+NO_SPACE = ("No space left", "quota exceeded")
+
+
+async def run_ffmpeg(
+    inputs: Sequence[Input],
+    outputs: Sequence[str],
+    folder: Path,
+    media_seconds: float,
+    on_line: OnLine | None = None,
+) -> None:
+    """Run ffmpeg on so many seconds of film; all it can write to is `folder`.
+
+    Raises ProcessFailed or StorageFull.
+    """
+    try:
+        await run(
+            command(inputs, outputs),
+            limits(media_seconds),
+            on_line or (lambda _: None),
+            reads=[source.path for source in inputs],
+            writes=[folder],
+        )
+    except ProcessFailed as error:
+        if any(words in error.log for words in NO_SPACE):
+            raise StorageFull from error
+        raise

@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.media import api as media_api
 from videoflix.media.models import Asset
+from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import media_storage
 from videoflix.settings import settings
 
@@ -140,6 +143,35 @@ async def test_larger_than_allowed_is_refused_before_it_is_read(
     assert answer.status_code == 413
     assert answer.json()["type"] == "/problems/upload-too-large"
     assert not read
+
+
+async def test_the_limit_also_holds_for_uploads_that_announce_no_length(
+    editor: httpx.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunked transfer has no Content-Length: what was stored until then goes again."""
+    small = msgspec.structs.replace(settings, upload_max_bytes=100_000)
+    monkeypatch.setattr(media_api, "settings", small)
+    head = (
+        b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nT\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+    )
+    tail = b"\r\n--x--\r\n"
+
+    async def pieces(size: int) -> AsyncIterator[bytes]:
+        yield head
+        for _ in range(size // 1000):
+            yield bytes(1000)
+        yield tail
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    for size, status in ((100_000, 201), (101_000, 413)):
+        answer = await editor.post(VIDEOS, content=pieces(size), headers=headers)
+        assert "content-length" not in answer.request.headers
+        assert answer.status_code == status, answer.text
+    assert answer.json()["type"] == "/problems/upload-too-large"
+    assert [file.stat().st_size for file in stored_files()] == [100_000]
+    assert [file for file in scratch_folder().rglob("*") if file.is_file()] == []
+    assert len((await session.scalars(select(Asset))).all()) == 1
 
 
 async def test_larger_than_the_disk_is_refused_before_it_is_read(

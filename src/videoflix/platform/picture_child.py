@@ -34,7 +34,8 @@ class PictureTooLarge(Exception):
 
 def decode(path: str, kind: str, max_pixels: int) -> VideoFrame:
     """The picture the right way up. Raises NoPicture, PictureTooLarge or FFmpegError."""
-    with av.open(path, format=DEMUXERS[kind]) as container:
+    policy = {"protocol_whitelist": "file"}
+    with av.open(f"file:{path}", format=DEMUXERS[kind], options=policy) as container:
         if not isinstance(container, InputContainer):
             raise NoPicture
         (stream,) = container.streams.video

@@ -36,7 +36,7 @@ async def inspected(session: AsyncSession, clip: Path, title: str) -> int:
     stored = StoredFile(folder, f"{folder}/source", "clip.mp4", size, "")
     await Media(session).accept(VideoDraft(title=title), stored, None)
     await session.commit()
-    asset_id = await session.scalar(select(func.max(Asset.id)))
+    asset_id: int | None = await session.scalar(select(func.max(Asset.id)))
     assert asset_id
     await inspect(Inspect(asset_id=asset_id))
     return asset_id

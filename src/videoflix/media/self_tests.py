@@ -1,17 +1,27 @@
-"""What a transcoder needs of its machine: an encoder that works, scratch space, the storage."""
+"""What a transcoder needs of its machine: an encoder that works, scratch space, the storage.
+
+They also tell a broken machine from a bad film: a failed encode counts against a film only where
+the same ffmpeg encodes a tiny generated source.
+"""
 
 import asyncio
 import resource
 import shutil
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from videoflix.media.ffmpeg import find_ffmpeg
-from videoflix.media.selftest import encoder_fault
+import msgspec
+
+from videoflix.media.ffmpeg import FFmpegMissing, base_command, find_ffmpeg
+from videoflix.platform.processes import Limits, ProcessFailed, run
 from videoflix.platform.queue import self_test
 from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import media_storage
+from videoflix.settings import settings
 
+PASSED_SECONDS, FAILED_SECONDS = 60.0, 5.0
+LIMITS = Limits(wall_seconds=60, cpu_seconds=60, memory_bytes=12 << 30, file_bytes=64 << 20)
 MIB = 1024 * 1024
 # Below this a chunk of a film in high resolution may not fit.
 SCRATCH_MIN_BYTES = 256 * MIB
@@ -23,6 +33,16 @@ class Unfit(Exception):
     """This machine cannot encode; the message says why, and what to do."""
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """What a test found, until when it is believed (monotonic seconds); no `fault`: it passed."""
+
+    fault: str
+    until: float
+
+
+_findings: dict[str, Finding] = {}
+
+
 @self_test("transcode", "FFmpeg")
 async def check_encoder() -> None:
     """Encode half a second as chunks are. Raises Unfit or FFmpegMissing."""
@@ -31,6 +51,40 @@ async def check_encoder() -> None:
     with TemporaryDirectory(dir=folder) as name:
         if fault := await encoder_fault(Path(name)):
             raise Unfit(f"{fault} Check FFMPEG_PATH, X264_PRESET and X264_CRF.")
+
+
+async def encoder_fault(folder: Path) -> str:
+    """What is wrong with this machine's encoders, in ffmpeg's words; empty when nothing is.
+
+    Encodes half a second with the preset and encoders of films into `folder`, at most once a
+    minute a process.
+    """
+    known = _findings.get(settings.x264_preset)
+    if known is not None and time.monotonic() < known.until:
+        return known.fault
+    fault = await _encode_sample(folder)
+    until = time.monotonic() + (FAILED_SECONDS if fault else PASSED_SECONDS)
+    _findings[settings.x264_preset] = Finding(fault, until)
+    return fault
+
+
+async def _encode_sample(folder: Path) -> str:
+    file = folder / "sample.mp4"
+    try:
+        command = [
+            *base_command(),
+            "-f", "lavfi", "-i", "testsrc2=s=128x72:r=10:d=0.5",
+            "-f", "lavfi", "-i", "sine=d=0.5",
+            "-c:v", "libx264", "-preset", settings.x264_preset, "-crf", str(settings.x264_crf),
+            "-c:a", "aac", "-b:a", "128k",
+            "-f", "mp4", f"file:{file}",
+        ]  # fmt: skip
+        await run(command, LIMITS, lambda _: None, writes=[folder])
+        return "" if file.stat().st_size else "It wrote an empty file."
+    except ProcessFailed as error:
+        return error.log.splitlines()[-1] if error.log else str(error)
+    except (FFmpegMissing, OSError) as error:
+        return str(error)
 
 
 @self_test("transcode", "Scratch space")

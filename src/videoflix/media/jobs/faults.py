@@ -17,7 +17,7 @@ from typing import TypeVar
 from videoflix.media.ffmpeg import FFmpegMissing
 from videoflix.media.fmp4 import BrokenOutput
 from videoflix.media.poster import NoPoster
-from videoflix.media.selftest import encoder_fault
+from videoflix.media.self_tests import encoder_fault
 from videoflix.platform.processes import (
     LaunchFailed,
     LimitExceeded,

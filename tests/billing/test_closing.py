@@ -19,9 +19,10 @@ with plan as (
     values ('Flat', 700, 'EUR', 'month', 'flat', 2, 5, true, now(), now()) returning id
 ), member as (
     insert into user_account
-        (email, password_hash, first_name, last_name, phone, address, role, is_active, is_guest,
-         language, created_at, updated_at)
-    select 'm' || n || '@example.org', '', '', '', '', '', 'viewer', true, false, 'en',
+        (email, email_key, password_hash, first_name, last_name, phone, address, role,
+         is_active, is_guest, language, created_at, updated_at)
+    select 'm' || n || '@example.org', 'm' || n || '@example.org', '', '', '', '', '', 'viewer',
+           true, false, 'en',
            now(), now()
     from generate_series(1, :count) as n returning id
 ), membership as (

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import func, select, text
+from sqlalchemy import LargeBinary, func, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category, Video
-from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
+from videoflix.media.models import Asset, AssetState, PackedSegments, Part, Rendition, TrackKind
+from videoflix.media.segment_index import RECORD
 
 # A folder that a queued job deletes later is still read by players.
 DELETED_LATER = text("""
@@ -126,13 +127,14 @@ class Inventory:
             if rendition.file_key
         ]
         # Only where the last segment ends: two hours of them are megabytes.
-        last = Part.segments[-1]
+        packed = type_coerce(Part.segments, LargeBinary)
+        last = func.substr(packed, func.length(packed) - RECORD.size + 1, type_=PackedSegments)
         rows = await self.session.execute(
             select(
                 Part.key,
                 Part.sha256,
                 Part.chunk_index,
-                last[1].as_integer() + last[2].as_integer(),
+                last,
                 Rendition.id,
                 Rendition.name,
                 Rendition.kind,
@@ -140,7 +142,8 @@ class Inventory:
             .join(Rendition, Rendition.id == Part.rendition_id)
             .where(Rendition.asset_id == asset_id)
         )
-        for key, sha256, chunk_index, size, rendition_id, name, kind in rows:
+        for key, sha256, chunk_index, ((_, offset, length),), rendition_id, name, kind in rows:
             role = Role.AUDIO if kind is TrackKind.AUDIO else Role.PART
+            size = offset + length
             found.append(Expected(key, role, size, sha256, rendition_id, name, chunk_index))
         return found

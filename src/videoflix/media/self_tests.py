@@ -10,8 +10,7 @@ import shutil
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import msgspec
+from typing import NamedTuple
 
 from videoflix.media.ffmpeg import FFmpegMissing, base_command, find_ffmpeg
 from videoflix.platform.processes import Limits, ProcessFailed, run
@@ -20,7 +19,8 @@ from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import media_storage
 from videoflix.settings import settings
 
-PASSED_SECONDS, FAILED_SECONDS = 60.0, 5.0
+# So long a fault is believed; that all is well is tested each time, as it may have just ended.
+FAULT_SECONDS = 5.0
 LIMITS = Limits(wall_seconds=60, cpu_seconds=60, memory_bytes=12 << 30, file_bytes=64 << 20)
 MIB = 1024 * 1024
 # Below this a chunk of a film in high resolution may not fit.
@@ -33,14 +33,14 @@ class Unfit(Exception):
     """This machine cannot encode; the message says why, and what to do."""
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """What a test found, until when it is believed (monotonic seconds); no `fault`: it passed."""
+class Fault(NamedTuple):
+    """What a test found, and until when it is believed (monotonic seconds)."""
 
-    fault: str
+    said: str
     until: float
 
 
-_findings: dict[str, Finding] = {}
+_faults: dict[str, Fault] = {}
 
 
 @self_test("transcode", "FFmpeg")
@@ -56,16 +56,14 @@ async def check_encoder() -> None:
 async def encoder_fault(folder: Path) -> str:
     """What is wrong with this machine's encoders, in ffmpeg's words; empty when nothing is.
 
-    Encodes half a second with the preset and encoders of films into `folder`, at most once a
-    minute a process.
+    Encodes half a second with the preset and encoders of films into `folder`.
     """
-    known = _findings.get(settings.x264_preset)
-    if known is not None and time.monotonic() < known.until:
-        return known.fault
-    fault = await _encode_sample(folder)
-    until = time.monotonic() + (FAILED_SECONDS if fault else PASSED_SECONDS)
-    _findings[settings.x264_preset] = Finding(fault, until)
-    return fault
+    known = _faults.pop(settings.x264_preset, None)
+    if known is None or time.monotonic() > known.until:
+        known = Fault(await _encode_sample(folder), time.monotonic() + FAULT_SECONDS)
+    if known.said:
+        _faults[settings.x264_preset] = known
+    return known.said
 
 
 async def _encode_sample(folder: Path) -> str:

@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -22,7 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.encode import encode_audio, encode_chunk
 from videoflix.media.fmp4 import BrokenOutput, Index
-from videoflix.media.jobs.faults import blaming, careful, check_content, check_size
+from videoflix.media.jobs.faults import (
+    SourceUnavailable,
+    blaming,
+    careful,
+    check_content,
+    check_size,
+)
 from videoflix.media.models import Asset
 from videoflix.media.plan import Plan, make_plan
 from videoflix.media.poster import make_poster
@@ -206,11 +212,12 @@ async def desk(work: Work) -> AsyncGenerator[tuple[Path, Path]]:
 
     Raises TransientError for all that this machine or the storage is at fault for.
     """
-    async with (
-        blaming(),
-        desk_of() as folder,
-        media_storage().local_copy(work.source_key, folder.parent) as source,
-    ):
+    async with blaming(), desk_of() as folder, AsyncExitStack() as copies:
+        copy = media_storage().local_copy(work.source_key, folder.parent)
+        try:
+            source = await copies.enter_async_context(copy)
+        except FileNotFoundError as error:
+            raise SourceUnavailable from error
         await check_size(source, work.source_bytes)
         async with proven(work, source), blaming():
             yield source, folder

@@ -18,7 +18,7 @@ from videoflix.media.jobs.encoding import (
     inspect,
     stall,
 )
-from videoflix.media.jobs.reconcile import reconcile
+from videoflix.media.jobs.reconcile import reconcile, stall_unserved
 from videoflix.media.schemas import (
     DeleteSource,
     EncodeAudio,
@@ -26,6 +26,7 @@ from videoflix.media.schemas import (
     ExpireSources,
     Inspect,
     Reconcile,
+    StallUnserved,
     SweepAttempts,
 )
 from videoflix.media.service.failures import SUSPICIONS_MAX
@@ -275,6 +276,39 @@ async def test_unfinished_films_always_have_work(
     await session.commit()
     await reconcile(Reconcile())
     assert (await shown(editor, session))["state"] == "ready"
+
+
+@pytest.mark.usefixtures("asset_id")
+async def test_film_without_a_worker_says_so_until_one_serves(
+    session: AsyncSession, editor: httpx.AsyncClient
+) -> None:
+    """And nothing is said while a worker that could encode is alive, or may be starting."""
+    await session.execute(
+        text(
+            "with worker as (insert into procrastinate_workers (last_heartbeat) values (now())"
+            " returning id) insert into worker_breaker (worker_id, queue_name, host, reason,"
+            " created_at, updated_at) select id, 'transcode', 'h', '', now(), now() from worker"
+        )
+    )
+    await session.commit()
+    await reconcile(Reconcile())
+    await stall_unserved(StallUnserved())
+    assert (await shown(editor, session))["stalled"] is None
+    await session.execute(text("update worker_breaker set reason = 'FFmpeg: it is missing.'"))
+    await session.commit()
+    await reconcile(Reconcile())
+    assert (await shown(editor, session))["stalled"] is None, "the worker may get well at once"
+    later = "select scheduled_at > now() from procrastinate_jobs where task_name ~ 'stall_unserved'"
+    assert await one(session, later)
+    await stall_unserved(StallUnserved())
+    stalled = (await shown(editor, session))["stalled"]
+    assert stalled["code"] == "no-worker"
+    assert stalled["reason"].endswith("said: FFmpeg: it is missing.")
+    await session.execute(text("update worker_breaker set reason = ''"))
+    await session.commit()
+    await reconcile(Reconcile())
+    assert (await shown(editor, session))["stalled"] is None
+    assert await one(session, "select state from media_asset") == "uploaded"
 
 
 async def test_file_of_a_commit_whose_answer_was_lost_stays(

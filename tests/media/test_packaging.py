@@ -12,7 +12,12 @@ from media.clips import make_clip
 from videoflix.catalog.schemas import VideoDraft
 from videoflix.media.jobs.cleanup import sweep_attempts
 from videoflix.media.jobs.encoding import encode_a_chunk, encode_the_audio, inspect
-from videoflix.media.jobs.packaging import make_storyboard, package_missing, package_rendition
+from videoflix.media.jobs.packaging import (
+    make_storyboard,
+    package_missing,
+    package_rendition,
+    wait_bounded,
+)
 from videoflix.media.schemas import (
     EncodeAudio,
     EncodeChunk,
@@ -25,6 +30,8 @@ from videoflix.media.schemas import (
     SweepAttempts,
 )
 from videoflix.media.service import Media, Packages
+from videoflix.platform.queue import TransientError
+from videoflix.platform.queue.retry import GivenUp
 from videoflix.platform.storage import media_storage
 
 FOLDER = "assets/packaging"
@@ -123,3 +130,47 @@ async def test_a_film_that_is_gone_is_not_packaged(
     await make_all(asset_id)
     names = {key.rpartition("/")[2] for key in await media_storage().keys(FOLDER)}
     assert "sprite.jpg" not in names
+
+
+async def test_what_failed_for_good_is_left_to_operators(
+    session: AsyncSession, film: tuple[int, int]
+) -> None:
+    """It is tried again when its dead letter is forgotten, not each hour."""
+    await session.execute(
+        text(
+            "update procrastinate_jobs set status = 'failed'"
+            " where task_name = 'media.package' and args ->> 'rendition' = '180p'"
+        )
+    )
+    await session.execute(
+        text("delete from procrastinate_jobs where status = 'todo' and args ? 'asset_id'")
+    )
+    await package_missing(PackageMissing())
+    assert await waiting(session) == ["media.make_storyboard", "media.package"], "the others"
+    await session.execute(
+        text("update procrastinate_jobs set status = 'failed' where args ? 'asset_id'")
+    )
+    await package_missing(PackageMissing())
+    assert await waiting(session) == []
+    await session.execute(text("delete from procrastinate_jobs"))
+    await package_missing(PackageMissing())
+    assert len(await waiting(session)) == 3
+
+
+async def test_a_package_does_not_wait_for_its_machine_for_ever(session: AsyncSession) -> None:
+    job = PackageRendition(asset_id=1, rendition="180p")
+    fault = TransientError("storage-full", "The media storage is full.")
+    await session.execute(
+        text(
+            "with job as (insert into procrastinate_jobs (queue_name, task_name, status,"
+            " queueing_lock, args) values ('transcode', 'media.package', 'doing', :mark, '{}')"
+            " returning id) insert into job_incident (kind, job_id, queue_name, task_name, attempt,"
+            " reason, created_at, updated_at) select 'transient', id, 'transcode', 'media.package',"
+            " 9, '', now(), now() from job"
+        ),
+        {"mark": job.once},
+    )
+    await wait_bounded(job, fault)
+    await session.execute(text("update job_incident set created_at = now() - interval '8 days'"))
+    with pytest.raises(GivenUp):
+        await wait_bounded(job, fault)

@@ -7,7 +7,7 @@ from typing import Any
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -116,21 +116,6 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
     async def ready_of(self, video_id: int) -> bool:
         """Whether a film has a complete file."""
         return await self.exists(Asset.video_id == video_id, Asset.state == AssetState.READY)
-
-    async def unpackaged(self, count: int) -> list[Asset]:
-        """Complete files of which an MP4 or the storyboard is missing, the newest first."""
-        lacking = exists().where(
-            Rendition.asset_id == Asset.id,
-            Rendition.kind == TrackKind.VIDEO,
-            Rendition.file_key.is_(None),
-        )
-        found = await self.session.scalars(
-            select(Asset)
-            .where(Asset.state == AssetState.READY, or_(Asset.sprite_key.is_(None), lacking))
-            .order_by(Asset.id.desc())
-            .limit(count)
-        )
-        return list(found)
 
     async def retire_others(self, asset: Asset) -> list[str]:
         """Retire a film's earlier files; the folders of those that were not before."""

@@ -167,6 +167,16 @@ class Reconcile(Job):
         return self.name
 
 
+class StallUnserved(Job):
+    """Say in films that no worker encodes, unless one does by now."""
+
+    name: ClassVar = "media.stall_unserved"
+
+    @property
+    def once(self) -> str:
+        return self.name
+
+
 class ExpireSources(Job):
     """Let go of the files of refused films that were kept for REJECTED_SOURCE_DAYS."""
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.platform.queue import Job
+from videoflix.settings import settings
+
 # Files of which some work is neither queued nor running, or which nothing is left to do for.
 LACKING = text("""
 with unfinished as materialized (
@@ -82,6 +85,35 @@ where asset.state = 'ready'
         and job.args @> jsonb_build_object('asset_id', asset.id))
 order by asset.id limit :limit
 """)
+# Complete files of which an MP4 or the storyboard is missing; dead letters are left to operators.
+UNPACKAGED = text("""
+select asset.id from media_asset as asset
+where asset.state = 'ready' and (
+    asset.sprite_key is null and not exists (
+        select from procrastinate_jobs as job
+        where job.task_name = 'media.make_storyboard' and job.status in ('todo', 'doing', 'failed')
+          and job.args ->> 'asset_id' = asset.id::text)
+    or exists (
+        select from media_rendition as rendition
+        where rendition.asset_id = asset.id and rendition.kind = 'video'
+          and rendition.file_key is null and not exists (
+              select from procrastinate_jobs as job
+              where job.task_name = 'media.package' and job.status in ('todo', 'doing', 'failed')
+                and job.args ->> 'asset_id' = asset.id::text
+                and job.args ->> 'rendition' = rendition.name)))
+order by asset.id desc limit :limit
+""")
+DEAD = text("""
+select queueing_lock from procrastinate_jobs
+where status = 'failed' and queueing_lock = any(:marks) and args ->> 'asset_id' = :asset_id
+""")
+# Whether a running job has met faults of its machine for too long.
+WAITED_TOO_LONG = text("""
+select exists (
+    select from procrastinate_jobs as job join job_incident as incident on incident.job_id = job.id
+    where job.status = 'doing' and job.queueing_lock = :mark and incident.kind = 'transient'
+      and incident.created_at < now() - make_interval(hours => :hours))
+""")
 NOTE_REQUEUED = text("""
 insert into job_incident
     (kind, job_id, queue_name, task_name, attempt, reason, created_at, updated_at)
@@ -94,18 +126,31 @@ where status = 'todo' and task_name = 'media.delete_folder'
   and args ->> 'folder' in (select folder from media_asset)
 """)
 
-# Files that wait while no worker encodes, and some living one says that it cannot.
-WITHOUT_WORKER = text("""
-select id from media_asset
-where state in ('uploaded', 'encoding')
-  and exists (
-      select from worker_breaker as breaker
-      join procrastinate_workers as worker on worker.id = breaker.worker_id
-      where breaker.queue_name = 'transcode'
-        and worker.last_heartbeat > now() - interval '1 minute')
-  and not exists (
-      select from procrastinate_jobs where queue_name = 'transcode' and status = 'doing')
+# A living worker fetches what has to be encoded, or runs it.
+SERVED = """(
+    exists (
+        select from worker_breaker as breaker
+        join procrastinate_workers as worker on worker.id = breaker.worker_id
+        where breaker.queue_name = 'transcode' and breaker.reason = ''
+          and worker.last_heartbeat > now() - make_interval(secs => :stall))
+    or exists (select from procrastinate_jobs where queue_name = 'transcode' and status = 'doing')
+)"""
+WITHOUT_WORKER = text(f"""
+select id from media_asset where state in ('uploaded', 'encoding') and not {SERVED}
 order by id limit :limit
+""")  # noqa: S608 - constants
+# Files that were told that nobody serves them, before somebody did.
+WITH_WORKER_AGAIN = text(f"""
+select id from media_asset
+where state = 'stalled' and stalled_code = :code and {SERVED}
+order by id limit :limit
+""")  # noqa: S608 - constants
+# Why the worker that was heard of last does not fetch what has to be encoded.
+WORKERS_FAULT = text("""
+select breaker.reason from worker_breaker as breaker
+join procrastinate_workers as worker on worker.id = breaker.worker_id
+where breaker.queue_name = 'transcode' and breaker.reason <> ''
+order by worker.last_heartbeat desc limit 1
 """)
 
 
@@ -125,8 +170,18 @@ class UnqueuedWork:
         return {(name, number) for name, number in rows}
 
     async def without_worker(self, limit: int) -> list[int]:
-        """Files that wait because no worker encodes now, and some worker says it cannot."""
-        return list(await self.session.scalars(WITHOUT_WORKER, {"limit": limit}))
+        """Files that wait although no living worker encodes or could."""
+        values = {"limit": limit, "stall": settings.worker_stall_seconds}
+        return list(await self.session.scalars(WITHOUT_WORKER, values))
+
+    async def with_worker_again(self, code: str, limit: int) -> list[int]:
+        """Files that are stalled with this code while a living worker encodes or could."""
+        values = {"limit": limit, "stall": settings.worker_stall_seconds, "code": code}
+        return list(await self.session.scalars(WITH_WORKER_AGAIN, values))
+
+    async def workers_fault(self) -> str:
+        """Why a worker does not fetch what has to be encoded; empty when none says so."""
+        return await self.session.scalar(WORKERS_FAULT) or ""
 
     async def stuck(self, limit: int) -> list[int]:
         """Films that are processing although none of their files is."""
@@ -148,6 +203,25 @@ class UnqueuedWork:
     async def without_poster(self, limit: int) -> list[int]:
         """Complete files whose film has no poster of theirs."""
         return list(await self.session.scalars(WITHOUT_POSTER, {"limit": limit}))
+
+    async def unpackaged(self, limit: int) -> list[int]:
+        """Complete files of which an MP4 or the storyboard is missing, the newest first.
+
+        What failed for good is not tried again while its dead letter is kept.
+        """
+        return list(await self.session.scalars(UNPACKAGED, {"limit": limit}))
+
+    async def without_dead_letter(self, asset_id: int, jobs: Sequence[Job]) -> list[Job]:
+        """Those of a file's jobs that have not failed for good."""
+        marks = [job.once for job in jobs]
+        values = {"marks": marks, "asset_id": str(asset_id)}
+        dead = set(await self.session.scalars(DEAD, values))
+        return [job for job in jobs if job.once not in dead]
+
+    async def waited_too_long(self, job: Job) -> bool:
+        """Whether a running job has waited for its machine for STALL_MAX_HOURS."""
+        values = {"mark": job.once, "hours": settings.stall_max_hours}
+        return bool(await self.session.scalar(WAITED_TOO_LONG, values))
 
     async def note_requeued(self, job_ids: Sequence[int]) -> None:
         """Count jobs that had to be queued again."""

@@ -65,7 +65,7 @@ WORKERS = text("""
            worker.last_heartbeat >= now() - make_interval(secs => :stall),
            coalesce(array_agg(job.id order by job.id) filter (where job.id is not null), '{}'),
            (select coalesce(jsonb_object_agg(queue_name, reason), '{}') from worker_breaker
-            where worker_id = worker.id)
+            where worker_id = worker.id and reason <> '')
     from procrastinate_workers as worker
     left join procrastinate_jobs as job on job.worker_id = worker.id and job.status = 'doing'
     group by worker.id order by worker.id

@@ -19,7 +19,8 @@ from videoflix.media.schemas import MakeStoryboard, PackageMissing, PackageRendi
 from videoflix.media.service import AUDIO, Media, Packages
 from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
 from videoflix.platform.db import transaction
-from videoflix.platform.queue import completing, every, handles
+from videoflix.platform.queue import TransientError, completing, every, handles
+from videoflix.platform.queue.retry import GivenUp
 from videoflix.platform.storage import media_storage
 from videoflix.settings import settings
 
@@ -56,7 +57,15 @@ async def tracks_of(asset_id: int) -> Tracks | None:
     return Tracks(work, plan, tracks, sound)
 
 
-@handles(PackageRendition)
+async def wait_bounded(job: PackageRendition | MakeStoryboard, fault: TransientError) -> None:
+    """Raises GivenUp when the machine, or a missing file, has been waited for long enough."""
+    async with transaction() as session:
+        is_too_long = await Packages(session).work.waited_too_long(job)
+    if is_too_long:
+        raise GivenUp(fault.code, f"{fault.reason} It did not get better for too long.")
+
+
+@handles(PackageRendition, on_stall=wait_bounded)
 @careful
 async def package_rendition(job: PackageRendition) -> None:
     async with transaction() as session:
@@ -78,7 +87,7 @@ async def package_rendition(job: PackageRendition) -> None:
                 raise NotShown
 
 
-@handles(MakeStoryboard)
+@handles(MakeStoryboard, on_stall=wait_bounded)
 @careful
 async def make_storyboard(job: MakeStoryboard) -> None:
     tracks = await tracks_of(job.asset_id)

@@ -1,21 +1,21 @@
 """Proves each minute that no film waits for work that nobody will do."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.media.schemas import Reconcile
+from videoflix.media.schemas import Reconcile, StallUnserved
 from videoflix.media.service import Failures
+from videoflix.media.service.failures import NO_WORKER
+from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.db import transaction
-from videoflix.platform.queue import TransientError, each_apart, every, handles
+from videoflix.platform.queue import each_apart, enqueue, every, handles
+from videoflix.settings import settings
 
 AT_ONCE = 500
 PLAN_UNREADABLE = "This release cannot read what was planned for the file; upload it again."
-
-NO_WORKER = TransientError(
-    "no-worker", "No worker can encode films right now; the job monitor says why."
-)
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +32,9 @@ async def reconcile(job: Reconcile) -> None:
     async with transaction() as session:
         work = Failures(session).work
         lacking, stuck = await work.lacking(AT_ONCE), await work.stuck(AT_ONCE)
-        waiting = await work.without_worker(AT_ONCE)
-    await each_apart(waiting, _stall)
+        await _look_after_unserved(session, work)
+        served = await work.with_worker_again(NO_WORKER, AT_ONCE)
+    await each_apart(served, _resume_served)
     found = await each_apart(lacking, _requeue)
     settled = await each_apart(stuck, _settle)
     if found or settled:
@@ -53,8 +54,27 @@ async def _requeue(session: AsyncSession, asset_id: int) -> bool:
     return count > 0
 
 
-async def _stall(session: AsyncSession, asset_id: int) -> bool:
-    await Failures(session).stall(asset_id, NO_WORKER)
+@handles(StallUnserved)
+async def stall_unserved(job: StallUnserved) -> None:
+    """Say that no worker encodes, if none does after a while either: workers may be starting."""
+    async with transaction() as session:
+        unserved = await Failures(session).work.without_worker(AT_ONCE)
+    await each_apart(unserved, _stall_unserved)
+
+
+async def _look_after_unserved(session: AsyncSession, work: UnqueuedWork) -> None:
+    if await work.without_worker(1):
+        later = datetime.now(UTC) + timedelta(seconds=settings.worker_stall_seconds)
+        await enqueue(session, StallUnserved(), at=later)
+
+
+async def _stall_unserved(session: AsyncSession, asset_id: int) -> bool:
+    await Failures(session).stall_unserved(asset_id)
+    return True
+
+
+async def _resume_served(session: AsyncSession, asset_id: int) -> bool:
+    await Failures(session).resume_served(asset_id)
     return True
 
 

@@ -30,6 +30,8 @@ from videoflix.settings import settings
 WORK: list[type[Job]] = [Inspect, EncodeChunk, EncodeAudio, MakePoster]
 # So often a file may end its encoder by a signal on machines that encode others well.
 SUSPICIONS_MAX = 20
+# Why a file waits while no living worker encodes.
+NO_WORKER = "no-worker"
 
 
 class NothingToRetry(Conflict):
@@ -80,7 +82,8 @@ class Failures:
         if asset is None or not asset.is_unfinished:
             return
         now = (await self.session.scalars(select(func.now()))).one()
-        since = asset.stalled_at or now
+        waits_for_machine = asset.stalled_at and asset.stalled_code != NO_WORKER
+        since = asset.stalled_at if waits_for_machine and asset.stalled_at else now
         if now - since > timedelta(hours=settings.stall_max_hours):
             raise GivenUp(fault.code, f"{fault.reason} It did not get better for too long.")
         asset.suspicions += fault.suspicious
@@ -89,6 +92,24 @@ class Failures:
         asset.state, asset.stalled_at = AssetState.STALLED, since
         asset.stalled_code, asset.stalled_reason = fault.code, fault.reason
         await self.catalog.stall(asset.video_id, fault.code, fault.reason)
+
+    async def stall_unserved(self, asset_id: int) -> None:
+        """No worker encodes: say so, with a worker's own words if there are any."""
+        fault = (await self.work.workers_fault()).rstrip(".")
+        reason = (
+            f"No worker can encode films right now. The last one said: {fault}."
+            if fault
+            else "No worker that encodes films is running. Start one, or see why it ended."
+        )
+        await self.stall(asset_id, TransientError(NO_WORKER, reason))
+
+    async def resume_served(self, asset_id: int) -> None:
+        """A worker encodes again: the file is one of many that wait for their turn."""
+        asset = await self.media.locked(asset_id)
+        if asset is not None and asset.stalled_code == NO_WORKER:
+            asset.state = _begun(asset)
+            asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
+            await self.catalog.clear_troubles(asset.video_id)
 
     async def retry(self, video_id: int) -> None:
         """Resume the work on a film's newest file. Raises VideoNotFound and the problems above."""
@@ -128,7 +149,7 @@ class Failures:
         return await self.missing(asset) if asset.is_unfinished else []
 
     async def _take_back(self, asset: Asset) -> None:
-        asset.state = AssetState.UPLOADED if asset.plan is None else AssetState.ENCODING
+        asset.state = _begun(asset)
         asset.failure_code = asset.failure_reason = asset.source_expires_at = None
         asset.suspicions = 0
         if await self.assets.ready_of(asset.video_id):
@@ -196,3 +217,8 @@ class Failures:
         for asset_id in await self.work.lacking(limit=None):
             with suppress(msgspec.ValidationError):  # the reconciler says so in the film
                 await self.requeue(asset_id)
+
+
+def _begun(asset: Asset) -> AssetState:
+    """The state of a file that work goes on for."""
+    return AssetState.UPLOADED if asset.plan is None else AssetState.ENCODING

@@ -7,7 +7,6 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
-from videoflix.media.plan import Plan
 from videoflix.media.repository import AssetRepository, RenditionRepository
 from videoflix.media.schemas import (
     FilmFiles,
@@ -20,7 +19,7 @@ from videoflix.media.schemas import (
 from videoflix.media.service.assets import SWEEP_AFTER
 from videoflix.media.storyboard import Layout
 from videoflix.media.unqueued import UnqueuedWork
-from videoflix.platform.queue import enqueue
+from videoflix.platform.queue import Job, enqueue
 from videoflix.platform.storage import Stored
 
 
@@ -29,6 +28,7 @@ class Packages:
         self.session = session
         self.assets = AssetRepository(session=session)
         self.renditions = RenditionRepository(session=session)
+        self.work = UnqueuedWork(session)
 
     async def asset(self, asset_id: int) -> Asset | None:
         """A complete asset, or None: what is not complete is not packaged."""
@@ -58,23 +58,34 @@ class Packages:
         return True
 
     async def package_missing(self, count: int) -> int:
-        """Queue what complete films lack, for so many of them; how many there were."""
-        found = await self.assets.unpackaged(count)
-        for asset in found:
-            plan = msgspec.convert(asset.plan, Plan)
-            for rung in plan.rungs:
-                if await self.lacks(asset.id, rung.name):
-                    job = PackageRendition(asset_id=asset.id, rendition=rung.name)
-                    await enqueue(self.session, job)
-            if asset.sprite_key is None:
-                await enqueue(self.session, MakeStoryboard(asset_id=asset.id))
+        """Queue what complete films lack, for so many of them; how many there were.
+
+        What failed for good is left to operators while its dead letter is kept.
+        """
+        found = await self.work.unpackaged(count)
+        for asset_id in found:
+            asset = await self.assets.get_one(id=asset_id)
+            left = await self.work.without_dead_letter(asset_id, await self._lacking(asset))
+            for job in left:
+                await enqueue(self.session, job)
             later = datetime.now(UTC) + SWEEP_AFTER
-            await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
+            await enqueue(self.session, SweepAttempts(asset_id=asset_id), at=later)
         return len(found)
+
+    async def _lacking(self, asset: Asset) -> list[Job]:
+        renditions = await self.renditions.of_asset(asset.id)
+        lacking: list[Job] = [
+            PackageRendition(asset_id=asset.id, rendition=name)
+            for name, found in renditions.items()
+            if found.kind is TrackKind.VIDEO and found.file_key is None
+        ]
+        if asset.sprite_key is None:
+            lacking.append(MakeStoryboard(asset_id=asset.id))
+        return lacking
 
     async def illustrate_missing(self, count: int) -> int:
         """Queue the posters that complete films lack, for so many of them; how many."""
-        found = await UnqueuedWork(self.session).without_poster(count)
+        found = await self.work.without_poster(count)
         for asset_id in found:
             await enqueue(self.session, MakePoster(asset_id=asset_id))
         return len(found)

@@ -30,9 +30,6 @@ insert into worker_breaker
 values (%(worker_id)s, %(queue)s, %(host)s, %(reason)s, now(), now())
 on conflict (worker_id, queue_name) do update set reason = excluded.reason, updated_at = now()
 """
-TELL_NO_MORE = """
-delete from worker_breaker where worker_id = %(worker_id)s and queue_name = %(queue)s
-"""
 FORGET = """
 delete from worker_breaker as told
 where not exists (select from procrastinate_workers where id = told.worker_id)
@@ -40,7 +37,7 @@ where not exists (select from procrastinate_workers where id = told.worker_id)
 
 
 class WorkerBreaker(Record):
-    """A queue from which a worker on `host` does not fetch now, and why."""
+    """A queue that a worker on `host` serves, and why it does not fetch from it now, if so."""
 
     __tablename__ = "worker_breaker"
 
@@ -105,7 +102,7 @@ class Guard:
         """Probe what is open or suspect, and tell operators of changes, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for queue, breaker in self._breakers.items():
+            for queue, breaker in list(self._breakers.items()):
                 if queue in self._suspect or breaker.probe_is_due:
                     self._suspect.discard(queue)
                     await self._test(queue)
@@ -133,15 +130,11 @@ class Guard:
         logger.error("no longer fetching from %s: %s", queue, self._breakers[queue].reason)
 
     async def _tell(self, queue: str, breaker: Breaker) -> None:
-        """Write down what is open, for the monitor; best effort."""
-        if breaker.reason == self._told.get(queue, ""):
+        """Write down whether it is open, for the monitor; best effort."""
+        if breaker.reason == self._told.get(queue):
             return
-        values = {"worker_id": self._worker_id, "queue": queue}
-        if breaker.reason:
-            told = await self._write(TELL, **values, host=platform.node(), reason=breaker.reason)
-        else:
-            told = await self._write(TELL_NO_MORE, **values)
-        if told:
+        values = {"worker_id": self._worker_id, "queue": queue, "host": platform.node()}
+        if await self._write(TELL, **values, reason=breaker.reason):
             self._told[queue] = breaker.reason
 
     async def _write(self, statement: str, **values: object) -> bool:

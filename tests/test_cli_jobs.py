@@ -115,3 +115,22 @@ def test_workers_and_schedules_are_shown(job: str) -> None:
     shown = videoflix().output
     for part in ("transcode", "Stalled", "alive", "queue.prune", "17 * * * *", "in "):
         assert part in shown
+
+
+def test_failed_film_is_retried_from_the_terminal(job: str) -> None:
+    def media(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["media", "retry", *arguments])
+
+    [film] = run(rows("select id from video"))
+    for arguments in ([str(film["id"])], ["--all-failed"]):
+        run(execute("update media_asset set state = 'failed', failure_code = 'encoding-failed'"))
+        run(execute("update video set state = 'failed', failure_code = 'encoding-failed'"))
+        run(execute("delete from procrastinate_jobs"))
+        done = media(*arguments)
+        assert (done.exit_code, done.output) == (0, "1 film queued.\n")
+        assert run(states()) == [("todo", 0)]
+        found = run(rows("select state, failure_code from video"))
+        assert found == [{"state": "processing", "failure_code": None}]
+    assert media("--all-failed").output == "0 films queued.\n"
+    assert media().exit_code == 2
+    assert media("999999").exit_code == 1

@@ -1,0 +1,79 @@
+"""A proxy in front of a bucket that answers some requests with 403, as when rights are lost."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+FORBIDDEN = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
+
+
+class RefusingProxy(ThreadingHTTPServer):
+    """Refuses requests of the methods in `refused` to paths that contain `part`."""
+
+    daemon_threads = True
+
+    def __init__(self, behind: str, part: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.behind = urlsplit(behind).netloc
+        self.part = part
+        self.refused: set[str] = set()
+        self.refusals = 0
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: RefusingProxy
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.command in self.server.refused and self.server.part in self.path:
+            self.server.refusals += 1
+            self._answer(403, {"Content-Type": "application/xml"}, FORBIDDEN)
+            return
+        behind = http.client.HTTPConnection(self.server.behind, timeout=60)
+        try:
+            behind.request(self.command, self.path, body, dict(self.headers))
+            answer = behind.getresponse()
+            data = answer.read()
+            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+            headers = {k: v for k, v in answer.getheaders() if k.lower() not in HOP_BY_HOP}
+            self._answer(answer.status, headers, data, length)
+        finally:
+            behind.close()
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on  # noqa: N815 - http.server's names
+
+    def _answer(
+        self, status: int, headers: dict[str, str], data: bytes, length: str | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", length or str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the base class writes to stderr."""
+
+
+@contextmanager
+def refusing_proxy(behind: str, part: str) -> Iterator[RefusingProxy]:
+    """A proxy in a thread, in front of the server at `behind`."""
+    proxy = RefusingProxy(behind, part)
+    thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.shutdown()
+        proxy.server_close()

@@ -25,6 +25,7 @@ test: ## Run all tests
 bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py
 	uv run python benchmarks/auth.py
+	uv run python benchmarks/encoding_neighbours.py
 	uv run python benchmarks/throttle.py
 	uv run python benchmarks/catalog.py
 	uv run python benchmarks/streams.py

@@ -1,0 +1,151 @@
+"""What encoding and a rush of sign-ins cost everybody else.
+
+    uv run python benchmarks/encoding_neighbours.py [--seconds 8]
+
+Two claims, each measured against the idle server in the same run, on one machine:
+while two chunks are encoded at the same time, as a worker does it, the 99th percentile of a cheap
+route of the API stays below three times its idle value; and while 400 people sign in at once, the
+95th percentile of everybody else's requests does. Each busy measurement lies between two idle ones.
+"""
+
+import sys
+from pathlib import Path
+
+# The project's root comes first, however this is started: beside it lies a queue.py of our own.
+sys.path[0] = str(Path(__file__).parents[1])
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
+
+import httpx
+
+from benchmarks.auth import PASSWORD
+from benchmarks.serving import server, verdict
+from benchmarks.transcode import film_like
+from videoflix.media.encode import encode_chunk
+from videoflix.media.plan import Plan, make_plan
+from videoflix.media.probe import probe
+
+ENCODINGS = 2
+SIGN_INS = 400
+CHEAP = "/api/v1/categories"
+LIMIT = 3.0
+
+
+def percentile(taken: list[float], share: int) -> float:
+    return statistics.quantiles(taken, n=100)[share - 1]
+
+
+async def answer_times(client: httpx.AsyncClient, until: float) -> list[float]:
+    """How long a cheap route takes, again and again until then, in milliseconds."""
+    taken = []
+    while time.perf_counter() < until or len(taken) < 20:
+        begun = time.perf_counter()
+        (await client.get(CHEAP)).raise_for_status()
+        taken.append((time.perf_counter() - begun) * 1000)
+        await asyncio.sleep(0.005)
+    return taken
+
+
+@asynccontextmanager
+async def encoding(source: Path, plan: Plan, folder: Path) -> AsyncIterator[list[int]]:
+    """Chunks are encoded, two at a time, for as long as this lasts; how many were begun."""
+    begun: list[int] = []
+
+    async def keep_on(place: int) -> None:
+        while True:
+            own = folder / str(place)
+            own.mkdir(exist_ok=True)
+            begun.append(place)
+            await encode_chunk(source, plan, plan.spans[-1], own, no_report)
+
+    tasks = [asyncio.create_task(keep_on(place)) for place in range(ENCODINGS)]
+    await asyncio.sleep(1)
+    yield begun
+    for task in tasks:
+        assert not task.done(), task.exception()
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def no_report(frames: int) -> None:
+    """Nobody watches."""
+
+
+async def sign_in(site: str, number: int) -> int:
+    """One person's sign-in, from an address of their own: the status."""
+    async with httpx.AsyncClient(base_url=site, timeout=120) as client:
+        answer = await client.post(
+            "/api/v1/auth/token",
+            json={"email": "ada@example.org", "password": PASSWORD},
+            headers={"X-Forwarded-For": f"10.1.{number // 250}.{number % 250 + 1}"},
+        )
+    return answer.status_code
+
+
+async def beside_encodings(client: httpx.AsyncClient, seconds: float) -> bool:
+    with TemporaryDirectory() as name:
+        source = Path(name) / "source.mp4"
+        await asyncio.to_thread(film_like, source, 12)
+        plan = make_plan(await probe(source))
+        idle = await answer_times(client, time.perf_counter() + seconds)
+        async with encoding(source, plan, Path(name)) as begun:
+            busy = await answer_times(client, time.perf_counter() + seconds)
+        idle += await answer_times(client, time.perf_counter() + seconds)
+    before, after = percentile(idle, 99), percentile(busy, 99)
+    print(f"{len(begun)} chunks begun; p99 {before:.1f} -> {after:.1f} ms, {len(busy)} requests")
+    return verdict(
+        "p99 of the API, encoding / idle", after / before, LIMIT, after <= LIMIT * before
+    )
+
+
+async def beside_sign_ins(client: httpx.AsyncClient, site: str, seconds: float) -> bool:
+    idle = await answer_times(client, time.perf_counter() + seconds)
+    rush = asyncio.gather(*(sign_in(site, number) for number in range(SIGN_INS)))
+    busy = []
+    while not rush.done():
+        busy += await answer_times(client, 0)
+    statuses = await rush
+    idle += await answer_times(client, time.perf_counter() + seconds)
+    before, after = percentile(idle, 95), percentile(busy, 95)
+    counted = {status: statuses.count(status) for status in sorted(set(statuses))}
+    print(f"sign-ins by status {counted}; p95 {before:.1f} -> {after:.1f} ms, {len(busy)} requests")
+    refused = sum(status not in {200, 429, 503} for status in statuses)
+    return all(
+        [
+            verdict(
+                "p95 of others, 400 sign-ins / idle", after / before, LIMIT, after <= LIMIT * before
+            ),
+            verdict("sign-ins that broke", refused, 0, refused == 0),
+        ]
+    )
+
+
+async def measure(site: str, seconds: float) -> bool:
+    async with httpx.AsyncClient(base_url=site, timeout=120) as client:
+        credentials = {"email": "ada@example.org", "password": PASSWORD}
+        pair = (await client.post("/api/v1/auth/token", json=credentials)).json()
+        client.headers["Authorization"] = f"Bearer {pair['access']}"
+        held = [
+            await beside_encodings(client, seconds),
+            await beside_sign_ins(client, site, seconds),
+        ]
+    return all(held)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    wanted = parser.parse_args()
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"load of the machine before: {load}, {os.cpu_count()} processors")
+    with server() as address:
+        held = asyncio.run(measure(address, wanted.seconds))
+    print(f"load after: {os.getloadavg()[0]:.1f}")
+    sys.exit(0 if held else 1)

@@ -19,6 +19,7 @@ from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.migrations import newest_revision
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.queue.app import keep_to
+from videoflix.platform.queue.early_stop import early_stop
 from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
 from videoflix.platform.sandbox import SandboxMissing, protect_memory, sandbox
 from videoflix.platform.scratch import sweep_scratch
@@ -81,17 +82,15 @@ def _report_sandbox() -> None:
 
 async def _work(role: str) -> None:
     queues, concurrency = ROLES[role]
-    await asyncio.to_thread(sweep_scratch)
-    keep_to(concurrency)
-    await queue.open_async()
-    await _wait_for_schema()
-    try:
-        async with claiming_storage():
-            await queue.run_worker_async(
-                name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
-            )
-    finally:
-        await queue.close_async()
+    with early_stop.heard():
+        await asyncio.to_thread(sweep_scratch)
+        keep_to(concurrency)
+        async with queue.open_async():
+            await _wait_for_schema()
+            async with claiming_storage():
+                await queue.run_worker_async(
+                    name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
+                )
 
 
 async def _wait_for_schema() -> None:

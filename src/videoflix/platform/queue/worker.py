@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 from procrastinate import worker as upstream
@@ -17,6 +18,7 @@ from procrastinate.utils import utcnow
 from videoflix.platform.db import close_idle_connections
 from videoflix.platform.queue.attempts import ATTEMPT, Attempt, claim_on
 from videoflix.platform.queue.clock import tick_for_ever
+from videoflix.platform.queue.early_stop import early_stop
 from videoflix.platform.queue.endings import SUCCEEDED, Ending, end_patiently
 from videoflix.platform.queue.guard import Guard
 from videoflix.platform.queue.incidents import IncidentKind
@@ -47,6 +49,12 @@ class Worker(upstream.Worker):
         manager = self.app.job_manager
         assert isinstance(manager, PatientJobManager)  # noqa: S101 - JobQueue made both
         return manager
+
+    async def run(self) -> None:
+        """Work until told to stop, also while the database does not answer yet."""
+        work: Callable[[], Awaitable[None]] = super().run
+        with early_stop.heard() if self.install_signal_handlers else nullcontext():
+            await work()
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         assert self.worker_id is not None  # noqa: S101 - registered before
@@ -88,6 +96,7 @@ class Worker(upstream.Worker):
 
         procrastinate forgets such news and the job waits for the next poll.
         """
+        early_stop.started()
         if self.guard is not None and self.wait and not self.is_checked:
             await self.guard.check_at_start()
             self.is_checked = True

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import httpx
 import pytest
 
 from conftest import PASSWORD
@@ -81,3 +82,32 @@ def refuses_connections(server: Server) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def drain(server: Server, token: str) -> tuple[list[httpx.Response], list[httpx.Response]]:
+    """Stop a server, and for two seconds ask for its readiness and for something else."""
+    readiness, answers = [], []
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=server.url, headers=headers) as kept:
+        before = kept.get("/api/v1/me")
+        assert before.status_code == 200
+        assert "connection" not in before.headers
+        server.process.terminate()
+        begun = time.monotonic()
+        while time.monotonic() - begun < 2:
+            readiness.append(httpx.get(f"{server.url}/health/ready"))  # a new connection
+            answers.append(kept.get("/api/v1/me"))
+            time.sleep(0.1)
+    return readiness, answers
+
+
+async def test_a_draining_server_serves_on_and_ends_in_time(token: str) -> None:
+    with serving(HTTP_DRAIN_SECONDS="3") as server:
+        begun = time.monotonic()
+        readiness, answers = drain(server, token)
+        server.process.wait(10)
+        stopped = time.monotonic() - begun
+    assert {answer.status_code for answer in readiness} == {503}
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.headers["connection"] for answer in [*readiness, *answers]} == {"close"}
+    assert 3 <= stopped < 7, stopped

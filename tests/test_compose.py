@@ -1,5 +1,6 @@
 """compose.yaml: valid, complete, and what it starts works."""
 
+import os
 import re
 import subprocess
 import sys
@@ -73,6 +74,25 @@ def test_the_application_is_no_administrator_of_the_database(compose: dict[str, 
     for service in compose["services"].values():
         if service["image"] == "videoflix":
             assert "postgres_admin_password" not in service["secrets"]
+
+
+def test_plain_commands_find_the_application(database: None) -> None:
+    """`litestar` and `procrastinate` without --app, in the image and by .env.template."""
+    assignment = re.compile(r"^[ #]*(LITESTAR_APP|PROCRASTINATE_APP)=(\S+)", re.MULTILINE)
+    image = dict(assignment.findall((ROOT / "Containerfile").read_text()))
+    assert image == dict(assignment.findall((ROOT / ".env.template").read_text()))
+    assert set(image) == {"LITESTAR_APP", "PROCRASTINATE_APP"}
+    for command, words in (
+        (["litestar", "--help"], ["migrate", "doctor", "users"]),
+        (["procrastinate", "healthchecks"], ["App configuration: OK", "DB connection: OK"]),
+    ):
+        program = Path(sys.executable).with_name(command[0])
+        done = subprocess.run(
+            [str(program), *command[1:]], env=os.environ | image, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        for word in words:
+            assert re.search(word, done.stdout), done.stdout
 
 
 def test_whatever_the_proxy_offers_is_published(compose: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -48,7 +49,11 @@ def direct(database: None) -> str:
 
 @pytest.fixture(scope="module")
 def pooled(direct: str, folder: Path) -> Iterator[Bouncer]:
+    """PgBouncer before a database that was migrated through it, and has an administrator."""
     with bouncer(direct, folder) as running:
+        given = {"DATABASE_URL": running.url, "VIDEOFLIX_PASSWORD": PASSWORD}
+        run_to_end([*CLI, "migrate"], os.environ | given)
+        run_to_end([*CLI, "users", "create-admin", ADMIN], os.environ | given)
         yield running
 
 
@@ -62,10 +67,8 @@ class Site:
         self.environment = os.environ | {
             "VIDEOFLIX_HOME": str(home),
             "SITE_URL": f"http://127.0.0.1:{self.ports[0]}",
-            "VIDEOFLIX_PASSWORD": PASSWORD,
             **environment,
         }
-        run_to_end([*CLI, "migrate"], self.environment)
         self.logs = home / "log"
         log = stack.enter_context(self.logs.open("ab"))
         commands = [[*API, "--port", str(port), "--log-level", "warning"] for port in self.ports]
@@ -74,7 +77,7 @@ class Site:
             process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
             stack.callback(stop, process)
         for number in range(2):
-            wait_until_ready(self.url(number), "/health/live")
+            wait_until_ready(self.url(number))
 
     def url(self, number: int) -> str:
         return f"http://127.0.0.1:{self.ports[number]}"
@@ -98,23 +101,28 @@ def eventually(condition: object, seconds: float) -> float:
 
 
 def core_journey(site: Site, pooled: Bouncer) -> tuple[float, float]:
-    """Sign in, write, have a job done and news passed on; seconds until another replica knew."""
+    """Sign in, write, have a job done and news passed on.
+
+    Seconds until another replica knew, and until the job was done.
+    """
+    name = uuid4().hex
     with site.client(0) as one, site.client(1) as other:
         for number in range(20):  # statements are shared out over four server connections
             assert one.get("/api/v1/videos", params={"search": f"word{number}"}).status_code == 200
-        made = one.post("/api/v1/categories", json={"name": "Nautical"})
+        made = one.post("/api/v1/categories", json={"name": name})
         assert made.status_code == 201, made.text
 
         def names() -> list[str]:
             return [row["name"] for row in other.get("/api/v1/categories").json()]
 
-        seen = eventually(lambda: "Nautical" in names(), 5)
-        changed = one.patch(f"/api/v1/categories/{made.json()['id']}", json={"name": "Maritime"})
+        seen = eventually(lambda: name in names(), 5)
+        changed = one.patch(f"/api/v1/categories/{made.json()['id']}", json={"name": name[::-1]})
         assert changed.status_code == 200, changed.text
-        seen = max(seen, eventually(lambda: "Maritime" in names(), 5))
+        seen = max(seen, eventually(lambda: name[::-1] in names(), 5))
+        seen = max(seen, sign_out(site, one))
     registered = httpx.post(
         f"{site.url(0)}/api/v1/auth/register",
-        json={"email": "sailor@example.org", "password": PASSWORD},
+        json={"email": f"{name}@example.org", "password": PASSWORD},
         timeout=30,
     )
     assert registered.status_code in {201, 202}, registered.text
@@ -125,20 +133,57 @@ def core_journey(site: Site, pooled: Bouncer) -> tuple[float, float]:
     return seen, done
 
 
+def sign_out(site: Site, one: httpx.Client) -> float:
+    """Sign out through a replica; seconds until the other one refuses the token."""
+    headers = {"Authorization": one.headers["Authorization"]}
+    url = f"{site.url(1)}/api/v1/me"
+    assert httpx.get(url, headers=headers, timeout=30).status_code == 200
+    current = [row["id"] for row in one.get("/api/v1/auth/sessions").json() if row["current"]]
+    assert one.delete(f"/api/v1/auth/sessions/{current[0]}").status_code == 204
+    return eventually(lambda: httpx.get(url, headers=headers, timeout=30).status_code == 401, 5)
+
+
+def doctors_line(site: Site, name: str) -> str:
+    """What `videoflix doctor` says of one of its checks."""
+    environment = site.environment | {"COLUMNS": "300"}
+    done = subprocess.run([*CLI, "doctor"], env=environment, capture_output=True, text=True)
+    (line,) = [line for line in done.stdout.splitlines() if f" {name} " in line]
+    return line
+
+
+def is_deaf(site: Site) -> bool:
+    """Whether the details of the health check say that notifications do not arrive."""
+    with site.client(0) as client:
+        checks = client.get("/api/v1/operations/overview").json()["checks"]
+    return not checks["notifications"]["ok"]
+
+
 def test_core_journey_without_being_told_of_the_pooler(pooled: Bouncer, folder: Path) -> None:
     with ExitStack() as stack:
         site = Site(stack, folder / "home", {"DATABASE_URL": pooled.url})
-        run_to_end([*CLI, "users", "create-admin", ADMIN], site.environment)
         seconds = core_journey(site, pooled)
-        doctor = subprocess.run(
-            [*CLI, "doctor"],
-            env=site.environment | {"COLUMNS": "300"},
-            capture_output=True,
-            text=True,
-        ).stdout
+        eventually(lambda: is_deaf(site), 30)
+        line = doctors_line(site, "Notifications")
         log = site.logs.read_text()
     assert max(seconds) < 6
+    assert "DATABASE_POOLER=transaction" in log
     assert "Set DATABASE_LISTEN_URL" in log
-    (line,) = [line for line in doctor.splitlines() if " Notifications " in line]
-    assert line.split()[0] == "warn", doctor
+    assert line.split()[0] == "warn", line
+    assert "DATABASE_LISTEN_URL" in line
+    assert "Traceback" not in log, log
+
+
+def test_core_journey_with_an_address_past_the_pooler(pooled: Bouncer, folder: Path) -> None:
+    with ExitStack() as stack:
+        given = {
+            "DATABASE_URL": pooled.url,
+            "DATABASE_LISTEN_URL": pooled.direct,
+            "DATABASE_POOLER": "transaction",
+        }
+        site = Site(stack, folder / "told", given)
+        seconds = core_journey(site, pooled)
+        assert not is_deaf(site)
+        log = site.logs.read_text()
+    assert max(seconds) < 6
+    assert "DATABASE_LISTEN_URL" not in log, log
     assert "Traceback" not in log, log

@@ -106,7 +106,7 @@ def test_first_start_shows_everything_and_plays_a_sample(home: Path) -> None:
     port = free_port()
     with up(home, port) as running:
         said = running.wait_for("The sample film is ready")
-        for row in ("Watch:", "API docs:", "Admin:", "Mail:", "Data:", "Password:"):
+        for row in ("Watch:", "API docs:", "Admin:", "Mail:", "Data:", "Commands:", "Password:"):
             assert row in said
         assert said.count("shown only now") == 1
         link = re.search(r"ready: (http\S+/#/watch/(\d+))", said)

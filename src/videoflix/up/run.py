@@ -28,6 +28,11 @@ LOOK_EVERY_SECONDS = 0.5
 SAME_KEYSTROKE_SECONDS = 1.0  # for one Ctrl-C, the terminal and `uv run` may signal us both
 STARTER = "uv"  # when `uv run` started us and was killed, nobody is left to stop us
 
+COMMANDS = (
+    "videoflix --help; for litestar and procrastinate:"
+    " export LITESTAR_APP=videoflix.app:create_app PROCRASTINATE_APP=videoflix.worker.queue"
+)
+
 T = TypeVar("T")
 
 
@@ -169,6 +174,7 @@ class Installation:
             "Admin": f"{url}/admin",
             "Mail": f"{url}/mail",
             "Data": str(self.home.folder),
+            "Commands": COMMANDS,
         }
         if prepared.first_start:
             rows["E-mail"] = ADMIN_EMAIL

@@ -24,7 +24,7 @@ from postgres import HOME
 from videoflix.settings import settings
 
 ADMIN = "admin@example.org"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 class Site(msgspec.Struct):

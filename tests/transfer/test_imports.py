@@ -147,7 +147,7 @@ async def furnish_one_more() -> None:
 @pytest.mark.parametrize(
     ("manifest", "sentence"),
     [
-        ({"revision": "9999"}, "made by another release (release 0.1.0, schema 9999)"),
+        ({"revision": "9999"}, "made by another release (release 0.2.0, schema 9999)"),
         ({"version": 99}, "newer release"),
         ({"format": "other"}, "something else"),
     ],

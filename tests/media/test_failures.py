@@ -144,6 +144,9 @@ async def test_retry_encodes_only_what_is_left(
     assert film["failure"]["code"] in {"encoding-failed", "encoding-cancelled"}
     assert await jobs(session) == []
     await sweep_attempts(SweepAttempts(asset_id=asset_id))
+    await delete_source(DeleteSource(asset_id=asset_id))  # whoever queued it: it is not rejected
+    key = await one(session, "select source_key from media_asset")
+    assert await media_storage().size(key)
 
     for _ in range(2):  # twice is once
         again = await editor.post(f"{VIDEOS}/{film['id']}/retry")

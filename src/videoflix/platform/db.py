@@ -22,6 +22,7 @@ from advanced_alchemy.extensions.litestar import (
     SQLAlchemyAsyncConfig,
 )
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,6 +62,13 @@ class Pool(AsyncAdaptedQueuePool):
     def connect(self) -> PoolProxiedConnection:
         Pool.checkouts += 1
         return super().connect()
+
+    def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
+        """Close without a goodbye: a process must be able to stop while its database is frozen."""
+        driver: Any = getattr(connection, "driver_connection", None)
+        if driver is not None:
+            driver.terminate()
+        super()._close_connection(connection, terminate=terminate)
 
 
 # A pool that was idle is replaced, and SQLAlchemy would tell of each.

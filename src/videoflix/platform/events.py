@@ -28,6 +28,7 @@ RECONNECT_SECONDS = 1.0
 SELF_TEST_SECONDS = 3.0
 ECHO_SECONDS = 2.0
 POLL_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 1.0
 SELF_TEST = "self-test:"
 DEAF = (
     "Notifications do not arrive: DATABASE_URL leads to a connection pooler."
@@ -115,16 +116,17 @@ class Newsroom:
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
         """Listen in the background for as long as the block lasts."""
-        tasks = [
+        tasks = {
             asyncio.create_task(self._listen_for_ever()),
             asyncio.create_task(self._poll_while_deaf()),
-        ]
+        }
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            while tasks:  # a connection that breaks while it is closed hides the cancellation
+                for task in tasks:
+                    task.cancel()
+                _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)
 
     async def _listen_for_ever(self) -> None:
         while True:
@@ -148,7 +150,7 @@ class Newsroom:
                     return
         finally:
             self.hears = False
-            await connection.close(timeout=2)
+            connection.terminate()  # a goodbye would wait for a database that may be frozen
 
     async def _test_hearing(self) -> None:
         """Send a notification on another connection and see whether it arrives."""

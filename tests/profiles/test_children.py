@@ -39,6 +39,7 @@ async def test_child_decides_nothing(
         ("PATCH", family["mum"], {"name": "Kid's"}),
         ("PATCH", family["mum"], {"pin": None}),
         ("DELETE", family["mum"], None),
+        ("PATCH", "/api/v1/me", {"first_name": "Kid"}),
         ("GET", "/api/v1/me/export", None),
         ("POST", "/api/v1/me/tokens", {"name": "t"}),
     ):

@@ -8,8 +8,8 @@ from litestar.params import JSONBody
 
 from videoflix.accounts.schemas import Person, ProfileChange
 from videoflix.accounts.service import Accounts
-from videoflix.platform.identity import signed_in
-from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.identity import adults_only, signed_in
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.web import service
 
 
@@ -26,12 +26,19 @@ class MeController(Controller):
         """Show who is signed in."""
         return Person.of(await accounts.person(request.user.user_id))
 
-    @patch(summary="Change your profile", responses=problems(SignInNeeded))
+    @patch(
+        summary="Change your account",
+        guards=[adults_only],
+        responses=problems(SignInNeeded, Forbidden),
+    )
     async def change_me(
         self,
         request: Request[Any, Any, Any],
         accounts: NamedDependency[Accounts],
         data: JSONBody[ProfileChange],
     ) -> Person:
-        """Change your names, phone, address or language; what is left out stays."""
+        """Change your names, phone, address or language; what is left out stays.
+
+        The profile of a child may not.
+        """
         return Person.of(await accounts.change(request.user.user_id, data))

@@ -237,6 +237,14 @@ async def deciding(
 ) -> None:
     """Guard: people in person who decide about the account; not the profile of a child."""
     await in_person(connection, handler)
+    await adults_only(connection, handler)
+
+
+async def adults_only(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: anyone who is signed in, except through the profile of a child."""
+    await signed_in(connection, handler)
     for check in _may_decide:
         await check(connection.scope["user"])
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from platform_server import Server, drip, is_closed, serving
+from platform_server import Server, drip, is_closed, read_all, serving
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
 MIB = 1024 * 1024
@@ -89,6 +89,37 @@ def test_pipelines_are_bounded(server: Server) -> None:
     answers = server.ask((GET + b"\r\n") * 500)
     assert answers.count(b"HTTP/1.1 200") < 100
     assert_serves(server)
+
+
+def test_full_pipelines_are_answered_and_then_closed(server: Server) -> None:
+    with server.connect((GET + b"\r\n") * 12) as opened:
+        answers = read_all(opened)
+    assert answers.count(b"HTTP/1.1 200") == answers.count(b"HTTP/1.1 ") == 9
+    assert answers.lower().count(b"connection: close") == 1
+    assert b"connection: close" in answers.rpartition(b"HTTP/1.1 ")[2].lower()
+
+
+def test_invalid_requests_are_counted_in_one_line(
+    database: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving() as server:
+        for _ in range(30):
+            server.ask(b"rubbish\r\n\r\n")
+    logged = capfd.readouterr().err
+    assert logged.count("invalid HTTP request") + logged.count("Invalid HTTP request") == 1, logged
+
+
+def test_deeply_nested_json_is_one_line(database: None, capfd: pytest.CaptureFixture[str]) -> None:
+    with serving() as server:
+        answer = httpx.post(
+            f"{server.url}/api/v1/auth/token",
+            content=b"[" * 100_000,
+            headers={"Content-Type": "application/json"},
+        )
+    assert answer.status_code == 400
+    logged = capfd.readouterr().err
+    assert logged.count("unreadable") == 1
+    assert "Traceback" not in logged
 
 
 def test_trailers_never_become_headers_and_framing_is_bounded(server: Server) -> None:

@@ -1,6 +1,7 @@
 """The API is told to stop while responses and uploads are under way."""
 
 import asyncio
+import json
 import time
 
 import httpx
@@ -63,6 +64,22 @@ async def test_an_upload_that_is_under_way_is_finished(token: str) -> None:
             upload.sendall(body[100_000:])
             assert b"HTTP/1.1 201" in read_all(upload)
         server.process.wait(10)
+
+
+async def test_an_upload_that_is_cut_is_told_to_come_back(
+    token: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving(HTTP_DRAIN_SECONDS="0", HTTP_SHUTDOWN_SECONDS="1") as server:
+        with server.connect(upload_head(token, 100_000) + b"--x\r\n") as upload:
+            await asyncio.sleep(1)
+            server.process.terminate()
+            head, _, body = read_all(upload).partition(b"\r\n\r\n")
+        server.process.wait(10)
+    assert head.startswith(b"HTTP/1.1 503 "), head
+    assert b"content-type: application/problem+json" in head
+    assert b"retry-after: " in head
+    assert json.loads(body)["type"] == "/problems/stopping"
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def upload_head(token: str, length: int) -> bytes:

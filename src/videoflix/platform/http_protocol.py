@@ -7,6 +7,8 @@ that has to do it: when the application sees a request, its head is in memory al
 """
 
 import asyncio
+import logging
+import time
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -41,6 +43,8 @@ SENTENCES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "Too many connections are open; try again shortly.",
 }
 
+MALFORMED_LOG_SECONDS = 10.0
+
 _descriptors = raise_descriptor_limit()
 connections = Connections(
     most=lambda: min(settings.http_connections, _descriptors),
@@ -50,6 +54,29 @@ connections = Connections(
 
 class Refused(Exception):
     """Stops the parser; the status is kept in the protocol."""
+
+
+class MalformedRequests(logging.Filter):
+    """Log uvicorn's warning at most once in MALFORMED_LOG_SECONDS, with a count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+        self._logged_at = -MALFORMED_LOG_SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg != "Invalid HTTP request received.":
+            return True
+        self._count += 1
+        now = time.monotonic()
+        if now - self._logged_at < MALFORMED_LOG_SECONDS:
+            return False
+        record.msg, record.args = "refused %d invalid HTTP requests", (self._count,)
+        self._count, self._logged_at = 0, now
+        return True
+
+
+logging.getLogger("uvicorn.error").addFilter(MalformedRequests())
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -66,6 +93,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.address = ""
         self._refusal: HTTPStatus | None = None
         self._close_at: float | None = None
+        self._pipeline_is_full = False
         self._served = 0
         # The head that is being read: how much of it came, and since when.
         self._head_bytes = 0
@@ -140,7 +168,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        if len(self.pipeline) >= PIPELINE_MAX or not self._has_one_host():
+        if len(self.pipeline) >= PIPELINE_MAX:
+            self._pipeline_is_full = True
+            self._stop(HTTPStatus.BAD_REQUEST)
+        if not self._has_one_host():
             self._stop(HTTPStatus.BAD_REQUEST)
         self._head_bytes = 0
         self._in_body = True
@@ -185,7 +216,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _stopped_for = HTTPStatus.BAD_REQUEST
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(self._stopped_for)
+        if self._pipeline_is_full:
+            self._refusal = self._stopped_for  # read nothing more
+            self.cycle.keep_alive = False  # close after the response to the last request kept
+        else:
+            self._refuse(self._stopped_for)
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer, unless an answer is under way already, and close."""

@@ -3,19 +3,22 @@
 It lies around the whole application, so that unknown paths and preflight requests count as well.
 """
 
+import asyncio
 import logging
 import re
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 from litestar.types import ASGIApp, Message, Receive, Send
 from structlog.contextvars import bound_contextvars
 
 from videoflix.platform import metrics
 from videoflix.platform.logs import READY
 from videoflix.platform.masking import masked_text
+from videoflix.platform.problems import PROBLEM_JSON, Problem, Unavailable, problem_body
 from videoflix.platform.security_headers import Headers, with_security_headers
 from videoflix.platform.shutdown import shutdown
 
@@ -27,6 +30,12 @@ CLOSE = (b"connection", b"close")
 CLIENT_WENT_AWAY = 499  # nginx's number for it
 
 access = logging.getLogger("videoflix.access")
+
+
+class Stopping(Unavailable):
+    """The server stopped before your request was complete; send it again."""
+
+    headers: ClassVar = {"Retry-After": "5"}
 
 
 class Observed:
@@ -58,6 +67,9 @@ class Observed:
         with bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, watching)
+            except asyncio.CancelledError:  # the server stops, and its grace period is over
+                if status == CLIENT_WENT_AWAY:
+                    await send_problem(watching, Stopping())
             finally:
                 note(scope, status, time.perf_counter() - begun, request_id)
 
@@ -68,6 +80,19 @@ class Observed:
             return headers
         allow = ", ".join(sorted(methods)).encode()
         return [(name, allow if name == b"allow" else value) for name, value in headers]
+
+
+async def send_problem(send: Send, problem: Problem) -> None:
+    """Answer outside of Litestar, and close the connection."""
+    body = msgspec.json.encode(problem_body(problem))
+    headers = [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *((k.lower().encode(), v.encode()) for k, v in problem.answer_headers().items()),
+        CLOSE,
+    ]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def request_id_of(scope: Any) -> str:

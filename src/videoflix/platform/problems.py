@@ -126,16 +126,19 @@ def problem_response(request: Request[Any, Any, Any], error: Problem) -> Respons
 
 
 def problem_answer(error: Problem) -> Response[dict[str, Any]]:
-    """The answer to a problem; RFC 9457's own members win over extensions of the same name."""
+    return _response(problem_body(error), error.answer_headers())
+
+
+def problem_body(error: Problem) -> dict[str, Any]:
+    """The members of a problem; RFC 9457's own win over extensions of the same name."""
     title = error.__doc__ or ""
-    body = {
+    return {
         **error.members,
         "type": f"/problems/{kind_of(type(error))}",
         "title": title,
         "status": error.status.value,
         "detail": error.detail or title,
     }
-    return _response(body, error.answer_headers())
 
 
 def http_error_response(
@@ -186,7 +189,8 @@ def unreadable_response(
     request: Request[Any, Any, Any], error: RecursionError | UnicodeError
 ) -> Response[dict[str, Any]]:
     """A body of a thousand brackets, or one that is no UTF-8: Litestar lets both through."""
-    request.logger.warning("unreadable: %s %s", request.method, request.url.path, exc_info=error)
+    kind = type(error).__name__  # no traceback: a client could write as many as it likes
+    request.logger.warning("unreadable (%s): %s %s", kind, request.method, request.url.path)
     return problem_answer(BadInput("The body is no JSON in UTF-8, or nested too deeply."))
 
 

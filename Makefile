@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker check test bench migration
+.PHONY: help setup run worker check test bench mutants migration
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/streams.py
 	uv run python benchmarks/movies.py
 	uv run --group bench python benchmarks/queue.py
+
+mutants: ## Break fast modules one expression at a time, and see whether tests notice
+	uv run python scripts/mutants.py
 
 migration: ## Write a migration from the models: make migration NAME="add ratings"
 	uv run videoflix migration "$(NAME)"

@@ -108,12 +108,12 @@ def bare_server(answer: bytes) -> Iterator[str]:
 
 
 def wait_for(port: int) -> None:
-    """Until somebody listens there. Raises ConnectionRefusedError after ten seconds."""
-    for attempt in range(100):
+    """Until somebody listens there. Raises ConnectionRefusedError after a minute."""
+    for attempt in range(600):
         try:
             socket.create_connection(("127.0.0.1", port)).close()
         except ConnectionRefusedError:
-            if attempt == 99:
+            if attempt == 599:
                 raise
             time.sleep(0.1)
         else:

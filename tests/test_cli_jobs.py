@@ -10,7 +10,7 @@ from counting import execute, rows, states
 from videoflix.catalog.models import Video
 from videoflix.cli import main
 from videoflix.media.models import Asset
-from videoflix.media.schemas import Inspect
+from videoflix.media.payloads import Inspect
 from videoflix.platform.db import transaction
 from videoflix.platform.queue import enqueue
 

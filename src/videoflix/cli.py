@@ -224,7 +224,7 @@ def create_admin(
     The password is asked for, or taken from standard input (--password-stdin) or from the
     variable VIDEOFLIX_PASSWORD; as an argument every user of the machine could read it.
     """
-    password = _password(password_stdin)
+    password = late("videoflix.up.admin:ask_password")(password_stdin)
     create = late("videoflix.up.admin:create_admin")
     asyncio.run(create(email, password, first_name, last_name, owner))
     click.echo(f"{email} may sign in now.")
@@ -324,18 +324,6 @@ def seed_demo() -> None:
 def seed_bulk(videos: int) -> None:
     """Enter very many films without files, for measuring."""
     asyncio.run(late("videoflix.up.seed:bulk")(videos))
-
-
-def _password(from_stdin: bool) -> str:
-    if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = os.environ.get("VIDEOFLIX_PASSWORD") or click.prompt(
-            "Password", hide_input=True, confirmation_prompt=True
-        )
-    if not password:
-        raise click.UsageError("The password is empty.")
-    return str(password)
 
 
 class OperatorCommands:

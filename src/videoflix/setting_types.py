@@ -1,10 +1,16 @@
 """What a setting may be, beyond text and numbers; each raises ValueError for anything else."""
 
 import hashlib
+import os
 import re
+import sys
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
+
+import platformdirs
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 BUCKETS = {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "https"}
@@ -66,6 +72,20 @@ class Rate:
         return self._text
 
 
+class SiteUrl(str):
+    """What visitors type: http:// or https:// and a host; a slash at the end is dropped."""
+
+    __slots__ = ()
+
+    def __new__(cls, url: str) -> "SiteUrl":
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"expected an address like https://films.example, not `{url}`")
+        if parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError("expected only a host and perhaps a path, like https://films.example")
+        return super().__new__(cls, url.rstrip("/"))
+
+
 class StorageUrl(str):
     """Where media are kept: file:///absolute/path, or s3://, gs:// or az:// and a bucket."""
 
@@ -95,6 +115,22 @@ def _check_storage_url(url: str) -> None:
         raise ValueError(f"expected the name of a bucket, like {parts.scheme}://bucket/prefix")
     elif parts.username or parts.password:
         raise ValueError("put credentials into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+
+@cache
+def networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks of TRUSTED_PROXIES. Raises SystemExit with a sentence."""
+    try:
+        return tuple(ip_network(part.strip()) for part in listed.split(",") if part.strip())
+    except ValueError as error:
+        sys.exit(f"TRUSTED_PROXIES is wrong: {error}.")
+
+
+def default_home() -> Path:
+    """Root's own directory is closed to the account Postgres runs under, so root uses /var/lib."""
+    if sys.platform == "linux" and os.geteuid() == 0:
+        return Path("/var/lib/videoflix")
+    return platformdirs.user_data_path("videoflix", appauthor=False)
 
 
 def socket_directory(postgres_home: Path) -> Path:

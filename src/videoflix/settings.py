@@ -3,28 +3,29 @@
 import os
 import sys
 from datetime import timedelta
-from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-import platformdirs
 
-from videoflix.setting_types import Preset, Rate, SmtpServer, StorageUrl, choices, socket_directory
+from videoflix.setting_types import (
+    Preset,
+    Rate,
+    SiteUrl,
+    SmtpServer,
+    StorageUrl,
+    choices,
+    default_home,
+    networks,
+    socket_directory,
+)
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ProxyKey = Annotated[str, msgspec.Meta(min_length=32)]
 MiB = 1024 * 1024
-
-
-def _default_home() -> Path:
-    """Root's own directory is closed to the account Postgres runs under, so root uses /var/lib."""
-    if sys.platform == "linux" and os.geteuid() == 0:
-        return Path("/var/lib/videoflix")
-    return platformdirs.user_data_path("videoflix", appauthor=False)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
@@ -34,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     """
 
     # Where an installation without servers of its own keeps database, media, keys and logs.
-    videoflix_home: Path = msgspec.field(default_factory=_default_home)
+    videoflix_home: Path = msgspec.field(default_factory=default_home)
     # postgresql://user:password@host/name; unset, the embedded Postgres under VIDEOFLIX_HOME.
     database_url: str = ""
     # The database past a connection pooler, for LISTEN and migrations; unset, DATABASE_URL.
@@ -51,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # Seconds within which a bucket has to answer each request.
     storage_timeout_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
     # What visitors type into the browser; links and cookies are built from it.
-    site_url: str = "http://127.0.0.1:8000"
+    site_url: SiteUrl = SiteUrl("http://127.0.0.1:8000")
     # Signs tokens; at least 32 characters. Unset, a random one kept in VIDEOFLIX_HOME.
     secret_key: str = ""
     # Earlier values of SECRET_KEY, with commas between: what they signed is good until it expires.
@@ -213,7 +214,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of TRUSTED_PROXIES. Raises SystemExit with a sentence."""
-        return _networks(self.trusted_proxies)
+        return networks(self.trusted_proxies)
 
     @property
     def origins(self) -> list[str]:
@@ -300,19 +301,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         return [part.strip() for part in self.previous_secret_keys.split(",") if part.strip()]
 
 
-@cache
-def _networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    try:
-        return tuple(ip_network(part.strip()) for part in listed.split(",") if part.strip())
-    except ValueError as error:
-        sys.exit(f"TRUSTED_PROXIES is wrong: {error}.")
-
-
 def _from_text(kind: type[Any], value: str) -> Any:
     """Kinds msgspec does not read from text by itself."""
     if kind is Path:
         return Path(value).expanduser().absolute()
-    if kind in {SmtpServer, Rate, StorageUrl}:
+    if kind in {SmtpServer, Rate, SiteUrl, StorageUrl}:
         return kind(value)
     try:
         return ZoneInfo(value)

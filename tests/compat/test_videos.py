@@ -363,3 +363,9 @@ async def test_links(viewer: httpx.AsyncClient) -> None:
         "categories": "http://test/api/categories/",
         "videos": "http://test/api/videos/",
     }
+
+
+@pytest.mark.parametrize("sent", [b"Basic \xff", b"Basic ====", b"Basic \xc3\xa4"])
+async def test_strange_basic_credentials_are_none(client: httpx.AsyncClient, sent: bytes) -> None:
+    answer = await client.get("/api/videos/", headers=[(b"Authorization", sent)])
+    assert answer.status_code == 401, answer.text

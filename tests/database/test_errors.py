@@ -16,7 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
 from counting import execute
-from videoflix.platform.database_errors import DatabaseFull, SchemaOutdated, problem_of
+from videoflix.platform.database_errors import (
+    ChangedMeanwhile,
+    DatabaseFull,
+    SchemaOutdated,
+    ValueOutOfRange,
+    problem_of,
+)
 from videoflix.platform.db import transaction
 from videoflix.settings import settings
 
@@ -131,3 +137,28 @@ async def test_readiness_names_a_schema_that_is_missing(app: Litestar, committed
         await asyncio.sleep(1.1)
     assert answer.status_code == 503
     assert "videoflix migrate" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/watchlist/contains"])
+@pytest.mark.parametrize("number", ["9223372036854775808", "9" * 40, "0", "-1"])
+async def test_numbers_that_no_row_can_have(
+    admin: httpx.AsyncClient, path: str, number: str
+) -> None:
+    answer = await admin.get(path, params={"ids": number})
+    assert answer.status_code == 400, answer.text
+
+
+async def test_what_refers_to_something_removed_meanwhile_is_a_conflict(
+    session: AsyncSession,
+) -> None:
+    statement = text(
+        "insert into watchlist_entry (profile_id, video_id, position, created_at, updated_at)"
+        " values (:id, :id, 1, now(), now())"
+    )
+    with pytest.raises(DBAPIError) as refused:
+        await session.execute(statement, {"id": 404})
+    assert isinstance(problem_of(refused.value), ChangedMeanwhile)
+    await session.rollback()
+    with pytest.raises(DBAPIError) as refused:
+        await session.execute(statement, {"id": 2**63})
+    assert isinstance(problem_of(refused.value), ValueOutOfRange)

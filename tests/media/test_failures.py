@@ -19,7 +19,7 @@ from videoflix.media.jobs.encoding import (
     stall,
 )
 from videoflix.media.jobs.reconcile import reconcile, stall_unserved
-from videoflix.media.schemas import (
+from videoflix.media.payloads import (
     DeleteSource,
     EncodeAudio,
     EncodeChunk,

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.media.schemas import EncodeChunk
+from videoflix.media.payloads import EncodeChunk
 from videoflix.platform.queue import enqueue_many
 
 

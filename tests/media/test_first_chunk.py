@@ -11,7 +11,8 @@ from media.clips import make_clip
 from videoflix.catalog.schemas import VideoDraft
 from videoflix.media.jobs.encoding import inspect
 from videoflix.media.models import Asset
-from videoflix.media.schemas import WATCHED, EncodeChunk, Inspect, StoredFile
+from videoflix.media.payloads import WATCHED, EncodeChunk, Inspect
+from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
 from videoflix.platform.queue import hasten
 from videoflix.platform.storage import media_storage

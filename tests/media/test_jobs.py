@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.catalog.models import Category, Video
 from videoflix.media.jobs.cleanup import delete_folder, sweep_attempts, sweep_orphans
 from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
-from videoflix.media.schemas import DeleteFolder, SweepAttempts, SweepOrphans
+from videoflix.media.payloads import DeleteFolder, SweepAttempts, SweepOrphans
 from videoflix.media.service.sweeping import TooManyOrphans
 from videoflix.platform.queue import enqueue
 from videoflix.platform.storage import Storage, media_storage

@@ -18,17 +18,16 @@ from videoflix.media.jobs.packaging import (
     package_rendition,
     wait_bounded,
 )
-from videoflix.media.schemas import (
+from videoflix.media.payloads import (
     EncodeAudio,
     EncodeChunk,
-    FilmFiles,
     Inspect,
     MakeStoryboard,
     PackageMissing,
     PackageRendition,
-    StoredFile,
     SweepAttempts,
 )
+from videoflix.media.schemas import FilmFiles, StoredFile
 from videoflix.media.service import Media, Packages
 from videoflix.platform.queue import TransientError
 from videoflix.platform.queue.retry import GivenUp

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from catalog.films import add_films
 from counting import Count
 from videoflix.media.models import Asset, Chunk
-from videoflix.media.schemas import EncodeChunk
+from videoflix.media.payloads import EncodeChunk
 from videoflix.metrics import api
 from videoflix.metrics.service import Figures
 from videoflix.platform.db import alchemy

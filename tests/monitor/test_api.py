@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from conftest import sign_in
 from counting import execute, rows, run_jobs
 from videoflix.app import create_app
-from videoflix.media.schemas import DeleteFolder
+from videoflix.media.payloads import DeleteFolder
 from videoflix.platform.db import alchemy, transaction
 from videoflix.platform.identity import Role
 from videoflix.platform.queue import enqueue, queue

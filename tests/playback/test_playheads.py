@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from counting import execute, rows
-from videoflix.media.schemas import REST, WATCHED, EncodeChunk
+from videoflix.media.payloads import REST, WATCHED, EncodeChunk
 from videoflix.platform.queue import enqueue_many
 from videoflix.playback.service.playheads import Playheads
 

@@ -114,7 +114,7 @@ def forged(claims: dict[str, object], key: str, algorithm: str) -> str:
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 async def test_tokens_of_other_make_are_refused(client: httpx.AsyncClient, ada: int) -> None:
     lifetime = timedelta(minutes=5)
-    good = sign(Purpose.ACCESS, ada, lifetime, role="admin", sid=0)
+    good = sign(Purpose.ACCESS, ada, lifetime, role="admin", sid=1)
     claims = jwt.decode(good, options={"verify_signature": False})
     bad = {
         "same": forged(claims, settings.secret_key, "HS256"),
@@ -123,9 +123,9 @@ async def test_tokens_of_other_make_are_refused(client: httpx.AsyncClient, ada: 
         "no signature": forged(claims, "", "none"),
         "other algorithm": forged(claims, settings.secret_key, "HS512"),
         "other audience": forged(claims | {"aud": "shop"}, settings.secret_key, "HS256"),
-        "expired": sign(Purpose.ACCESS, ada, timedelta(seconds=-1), role="admin", sid=0),
-        "other purpose": sign(Purpose.PLAY, ada, lifetime, role="admin", sid=0, video=1),
-        "unknown role": sign(Purpose.ACCESS, ada, lifetime, role="god", sid=0),
+        "expired": sign(Purpose.ACCESS, ada, timedelta(seconds=-1), role="admin", sid=1),
+        "other purpose": sign(Purpose.PLAY, ada, lifetime, role="admin", sid=1, video=1),
+        "unknown role": sign(Purpose.ACCESS, ada, lifetime, role="god", sid=1),
     }
     same = {"Authorization": f"Bearer {bad.pop('same')}"}
     assert (await client.get("/api/v1/me", headers=same)).status_code == 200

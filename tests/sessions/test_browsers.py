@@ -51,7 +51,15 @@ async def test_other_sites_cannot_use_the_cookie(
     assert (await client.get("/api/v1/me")).status_code == 200
 
 
-@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "cross-site"}])
+async def test_csrf_token_does_not_vouch_for_another_site(
+    client: httpx.AsyncClient, ada: int
+) -> None:
+    await client.post(SESSION, json={"email": "ada@example.org", "password": PASSWORD})
+    token = {"X-CSRFToken": client.cookies["csrftoken"], "Sec-Fetch-Site": "cross-site"}
+    assert (await client.patch("/api/v1/me", json={"phone": "1"}, headers=token)).status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}])
 async def test_csrf_token_vouches_for_the_page(
     client: httpx.AsyncClient, ada: int, headers: dict[str, str]
 ) -> None:

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.media.schemas import MakePoster
+from videoflix.media.payloads import MakePoster
 from videoflix.platform.queue import enqueue
 from videoflix.up.recovery import hand_back_jobs
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, Request, get, patch, post
 from litestar.di import NamedDependency
@@ -26,7 +27,7 @@ Search = Annotated[
 OfRole = Annotated[Role | None, QueryParameter(description="Only people of this role.")]
 
 Numbered = Annotated[
-    list[Annotated[int, QueryParameter(ge=1, le=BIGINT_MAX)]] | None,
+    list[Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]] | None,
     QueryParameter(max_items=100, description="Only these people: `ids=1&ids=2`."),
 ]
 

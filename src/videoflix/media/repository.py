@@ -17,8 +17,7 @@ from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, Tr
 from videoflix.media.schemas import AssetShown
 
 PLAYING_STATES = (AssetState.READY, AssetState.ENCODING, AssetState.STALLED)
-# An asset whose segments may be fetched. A file that is to replace another one is not shown before
-# it is complete.
+# An asset whose segments may be fetched; a replacement only once it is complete.
 PLAYABLE = text("""
 select asset.id, asset.video_id, asset.state,
        (plan->>'frame_rate_num')::float8 / (plan->>'frame_rate_den')::float8 as frame_rate,

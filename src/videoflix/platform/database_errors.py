@@ -6,10 +6,18 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from typing import Any, ClassVar
 
 from advanced_alchemy.exceptions import RepositoryError
+from asyncpg import InterfaceError
 from litestar import Request, Response
 from sqlalchemy.exc import DBAPIError
 
-from videoflix.platform.problems import Problem, Unavailable, crash_response, problem_answer
+from videoflix.platform.problems import (
+    BadInput,
+    Conflict,
+    Problem,
+    Unavailable,
+    crash_response,
+    problem_answer,
+)
 
 
 class SchemaOutdated(Unavailable):
@@ -24,6 +32,14 @@ class DatabaseFull(Unavailable):
     headers: ClassVar = {"Retry-After": "60"}
 
 
+class ValueOutOfRange(BadInput):
+    """A value is larger than the database can hold, or of another kind than it expects."""
+
+
+class ChangedMeanwhile(Conflict):
+    """What this refers to was changed or removed at the same time; load it and try again."""
+
+
 # The longest beginning of a SQLSTATE decides.
 PROBLEMS: dict[str, type[Problem]] = {
     "3F000": SchemaOutdated,  # invalid_schema_name
@@ -32,6 +48,9 @@ PROBLEMS: dict[str, type[Problem]] = {
     "42883": SchemaOutdated,  # undefined_function
     "53100": DatabaseFull,  # disk_full
     "08": Unavailable,  # connection_exception
+    "22": ValueOutOfRange,  # data_exception
+    "23001": ChangedMeanwhile,  # restrict_violation
+    "23503": ChangedMeanwhile,  # foreign_key_violation
     "25006": Unavailable,  # read_only_sql_transaction: a standby
     "53": Unavailable,  # insufficient_resources
     "57": Unavailable,  # operator_intervention, statement_timeout included
@@ -45,6 +64,8 @@ def sqlstate_of(error: BaseException) -> str:
     while cause is not None:
         if state := getattr(cause, "sqlstate", None):
             return str(state)
+        if isinstance(cause, InterfaceError) and isinstance(cause, ValueError):
+            return "22000"  # asyncpg found by itself that a parameter does not fit
         cause = getattr(cause, "orig", None) or cause.__cause__
     return ""
 

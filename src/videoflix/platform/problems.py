@@ -161,12 +161,20 @@ def validation_response(
     """What failed msgspec's or Litestar's checks, with the name of each field."""
     found = error.extra if isinstance(error.extra, list) else []
     errors = [
-        {"field": sent_as(request, item.get("key")), "message": str(item.get("message", ""))}
+        {"field": sent_as(request, item.get("key")), "message": sentence_of(item)}
         for item in found
         if isinstance(item, dict)
     ]
     detail = "; ".join(f"{e['field']}: {e['message']}".lstrip(": ") for e in errors)
     return problem_answer(InvalidInput(detail or error.detail, errors=errors))
+
+
+def sentence_of(item: dict[str, Any]) -> str:
+    """What is wrong with one value; patterns and names of Python are nothing to show."""
+    message = str(item.get("message", ""))
+    if message == repr(item.get("key")):
+        return "is missing; send a JSON body"
+    return "is not of the expected form" if "matching regex" in message else message
 
 
 def sent_as(request: Request[Any, Any, Any], key: object) -> str:

@@ -21,7 +21,7 @@ from videoflix.profiles.schemas import (
     ProfileRemoval,
     ProfileShown,
 )
-from videoflix.profiles.service import (
+from videoflix.profiles.service.profiles import (
     FirstProfileStays,
     NameTaken,
     PasswordNeeded,

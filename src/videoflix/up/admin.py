@@ -1,13 +1,15 @@
 """What commands do to the database without HTTP, with errors as sentences."""
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
 import msgspec
-from click import ClickException
+from click import ClickException, UsageError, prompt
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -157,3 +159,16 @@ def _unreachable() -> str:
     if settings.database_url:
         return "The database that DATABASE_URL names cannot be used:"
     return "No database is running here: start `videoflix up`, or set DATABASE_URL."
+
+
+def ask_password(from_stdin: bool) -> str:
+    """The password of VIDEOFLIX_PASSWORD, of standard input, or typed twice. Raises UsageError."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = os.environ.get("VIDEOFLIX_PASSWORD") or prompt(
+            "Password", hide_input=True, confirmation_prompt=True
+        )
+    if not password:
+        raise UsageError("The password is empty.")
+    return str(password)

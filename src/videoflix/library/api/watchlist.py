@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.params import JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
@@ -16,7 +17,7 @@ from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset
 from videoflix.profiles.service import WATCHING
 
 Ids = Annotated[
-    list[Annotated[int, QueryParameter(ge=1, le=BIGINT_MAX)]],
+    list[Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]],
     QueryParameter(max_items=100, description="The films asked about: `ids=1&ids=2`."),
 ]
 

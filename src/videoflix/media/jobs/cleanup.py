@@ -9,7 +9,7 @@ import logging
 
 from videoflix.catalog.schemas import PurgeDeleted
 from videoflix.catalog.service.desk import Desk
-from videoflix.media.schemas import (
+from videoflix.media.payloads import (
     DeleteFolder,
     DeleteSource,
     ExpireSources,

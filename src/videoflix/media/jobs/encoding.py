@@ -30,17 +30,12 @@ from videoflix.media.jobs.faults import (
     check_size,
 )
 from videoflix.media.models import Asset
+from videoflix.media.payloads import EncodeAudio, EncodeChunk, Inspect, MakePoster
 from videoflix.media.plan import Plan, make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe import probe
 from videoflix.media.rejection import Rejected
-from videoflix.media.schemas import (
-    EncodeAudio,
-    EncodeChunk,
-    Inspect,
-    MakePoster,
-    StoredPiece,
-)
+from videoflix.media.schemas import StoredPiece
 from videoflix.media.service import AUDIO, Failures, Media
 from videoflix.platform.db import transaction
 from videoflix.platform.processes import ProcessFailed

@@ -14,8 +14,9 @@ import msgspec
 from videoflix.media.jobs.encoding import NotShown, Work, desk_of, files_of
 from videoflix.media.jobs.faults import careful
 from videoflix.media.package import package
+from videoflix.media.payloads import MakeStoryboard, PackageMissing, PackageRendition
 from videoflix.media.plan import Plan
-from videoflix.media.schemas import MakeStoryboard, PackageMissing, PackageRendition, Piece, Track
+from videoflix.media.schemas import Piece, Track
 from videoflix.media.service import AUDIO, Media, Packages
 from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
 from videoflix.platform.db import transaction

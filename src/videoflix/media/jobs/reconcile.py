@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.media.schemas import Reconcile, StallUnserved
+from videoflix.media.payloads import Reconcile, StallUnserved
 from videoflix.media.service import Failures
 from videoflix.media.service.failures import NO_WORKER
 from videoflix.media.unqueued import UnqueuedWork

@@ -13,25 +13,20 @@ from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import VideoDraft
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
-from videoflix.media.plan import Plan
-from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
-from videoflix.media.schemas import (
+from videoflix.media.payloads import (
     WATCHED,
-    AssetShown,
     DeleteFolder,
     EncodeAudio,
     EncodeChunk,
     Inspect,
-    KeysInUse,
     MakePoster,
     MakeStoryboard,
     PackageRendition,
-    Piece,
-    StoredFile,
     SweepAttempts,
-    Timeline,
-    Track,
 )
+from videoflix.media.plan import Plan
+from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
+from videoflix.media.schemas import AssetShown, KeysInUse, Piece, StoredFile, Timeline, Track
 from videoflix.platform.queue import Job, enqueue, enqueue_many, hasten
 from videoflix.settings import settings
 

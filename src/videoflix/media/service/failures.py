@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import VideoNotFound
 from videoflix.media.models import Asset, AssetState
-from videoflix.media.schemas import (
+from videoflix.media.payloads import (
     DeleteSource,
     EncodeAudio,
     EncodeChunk,

@@ -7,15 +7,9 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
+from videoflix.media.payloads import MakePoster, MakeStoryboard, PackageRendition, SweepAttempts
 from videoflix.media.repository import AssetRepository, RenditionRepository
-from videoflix.media.schemas import (
-    FilmFiles,
-    MakePoster,
-    MakeStoryboard,
-    MovieFile,
-    PackageRendition,
-    SweepAttempts,
-)
+from videoflix.media.schemas import FilmFiles, MovieFile
 from videoflix.media.service.assets import SWEEP_AFTER
 from videoflix.media.storyboard import Layout
 from videoflix.media.unqueued import UnqueuedWork

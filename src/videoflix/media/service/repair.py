@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.catalog.service.catalog import topic_of
 from videoflix.media.inventory import AssetInventory, Expected, Role
 from videoflix.media.models import Asset, AssetState
-from videoflix.media.repository import RenditionRepository
-from videoflix.media.schemas import (
+from videoflix.media.payloads import (
     EncodeAudio,
     EncodeChunk,
     MakePoster,
     MakeStoryboard,
     PackageRendition,
 )
+from videoflix.media.repository import RenditionRepository
 from videoflix.media.service.assets import Media
 from videoflix.platform.db import transaction
 from videoflix.platform.events import announce

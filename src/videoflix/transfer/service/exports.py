@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
-from videoflix.media.schemas import DeleteFolder
+from videoflix.media.payloads import DeleteFolder
 from videoflix.platform.db import transaction
 from videoflix.platform.migrations import current_revision
 from videoflix.platform.problems import Conflict, NotFound, Problem

@@ -1,0 +1,22 @@
+"""What may happen to profiles, and who watches."""
+
+from videoflix.profiles.service.profiles import (
+    WATCHING,
+    PasswordNeeded,
+    ProfileLocked,
+    ProfileNotFound,
+    Profiles,
+    refuse_children,
+)
+from videoflix.profiles.service.viewing import known, viewing_of
+
+__all__ = [
+    "WATCHING",
+    "PasswordNeeded",
+    "ProfileLocked",
+    "ProfileNotFound",
+    "Profiles",
+    "known",
+    "refuse_children",
+    "viewing_of",
+]

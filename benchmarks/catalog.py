@@ -71,18 +71,21 @@ def main() -> int:
         Path(home).chmod(0o711)
         with EmbeddedPostgres(Path(home) / "postgres", durable=False) as postgres:
             for videos in (SMALL, options.videos):
-                found[videos] = one_size(postgres.dsn(), home, videos, options.requests)
+                found[videos] = one_size(postgres, home, videos, options.requests)
     results = judge(found[SMALL], found[options.videos])
     results += asyncio.run(remembered())
     return 0 if all(results) else 1
 
 
-def one_size(dsn: str, home: str, videos: int, requests: int) -> dict[str, Any]:
+def one_size(postgres: EmbeddedPostgres, home: str, videos: int, requests: int) -> dict[str, Any]:
     """Fill a database of this size and measure it, in a process of its own."""
     name = f"catalogue_{videos}"
-    admin = sqlalchemy.create_engine(dsn.replace("postgresql://", "postgresql+psycopg://"))
+    dsn = postgres.dsn()
+    admin = sqlalchemy.create_engine(
+        postgres.admin_dsn().replace("postgresql://", "postgresql+psycopg://")
+    )
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template template0"))
+        connection.execute(text(f"create database {name} owner videoflix template template0"))
     url = url_of(dsn, name)
     environment = os.environ | {
         "DATABASE_URL": url,
@@ -101,7 +104,7 @@ def one_size(dsn: str, home: str, videos: int, requests: int) -> dict[str, Any]:
         check=True,
         capture_output=True,
     )
-    add_history(url, videos)
+    add_history(postgres.admin_dsn(name), videos)
     sizes = ["--videos", str(videos), "--requests", str(requests)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.catalog", "--measure", *sizes],

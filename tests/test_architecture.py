@@ -96,7 +96,7 @@ DOMAINS = (
     set(MAY_IMPORT) - COMPOSITIONS - {"setting_types", "settings", "platform", "web", "compat"}
 )
 # What a room may use of other domains; a dialect is another face of the same routes.
-OFFERED = {"models", "schemas", "service"}
+OFFERED = {"models", "payloads", "schemas", "service"}
 
 
 def modules() -> list[Path]:

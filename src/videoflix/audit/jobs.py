@@ -15,4 +15,5 @@ every("20 3 * * *", ForgetEvents())
 async def forget_events(job: ForgetEvents) -> None:
     async with completing() as session:
         forgotten = await SecurityEventRepository(session=session).forget()
-    logger.info("forgot %d security events", forgotten)
+    if forgotten:
+        logger.info("deleted %d security events past their retention", forgotten)

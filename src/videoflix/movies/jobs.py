@@ -17,4 +17,5 @@ every("35 * * * *", SweepMovieAnswers())
 async def sweep_movie_answers(job: SweepMovieAnswers) -> None:
     async with completing() as session:
         gone = await AnswerRepository(session).sweep(timedelta(seconds=STALE_SECONDS))
-    logger.info("forgot %d answers about movies", gone)
+    if gone:
+        logger.info("deleted %d cached answers about movies", gone)

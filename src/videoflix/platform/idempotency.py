@@ -90,7 +90,8 @@ every("55 * * * *", SweepAnswers())
 async def sweep(job: SweepAnswers) -> None:
     async with completing() as session:
         swept = len((await session.scalars(SWEEP, {"kept": KEPT})).all())
-    logger.info("forgot %d answers", swept)
+    if swept:
+        logger.info("deleted %d answers kept for Idempotency-Key", swept)
 
 
 async def once(

@@ -86,7 +86,8 @@ every("*/10 * * * *", SweepThrottle())
 async def sweep(job: SweepThrottle) -> None:
     async with completing() as session:
         swept = len((await session.scalars(DROP_FULL)).all())
-    logger.info("forgot %d full buckets", swept)
+    if swept:
+        logger.info("deleted %d full token buckets", swept)
 
 
 class Limit(msgspec.Struct, frozen=True):

@@ -16,7 +16,8 @@ every("*/5 * * * *", CloseSilent())
 async def close_silent(job: CloseSilent) -> None:
     closed = await close_all_silent()
     async with completing():
-        logger.info("%d streams had fallen silent", closed)
+        if closed:
+            logger.info("closed %d idle streams", closed)
 
 
 async def close_all_silent() -> int:

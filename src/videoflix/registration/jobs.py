@@ -42,4 +42,5 @@ async def write_to_new_address(job: WriteToNewAddress) -> None:
 async def sweep_links(job: SweepLinks) -> None:
     async with completing() as session:
         forgotten = await MailTokenRepository(session=session).forget_expired()
-    logger.info("forgot %d mailed links", forgotten)
+    if forgotten:
+        logger.info("deleted %d expired mailed links", forgotten)

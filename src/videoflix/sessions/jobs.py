@@ -15,4 +15,5 @@ every("40 * * * *", SweepSignIns())
 async def sweep_sign_ins(job: SweepSignIns) -> None:
     async with completing() as session:
         sign_ins, guests = await Sessions(session).sweep()
-    logger.info("forgot %d sign-ins and %d guests", sign_ins, guests)
+    if sign_ins or guests:
+        logger.info("deleted %d expired sign-ins and %d guests", sign_ins, guests)

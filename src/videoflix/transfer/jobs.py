@@ -62,4 +62,5 @@ async def sweep_exports(job: SweepExports) -> None:
     async with transaction() as session:
         forgotten = await Exports(session).forget_oldest()
     left = await remove_leftovers()
-    logger.info("forgot %d exports and removed %d unfinished files", forgotten, left)
+    if forgotten or left:
+        logger.info("deleted %d exports and %d unfinished files", forgotten, left)

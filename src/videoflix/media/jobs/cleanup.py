@@ -68,7 +68,8 @@ async def delete_source(job: DeleteSource) -> None:
 @handles(SweepAttempts)
 async def sweep_attempts(job: SweepAttempts) -> None:
     removed = await sweep_asset(job.asset_id, LEFT_ALONE)
-    logger.info("removed %d files that killed attempts had left", removed)
+    if removed:
+        logger.info("removed %d files that killed attempts had left", removed)
 
 
 every("45 4 * * *", SweepOrphans())
@@ -81,7 +82,8 @@ async def sweep_orphans(job: SweepOrphans) -> None:
         await Media(session).forget_long_retired()
     removed = await remove_orphans()
     unfinished = await media_storage().drop_unfinished(ORPHANED_AFTER)
-    logger.info("removed %d orphaned files and %d unfinished ones", removed, unfinished)
+    if removed or unfinished:
+        logger.info("removed %d orphaned files and %d unfinished ones", removed, unfinished)
 
 
 every("35 3 * * *", PurgeDeleted())
@@ -96,4 +98,5 @@ async def purge_deleted(job: PurgeDeleted) -> None:
         async with transaction() as session:
             if await Desk(session).is_due_for_purge(video_id):  # nobody restored it meanwhile
                 await Media(session).remove(video_id)
-    logger.info("removed %d films that were deleted a month ago", len(due))
+    if due:
+        logger.info("removed %d films that were deleted a month ago", len(due))

@@ -51,7 +51,8 @@ async def sweep(job: SweepMail) -> None:
         await session.execute(update(Mail).where(expired, Mail.text != "").values(text="", html=""))
         old = delete(Mail).where(Mail.created_at < func.now() - KEPT).returning(Mail.id)
         swept = len((await session.scalars(old)).all())
-    logger.info("forgot %d mails", swept)
+    if swept:
+        logger.info("deleted %d old mails", swept)
 
 
 async def deliver(server: SmtpServer, message: EmailMessage) -> str | None:

@@ -56,7 +56,8 @@ async def prune(job: PruneJobs) -> None:
     async with transaction() as session:
         for statement in DROP_OLD:
             await session.execute(statement, {"keep": keep_dead})
-    logger.info("forgot %d jobs that were done and %d dead letters", done, dead)
+    if done or dead:
+        logger.info("deleted %d jobs that were done and %d dead letters", done, dead)
 
 
 async def _drop_jobs(statuses: list[str], keep: timedelta) -> int:

@@ -30,7 +30,7 @@ from videoflix.playback.service.segments import (
 from videoflix.profiles.schemas import Viewing
 from videoflix.settings import settings
 
-FILE_NAME = re.compile(r"(?:init-(?P<chunk>\d{1,6})\.mp4|(?P<segment>\d{5,7})\.m4s)")
+FILE_NAME = re.compile(r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|(?P<segment>[0-9]{5,7})\.m4s)")
 
 
 class NotPlayableYet(Conflict):

@@ -97,7 +97,9 @@ async def test_errors_of_postgres_are_told_by_their_state(
     assert type(problem_of(raised.value)) is problem
 
 
-async def test_a_full_disk_is_no_crash(app: Litestar, committed: None) -> None:
+async def test_a_full_disk_is_no_crash(
+    app: Litestar, committed: None, caplog: pytest.LogCaptureFixture
+) -> None:
     """Postgres says 53100 as soon as it cannot extend a file."""
     await execute(
         "create function disk_full() returns trigger language plpgsql as"
@@ -116,6 +118,11 @@ async def test_a_full_disk_is_no_crash(app: Litestar, committed: None) -> None:
         await execute("drop function disk_full cascade")
     assert answer.status_code == 503, answer.text
     assert answer.json()["type"] == "/problems/database-full"
+    [logged] = [record for record in caplog.records if "refused" in record.message]
+    assert "No space left on device" in logged.message
+    assert not logged.exc_info
+    for secret in ("INSERT", "ada@example.org", "argon2", "Traceback"):
+        assert secret not in caplog.text
     assert done.returncode == 1
     assert "disk is full" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,5 +1,6 @@
 """Lines in the log: structured, and with what they belong to."""
 
+import errno
 import json
 import logging
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from videoflix.platform.logs import formatter
+from videoflix.platform.logs import Stderr, formatter
 
 
 class Lines(logging.Handler):
@@ -73,6 +74,35 @@ async def test_crashes_are_logged_with_their_request(
     assert crash["request_id"] == answer.headers["x-request-id"]
     assert "IntegrityError" in crash["exception"]
     assert "token=***" in crash["exception"]
+
+
+class FullDisk:
+    """A file on a disk that is full for a while."""
+
+    def __init__(self) -> None:
+        self.full, self.text = True, ""
+
+    def write(self, text: str) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_lines_that_cannot_be_written_are_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk, handler = FullDisk(), Stderr()
+    monkeypatch.setattr(Stderr, "stream", disk)
+    for _ in range(3):
+        handler.emit(logging.makeLogRecord({"msg": "lost"}))
+    disk.full = False
+    handler.emit(logging.makeLogRecord({"msg": "written"}))
+    handler.emit(logging.makeLogRecord({"msg": "written too"}))
+    assert disk.text == "written\n3 log lines could not be written\nwritten too\n"
+    assert "Logging error" not in capsys.readouterr().err
 
 
 def test_terminals_get_words() -> None:

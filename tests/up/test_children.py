@@ -115,6 +115,17 @@ async def test_a_program_that_is_not_there_is_tried_again(
     await end(task)
 
 
+async def test_a_full_disk_does_not_flood_the_console(
+    start: Start, lines: Lines, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tester.log").symlink_to("/dev/full")
+    _, task = start("print('said')")
+    await lines.wait_for("starting again", times=2)
+    await end(task)
+    assert task.cancelled(), "closing the log file is no error"
+    assert not capsys.readouterr().err
+
+
 async def test_lines_without_end_are_cut_and_bytes_that_are_no_text_replaced(
     start: Start, lines: Lines
 ) -> None:

@@ -10,6 +10,7 @@ from asyncpg import InterfaceError
 from litestar import Request, Response
 from sqlalchemy.exc import DBAPIError
 
+from videoflix.platform.db import in_one_line
 from videoflix.platform.problems import (
     BadInput,
     Conflict,
@@ -99,5 +100,5 @@ def database_error_response(
     problem = problem_of(found) if found else None
     if problem is None:
         return crash_response(request, error)
-    request.logger.error("the database refused: %s", problem, exc_info=error)
+    request.logger.error("the database refused: %s", in_one_line(found or error))
     return problem_answer(problem)

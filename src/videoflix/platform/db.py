@@ -216,6 +216,16 @@ def _tells_of_outage(sqlstate: str) -> bool:
     return sqlstate in known or sqlstate.startswith(OUTAGES)
 
 
+def in_one_line(error: BaseException) -> str:
+    """An expected failure for the log: what Postgres said, without the statement and its values."""
+    cause = error
+    while cause.__cause__ is not None and not isinstance(cause, DBAPIError):
+        cause = cause.__cause__
+    said = str(getattr(cause, "orig", None) or cause)
+    lines = (said.partition(">: ")[2] or said).splitlines()
+    return ": ".join([type(error).__name__, *lines[:1]])
+
+
 def violated(error: BaseException) -> str | None:
     """Name of the constraint a write ran into, however often the driver's error was wrapped."""
     cause: BaseException | None = error

@@ -19,6 +19,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.types import Processor
 
 from videoflix.platform.client import visiting
+from videoflix.platform.lost_lines import CountsLostLines
 from videoflix.platform.masking import masked
 from videoflix.settings import settings
 
@@ -35,7 +36,7 @@ READY = "ready"
 Line = MutableMapping[str, Any]
 
 
-class Stderr(logging.StreamHandler[Any]):
+class Stderr(CountsLostLines, logging.StreamHandler[Any]):
     """Writes to whatever sys.stderr is at the time."""
 
     def __init__(self) -> None:

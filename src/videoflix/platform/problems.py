@@ -22,7 +22,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from videoflix.platform.db import database_unavailable
+from videoflix.platform.db import database_unavailable, in_one_line
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -189,7 +189,7 @@ def database_response(
     error: InterfaceError | OperationalError | PoolTimeoutError | OSError,
 ) -> Response[dict[str, Any]]:
     """Postgres is gone, restarting or out of connections: say so, and when to come back."""
-    request.logger.error("database unavailable", exc_info=error)
+    request.logger.error("database unavailable: %s", in_one_line(error))
     return problem_answer(Unavailable())
 
 
@@ -208,7 +208,7 @@ def crash_response(request: Request[Any, Any, Any], error: Exception) -> Respons
     A deadlock, or a lock or statement that took too long, changed nothing: 503, ask again.
     """
     if database_unavailable(error):
-        request.logger.warning("the database was busy", exc_info=error)
+        request.logger.warning("the database was busy: %s", in_one_line(error))
         return problem_answer(Unavailable())
     request.logger.error("unhandled error", exc_info=error)
     return problem_answer(Problem())

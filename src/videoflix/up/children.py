@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from videoflix.platform.lost_lines import LogFile
 from videoflix.platform.tether import tethered
 
 FIRST_PAUSE = 0.5
@@ -47,9 +47,7 @@ class Child:
         self._command = command
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         self._show = show
-        self._log = RotatingFileHandler(
-            logs / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True
-        )
+        self._log = LogFile(logs / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)
         self._hurry = hurry
 
     async def keep_running(self) -> None:
@@ -65,7 +63,8 @@ class Child:
                 self._say(f"stopped ({ended}), starting again in {pause:g} s")
                 await asyncio.sleep(pause)
         finally:
-            self._log.close()
+            with suppress(OSError):  # a full disk: what is buffered cannot be written either
+                self._log.close()
 
     async def _run_once(self) -> str:
         """How it ended, in words."""

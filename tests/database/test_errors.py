@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
 from counting import execute
+from videoflix.library.views import ViewCounter
 from videoflix.platform.database_errors import (
     ChangedMeanwhile,
     DatabaseFull,
@@ -24,6 +25,7 @@ from videoflix.platform.database_errors import (
     problem_of,
 )
 from videoflix.platform.db import transaction
+from videoflix.platform.queue.apart import SomeFailed, each_apart
 from videoflix.settings import settings
 
 CREATE = ["users", "create-admin", "boss@example.org"]
@@ -126,6 +128,24 @@ async def test_a_full_disk_is_no_crash(
     assert done.returncode == 1
     assert "disk is full" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_views_and_clean_ups_log_a_full_disk_in_one_line(
+    committed: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(*_: object) -> bool:
+        await execute("do $$ begin raise 'No space left' using errcode = '53100'; end $$")
+        return True
+
+    counter = ViewCounter(refuse)
+    async with counter.running():
+        counter.count(1, 1)
+    with pytest.raises(SomeFailed):
+        await each_apart([1, 2], refuse)
+    assert [record.exc_info for record in caplog.records if "No space" in record.message] == [
+        None
+    ] * 3
+    assert "begin raise" not in caplog.text
 
 
 async def test_a_new_transaction_works_afterwards(committed: None) -> None:

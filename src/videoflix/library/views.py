@@ -1,4 +1,4 @@
-"""Views wait in memory for a moment and are written together: a leaf, no database.
+"""Views wait in memory for a moment and are written together.
 
 What a killed process had not written is lost; a view is a statistic.
 """
@@ -8,6 +8,8 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
+
+from videoflix.platform.db import crash_info, in_one_line
 
 WRITE_SECONDS = 5.0
 WAITING_MAX = 10_000
@@ -62,5 +64,6 @@ class ViewCounter:
     async def _flush_anyway(self) -> None:
         try:
             await self.flush()
-        except Exception:  # a database that is away must not end the counting
-            logger.exception("views could not be written; they wait")
+        except Exception as error:  # a database that is away must not end the counting
+            message = "views could not be written; they wait (%s)"
+            logger.warning(message, in_one_line(error), exc_info=crash_info(error))

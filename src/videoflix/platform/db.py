@@ -226,6 +226,11 @@ def in_one_line(error: BaseException) -> str:
     return ": ".join([type(error).__name__, *lines[:1]])
 
 
+def crash_info(error: BaseException) -> BaseException | None:
+    """`exc_info` for the log: no traceback of what is expected of a database or a network."""
+    return None if database_unavailable(error) or isinstance(error, OSError) else error
+
+
 def violated(error: BaseException) -> str | None:
     """Name of the constraint a write ran into, however often the driver's error was wrapped."""
     cause: BaseException | None = error

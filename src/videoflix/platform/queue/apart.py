@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.db import transaction
+from videoflix.platform.db import crash_info, in_one_line, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,9 @@ async def each_apart(
         try:
             async with transaction() as session:
                 done += await work(session, item)
-        except Exception:
-            logger.exception("could not work on %s", item)
+        except Exception as error:
+            message = "could not work on %s: %s"
+            logger.exception(message, item, in_one_line(error), exc_info=crash_info(error))
             failed += 1
     if failed:
         raise SomeFailed(f"{failed} failed, {done} are done")
@@ -54,8 +55,9 @@ async def in_batches(
         try:
             async with transaction() as session:
                 done += await together(session, batch)
-        except Exception:
-            logger.exception("a batch failed: working on each of its %d by itself", len(batch))
+        except Exception as error:
+            message = "a batch failed: working on each of its %d by itself (%s)"
+            logger.exception(message, len(batch), in_one_line(error), exc_info=crash_info(error))
             try:
                 done += await each_apart(batch, alone)
             except SomeFailed as error:

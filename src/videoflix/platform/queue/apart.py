@@ -31,7 +31,7 @@ async def each_apart(
                 done += await work(session, item)
         except Exception as error:
             message = "could not work on %s: %s"
-            logger.exception(message, item, in_one_line(error), exc_info=crash_info(error))
+            logger.log(logging.ERROR, message, item, in_one_line(error), exc_info=crash_info(error))
             failed += 1
     if failed:
         raise SomeFailed(f"{failed} failed, {done} are done")
@@ -57,7 +57,9 @@ async def in_batches(
                 done += await together(session, batch)
         except Exception as error:
             message = "a batch failed: working on each of its %d by itself (%s)"
-            logger.exception(message, len(batch), in_one_line(error), exc_info=crash_info(error))
+            logger.log(
+                logging.ERROR, message, len(batch), in_one_line(error), exc_info=crash_info(error)
+            )
             try:
                 done += await each_apart(batch, alone)
             except SomeFailed as error:

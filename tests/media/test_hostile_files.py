@@ -180,6 +180,7 @@ async def test_no_program_follows(
     monkeypatch.setattr(poster, "CANDIDATES", 2)
     plan = make_plan(await probe(make_clip(tmp_path / "clip.mp4", seconds=2)))
     started = len(record_of(recorded))
+    recorded.with_name("record.env").unlink(missing_ok=True)  # the clip was made by the test
     for kind in HOSTILE:
         file, folder = watch.write(kind, tmp_path / FILM), tmp_path / f"{entry} {kind}"
         folder.mkdir()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import imageio_ffmpeg
 
 from videoflix.media.facts import DEMUXERS
-from videoflix.platform.processes import Limits
+from videoflix.platform.processes import Limits, clean_environment
 from videoflix.settings import settings
 
 NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}
@@ -60,6 +60,7 @@ def _listed(path: Path, listing: str) -> str:
             check=False,
             text=True,
             timeout=30,
+            env=clean_environment(),
         ).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FFmpegMissing(f"FFMPEG_PATH: {path} cannot be run ({error}).") from error

@@ -120,7 +120,7 @@ async def run(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=_environment(writes),
+        env=clean_environment(*writes),
         start_new_session=True,
         limit=LINE_MAX,
     )
@@ -175,7 +175,8 @@ async def _launched(
     return launch_command(argv, bounds, found.features, reads, writes)
 
 
-def _environment(writes: Sequence[Path]) -> dict[str, str]:
+def clean_environment(*writes: Path) -> dict[str, str]:
+    """Our environment without passwords and keys; the first folder of `writes` is for scratch."""
     kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     return kept | ({"TMPDIR": str(writes[0])} if writes else {})
 

@@ -140,7 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     play_token_seconds: Positive = 6 * 3600
     # Memory for segment lists and playlists of films that are played, a process, in bytes; a
     # two-hour film with six renditions takes about 0.7 MiB.
-    playback_cache_bytes: Annotated[int, msgspec.Meta(ge=MiB)] = 64 * MiB
+    playback_cache_bytes: Annotated[int, msgspec.Meta(ge=MiB)] = 32 * MiB
     # How long a stream counts as watched after it was last heard of, in seconds.
     stream_lease_seconds: Annotated[int, msgspec.Meta(ge=15, le=3600)] = 90
     # The ffmpeg program to use; unset, the one of the installed wheel, then the one on PATH.

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Table, null, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.media.models import PackedSegments
 from videoflix.platform.db import Record, transaction
 from videoflix.settings import settings
 from videoflix.transfer.repository.loading import WORKING_TRIGGERS
@@ -118,6 +119,8 @@ def _value(column: Column[Any], number: int, ids: dict[str, list[Any]], values: 
 def _some(kind: Any, number: int, values: Values) -> Any:
     if isinstance(kind, JSONB):
         return values.next(JSONB)
+    if isinstance(kind, PackedSegments):
+        return [(values.next(int), values.next(int), values.next(int)) for _ in range(number - 1)]
     if isinstance(kind, ARRAY):
         return [values.next(str)[:10] for _ in range(number - 1)]
     if getattr(kind, "enum_class", None):

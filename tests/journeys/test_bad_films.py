@@ -1,4 +1,4 @@
-"""Uploads that cannot become films end with a reason, and leave nothing behind."""
+"""Uploads that cannot become films end with a reason; only their source is kept for a while."""
 
 import os
 import time
@@ -42,7 +42,7 @@ def stored(site: Site) -> set[Path]:
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_hopeless_uploads_say_why_and_leave_nothing(
+def test_hopeless_uploads_say_why_and_keep_only_their_source(
     site: Site, client: httpx.Client, make: Callable[[Path], None], code: str, tmp_path: Path
 ) -> None:
     assert settled(lambda: idle(client), seconds=60), "other films are still being worked on"
@@ -56,8 +56,11 @@ def test_hopeless_uploads_say_why_and_leave_nothing(
     assert final["failure"]["reason"].endswith(".")
     answer = client.post(f"/api/v1/videos/{video['id']}/play")
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/film-failed")
-    assert settled(lambda: stored(site) == before), "files were left behind"
+    assert settled(lambda: len(stored(site) - before) == 1), "more than the source was left"
+    (source,) = stored(site) - before
+    assert source.read_bytes() == file.read_bytes()
     assert client.delete(f"/api/v1/videos/{video['id']}?permanently=true").status_code == 204
+    assert settled(lambda: stored(site) == before), "files were left behind"
 
 
 def test_the_worker_lives_and_a_deleted_film_takes_its_files_along(

@@ -22,7 +22,7 @@ VIDEOS = "/api/v1/videos"
 def stored_files() -> list[Path]:
     folder = media_storage().folder
     assert folder
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in (folder / "assets").rglob("*") if path.is_file())
 
 
 @pytest.fixture(autouse=True)

@@ -43,10 +43,10 @@ async def watching(
         assert await within(HEARD_SECONDS, listens)
         master = (await viewer.post(f"/api/v1/videos/{film}/play")).json()["master_url"]
         text = (await client_without_rows.get(master)).text
-        folder, query = master.split("master.m3u8")
-        playlist = folder + (re.findall(r"^assets\S+", text, re.MULTILINE)[0]).split("?")[0]
+        folder = master.partition("master.m3u8")[0]
+        playlist = folder + re.findall(r"^play/\S+/index\.m3u8$", text, re.MULTILINE)[0]
         segment = playlist.replace("index.m3u8", "00000.m4s")
-        yield viewer, [master, playlist + query, segment + query]
+        yield viewer, [master, playlist, segment]
     await media_storage().delete_below("assets")
 
 

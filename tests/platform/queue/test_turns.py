@@ -255,9 +255,9 @@ async def test_a_fetch_costs_the_same_with_many_jobs(
     behaviour: Behaviour, waiting: dict[str, object]
 ) -> None:
     await seed(100, **waiting)  # type: ignore[arg-type] # keyword arguments from a table
-    few = await _median_fetch()
+    few = min([await _median_fetch() for _ in range(3)])  # other work only ever adds time
     await seed(MANY, **waiting)  # type: ignore[arg-type] # keyword arguments from a table
-    many = await _median_fetch()
+    many = min([await _median_fetch() for _ in range(3)])
     print(f"{few * 1000:.2f} ms, then {many * 1000:.2f} ms")
     assert many < 3 * few + 0.001, f"{few * 1000:.2f} ms, then {many * 1000:.2f} ms"
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post, put
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
@@ -28,6 +29,12 @@ from videoflix.profiles.service import viewing_of
 Language = Annotated[str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", max_length=5)]
 VttFile = Annotated[str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\.vtt$", max_length=9)]
 REFUSED = (SignInNeeded, Forbidden, VideoNotFound)
+
+
+class SubtitleForm(msgspec.Struct):
+    """A form with the file in its field `data`."""
+
+    data: UploadFile
 
 
 class DeskController(Controller):
@@ -119,10 +126,10 @@ class DeskController(Controller):
         desk: NamedDependency[Desk],
         video_id: Id,
         language: Language,
-        data: Annotated[UploadFile, Body(media_type=RequestEncodingType.MULTI_PART)],
+        data: Annotated[SubtitleForm, Body(media_type=RequestEncodingType.MULTI_PART)],
     ) -> None:
         """Keep a WebVTT or SubRip file as the form field `data`; its words are found by search."""
-        await desk.put_subtitle(video_id, language, "", await data.read())
+        await desk.put_subtitle(video_id, language, "", await data.data.read())
 
     @delete(
         "/{video_id:int}/subtitles/{language:str}",

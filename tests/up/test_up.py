@@ -59,7 +59,8 @@ def home() -> Iterator[Path]:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in {"SECRET_KEY", "DATABASE_URL"}}
+    ours = {"SECRET_KEY", "DATABASE_URL", "SITE_URL"}  # of the tests' own application
+    kept = {k: v for k, v in os.environ.items() if k not in ours}
     return kept | {"VIDEOFLIX_HOME": str(home), "TRANSCODE_WORKERS": "1"} | more
 
 

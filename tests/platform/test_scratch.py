@@ -16,6 +16,7 @@ sys.stdin.read()
 
 
 def test_only_folders_of_dead_processes_go() -> None:
+    sweep_scratch()  # other tests kill processes, too
     mine = scratch_folder()
     (mine / "mine").write_text("x")
     command = [sys.executable, "-c", PROGRAM]

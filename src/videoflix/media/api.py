@@ -163,7 +163,7 @@ class UploadController(Controller):
         "/{video_id:int}/sources",
         summary="List a film's files",
         dependencies={"media": service(Media)},
-        responses=problems(SignInNeeded, Forbidden),
+        responses=problems(SignInNeeded, Forbidden, VideoNotFound),
     )
     async def list_files(
         self,

@@ -1,6 +1,7 @@
 """Small vocabulary shared by all controllers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -11,6 +12,7 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency, Provide
 from litestar.enums import RequestEncodingType, ScopeType
 from litestar.middleware import ASGIMiddleware
+from litestar.openapi.spec import Operation, RequestBody
 from litestar.params import PathParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Send
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -70,6 +72,15 @@ def one_of(kind: type[Choice], name: str, value: str | None) -> Choice | None:
 def names_of(kind: type[StrEnum], *more: str) -> dict[str, Any]:
     """How the API's description lists the values of a query parameter that `one_of` reads."""
     return {"enum": [*kind, *more]}
+
+
+@dataclass
+class OptionalBody(Operation):
+    """An operation whose request may do without the body that it documents."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.request_body, RequestBody):
+            self.request_body = replace(self.request_body, required=False)
 
 
 def service(factory: Callable[[AsyncSession], Any]) -> Provide:

@@ -12,7 +12,7 @@ from videoflix.accounts.service import PasswordWrong
 from videoflix.platform.identity import signed_in
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.throttle import TooManyTries
-from videoflix.platform.web import Id, service
+from videoflix.platform.web import Id, OptionalBody, service
 from videoflix.profiles.schemas import (
     NewProfile,
     PinEntry,
@@ -80,6 +80,7 @@ class ProfileController(Controller):
     @delete(
         "/{profile_id:int}",
         summary="Delete a profile",
+        operation_class=OptionalBody,
         responses=problems(
             SignInNeeded,
             ProfileNotFound,

@@ -35,12 +35,12 @@ QUERIES = (
 def operations() -> list[tuple[str, str]]:
     """Every method and path of the documented API, except those that answer without an end."""
     paths = create_app().openapi_schema.to_schema()["paths"]
-    return [
+    return sorted(
         (method.upper(), path)
         for path, item in paths.items()
         for method in item
         if not path.endswith("/events")
-    ]
+    )
 
 
 @pytest.mark.parametrize(("method", "path"), operations())

@@ -177,7 +177,7 @@ def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Sit
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("New password").fill(password)
     page.get_by_role("button", name="Create the account").click()
-    expect(page.get_by_role("status")).to_contain_text("Read your mail")
+    expect(page.get_by_role("status")).to_contain_text("Check your inbox")
     page.goto(link_in(site.postbox.newest("Confirm your e-mail address")))
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("status")).to_contain_text("You can sign in now")

@@ -1,6 +1,7 @@
 """Secrets vanish from what is logged; everything else stays as it is."""
 
 import secrets
+from itertools import count
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ MAILED = secrets.token_urlsafe(32)
         ("https://bucket/x?X-Amz-Signature=abcdef&a=1", "abcdef"),
         ("Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
     ],
+    ids=count(),  # the secrets are new in each process: processes that share a run compare names
 )
 def test_secrets_are_known_by_their_looks(text: str, secret: str) -> None:
     assert secret not in masked(text)

@@ -130,12 +130,16 @@ class Guard:
         logger.error("no longer fetching from %s: %s", queue, self._breakers[queue].reason)
 
     async def _tell(self, queue: str, breaker: Breaker) -> None:
-        """Write down whether it is open, for the monitor; best effort."""
-        if breaker.reason == self._told.get(queue):
+        """Write down why it is open, if it is, for the monitor; best effort.
+
+        A half-open one counts as closed: its worker takes the next job.
+        """
+        reason = breaker.reason if breaker.state is State.OPEN else ""
+        if reason == self._told.get(queue):
             return
         values = {"worker_id": self._worker_id, "queue": queue, "host": platform.node()}
-        if await self._write(TELL, **values, reason=breaker.reason):
-            self._told[queue] = breaker.reason
+        if await self._write(TELL, **values, reason=reason):
+            self._told[queue] = reason
 
     async def _write(self, statement: str, **values: object) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Hashing passwords holds no connection, has a bounded queue, and goes before encoding."""
+"""Hashing passwords holds no connection, has a bounded queue, and yields to the event loop."""
 
 import asyncio
 import os
@@ -9,12 +9,21 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 
 from conftest import PASSWORD, http_client
 from videoflix.accounts import passwords
-from videoflix.accounts.passwords import Hashing, HashingOverloaded, hashing
+from videoflix.accounts.passwords import (
+    AT_ONCE,
+    SIGN_INS_AT_ONCE,
+    Admission,
+    Hashing,
+    HashingOverloaded,
+    hashing,
+)
 from videoflix.accounts.service import Accounts
+from videoflix.platform import launcher
 from videoflix.platform.db import alchemy, pool_use, transaction
 from videoflix.settings import settings
 
@@ -22,11 +31,12 @@ AUTH = "/api/v1/auth"
 ADA = {"email": "ada@example.org", "password": PASSWORD}
 
 
-async def test_threads_have_normal_priority() -> None:
+async def test_threads_yield_to_the_event_loop_and_go_before_encoding() -> None:
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert await hashing.run(niceness) == os.getpriority(os.PRIO_PROCESS, 0)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert own < await hashing.run(niceness) < own + launcher.NICE
 
 
 async def test_full_queue_refuses_and_empties_again() -> None:
@@ -39,6 +49,27 @@ async def test_full_queue_refuses_and_empties_again() -> None:
     gate.set()
     assert await asyncio.gather(*held) == ["True"] * 3
     assert await small.run(str, "x") == "x"
+
+
+async def test_admission_lets_wait_and_refuses_beyond() -> None:
+    small, gate, order = Admission(at_once=1, waiting_max=2), asyncio.Event(), []
+
+    async def enter(number: int) -> None:
+        async with small.place():
+            order.append(number)
+            await gate.wait()
+
+    tasks = [asyncio.create_task(enter(number)) for number in range(4)]
+    await asyncio.sleep(0.01)
+    assert order == [0]
+    with pytest.raises(HashingOverloaded):
+        await tasks[3]
+    tasks[1].cancel()  # gives its place in the queue up
+    gate.set()
+    await asyncio.gather(*tasks[:3], return_exceptions=True)
+    assert order == [0, 2]
+    async with asyncio.timeout(1), small.place():
+        pass
 
 
 @pytest.fixture
@@ -94,6 +125,31 @@ async def test_no_connection_is_held_while_passwords_are_hashed(
     assert [answer.status_code for answer in answers] == [200, 202, 200, 200, 202, 204]
     assert len(held) >= 9
     assert set(held) == {0}
+
+
+async def test_sign_ins_that_wait_do_not_touch_the_database(
+    client: httpx.AsyncClient, pool: AsyncEngine
+) -> None:
+    """A rush takes no connections from others, however long the threads are busy."""
+    gate = threading.Event()
+    busy = [asyncio.create_task(hashing.run(lambda: str(gate.wait(20)))) for _ in range(AT_ONCE)]
+    rush = [
+        asyncio.create_task(
+            client.post(f"{AUTH}/token", json=ADA | {"email": f"{number}@example.org"})
+        )
+        for number in range(20)
+    ]
+    try:
+        await asyncio.sleep(1)
+        async with transaction() as session:
+            counted = await session.scalar(text("select count(*) from throttle"))
+    finally:
+        gate.set()
+    answers = await asyncio.gather(*rush)
+    await asyncio.gather(*busy)
+    # One bucket for the address, and two for each account.
+    assert counted == 1 + 2 * SIGN_INS_AT_ONCE
+    assert [answer.status_code for answer in answers] == [401] * 20
 
 
 async def test_without_a_connection_nobody_may_try_passwords(

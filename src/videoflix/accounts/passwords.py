@@ -4,14 +4,18 @@ Argon2id with the parameters of OWASP's Password Storage Cheat Sheet. As NIST SP
 nothing is demanded of a password but length, and that it is not among the first ones to be tried.
 A hash takes 19 MiB and tens of milliseconds of a core. It is made in a thread, on all cores but
 one, which stays free for the event loop; the queue before the threads is bounded, so that many
-sign-ins at once end in a 503 instead of in minutes of waiting. Call it without a transaction: a
-database connection must not wait for a processor.
+sign-ins at once end in a 503 instead of in minutes of waiting. The threads have a lower priority
+than the event loop and the database, and a higher one than encoding. Call it without a
+transaction: a database connection must not wait for a processor.
 """
 
 import asyncio
 import os
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import ClassVar, TypeVar
 
@@ -26,6 +30,10 @@ Result = TypeVar("Result")
 AT_ONCE = max(1, min((os.cpu_count() or 1) - 1, 4))
 # Hashes that are made or wait for a thread, in one process.
 WAITING_MAX = 256
+# Sign-ins that are under way: one is counted against its limits while the threads hash for others.
+SIGN_INS_AT_ONCE = AT_ONCE + 1
+# Added to the process's own; the programs that encode add more (platform/launcher.py).
+NICE = 7
 
 # The thirty thousand most common ones (Dropbox's zxcvbn, MIT licence).
 COMMON = frozenset(FREQUENCY_LISTS["passwords"])
@@ -46,11 +54,18 @@ class HashingOverloaded(Unavailable):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
 
 
+def _lower_priority() -> None:
+    """Let this thread yield to the event loop; Linux has a priority for each thread."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICE)
+
+
 class Hashing:
     """A bounded queue of hashes before a bounded number of threads."""
 
     def __init__(self, threads: int, waiting_max: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, "passwords")
+        self._threads = ThreadPoolExecutor(threads, "passwords", _lower_priority)
         self._waiting_max = waiting_max
         self._waiting = 0
 
@@ -66,7 +81,33 @@ class Hashing:
             self._waiting -= 1
 
 
+class Admission:
+    """Lets so many tasks in at once, in the order of their arrival, and so many others wait."""
+
+    def __init__(self, at_once: int, waiting_max: int) -> None:
+        self._places = asyncio.Semaphore(at_once)
+        self._waiting_max = waiting_max
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a place and keep it for the block. Raises HashingOverloaded."""
+        if self._waiting >= self._waiting_max:
+            raise HashingOverloaded
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
 hashing = Hashing(AT_ONCE, WAITING_MAX)
+# Before anything of a sign-in touches the database: a rush must not take all connections.
+sign_in_admission = Admission(SIGN_INS_AT_ONCE, WAITING_MAX)
 
 
 async def hash_password(password: str) -> str:

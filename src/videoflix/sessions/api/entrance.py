@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Request
 
 from videoflix.accounts.models import User
+from videoflix.accounts.passwords import sign_in_admission
 from videoflix.accounts.service import Accounts, CredentialsRefused, account_key
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
@@ -27,10 +28,17 @@ async def authenticated(
 ) -> User:
     """Who these credentials belong to, unless too many were tried from the same place.
 
-    Raises CredentialsRefused, TooManyTries or HashingOverloaded. No connection is held while one
-    of the limits counts, nor while the password is hashed; without a connection to count with
-    nobody gets in (503).
+    Raises CredentialsRefused, TooManyTries or HashingOverloaded. No connection is held while the
+    sign-in waits for its turn, nor while one of the limits counts, nor while the password is
+    hashed; without a connection to count with nobody gets in (503).
     """
+    async with sign_in_admission.place():
+        return await _authenticated(request, accounts, sessions, data)
+
+
+async def _authenticated(
+    request: Request[Any, Any, Any], accounts: Accounts, sessions: Sessions, data: Credentials
+) -> User:
     address, account = client_address(request), account_key(data.email)
     async with transaction() as session:
         wait = await SIGN_INS.try_once(session, address)

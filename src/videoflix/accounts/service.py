@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +17,7 @@ from videoflix.accounts.passwords import (
     hash_password,
     is_outdated,
     matches,
+    sign_in_admission,
     weakness,
 )
 from videoflix.accounts.repository import UserRepository
@@ -81,6 +83,11 @@ def knows_pending_password(find: PendingHash) -> PendingHash:
     """Ask this for the password of an unconfirmed person: who knows it hears what is missing."""
     _pending_hashes.append(find)
     return find
+
+
+def sign_in_turn() -> AbstractAsyncContextManager[None]:
+    """Wait for this sign-in's turn, without a connection. Raises HashingOverloaded."""
+    return sign_in_admission.place()
 
 
 class Accounts:

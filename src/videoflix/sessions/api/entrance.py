@@ -5,8 +5,7 @@ from typing import Any
 from litestar import Request
 
 from videoflix.accounts.models import User
-from videoflix.accounts.passwords import sign_in_admission
-from videoflix.accounts.service import Accounts, CredentialsRefused, account_key
+from videoflix.accounts.service import Accounts, CredentialsRefused, account_key, sign_in_turn
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.platform.client import client_address
@@ -32,7 +31,7 @@ async def authenticated(
     sign-in waits for its turn, nor while one of the limits counts, nor while the password is
     hashed; without a connection to count with nobody gets in (503).
     """
-    async with sign_in_admission.place():
+    async with sign_in_turn():
         return await _authenticated(request, accounts, sessions, data)
 
 

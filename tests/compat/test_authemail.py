@@ -80,21 +80,23 @@ async def test_sign_up_and_verify(
     await log_in(client)
 
 
-async def test_each_sign_up_has_a_code_of_its_own(
+async def test_second_sign_up_lets_choose_a_password(
     client: httpx.AsyncClient, session: AsyncSession
 ) -> None:
     """Somebody else's sign-up, before the owner's or after, plants no password."""
     await client.post(f"{ACCOUNTS}/signup/", json=NEW)
-    owners = await mailed(session)
+    older = await mailed(session)
     again = await client.post(f"{ACCOUNTS}/signup/", json=NEW | {"password": OTHER})
     assert (again.status_code, again.json()) == (201, SHOWN)
-    strangers = await mailed(session)
-    assert (await client.get(f"{ACCOUNTS}/signup/verify/?code={owners}")).status_code == 200
+    newer = await mailed(session)
+    for code in (older, newer):
+        void = await client.get(f"{ACCOUNTS}/signup/verify/?code={code}")
+        assert (void.status_code, void.json()) == (400, UNVERIFIED)
+    chosen = {"code": newer, "password": PASSWORD}
+    assert (await client.post(f"{ACCOUNTS}/password/reset/verified/", json=chosen)).is_success
     await log_in(client)
     refused = await client.post(f"{ACCOUNTS}/login/", json=IN | {"password": OTHER})
     assert refused.status_code == 401
-    void = await client.get(f"{ACCOUNTS}/signup/verify/?code={strangers}")
-    assert (void.status_code, void.json()) == (400, UNVERIFIED)
 
 
 async def test_sign_up_of_a_known_address_tells_nothing(

@@ -1,4 +1,4 @@
-"""A password belongs to the link that is opened, whoever registered first."""
+"""No link activates a password that its reader did not choose, whoever registered first."""
 
 import re
 
@@ -16,6 +16,7 @@ from videoflix.platform.identity import Role
 AUTH = "/api/v1/auth"
 ADA = "ada@example.org"
 OWNERS, STRANGERS = PASSWORD, "the password of a stranger"
+CHOSEN = "chosen by the owner"
 REGISTER = {
     "native": (f"{AUTH}/register", {}),
     "academy": ("/api/register/", {"confirmed_password": ""}),
@@ -42,31 +43,72 @@ async def works(client: httpx.AsyncClient, password: str) -> bool:
     return answer.status_code == 200
 
 
+async def activates(client: httpx.AsyncClient, token: str) -> bool:
+    answer = await client.post(f"{AUTH}/activate", json={"token": token})
+    return answer.status_code == 204
+
+
+async def chooses(client: httpx.AsyncClient, token: str, password: str = CHOSEN) -> bool:
+    body = {"token": token, "password": password}
+    return (await client.post(f"{AUTH}/password/reset", json=body)).status_code == 204
+
+
 @pytest.mark.parametrize("way", REGISTER)
 @pytest.mark.parametrize("owner_is_first", [True, False])
-async def test_opened_link_brings_its_own_password(
+async def test_second_registration_leaves_the_choice_to_who_reads_the_mail(
     client: httpx.AsyncClient, session: AsyncSession, way: str, owner_is_first: bool
 ) -> None:
     order = [OWNERS, STRANGERS] if owner_is_first else [STRANGERS, OWNERS]
-    answers = [await register(client, way, password) for password in order]
-    assert answers[0].status_code == answers[1].status_code < 300
-    tokens = dict(zip(order, await mailed(session), strict=True))
-    done = await client.post(f"{AUTH}/activate", json={"token": tokens[OWNERS]})
-    assert done.status_code == 204
-    assert (await works(client, OWNERS), await works(client, STRANGERS)) == (True, False)
-    late = await client.post(f"{AUTH}/activate", json={"token": tokens[STRANGERS]})
-    assert late.status_code == 400
-    assert (await works(client, OWNERS), await works(client, STRANGERS)) == (True, False)
+    first = await register(client, way, order[0])
+    (older,) = await mailed(session)
+    second = await register(client, way, order[1])
+    assert first.status_code == second.status_code < 300
+    _, newer = await mailed(session)
+    assert not await activates(client, older)
+    assert not await activates(client, newer)
+    assert not await chooses(client, older)
+    assert (await works(client, OWNERS), await works(client, STRANGERS)) == (False, False)
+    assert await chooses(client, newer)
+    assert await works(client, CHOSEN)
+    assert (await works(client, OWNERS), await works(client, STRANGERS)) == (False, False)
+
+
+async def test_both_mails_let_choose_when_they_were_written_late(
+    client: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    """And a third registration voids no link that lets its reader choose."""
+    await register(client, "native", STRANGERS)
+    await register(client, "native", OWNERS)
+    older, _ = await mailed(session)
+    await register(client, "native", STRANGERS)
+    assert len(await mailed(session)) == 3
+    assert not await activates(client, older)
+    assert await chooses(client, older)
+    assert await works(client, CHOSEN)
+    for late in (await mailed(session))[1:3]:
+        assert not await chooses(client, late, STRANGERS)
+
+
+async def test_registration_after_one_that_expired_lets_choose_as_well(
+    client: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    await register(client, "native", OWNERS)
+    await mailed(session)
+    await session.execute(text("update mail_token set expires_at = now()"))
+    await register(client, "native", STRANGERS)
+    token = (await mailed(session))[-1]
+    assert not await activates(client, token)
+    assert await chooses(client, token)
 
 
 async def test_names_belong_to_the_link_as_well(
     client: httpx.AsyncClient, session: AsyncSession
 ) -> None:
-    for name, password in (("Mallory", STRANGERS), ("Ada", OWNERS)):
-        body = {"email": ADA, "password": password, "first_name": name}
-        await client.post(f"{AUTH}/register", json=body)
-    _, token = await mailed(session)
-    await client.post(f"{AUTH}/activate", json={"token": token})
+    body = {"email": ADA, "password": OWNERS, "first_name": "Ada"}
+    await client.post(f"{AUTH}/register", json=body)
+    (token,) = await mailed(session)
+    assert await session.scalar(text("select first_name from user_account")) == ""
+    assert await activates(client, token)
     assert await session.scalar(text("select first_name from user_account")) == "Ada"
     pending = "select count(*) from mail_token where password_hash is not null"
     assert await session.scalar(text(pending)) == 0

@@ -47,7 +47,11 @@ class RegistrationController(Controller):
         registration: NamedDependency[Registration],
         data: JSONBody[NewAccount],
     ) -> Accepted:
-        """Ask for an account; the mailed link activates it with the password of this request."""
+        """Ask for an account; the mailed link activates it with the password of this request.
+
+        When the address was registered before and is not confirmed yet, no typed password counts:
+        the mailed links let their reader choose one.
+        """
         await limit_mail(request, data.email)
         await registration.register(data)
         return Accepted("Check your inbox: we have sent you a link to confirm your address.")

@@ -23,7 +23,7 @@ class MailToken(Record):
 
     `email` is the address it proves; `spent_at` says when it was used. What was typed into a
     registration belongs to the link that it caused, not to the account: anybody may register an
-    address, and only the registration whose link is opened counts.
+    address. A registration has no `password_hash` when its address has another one.
     """
 
     __tablename__ = "mail_token"

@@ -34,6 +34,19 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         link.expires_at = await self._now() + lifetime
         return (await self.add(link)).id
 
+    async def forget_passwords(self, user_id: int, *, but: int) -> None:
+        """Void what was typed into an account's registrations, except into one of them."""
+        await self.session.execute(
+            update(MailToken)
+            .where(
+                MailToken.user_id == user_id,
+                MailToken.proof == Proof.ACTIVATE,
+                MailToken.id != but,
+            )
+            .values(password_hash=None)
+            .execution_options(synchronize_session=False)
+        )
+
     async def renew(self, link: MailToken, token_hash: str, lifetime: timedelta) -> None:
         """Let another token open a link from now on."""
         link.token_hash = token_hash

@@ -1,14 +1,13 @@
 """Registering, and what people prove by opening a mailed link.
 
-A password belongs to the link that is opened. Whoever registers an address gets a link mailed to
-it that carries the password and the names they typed; the account itself has neither until one of
-the links is opened, which voids all others. So it does no harm to register somebody else's
-address, before them or after.
+A password belongs to the link that is opened. Whoever registers an address first gets a link
+mailed to it that carries the password and the names they typed; the account itself has neither
+until the link is opened. A second registration of the same address voids what was typed into the
+first: the mails look alike, and their reader could not tell whose password a link activates. From
+then on every link lets its reader choose a password. So it does no harm to register somebody
+else's address, before them or after.
 """
 
-import hashlib
-import math
-import secrets
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +26,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.mail import post_mail
 from videoflix.platform.problems import BadInput
 from videoflix.platform.queue import enqueue
+from videoflix.registration.links import hash_of, hours, link, new_token
 from videoflix.registration.models import MailToken, Proof
 from videoflix.registration.repository import MailTokenRepository
 from videoflix.registration.schemas import (
@@ -64,17 +64,19 @@ class Registration:
         if not settings.activation_required:
             return await self._register_at_once(new, password_hash)
         number, user = await self.accounts.reserve(new.email)
+        is_first = user.id == number
         link = MailToken(
             user_id=user.id,
             proof=Proof.ACTIVATE,
-            token_hash=_hash(secrets.token_urlsafe(32)),  # nobody's, until the link is mailed
+            token_hash=hash_of(new_token()),  # nobody's, until the link is mailed
             email=user.email,
-            password_hash=password_hash,
+            password_hash=password_hash if is_first else None,
             first_name=new.first_name,
             last_name=new.last_name,
             language=new.language,
         )
         link_id = await self.tokens.ask(link, settings.activation_lifetime)
+        await self.tokens.forget_passwords(user.id, but=link_id)
         is_known = user.confirmed_at is not None
         await self.audit.record(EventKind.REGISTERED, None if is_known else user.id)
         await enqueue(self.session, WriteToRegistrant(email=new.email, link_id=link_id))
@@ -121,7 +123,7 @@ class Registration:
 
     async def has_activated(self, token: str) -> bool:
         """Whether this link confirmed its address before: people open links twice."""
-        return await self.tokens.was_spent(Proof.ACTIVATE, _hash(token))
+        return await self.tokens.was_spent(Proof.ACTIVATE, hash_of(token))
 
     async def forgot(self, email: str) -> None:
         """Mail a link to choose a new password, if anybody has this address."""
@@ -131,7 +133,7 @@ class Registration:
         """Choose a new password; every sign-in of before ends. Raises LinkSpent, PasswordWeak."""
         async with transaction() as session:  # nothing is hashed for an invented token
             user_id = await MailTokenRepository(session=session).holder_of(
-                Proof.RESET_PASSWORD, _hash(token)
+                Proof.RESET_PASSWORD, hash_of(token)
             )
             known = await Accounts(session).users.get_one_or_none(id=user_id) if user_id else None
         if known is None:
@@ -146,7 +148,7 @@ class Registration:
 
     async def may_reset(self, token: str) -> bool:
         """Whether a link to choose a new password still works; it goes on working."""
-        return await self.tokens.holder_of(Proof.RESET_PASSWORD, _hash(token)) is not None
+        return await self.tokens.holder_of(Proof.RESET_PASSWORD, hash_of(token)) is not None
 
     async def change_password(self, user_id: int, current: str, password: str) -> None:
         """Choose a new password; every sign-in ends. Raises PasswordWrong, PasswordWeak."""
@@ -214,9 +216,10 @@ class Registration:
         pending = await self.tokens.pending_of(user.id)
         if link_id:
             pending = [link for link in pending if link.id == link_id]
+        pending = [link for link in pending if link_id or link.password_hash is not None]
         if len(pending) == 1:
-            await self._confirm_by(pending[0], user)
-        elif not link_id:  # whose password would count: let them choose
+            await self._mail_link_of(pending[0], user)
+        elif not link_id:
             await self._write_reset(user, "choose-password", settings.activation_lifetime)
 
     async def write_reset(self, email: str) -> None:
@@ -245,19 +248,27 @@ class Registration:
         """Mail a link to choose the first password; it works as long as one to confirm."""
         await self._write_reset(user, "invitation", settings.activation_lifetime)
 
-    async def _confirm_by(self, pending: MailToken, user: User) -> None:
-        """Mail the link of a registration; one that was mailed before stops working."""
-        token, lifetime = secrets.token_urlsafe(32), settings.activation_lifetime
-        await self.tokens.renew(pending, _hash(token), lifetime)
+    async def _mail_link_of(self, pending: MailToken, user: User) -> None:
+        """Mail the link of a registration; one that was mailed for it before stops working.
+
+        Without a password it lets choose one. Links that other registrations caused keep working:
+        nobody can void them by registering again.
+        """
+        letter, template = "confirm-address", settings.activation_link
+        if pending.password_hash is None:
+            letter, template = "choose-password", settings.password_reset_link
+            pending.proof = Proof.RESET_PASSWORD
+        token, lifetime = new_token(), settings.activation_lifetime
+        await self.tokens.renew(pending, hash_of(token), lifetime)
         await post_mail(
             self.session,
             to=user.email,
-            letter="confirm-address",
+            letter=letter,
             language=pending.language,
             values={
                 "name": f"{pending.first_name} {pending.last_name}".strip(),
-                "url": link(settings.activation_link, user, token),
-                "hours": _hours(lifetime),
+                "url": link(template, user, token),
+                "hours": hours(lifetime),
             },
         )
 
@@ -281,22 +292,22 @@ class Registration:
             to=to or user.email,
             letter=letter,
             language=user.language,
-            values={"name": user.name, "url": url, "hours": _hours(lifetime)},
+            values={"name": user.name, "url": url, "hours": hours(lifetime)},
         )
 
     async def _issue(self, user: User, proof: Proof, email: str, lifetime: timedelta) -> str:
-        """A token nobody can guess (256 bits); the one mailed before is void."""
-        token = secrets.token_urlsafe(32)
-        await self.tokens.issue(user.id, proof, _hash(token), email, lifetime)
+        """A new token; the one mailed before is void."""
+        token = new_token()
+        await self.tokens.issue(user.id, proof, hash_of(token), email, lifetime)
         return token
 
     async def _spend(self, proof: Proof, token: str) -> tuple[User, MailToken]:
         """Lock the person and use the token up. Raises LinkSpent."""
-        user_id = await self.tokens.holder_of(proof, _hash(token))
+        user_id = await self.tokens.holder_of(proof, hash_of(token))
         user = await self.accounts.users.locked(user_id) if user_id else None
         if user is None or not user.is_active:
             raise LinkSpent
-        spent = await self.tokens.spend(proof, _hash(token))
+        spent = await self.tokens.spend(proof, hash_of(token))
         if spent is None:
             raise LinkSpent
         return user, spent
@@ -325,19 +336,3 @@ async def newest_pending_hash(session: AsyncSession, user_id: int) -> str | None
     """The password of the latest registration for an account that is not confirmed yet."""
     pending = await MailTokenRepository(session=session).pending_of(user_id)
     return pending[0].password_hash if pending else None
-
-
-def link(template: str, user: User, token: str) -> str:
-    """A mailed link: `{uid}` and `{token}` of the operator's template filled in.
-
-    Never made from a request, whose Host header anybody may choose.
-    """
-    return template.replace("{uid}", str(user.id)).replace("{token}", token)
-
-
-def _hours(lifetime: timedelta) -> str:
-    return str(math.ceil(lifetime / timedelta(hours=1)))
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

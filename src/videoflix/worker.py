@@ -5,7 +5,6 @@ Plain `procrastinate --app=videoflix.worker.queue worker` runs the same jobs in 
 
 import asyncio
 import logging
-import sys
 
 from videoflix.audit import jobs as audit_jobs
 from videoflix.billing import jobs as billing_jobs
@@ -21,7 +20,7 @@ from videoflix.platform.queue import prune, queue
 from videoflix.platform.queue.app import keep_to
 from videoflix.platform.queue.early_stop import early_stop
 from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
-from videoflix.platform.sandbox import SandboxMissing, protect_memory, sandbox
+from videoflix.platform.queue.worker import check_process
 from videoflix.platform.scratch import sweep_scratch
 from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
@@ -65,19 +64,8 @@ logger = logging.getLogger(__name__)
 def run(role: str) -> None:
     """Work on the queues of a role until told to stop (SIGTERM or SIGINT)."""
     logs.set_up()
-    protect_memory()
-    if "transcode" in ROLES[role][0]:
-        _report_sandbox()
+    check_process(ROLES[role][0])  # before it waits for a database
     asyncio.run(_work(role))
-
-
-def _report_sandbox() -> None:
-    """Say what isolates the programs we start. Raises SystemExit where SANDBOX=require fails."""
-    try:
-        found = sandbox()
-    except SandboxMissing as missing:
-        sys.exit(str(missing))
-    logger.log(logging.WARNING if found.lacks else logging.INFO, "sandbox: %s", found)
 
 
 async def _work(role: str) -> None:

@@ -13,6 +13,12 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux isolates programs")
 
 WORKER = ["-m", "videoflix.cli", "worker", "--role", "transcode"]
+# Each way to start a worker of that queue.
+WORKERS = {
+    "videoflix": WORKER,
+    "procrastinate": ["-m", "procrastinate", "--app=videoflix.worker.queue", "worker"],
+    "litestar": ["-m", "litestar", "--app=videoflix.app:create_app", *WORKER[2:]],
+}
 DOCTOR = ["-m", "videoflix.cli", "doctor"]
 API = ["-c", "import time; from videoflix.app import create_app; create_app(); time.sleep(600)"]
 BYSTANDER = ["-c", "import time; time.sleep(600)"]
@@ -68,8 +74,9 @@ def row(output: str, name: str) -> str:
     return next(line for line in output.splitlines() if line.split()[1:2] == [name])
 
 
-def test_require_refuses_to_start_without_isolation() -> None:
-    done = on_an_old_kernel(WORKER, "require")
+@pytest.mark.parametrize("way", WORKERS)
+def test_require_refuses_to_start_without_isolation(way: str) -> None:
+    done = on_an_old_kernel(WORKERS[way], "require")
     assert done.returncode == 1
     assert "SANDBOX=require, but this machine cannot isolate files" in done.stderr
     assert "Traceback" not in done.stderr
@@ -93,8 +100,9 @@ def test_off_is_said_by_the_doctor() -> None:
     assert "SANDBOX=off" in found
 
 
-def test_off_is_said_in_the_log_of_a_worker() -> None:
-    with running(WORKER, "off") as process:
+@pytest.mark.parametrize("way", WORKERS)
+def test_off_is_said_in_the_log_of_a_worker(way: str) -> None:
+    with running(WORKERS[way], "off") as process:
         assert process.stdout
         said = next(line for line in process.stdout if "sandbox:" in line)
     assert "SANDBOX=off" in said
@@ -108,7 +116,7 @@ def readable(pid: int) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("program", [WORKER, API], ids=["worker", "api"])
+@pytest.mark.parametrize("program", [*WORKERS.values(), API], ids=[*WORKERS, "api"])
 def test_memory_is_closed_to_processes_of_the_same_user(program: list[str]) -> None:
     with running(BYSTANDER) as bystander, running(program) as process:
         assert readable(bystander.pid), "or nothing would be proven"

@@ -5,6 +5,7 @@ machine allows, found once by starting a program with them, and the command line
 them.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import msgspec
 
 from videoflix.platform import libc
 from videoflix.settings import settings
+
+logger = logging.getLogger(__name__)
 
 PACKAGE_ROOT = Path(__file__).parents[2]
 START = (
@@ -93,6 +96,16 @@ def sandbox() -> Sandbox:
             f" that read uploads: {found}. See docs/security.md, or set SANDBOX=auto."
         )
     return found
+
+
+@cache
+def report_sandbox() -> None:
+    """Log once what isolates the programs we start. Raises SystemExit if SANDBOX=require fails."""
+    try:
+        found = sandbox()
+    except SandboxMissing as missing:
+        sys.exit(str(missing))
+    logger.log(logging.WARNING if found.lacks else logging.INFO, "sandbox: %s", found)
 
 
 @cache

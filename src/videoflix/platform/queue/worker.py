@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
@@ -26,11 +26,22 @@ from videoflix.platform.queue.manager import Fetching, PatientJobManager
 from videoflix.platform.queue.reaper import Reaper
 from videoflix.platform.queue.registry import JobCancelled, handled, say_last_words
 from videoflix.platform.queue.turns import Turns
+from videoflix.platform.sandbox import protect_memory, report_sandbox
 
 logger = logging.getLogger(__name__)
 
 UNKNOWN_PAUSE = 30.0
 STOPPING_PATIENCE = 10.0
+
+
+def check_process(queues: Iterable[str]) -> None:
+    """Protect this process before it serves these queues. Raises SystemExit if SANDBOX forbids it.
+
+    Every worker does this when it starts, also under `procrastinate worker`.
+    """
+    protect_memory()
+    if "transcode" in queues:
+        report_sandbox()
 
 
 class Worker(upstream.Worker):
@@ -52,6 +63,7 @@ class Worker(upstream.Worker):
 
     async def run(self) -> None:
         """Work until told to stop, also while the database does not answer yet."""
+        check_process(self._queue_names())
         work: Callable[[], Awaitable[None]] = super().run
         with early_stop.heard() if self.install_signal_handlers else nullcontext():
             await work()

@@ -9,7 +9,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -199,9 +199,17 @@ def _outermost(paths: Iterable[str]) -> list[str]:
     """The paths that exist, links resolved, without those below others."""
     found: list[str] = []
     for path in sorted({os.path.realpath(path) for path in paths}):
-        if Path(path).exists() and not any(f"{path}/".startswith(f"{top}/") for top in found):
+        if _is(Path.exists, path) and not any(f"{path}/".startswith(f"{top}/") for top in found):
             found.append(path)
     return found
+
+
+def _is(what: Callable[[Path], bool], path: str | Path) -> bool:
+    """False below a folder that this user may not enter."""
+    try:
+        return what(Path(path))
+    except OSError:
+        return False
 
 
 def _links(path: str) -> Iterator[tuple[str, str]]:
@@ -209,7 +217,7 @@ def _links(path: str) -> Iterator[tuple[str, str]]:
     current = Path("/")
     for part in Path(path).parts[1:]:
         step = current / part
-        if step.is_symlink():
+        if _is(Path.is_symlink, step):
             target = step.readlink()
             yield str(step), str(target)
             yield from _links(str(current / target))

@@ -1,5 +1,6 @@
 """Tests run on a real Postgres: migrated once, then one rolled-back transaction per test."""
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
@@ -26,6 +27,15 @@ from videoflix.sessions.service.opaque import opaque_tokens
 from videoflix.sessions.service.sign_ins import Sessions
 
 PASSWORD = "correct horse battery staple"
+MAX_PROCESSES = 4
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run the whole suite on all cores, each with a Postgres of its own; files that are named on
+    the command line run in this process.
+    """
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    return 0 if named else min(os.cpu_count() or 1, MAX_PROCESSES)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""Arenas for the trials; the outages, which are mostly waiting, go on beside all others."""
+"""Arenas for the trials; all outages, which are mostly waiting, run at once."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -19,14 +20,12 @@ def arena(database: None, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
         yield arena
 
 
-@pytest.fixture(scope="session", autouse=True)
-def outages(request: pytest.FixtureRequest) -> Iterator[dict[float, Future[Outcome]]]:
+@pytest.fixture(scope="module")
+def outages() -> Iterator[dict[float, Future[Outcome]]]:
     """The outcome of each length of outage, in seconds."""
-    if not any(item.path.name == "test_outages.py" for item in request.session.items):
-        yield {}
-        return
     folder = HOME / "outages"
     folder.mkdir()
     folder.chmod(0o711)
+    starting = Lock()
     with ThreadPoolExecutor(len(LENGTHS)) as pool:
-        yield {seconds: pool.submit(outage, seconds, folder) for seconds in LENGTHS}
+        yield {seconds: pool.submit(outage, seconds, folder, starting) for seconds in LENGTHS}

@@ -1,9 +1,5 @@
-"""Large objects of the storage over HTTP: in pieces, and from where a download broke off.
+"""Large objects of the storage over HTTP: in pieces, and from where a download broke off."""
 
-One range at a time (RFC 9110, section 14); a request for several gets the whole object, as it may.
-"""
-
-import re
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -12,9 +8,8 @@ from litestar import Request
 from litestar.response import Stream
 
 from videoflix.platform.problems import Problem
+from videoflix.platform.ranges import requested_range
 from videoflix.platform.storage import media_storage
-
-RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 
 
 class RangeNotSatisfiable(Problem):
@@ -35,10 +30,10 @@ async def download(
 ) -> Stream:
     """The object as a file called `name`. Raises RangeNotSatisfiable or FileNotFoundError."""
     etag = f'"{key.replace("/", "-")}"'  # a key always names the same bytes
-    wanted = request.headers.get("range", "")
-    if request.headers.get("if-range", etag) != etag:
-        wanted = ""
-    start, end = _span(wanted, size)
+    wanted = requested_range(request, etag, size)
+    if wanted is not None and not wanted:
+        raise RangeNotSatisfiable(size)
+    start, end = (wanted.start, wanted.stop) if wanted else (0, size)
     pieces = media_storage().stream(key, start, end)
     first = await anext(pieces, b"")
     headers = {
@@ -55,21 +50,6 @@ async def download(
     return Stream(
         _all_of(first, pieces), media_type=media_type, headers=headers, status_code=status
     )
-
-
-def _span(wanted: str, size: int) -> tuple[int, int]:
-    """From where to before where. Raises RangeNotSatisfiable."""
-    found = RANGE.fullmatch(wanted.strip())
-    if found is None or found[0] == "bytes=-":
-        return 0, size
-    first, last = found.groups()
-    if not first:
-        start, end = max(0, size - int(last)), size
-    else:
-        start, end = int(first), min(int(last) + 1, size) if last else size
-    if start >= end:
-        raise RangeNotSatisfiable(size)
-    return start, end
 
 
 async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -12,7 +12,8 @@ from videoflix.platform.problems import NotFound, Problem
 from videoflix.platform.storage import media_storage
 
 READ_BYTES = 1024 * 1024
-SINGLE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+RANGES_SPECIFIER = re.compile(r"bytes=(.*)", re.IGNORECASE)
+BYTE_RANGE = re.compile(r"([0-9]{0,1000})-([0-9]{0,1000})")
 
 
 class RangeUnsatisfiable(Problem):
@@ -51,10 +52,10 @@ async def serve(
     known = request.headers.get("if-none-match", "")
     if etag in [part.strip().removeprefix("W/") for part in known.split(",")]:
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    wanted = None
-    if request.headers.get("if-range", etag) == etag:
-        wanted = wanted_range(request.headers.get("range", ""), size)
-    start, end = wanted or (0, size)
+    wanted = requested_range(request, etag, size)
+    if wanted is not None and not wanted:
+        raise RangeUnsatisfiable(size)
+    start, end = (wanted.start, wanted.stop) if wanted else (0, size)
     if wanted:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - start)
@@ -66,24 +67,33 @@ async def serve(
     return Stream(content, status_code=status, media_type=media_type, headers=headers)
 
 
-def wanted_range(header: str, size: int) -> tuple[int, int] | None:
-    """Where to begin and end; None for the whole, as for what is no single range.
+def requested_range(request: Request[Any, Any, Any], etag: str, size: int) -> range | None:
+    """`byte_range` of a request's Range header, unless If-Range names another version."""
+    if request.headers.get("if-range", etag) != etag:
+        return None
+    return byte_range(request.headers.get("range", ""), size)
 
-    Raises RangeUnsatisfiable.
+
+def byte_range(header: str, size: int) -> range | None:
+    """The bytes that a Range header asks for, of `size` bytes.
+
+    Empty if the range is unsatisfiable; None for the whole, as for a header that must be ignored
+    (no `bytes`, or invalid) or may be (several ranges).
     """
-    found = SINGLE.fullmatch(header.strip())
-    if found is None or found.groups() == ("", ""):
+    specifier = RANGES_SPECIFIER.fullmatch(header.strip())
+    if specifier is None:
+        return None
+    # A list may have empty elements (RFC 9110, section 5.6.1.2).
+    ranges = [part for part in map(str.strip, specifier[1].split(",")) if part]
+    found = BYTE_RANGE.fullmatch(ranges[0]) if len(ranges) == 1 else None
+    if found is None or found[0] == "-":
         return None
     first, last = found.groups()
     if not first:
-        start, end = max(0, size - int(last)), size
-    else:
-        start, end = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < start:
-            return None
-    if start >= size or start >= end:
-        raise RangeUnsatisfiable(size)
-    return start, end
+        return range(max(0, size - int(last)), size)
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(int(last) + 1, size) if last else size)
 
 
 async def _part(key: str, start: int, end: int) -> bytes:

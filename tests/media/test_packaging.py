@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,12 +17,12 @@ from videoflix.media.jobs.packaging import (
     make_storyboard,
     package_missing,
     package_rendition,
-    wait_bounded,
 )
 from videoflix.media.payloads import (
     EncodeAudio,
     EncodeChunk,
     Inspect,
+    MakePoster,
     MakeStoryboard,
     PackageMissing,
     PackageRendition,
@@ -30,6 +31,7 @@ from videoflix.media.payloads import (
 from videoflix.media.schemas import FilmFiles, StoredFile
 from videoflix.media.service import Media, Packages
 from videoflix.platform.queue import TransientError
+from videoflix.platform.queue.registry import say_stalled
 from videoflix.platform.queue.retry import GivenUp
 from videoflix.platform.storage import media_storage
 
@@ -156,20 +158,48 @@ async def test_what_failed_for_good_is_left_to_operators(
     assert len(await waiting(session)) == 3
 
 
-async def test_a_package_does_not_wait_for_its_machine_for_ever(session: AsyncSession) -> None:
-    job = PackageRendition(asset_id=1, rendition="180p")
+@pytest.mark.parametrize(
+    "job",
+    [
+        PackageRendition(asset_id=1, rendition="180p"),
+        MakeStoryboard(asset_id=1),
+        MakePoster(asset_id=1),
+    ],
+    ids=lambda job: job.name,
+)
+async def test_what_a_film_can_do_without_does_not_wait_for_its_machine_for_ever(
+    session: AsyncSession, job: PackageRendition | MakeStoryboard | MakePoster
+) -> None:
+    fields = msgspec.to_builtins(job)
     fault = TransientError("storage-full", "The media storage is full.")
     await session.execute(
         text(
             "with job as (insert into procrastinate_jobs (queue_name, task_name, status,"
-            " queueing_lock, args) values ('transcode', 'media.package', 'doing', :mark, '{}')"
+            " queueing_lock, args) values ('transcode', :name, 'doing', :mark, '{}')"
             " returning id) insert into job_incident (kind, job_id, queue_name, task_name, attempt,"
-            " reason, created_at, updated_at) select 'transient', id, 'transcode', 'media.package',"
+            " reason, created_at, updated_at) select 'transient', id, 'transcode', :name,"
             " 9, '', now(), now() from job"
         ),
-        {"mark": job.once},
+        {"mark": job.once, "name": job.name},
     )
-    await wait_bounded(job, fault)
+    await say_stalled(job.name, fields, fault)
     await session.execute(text("update job_incident set created_at = now() - interval '8 days'"))
     with pytest.raises(GivenUp):
-        await wait_bounded(job, fault)
+        await say_stalled(job.name, fields, fault)
+
+
+async def test_a_film_is_complete_without_its_poster(
+    session: AsyncSession, film: tuple[int, int]
+) -> None:
+    """One that failed for good is left to operators."""
+    video_id, _ = film
+    shown = text("select state, poster from video where id = :id")
+    assert (await session.execute(shown, {"id": video_id})).one() == ("ready", None)
+    posters = text("select count(*) from procrastinate_jobs where task_name = 'media.make_poster'")
+    assert await session.scalar(posters)
+    await session.execute(
+        text("update procrastinate_jobs set status = 'failed' where queueing_lock like '%poster%'")
+    )
+    before = await session.scalar(posters)
+    await package_missing(PackageMissing())
+    assert await session.scalar(posters) == before

@@ -28,6 +28,7 @@ from videoflix.media.jobs.faults import (
     careful,
     check_content,
     check_size,
+    wait_bounded,
 )
 from videoflix.media.models import Asset
 from videoflix.media.payloads import EncodeAudio, EncodeChunk, Inspect, MakePoster
@@ -162,7 +163,7 @@ async def encode_the_audio(job: EncodeAudio) -> None:
         await show(job.asset_id, None, work, folder, {AUDIO: index})
 
 
-@handles(MakePoster)
+@handles(MakePoster, on_stall=wait_bounded)
 @careful
 async def make_a_poster(job: MakePoster) -> None:
     async with transaction() as session:

@@ -18,6 +18,8 @@ from videoflix.media.ffmpeg import FFmpegMissing
 from videoflix.media.fmp4 import BrokenOutput
 from videoflix.media.poster import NoPoster
 from videoflix.media.self_tests import encoder_fault
+from videoflix.media.unqueued import UnqueuedWork
+from videoflix.platform.db import transaction
 from videoflix.platform.processes import (
     LaunchFailed,
     LimitExceeded,
@@ -25,6 +27,7 @@ from videoflix.platform.processes import (
     ProcessKilled,
 )
 from videoflix.platform.queue import Job, TransientError, as_transient
+from videoflix.platform.queue.retry import GivenUp
 from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import StorageFull
 
@@ -93,6 +96,17 @@ def careful(handler: Callable[[J], Awaitable[None]]) -> Callable[[J], Awaitable[
             await handler(job)
 
     return handle
+
+
+async def wait_bounded(job: Job, fault: TransientError) -> None:
+    """For work that a film can do without, such as its poster.
+
+    Raises GivenUp when the machine, or a missing file, has been waited for long enough.
+    """
+    async with transaction() as session:
+        is_too_long = await UnqueuedWork(session).waited_too_long(job)
+    if is_too_long:
+        raise GivenUp(fault.code, f"{fault.reason} It did not get better for too long.")
 
 
 async def fault_of_machine(error: Exception) -> TransientError | None:

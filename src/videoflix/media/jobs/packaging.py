@@ -12,7 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from videoflix.media.jobs.encoding import NotShown, Work, desk_of, files_of
-from videoflix.media.jobs.faults import careful
+from videoflix.media.jobs.faults import careful, wait_bounded
 from videoflix.media.package import package
 from videoflix.media.payloads import MakeStoryboard, PackageMissing, PackageRendition
 from videoflix.media.plan import Plan
@@ -20,8 +20,7 @@ from videoflix.media.schemas import Piece, Track
 from videoflix.media.service import AUDIO, Media, Packages
 from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
 from videoflix.platform.db import transaction
-from videoflix.platform.queue import TransientError, completing, every, handles
-from videoflix.platform.queue.retry import GivenUp
+from videoflix.platform.queue import completing, every, handles
 from videoflix.platform.storage import media_storage
 from videoflix.settings import settings
 
@@ -56,14 +55,6 @@ async def tracks_of(asset_id: int) -> Tracks | None:
     tracks = {track.name: track for track in timeline.tracks}
     sound = tracks.pop(AUDIO, None)
     return Tracks(work, plan, tracks, sound)
-
-
-async def wait_bounded(job: PackageRendition | MakeStoryboard, fault: TransientError) -> None:
-    """Raises GivenUp when the machine, or a missing file, has been waited for long enough."""
-    async with transaction() as session:
-        is_too_long = await Packages(session).work.waited_too_long(job)
-    if is_too_long:
-        raise GivenUp(fault.code, f"{fault.reason} It did not get better for too long.")
 
 
 @handles(PackageRendition, on_stall=wait_bounded)

@@ -1,6 +1,8 @@
 """Reads subtitle files: WebVTT (W3C) and SubRip (.srt). A leaf: no database, no HTTP."""
 
+import html
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -33,7 +35,10 @@ def read_cues(data: bytes) -> list[Cue]:
         raise SubtitlesBroken("Save the subtitle file as UTF-8.") from error
     if "\x00" in text:
         raise SubtitlesBroken("This is not a text file.")
-    cues = [cue for block in re.split(r"\r?\n[ \t]*\r?\n", text) if (cue := _cue(block))]
+    # Only in WebVTT a `&` begins a character reference.
+    decode = html.unescape if text.startswith("WEBVTT") else str
+    blocks = re.split(r"\r?\n[ \t]*\r?\n", text)
+    cues = [cue for block in blocks if (cue := _cue(block, decode))]
     if not cues:
         raise SubtitlesBroken("No line of this file has times like 00:01:02.000 --> 00:01:04.500.")
     if len(cues) > MAX_CUES:
@@ -47,11 +52,12 @@ def as_webvtt(cues: list[Cue]) -> str:
     return "WEBVTT\n\n" + "\n\n".join(blocks) + "\n"
 
 
-def _cue(block: str) -> Cue | None:
+def _cue(block: str, decode: Callable[[str], str]) -> Cue | None:
     lines = block.strip().splitlines()
     for number, line in enumerate(lines[:2]):
         if found := TIMES.match(line):
-            words = " ".join(TAGS.sub("", " ".join(lines[number + 1 :])).split())
+            words = decode(TAGS.sub("", " ".join(lines[number + 1 :])))
+            words = " ".join(words.split())
             start, end = _seconds(found.groups()[:4]), _seconds(found.groups()[4:])
             return Cue(start, end, words) if words and end > start else None
     return None

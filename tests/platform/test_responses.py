@@ -204,6 +204,22 @@ async def test_the_content_type_decides(
     headers: Any = {"Content-Type": kind} if kind else {}
     answer = await client.post(f"/api/v1{path}", content=JSON_BODY, headers=headers)
     assert answer.status_code == status, answer.text
+    assert status != 415 or "application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+@pytest.mark.parametrize("path", ["/videos", "/videos/1/file", "/categories/1/picture"])
+async def test_routes_for_files_say_which_body_they_read(
+    editor: httpx.AsyncClient, path: str, kind: str
+) -> None:
+    method = "POST" if path == "/videos" else "PUT"
+    answer = await editor.request(
+        method, f"/api/v1{path}", content=b"title=a", headers={"Content-Type": kind}
+    )
+    assert (answer.status_code, answer.json()["detail"]) == (
+        415,
+        "Send a multipart/form-data body.",
+    )
 
 
 @pytest.mark.parametrize(

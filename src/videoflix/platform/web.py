@@ -117,7 +117,7 @@ class BodyGate(ASGIMiddleware):
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if has_body and not _reads(scope["route_handler"], kind):
-            raise UnsupportedMediaType("Send a JSON body as application/json.")
+            raise UnsupportedMediaType(_expected(scope["route_handler"]))
         await next_app(scope, receive, send)
 
 
@@ -128,6 +128,13 @@ def _reads(handler: Any, kind: str) -> bool:
     if kind == RequestEncodingType.MULTI_PART:
         return bool(handler.opt.get(OLDER_CLIENT) or _reads_form(handler))
     return kind == RequestEncodingType.URL_ENCODED and bool(handler.opt.get(OLDER_CLIENT))
+
+
+def _expected(handler: Any) -> str:
+    """Which body a route reads, as a sentence."""
+    if _reads_form(handler):
+        return "Send a multipart/form-data body."
+    return "Send a JSON body as application/json."
 
 
 @cache

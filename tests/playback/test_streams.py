@@ -17,13 +17,28 @@ from videoflix.accounts.service import Accounts
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
 from videoflix.platform.db import alchemy, transaction
+from videoflix.platform.queue import SomeFailed
 from videoflix.platform.revocations import ended_streams
-from videoflix.playback.jobs import close_all_silent
+from videoflix.playback.jobs import CLOSED_AT_ONCE, close_all_silent
 from videoflix.playback.service.streams import watching
 from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.settings import settings
 
 STREAMS = "/api/v1/streams"
+MANY_MORE = """
+insert into stream_lease
+    (user_id, video_id, sign_in_id, plan_id, device, seen_at, created_at, updated_at)
+select user_id, video_id, sign_in_id, plan_id, device, seen_at, created_at, updated_at
+from stream_lease, generate_series(1, :count) where id = :id
+"""
+BAD_LEASE = """
+create function refuse_bad_lease() returns trigger language plpgsql as
+$$ begin if new.id = {id} then raise 'no'; end if; return new; end $$
+"""
+REFUSE_BAD_LEASE = """
+create trigger refuse_bad_lease before update on stream_lease
+for each row execute function refuse_bad_lease()
+"""
 SILENCE = "update stream_lease set seen_at = seen_at - interval '91 seconds'"
 
 
@@ -107,6 +122,28 @@ async def test_silent_player_frees_its_place_with_nobody_helping(
     assert (await start(member, films[2])).status_code == 201
     assert (await member.put(f"{STREAMS}/{lease['id']}")).status_code == 410
     assert await close_all_silent() == 2
+
+
+async def test_silent_streams_are_closed_in_batches_and_one_that_fails_stays(
+    films: list[int], member: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    lease = (await start(member, films[0])).json()
+    await session.execute(text(MANY_MORE), {"id": lease["id"], "count": 2 * CLOSED_AT_ONCE})
+    await session.execute(text(SILENCE))
+    await session.execute(text(BAD_LEASE.format(id=lease["id"])))
+    await session.execute(text(REFUSE_BAD_LEASE))
+    await session.commit()
+    with pytest.raises(SomeFailed):
+        await close_all_silent()
+    counted = text(
+        "select count(*), count(distinct xmin::text) from stream_lease where ended_at is not null"
+    )
+    closed, transactions = (await session.execute(counted)).one()
+    assert closed == 2 * CLOSED_AT_ONCE
+    # The batch of the one that fails is worked on one by one, the other ones together.
+    assert transactions <= CLOSED_AT_ONCE + 1
+    await session.execute(text("drop trigger refuse_bad_lease on stream_lease"))
+    assert await close_all_silent() == 1
 
 
 async def test_ended_stream_plays_no_more(

@@ -13,6 +13,8 @@ from videoflix.platform.db import crash_info, in_one_line
 
 WRITE_SECONDS = 5.0
 WAITING_MAX = 10_000
+# For one writing, so that a database that is frozen cannot keep a process from stopping.
+DEADLINE_SECONDS = 10.0
 
 Seen = tuple[int, int, date]
 
@@ -34,11 +36,12 @@ class ViewCounter:
             self._waiting.add(seen)
 
     async def flush(self) -> None:
-        """Write what waits; it goes on waiting if that fails."""
+        """Write what waits; it goes on waiting if that fails. Raises TimeoutError."""
         seen = list(self._waiting)
         if not seen:
             return
-        await self._write(seen)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await self._write(seen)
         self._waiting.difference_update(seen)
         today = datetime.now(UTC).date()
         self._written = {known for known in self._written if known[2] == today}

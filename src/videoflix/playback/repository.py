@@ -83,11 +83,11 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         return None if row is None else Watched(*row)
 
     async def silent(self) -> list[tuple[int, int]]:
-        """Whose leases fell silent without having ended, and which."""
+        """Whose leases fell silent without having ended, and which, in the order of their locks."""
         rows = await self.session.execute(
             select(StreamLease.user_id, StreamLease.id)
             .where(StreamLease.ended_at.is_(None), ~is_live())
-            .order_by(StreamLease.id)
+            .order_by(StreamLease.user_id, StreamLease.id)
         )
         return [(row[0], row[1]) for row in rows]
 

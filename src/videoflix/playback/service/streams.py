@@ -6,7 +6,7 @@ ones.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import ClassVar
@@ -145,6 +145,11 @@ class Streams:
             return False
         await self.invoices.charge_stream(watched)
         return True
+
+    async def close_together(self, silent: Sequence[tuple[int, int]]) -> int:
+        """Close those of these people's streams that are silent; how many."""
+        closed = [await self.close_silent(*one) for one in silent]
+        return sum(closed)
 
     async def stop_all(self, user_id: int) -> None:
         """End and charge everything a person watches."""

@@ -23,6 +23,7 @@ from videoflix.operations.schemas import (
     SettingInForce,
 )
 from videoflix.operations.service import Operations, health_details, readiness
+from videoflix.platform.disconnect import while_connected
 from videoflix.platform.identity import Role, ScopeTooNarrow, admins_only, deciding, owners_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.throttling import UNLIMITED
@@ -161,7 +162,10 @@ class ExportController(Controller):
         self, request: Request[Any, Any, Any], operations: NamedDependency[Operations]
     ) -> Response[PersonalData]:
         """Download everything that is stored about you, as JSON."""
-        found = await operations.personal_data(request.user.user_id, request.user.sign_in_id)
+        user = request.user
+        found = await while_connected(
+            request, operations.personal_data(user.user_id, user.sign_in_id)
+        )
         headers = {
             "Content-Disposition": 'attachment; filename="videoflix-export.json"',
             "Cache-Control": "private, no-store",

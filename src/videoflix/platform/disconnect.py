@@ -1,0 +1,40 @@
+"""Long work for a client ends when its client is gone."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from litestar import Request
+
+from videoflix.platform.problems import BadInput
+
+Result = TypeVar("Result")
+
+
+class ClientDisconnected(BadInput):
+    """The client closed the connection before the answer was ready."""
+
+
+async def while_connected(
+    request: Request[Any, Any, Any], work: Coroutine[Any, Any, Result]
+) -> Result:
+    """The result of work that is cancelled when the client disconnects.
+
+    For requests without a body. Raises ClientDisconnected, which nobody reads.
+    """
+    working = asyncio.create_task(work)
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnected
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _disconnected(request: Request[Any, Any, Any]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

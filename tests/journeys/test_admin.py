@@ -35,6 +35,11 @@ select 'dead', id, 'maintenance', 'media.sweep_attempts', 4,
        'StorageUnreachable: the bucket did not answer', now(), now() from dead
 """
 
+BREAK = """
+insert into worker_breaker (worker_id, queue_name, host, reason, created_at, updated_at)
+select min(id), 'billing', 'here', 'FFmpeg cannot encode.', now(), now() from procrastinate_workers
+"""
+
 
 @pytest.fixture(scope="module")
 def owner(site: Site) -> Site:
@@ -235,6 +240,20 @@ def test_job_monitor_is_live(page: Page, owner: Site) -> None:
     pruning.get_by_role("button", name="Cancel").click()
     confirm(page, "Cancel it")
     expect(pruning).to_contain_text("cancelled")
+
+
+def test_job_monitor_says_why_a_worker_stopped(page: Page, owner: Site) -> None:
+    sign_in(page, owner)
+    page.goto("/admin/jobs")
+    expect(page.locator("#workers tr")).to_have_count(2)
+    expect(page.locator("#workers")).not_to_contain_text("Takes no jobs")
+    in_database(owner, BREAK)
+    expect(page.locator("#workers tr", has_text="Takes no jobs")).to_have_count(1)
+    expect(page.locator("#workers")).to_contain_text(
+        "Takes no jobs from “billing”: FFmpeg cannot encode."
+        " It resumes by itself once the cause is repaired."
+    )
+    in_database(owner, "delete from worker_breaker where queue_name = 'billing'")
 
 
 def test_editor_finds_films_only_and_a_viewer_nothing(

@@ -85,9 +85,13 @@ const trouble = (queue) =>
   ["rescued", "fenced", "unknown"].filter((kind) => queue[kind]).map((kind) => `${queue[kind]} ${kind}`).join(", ") || "–";
 
 const workerRow = (row, worker) => row(
-  `no. ${worker.id}`, worker.alive ? pill("alive", "good") : pill("silent", "bad"), `${span(worker.silent_seconds)} ago`,
+  `no. ${worker.id}`, [worker.alive ? pill("alive", "good") : pill("silent", "bad"), ...stopped(worker)], `${span(worker.silent_seconds)} ago`,
   worker.jobs.length ? worker.jobs.map((job) => button(`job ${job}`, () => openJob(job))) : "–",
 );
+
+/** Why a worker takes no jobs from a queue now: its machine failed the self-test. */
+const stopped = (worker) => Object.entries(worker.stopped).map(([queue, reason]) => el("p", { className: "failed" },
+  `Takes no jobs from “${queue}”: ${reason.replace(/\.$/, "")}. It resumes by itself once the cause is repaired.`));
 
 const scheduleRow = (row, one, context, refresh) => row(
   el("span", { title: one.purpose }, one.kind), el("code", {}, one.expression), when(one.last_run), when(one.next_run, until),

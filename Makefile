@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker check test bench mutants migration
+.PHONY: help setup run worker check test docs bench mutants migration
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ check: ## Lint, format, types, import directions, migrations, docs
 
 test: ## Run all tests
 	uv run pytest
+
+docs: ## Build the documentation and the module reference into site/
+	uv run --group docs mkdocs build --strict
 
 bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/transcode.py

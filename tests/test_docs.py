@@ -6,9 +6,13 @@ import re
 import shlex
 import subprocess
 import tomllib
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from litestar import Litestar
 
 from settings_docs import pages
@@ -53,6 +57,37 @@ def test_relative_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def pages_of(navigation: Any) -> Iterator[str]:
+    """The pages that a navigation of MkDocs names, at any depth."""
+    if isinstance(navigation, str):
+        yield navigation
+    else:
+        entries = navigation.values() if isinstance(navigation, dict) else navigation
+        yield from chain.from_iterable(pages_of(entry) for entry in entries)
+
+
+def test_site_navigation_names_every_page() -> None:
+    """`make docs` also builds the module reference and reports broken links, but takes longer."""
+    docs = ROOT / "docs"
+    configuration = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    root_pages: dict[str, str] = configuration["extra"]["root_pages"]
+    written = {str(page.relative_to(docs)) for page in docs.rglob("*.md")}
+    assert sorted(pages_of(configuration["nav"])) == sorted(written | {*root_pages.values()})
+    assert {*root_pages} == {path.name for path in ROOT.glob("*.md")} | {"LICENSE"}
+
+
+def test_decisions_are_listed_by_their_titles() -> None:
+    """In the order of their numbers, in the overview and in the site's navigation."""
+    folder = ROOT / "docs" / "decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    titles = [page.read_text().splitlines()[0].removeprefix("# ") for page in records]
+    overview = re.findall(r"^- \[(.+)\]\((.+)\)$", (folder / "README.md").read_text(), re.M)
+    assert overview == [*zip(titles, [page.name for page in records], strict=True)]
+    configuration = (ROOT / "mkdocs.yml").read_text()
+    navigation = re.findall(r'^ +- "(\d.+)": decisions/(.+)$', configuration, re.M)
+    assert navigation == overview
 
 
 def units() -> list[configparser.SectionProxy]:

@@ -13,16 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from postgres import running_postgres  # sets the environment: before anything of videoflix
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
-from videoflix.catalog.api.answers import answers
 from videoflix.platform.db import SESSION_SETTINGS, alchemy, transaction
 from videoflix.platform.engine import new_engine
 from videoflix.platform.identity import Role
 from videoflix.platform.migrations import upgrade
 from videoflix.platform.revocations import ended_streams, revocations
-from videoflix.playback.api.play import leases
-from videoflix.playback.service.access import decisions
-from videoflix.playback.service.segments import store
-from videoflix.profiles.service import known
+from videoflix.platform.ttl import clear_all
 from videoflix.sessions.service.opaque import opaque_tokens
 from videoflix.sessions.service.sign_ins import Sessions
 
@@ -67,12 +63,8 @@ def forget_everything() -> None:
     """What this process remembers of other tests' rows, whose numbers begin again."""
     revocations._until.clear()
     ended_streams._until.clear()
-    answers.forget()
-    known._kept.clear()
-    leases.forget()
     opaque_tokens.forget()
-    decisions.forget()
-    store.forget()
+    clear_all()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from transfer.programs import MANY, start
 from videoflix.cli import main
 from videoflix.platform.db import alchemy
 from videoflix.platform.storage import media_storage
+from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 from videoflix.transfer.archive import MANIFEST
 from videoflix.transfer.repository.tables import EXPORTED
@@ -126,8 +127,11 @@ def test_replacing_removes_what_was_here(export: Path) -> None:
     succeed("users", "create-admin", "eve@example.org")
     assert "Removed" in succeed("import", export, "--replace", "--dry-run")
     assert everything() != before
+    cache: LruCache[str, int] = LruCache("test import", 1)
+    cache["film"] = 1
     succeed("import", export, "--replace")
     assert everything() == before
+    assert "film" not in cache
     assert run(rows("select count(*) as n from mail")) == [{"n": 0}]
 
 

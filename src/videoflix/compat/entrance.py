@@ -6,7 +6,6 @@ know: the password each time (Basic), and the session cookie of their sign-in.
 
 import base64
 import hashlib
-import time
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +24,7 @@ from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site, refus
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Identity, Role, ScopeTooNarrow
 from videoflix.platform.revocations import revocations
+from videoflix.platform.ttl import TtlCache
 from videoflix.sessions.api.entrance import authenticated
 from videoflix.sessions.schemas import Credentials
 from videoflix.sessions.service.opaque import opaque_tokens
@@ -53,23 +53,18 @@ class Passwords:
     """Whom passwords in headers speak for, as this process has seen lately, by their hashes."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[Identity, float]] = {}
+        self._known: TtlCache[bytes, Identity]
+        self._known = TtlCache("passwords in headers", KNOWN_MAX, KNOWN_SECONDS)
 
     async def holder_of(self, request: Request[Any, Any, Any], sent: str) -> Identity | None:
         """The person; tried as often as a sign-in may be. Raises TooManyTries."""
         key = hashlib.sha256(sent.encode()).digest()
-        identity, until = self._known.get(key, (None, 0.0))
-        if identity is None or until < time.monotonic() or identity.sign_in_id in revocations:
+        identity = self._known.get(key)
+        if identity is None or identity.sign_in_id in revocations:
             identity = await _by_password(request, sent)
-            self._keep(key, identity)
+            if identity is not None:
+                self._known[key] = identity
         return identity
-
-    def _keep(self, key: bytes, identity: Identity | None) -> None:
-        self._known.pop(key, None)
-        if identity is not None:
-            self._known[key] = identity, time.monotonic() + KNOWN_SECONDS
-        if len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
 
 
 passwords = Passwords()

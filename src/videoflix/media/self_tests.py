@@ -7,16 +7,15 @@ the same ffmpeg encodes a tiny generated source.
 import asyncio
 import resource
 import shutil
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from videoflix.media.ffmpeg import FFmpegMissing, base_command, find_ffmpeg
 from videoflix.platform.processes import Limits, ProcessFailed, run
 from videoflix.platform.queue import self_test
 from videoflix.platform.scratch import scratch_folder
 from videoflix.platform.storage import media_storage
+from videoflix.platform.ttl import TtlCache
 from videoflix.settings import settings
 
 # So long a fault is believed; that all is well is tested each time, as it may have just ended.
@@ -33,14 +32,8 @@ class Unfit(Exception):
     """This machine cannot encode; the message says why, and what to do."""
 
 
-class Fault(NamedTuple):
-    """What a test found, and until when it is believed (monotonic seconds)."""
-
-    said: str
-    until: float
-
-
-_faults: dict[str, Fault] = {}
+# What ffmpeg said, by preset.
+_faults: TtlCache[str, str] = TtlCache("encoder faults", 10, FAULT_SECONDS)
 
 
 @self_test("transcode", "FFmpeg")
@@ -58,12 +51,12 @@ async def encoder_fault(folder: Path) -> str:
 
     Encodes half a second with the preset and encoders of films into `folder`.
     """
-    known = _faults.pop(settings.x264_preset, None)
-    if known is None or time.monotonic() > known.until:
-        known = Fault(await _encode_sample(folder), time.monotonic() + FAULT_SECONDS)
-    if known.said:
-        _faults[settings.x264_preset] = known
-    return known.said
+    said = _faults.get(settings.x264_preset)
+    if said is None:
+        said = await _encode_sample(folder)
+        if said:
+            _faults[settings.x264_preset] = said
+    return said
 
 
 async def _encode_sample(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,6 +15,7 @@ from videoflix.metrics.schemas import Load
 from videoflix.platform.db import pool_use, transaction
 from videoflix.platform.metrics import registry
 from videoflix.platform.queue.load import QueueLoad
+from videoflix.platform.ttl import TtlCache
 from videoflix.playback.service.streams import Streams
 
 # Several scrapers, or an impatient one, cost no more than one.
@@ -73,16 +73,16 @@ class Figures:
 
     def __init__(self) -> None:
         self._asking = asyncio.Lock()
-        self._until = 0.0
+        self._fresh: TtlCache[str, None] = TtlCache("metrics", 1, KNOWN_SECONDS)
         self._database = DatabaseFigures()
         self._registry = CollectorRegistry()
         self._registry.register(self._database)
 
     async def text(self) -> bytes:
         async with self._asking:
-            if time.monotonic() > self._until:
+            if "load" not in self._fresh:
                 self._database.load = await self._ask()
-                self._until = time.monotonic() + KNOWN_SECONDS
+                self._fresh["load"] = None
         return generate_latest(registry) + generate_latest(self._registry)
 
     async def _ask(self) -> Load | None:

@@ -1,7 +1,6 @@
 """The job monitor over HTTP."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
@@ -33,6 +32,7 @@ from videoflix.platform.identity import Identity, admins_only
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
 from videoflix.platform.revocations import revocations
 from videoflix.platform.shutdown import RECONNECT_MS, shutdown
+from videoflix.platform.ttl import TtlCache
 from videoflix.platform.web import Id, Limit, Offset, Page, names_of, one_of, service
 
 LOOK_EVERY_SECONDS = 2.0
@@ -157,18 +157,17 @@ class Glances:
 
     def __init__(self) -> None:
         self._making = asyncio.Lock()
-        self._made_at = -LOOK_EVERY_SECONDS
-        self._latest = ""
+        self._latest: TtlCache[str, str] = TtlCache("job monitor", 1, LOOK_EVERY_SECONDS / 2)
 
     async def latest(self) -> str:
         """The snapshot as JSON. Raises SQLAlchemyError or OSError while the database is away."""
         async with self._making:
-            if time.monotonic() - self._made_at >= LOOK_EVERY_SECONDS / 2:
+            latest = self._latest.get("snapshot")
+            if latest is None:
                 async with transaction() as session:
                     snapshot = await Monitor(session).snapshot()
-                self._latest = msgspec.json.encode(snapshot).decode()
-                self._made_at = time.monotonic()
-        return self._latest
+                latest = self._latest["snapshot"] = msgspec.json.encode(snapshot).decode()
+        return latest
 
 
 glances = Glances()

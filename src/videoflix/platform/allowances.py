@@ -16,6 +16,7 @@ import math
 import time
 
 import msgspec
+from cachetools import LRUCache
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -151,7 +152,7 @@ class Allowances:
     """What this process holds of everybody's buckets."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Allowance] = {}
+        self._known: LRUCache[tuple[str, str], Allowance] = LRUCache(KNOWN)
         self._asking: dict[str, Allowance] = {}
         self._teller: asyncio.Task[None] | None = None
 
@@ -168,8 +169,6 @@ class Allowances:
     def _meet(self, quota: Quota, who: str) -> Allowance:
         allowance = Allowance(bucket_key("quota", quota.name, who), quota)
         self._known[quota.name, who] = allowance
-        if len(self._known) > KNOWN:
-            del self._known[next(iter(self._known))]
         return allowance
 
     async def _ask(self, allowance: Allowance) -> None:

@@ -19,6 +19,7 @@ from litestar.types import Receive, Scope, Send
 
 from videoflix.platform.events import newsroom
 from videoflix.platform.metrics import answers_found, answers_missed
+from videoflix.platform.ttl import LruCache
 
 KEPT = 2_000
 UNHEARD_SECONDS = 1.0
@@ -76,12 +77,13 @@ class AnswerCache:
 
     def __init__(
         self,
+        name: str,
         *prefixes: str,
         parameters: frozenset[str],
         counts: str,
         path_of: Callable[[str], str],
     ) -> None:
-        self._kept: dict[Key, Answer] = {}
+        self._kept: LruCache[Key, Answer] = LruCache(name, KEPT)
         self._parameters = parameters
         self._path_of = path_of
         self._counts_old_at = math.inf
@@ -123,8 +125,6 @@ class AnswerCache:
         answer = Answer(body, f'"{digest}"', until, is_moving=is_moving(body))
         if since == self.generation:
             self._kept[self._key(request, audience)] = answer
-            if len(self._kept) > KEPT:
-                del self._kept[next(iter(self._kept))]
         return _respond(request, answer)
 
     def _counted(self, topic: str) -> None:

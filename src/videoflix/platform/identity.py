@@ -24,6 +24,7 @@ from videoflix.platform.cross_site import SAFE_METHODS, refuse_cross_site
 from videoflix.platform.problems import Forbidden, Problem, SignInNeeded
 from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, verify
+from videoflix.platform.ttl import LruCache
 
 COOKIE = "access_token"
 REFRESH_COOKIE = "refresh_token"
@@ -37,7 +38,7 @@ WELL_FORMED = re.compile(rf"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}|[0-9a-f]{{40}}
 
 # Checking a signature takes longer than answering a small request: a good token is remembered.
 VERIFIED_KEPT = 10_000
-_verified: dict[str, tuple["Identity | None", float]] = {}
+_verified: LruCache[str, tuple["Identity", float]] = LruCache("access tokens", VERIFIED_KEPT)
 
 
 class Role(StrEnum):
@@ -172,9 +173,11 @@ def is_opaque(scheme: str, credential: str) -> bool:
 
 def identity_of(token: str) -> Identity | None:
     """The person an access token was signed for, or None if it is not valid (any more)."""
+    if not token:
+        return None
     identity, until = _verified.get(token, (None, 0.0))
     if until < time.time():
-        identity, until = _verify(token) if token else (None, 0.0)
+        identity, until = _verify(token)
         _remember(token, identity, until)
     return None if identity is None or identity.sign_in_id in revocations else identity
 
@@ -198,12 +201,11 @@ def _number(claim: object) -> int:
 
 
 def _remember(token: str, identity: Identity | None, until: float) -> None:
-    """The newest ones only; what is refused is not kept, or anybody could fill the memory."""
-    _verified.pop(token, None)
-    if identity is not None:
+    """What is refused is not kept, or anybody could fill the memory."""
+    if identity is None:
+        _verified.pop(token, None)
+    else:
         _verified[token] = identity, until
-    if len(_verified) > VERIFIED_KEPT:
-        del _verified[next(iter(_verified))]
 
 
 # Guards are coroutines: Litestar would send a plain function to a thread, for each request.

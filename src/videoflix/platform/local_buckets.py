@@ -4,6 +4,7 @@ import math
 import time
 
 import msgspec
+from cachetools import LRUCache
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -18,19 +19,21 @@ class LocalBuckets:
     """Buckets by key; the one that was used least recently is forgotten (LRU)."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._full_at: dict[str, float] = {}  # time.monotonic(), the latest use last
+        self._full_at: LRUCache[str, float] = LRUCache(most)  # of time.monotonic()
 
     def take(self, key: str, quota: Quota, wanted: int = 1) -> int:
         """Take as much as there is of what is wanted; how much that was."""
         now = time.monotonic()
-        base = max(self._full_at.pop(key, 0.0), now)
+        base = max(self._full_at.get(key, 0.0), now)
         held = math.floor(quota.size - (base - now) / quota.step)
         taken = max(0, min(wanted, held))
         self._full_at[key] = base + taken * quota.step
-        if len(self._full_at) > self._most:
-            del self._full_at[next(iter(self._full_at))]
         return taken
+
+    def give_back(self, key: str, quota: Quota) -> None:
+        """Undo one `take`."""
+        if key in self._full_at:
+            self._full_at[key] -= quota.step
 
     def wait(self, key: str, quota: Quota) -> float:
         """In how many seconds the next request may be taken; 0 when one may be now."""

@@ -20,6 +20,7 @@ PARAMETERS = frozenset(
 )  # fmt: skip
 
 answers = AnswerCache(
+    "catalogue responses",
     "video:",
     "catalogue",
     parameters=PARAMETERS,

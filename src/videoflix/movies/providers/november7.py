@@ -1,7 +1,6 @@
 """November 7, a provider with one question: `GET /movies/?skip=0&limit=10&query=text`."""
 
 import asyncio
-import time
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import msgspec
 from videoflix.movies.outside import OutsideApi, OutsideFailed, OutsideRefused
 from videoflix.movies.providers.provider import ProviderFailed, QueryRefused
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
+from videoflix.platform.ttl import TtlCache
 from videoflix.platform.web import BIGINT_MAX
 
 PATH = "/movies/"
@@ -53,8 +53,7 @@ class November7:
     def __init__(self, url: str, api: OutsideApi) -> None:
         self.name: str | None = f"november7 {url}"
         self._api = api
-        self._index: dict[UUID, Movie] = {}
-        self._index_until = 0.0
+        self._index: TtlCache[str, dict[UUID, Movie]] = TtlCache("movie lists", 1, INDEX_SECONDS)
         self._reading = asyncio.Lock()
 
     async def search(self, query: str, page: int) -> MoviePage:
@@ -64,12 +63,12 @@ class November7:
     async def movie(self, movie_id: UUID) -> Movie | None:
         try:
             async with asyncio.timeout(self._api.seconds), self._reading:
-                if self._index_until < time.monotonic():
-                    self._index = await self._read()
-                    self._index_until = time.monotonic() + INDEX_SECONDS
+                index = self._index.get(PATH)
+                if index is None:
+                    index = self._index[PATH] = await self._read()
         except TimeoutError as error:
             raise ProviderFailed("the list took too long to read") from error
-        return self._index.get(movie_id)
+        return index.get(movie_id)
 
     async def close(self) -> None:
         await self._api.close()

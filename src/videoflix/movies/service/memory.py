@@ -17,6 +17,7 @@ import msgspec
 from videoflix.movies.providers.provider import ProviderFailed, QueryRefused
 from videoflix.movies.repository import AnswerRepository
 from videoflix.platform.db import transaction
+from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 
 FRESH_SECONDS = 15 * 60.0
@@ -50,7 +51,7 @@ class Memory:
     """Answers by question."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Remembered] = {}
+        self._kept: LruCache[str, Remembered] = LruCache("movie answers", KEPT)
         self._flights: dict[str, asyncio.Task[Any]] = {}
 
     async def recall(self, question: str, kind: Any, fetch: Fetch) -> Remembered:
@@ -111,9 +112,9 @@ class Memory:
         async with transaction() as session:
             await AnswerRepository(session).keep(payloads)
         now = time.monotonic()
-        for name, value in learnt.items():
-            self._keep(name, Remembered(value, now))
-        return self._kept[question]
+        answers = {name: Remembered(value, now) for name, value in learnt.items()}
+        self._kept.update(answers)
+        return answers[question]
 
     async def _refresh(self, question: str, fetch: Fetch) -> None:
         try:
@@ -131,10 +132,7 @@ class Memory:
         return flight
 
     def _keep(self, question: str, answer: Remembered) -> Remembered:
-        self._kept.pop(question, None)
         self._kept[question] = answer
-        if len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
         return answer
 
 

@@ -13,7 +13,6 @@ import time
 from datetime import datetime
 
 import msgspec
-from cachetools import LRUCache
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import VideoState
@@ -24,6 +23,7 @@ from videoflix.platform.events import FAILURES, newsroom
 from videoflix.platform.problems import Conflict, Problem, SignInNeeded
 from videoflix.platform.revocations import facts, revocations
 from videoflix.platform.single_flight import SingleFlight
+from videoflix.platform.ttl import LruCache
 from videoflix.playback.repository import SignInRepository
 from videoflix.playback.service.play_tokens import Grant
 from videoflix.profiles.schemas import Viewing
@@ -52,7 +52,8 @@ class AccessDecisions:
     """What this process decided lately."""
 
     def __init__(self) -> None:
-        self._kept: LRUCache[Grant, Decision] = LRUCache(DECISIONS_MAX)
+        self._kept: LruCache[Grant, Decision]
+        self._kept = LruCache("access decisions", DECISIONS_MAX)
         self._deciding = SingleFlight(self._decide)
 
     async def viewing(self, grant: Grant) -> Viewing:

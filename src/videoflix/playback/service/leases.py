@@ -5,6 +5,7 @@ from collections.abc import Hashable
 
 from videoflix.platform.db import transaction
 from videoflix.platform.revocations import ended_streams
+from videoflix.platform.ttl import LruCache
 from videoflix.playback.service.streams import BEAT_SECONDS, StreamEnded, Streams, watching
 from videoflix.profiles.schemas import Viewing
 
@@ -20,7 +21,7 @@ class Leases:
 
     def __init__(self) -> None:
         # A lease (0: nothing is limited), and until when it is taken for granted.
-        self._kept: dict[Hashable, tuple[int, float]] = {}
+        self._kept: LruCache[Hashable, tuple[int, float]] = LruCache("implicit leases", KEPT)
 
     async def begin(
         self, player: Hashable, viewing: Viewing, sign_in_id: int, video_id: int, device: str
@@ -28,10 +29,7 @@ class Leases:
         """Raises what `Streams.begin_once` raises."""
         async with transaction() as session:
             lease_id = await Streams(session).begin_once(viewing, sign_in_id, video_id, device)
-        self._kept.pop(player, None)
         self._kept[player] = lease_id, time.monotonic() + BEAT_SECONDS
-        if len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
 
     async def go_on(
         self, player: Hashable, viewing: Viewing, sign_in_id: int, video_id: int, device: str

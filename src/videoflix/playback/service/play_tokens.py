@@ -6,10 +6,10 @@ A token says who asks, never what they may see: that is decided from what holds 
 import time
 
 import msgspec
-from cachetools import LRUCache
 
 from videoflix.platform.problems import SignInNeeded
 from videoflix.platform.tokens import Purpose, TokenRefused, seal, unseal
+from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 
 VERIFIED_MAX = 20_000
@@ -39,7 +39,7 @@ class GrantReader:
 
     def __init__(self, purpose: Purpose) -> None:
         self._purpose = purpose
-        self._verified: LRUCache[str, Grant] = LRUCache(VERIFIED_MAX)
+        self._verified: LruCache[str, Grant] = LruCache(f"{purpose} tokens", VERIFIED_MAX)
 
     def read(self, token: str, video_id: int) -> Grant:
         """Raises SignInNeeded for what is forged, expired, or for another film."""

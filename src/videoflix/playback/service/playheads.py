@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from videoflix.media.service import Media
 from videoflix.platform.db import transaction
+from videoflix.platform.ttl import LruCache
 
 logger = logging.getLogger(__name__)
 
@@ -19,15 +20,13 @@ class Playheads:
     """When to look at each asset next, in this process."""
 
     def __init__(self) -> None:
-        self._next: dict[int, float] = {}
+        self._next: LruCache[int, float] = LruCache("playheads", FILMS_KEPT)
 
     async def reached(self, asset_id: int, segment: int) -> None:
         """A player fetched this segment; best effort, as the chunk is encoded anyway."""
         now = time.monotonic()
         if now < self._next.get(asset_id, 0.0):
             return
-        if len(self._next) >= FILMS_KEPT:
-            self._next.clear()
         self._next[asset_id] = now + WHILE_WAITING_SECONDS
         try:
             async with transaction() as session:

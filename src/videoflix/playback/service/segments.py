@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 
 import msgspec
-from cachetools import LRUCache, TTLCache
 
 from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Presentations
 from videoflix.platform.db import transaction
 from videoflix.platform.problems import NotFound
 from videoflix.platform.single_flight import SingleFlight
+from videoflix.platform.ttl import LruCache, TtlCache
 from videoflix.playback.hls import MediaSegment, bit_rates, media_playlist
 from videoflix.settings import settings
 
@@ -78,14 +78,16 @@ class SegmentStore:
     """Presentations, playlists and bit rates; the least recently used go first."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._kept: LRUCache[tuple[object, ...], Read | Playlist | Rates] = LRUCache(
-            bytes_max, getsizeof=lambda value: value.bytes_held
+        self._kept: LruCache[tuple[object, ...], Read | Playlist | Rates] = LruCache(
+            "segment indexes", bytes_max, lambda value: value.bytes_held
         )
         self._reading = SingleFlight(self._read)
         self._listing = SingleFlight(self._list_assets)
         # Assets by film, and assets that cannot be played, as of the last second.
-        self._assets: TTLCache[int, frozenset[int]] = TTLCache(UNKNOWN_MAX, REREAD_SECONDS)
-        self._absent: TTLCache[tuple[int, int], bool] = TTLCache(UNKNOWN_MAX, REREAD_SECONDS)
+        self._assets: TtlCache[int, frozenset[int]]
+        self._assets = TtlCache("assets of a film", UNKNOWN_MAX, REREAD_SECONDS)
+        self._absent: TtlCache[tuple[int, int], bool]
+        self._absent = TtlCache("unknown assets", UNKNOWN_MAX, REREAD_SECONDS)
 
     async def presentation(self, video_id: int, asset_id: int) -> Presentation:
         """What can be played of an asset, at most a second old. Raises StreamNotFound."""

@@ -5,7 +5,6 @@ while, with nothing running that would have to notice; what is left is the limit
 ones.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -27,6 +26,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.problems import Conflict, NotFound, Problem
 from videoflix.platform.revocations import ended_streams
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.ttl import TtlCache
 from videoflix.playback.models import StreamLease
 from videoflix.playback.repository import Running, StreamLeaseRepository
 from videoflix.playback.schemas import Heartbeat, OwnMembership, StreamOfAnyone, StreamShown
@@ -230,23 +230,19 @@ class Watching:
 
     def __init__(self, beat: Callable[[int], Awaitable[bool]]) -> None:
         self._beat = beat
-        self._seen: dict[int, float] = {}
+        self._seen: TtlCache[int, None] = TtlCache("heartbeats", WATCHED_MAX, BEAT_SECONDS)
 
     async def go_on(self, lease_id: int) -> None:
         """A segment is fetched for this lease. Raises StreamEnded."""
         if lease_id in ended_streams:
             self._seen.pop(lease_id, None)
             raise StreamEnded
-        now = time.monotonic()
-        if now - self._seen.get(lease_id, -BEAT_SECONDS) < BEAT_SECONDS:
+        if lease_id in self._seen:
             return
         if not await self._beat(lease_id):
             ended_streams.add([lease_id])
             raise StreamEnded
-        self._seen.pop(lease_id, None)
-        self._seen[lease_id] = now
-        if len(self._seen) > WATCHED_MAX:
-            del self._seen[next(iter(self._seen))]
+        self._seen[lease_id] = None
 
 
 async def _beat(lease_id: int) -> bool:

@@ -1,12 +1,11 @@
 """Who watches, remembered by this process until something about the account changes."""
 
-import time
-
 from videoflix.memberships.service import TOPIC as MEMBERSHIP_TOPIC
 from videoflix.platform.db import transaction
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import Identity
 from videoflix.platform.revocations import ACCESS_TOPIC, EVERYTHING
+from videoflix.platform.ttl import TtlCache
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service.profiles import PROFILES_MAX, TOPIC, Profiles
 
@@ -19,19 +18,21 @@ class Known:
     """Who watches, as this process has seen lately; news about an account forget it at once."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, dict[Identity, tuple[Viewing, float]]] = {}
+        # By account, whose entries expire together.
+        self._kept: TtlCache[int, dict[Identity, Viewing]]
+        self._kept = TtlCache("viewers", KNOWN_MAX, KNOWN_SECONDS)
 
     def get(self, identity: Identity) -> Viewing | None:
-        viewing, until = self._kept.get(identity.user_id, {}).get(identity, (None, 0.0))
-        return viewing if until > time.monotonic() else None
+        mine = self._kept.get(identity.user_id)
+        return None if mine is None else mine.get(identity)
 
     def keep(self, identity: Identity, viewing: Viewing) -> None:
-        mine = self._kept.setdefault(identity.user_id, {})
-        mine[identity] = viewing, time.monotonic() + KNOWN_SECONDS
+        mine = self._kept.get(identity.user_id)
+        if mine is None:
+            mine = self._kept[identity.user_id] = {}
+        mine[identity] = viewing
         if len(mine) > PROFILES_MAX:
             del mine[next(iter(mine))]
-        if len(self._kept) > KNOWN_MAX:
-            del self._kept[next(iter(self._kept))]
 
     def hear(self, topic: str) -> None:
         """Forget an account; everybody, when the topic is empty."""

@@ -19,6 +19,7 @@ from videoflix.platform.migrations import current_revision
 from videoflix.platform.problems import Conflict, Problem
 from videoflix.platform.revocations import ACCESS_TOPIC, EVERYTHING
 from videoflix.platform.storage import media_storage
+from videoflix.platform.ttl import CLEAR_TOPIC
 from videoflix.sessions.service.sign_ins import Sessions
 from videoflix.transfer.archive import Archive, ArchiveRefused, Tally
 from videoflix.transfer.repository.loading import Loader
@@ -191,6 +192,7 @@ class Imports:
         await announce_catalogue(self.session)
         # Triggers rested: whatever was decided about access is decided again.
         await announce(self.session, f"{ACCESS_TOPIC}{EVERYTHING}")
+        await announce(self.session, CLEAR_TOPIC)
 
 
 def batches(lines: Iterator[bytes]) -> Iterator[str]:

@@ -142,7 +142,7 @@ def shoot_site(page: Page) -> None:
     page.locator(".film a").filter(has_text="Eleven Minutes to Orbit").first.click()
     expect(page.locator("video")).to_be_visible()
     page.evaluate("document.querySelector('video').muted = true")
-    page.evaluate("document.querySelector('video').play()")
+    page.locator(".big-play").click()
     until(lambda: bool(page.evaluate("document.querySelector('video').currentTime > 5")), 60)
     page.mouse.move(640, 400)
     page.wait_for_timeout(300)

@@ -65,7 +65,4 @@ class ForgetEvents(Job):
 
     name: ClassVar = "audit.forget"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True

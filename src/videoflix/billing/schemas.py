@@ -166,11 +166,8 @@ class CloseMonth(Job):
 
     name: ClassVar = "billing.close_month"
     queue: ClassVar = "maintenance"
+    unique: ClassVar = True
     deadline: ClassVar = 3600.0
-
-    @property
-    def once(self) -> str:
-        return self.name
 
 
 def first_day(month: str) -> date:

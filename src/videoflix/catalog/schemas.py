@@ -301,10 +301,7 @@ class PurgeDeleted(Job):
 
     name: ClassVar = "catalog.purge"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 class AnnouncePublication(Job):

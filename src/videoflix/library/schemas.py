@@ -103,7 +103,4 @@ class CountViews(Job):
 
     name: ClassVar = "library.count_views"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True

@@ -19,14 +19,11 @@ class Inspect(Job):
 
     name: ClassVar = "media.inspect"
     queue: ClassVar = "transcode"
+    unique: ClassVar = True
     subject: ClassVar = "asset_id"
     priority: ClassVar = INSPECTION
     deadline: ClassVar = 3600.0
     asset_id: int
-
-    @property
-    def once(self) -> str:
-        return f"{self.name}:{self.asset_id}"
 
 
 class EncodeChunk(Job):
@@ -34,14 +31,11 @@ class EncodeChunk(Job):
 
     name: ClassVar = "media.encode_chunk"
     queue: ClassVar = "transcode"
+    unique: ClassVar = True
     subject: ClassVar = "asset_id"
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
     index: int
-
-    @property
-    def once(self) -> str:
-        return f"{self.name}:{self.asset_id}:{self.index}"
 
     @property
     def urgency(self) -> int:
@@ -57,14 +51,11 @@ class EncodeAudio(Job):
 
     name: ClassVar = "media.encode_audio"
     queue: ClassVar = "transcode"
+    unique: ClassVar = True
     subject: ClassVar = "asset_id"
     priority: ClassVar = FIRST_PICTURE
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
-
-    @property
-    def once(self) -> str:
-        return f"{self.name}:{self.asset_id}"
 
 
 class MakePoster(Job):
@@ -72,13 +63,10 @@ class MakePoster(Job):
 
     name: ClassVar = "media.make_poster"
     queue: ClassVar = "transcode"
+    unique: ClassVar = True
     subject: ClassVar = "asset_id"
     priority: ClassVar = POSTER
     asset_id: int
-
-    @property
-    def once(self) -> str:
-        return f"{self.name}:{self.asset_id}"
 
 
 class PackageRendition(Job):
@@ -86,15 +74,12 @@ class PackageRendition(Job):
 
     name: ClassVar = "media.package"
     queue: ClassVar = "transcode"
+    unique: ClassVar = True
     subject: ClassVar = "asset_id"
     priority: ClassVar = PACKAGE
     deadline: ClassVar = 2 * 3600.0
     asset_id: int
     rendition: str
-
-    @property
-    def once(self) -> str:
-        return f"{self.name}:{self.asset_id}:{self.rendition}"
 
 
 class MakeStoryboard(Job):
@@ -102,14 +87,11 @@ class MakeStoryboard(Job):
 
     name: ClassVar = "media.make_storyboard"
     queue: ClassVar = "transcode"
+    unique: ClassVar = True
     subject: ClassVar = "asset_id"
     priority: ClassVar = PACKAGE
     deadline: ClassVar = 2 * 3600.0
     asset_id: int
-
-    @property
-    def once(self) -> str:
-        return f"{self.name}:{self.asset_id}"
 
 
 class PackageMissing(Job):
@@ -117,30 +99,21 @@ class PackageMissing(Job):
 
     name: ClassVar = "media.package_missing"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 class Reconcile(Job):
     """Prove that every unfinished film has work queued, and queue what is missing."""
 
     name: ClassVar = "media.reconcile"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 class StallUnserved(Job):
     """Say in films that no worker encodes, unless one does by now."""
 
     name: ClassVar = "media.stall_unserved"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 class ExpireSources(Job):
@@ -148,10 +121,7 @@ class ExpireSources(Job):
 
     name: ClassVar = "media.expire_sources"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 class DeleteSource(Job):
@@ -183,8 +153,5 @@ class SweepOrphans(Job):
 
     name: ClassVar = "media.sweep_orphans"
     queue: ClassVar = "maintenance"
+    unique: ClassVar = True
     deadline: ClassVar = 3 * 3600.0
-
-    @property
-    def once(self) -> str:
-        return self.name

@@ -121,7 +121,4 @@ class SweepMovieAnswers(Job):
 
     name: ClassVar = "movies.sweep"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True

@@ -77,10 +77,7 @@ class SweepAnswers(Job):
 
     name: ClassVar = "idempotency.sweep"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 every("55 * * * *", SweepAnswers())

@@ -73,10 +73,7 @@ class SweepThrottle(Job):
 
     name: ClassVar = "throttle.sweep"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 every("*/10 * * * *", SweepThrottle())

@@ -103,7 +103,4 @@ class CloseSilent(Job):
 
     name: ClassVar = "playback.close_silent"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True

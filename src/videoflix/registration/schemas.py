@@ -109,7 +109,4 @@ class SweepLinks(Job):
 
     name: ClassVar = "registration.sweep_links"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True

@@ -105,7 +105,4 @@ class SweepSignIns(Job):
 
     name: ClassVar = "sessions.sweep"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True

@@ -57,10 +57,7 @@ class WeeklyExport(Job):
 
     name: ClassVar = "transfer.weekly_export"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 class SweepExports(Job):
@@ -68,7 +65,4 @@ class SweepExports(Job):
 
     name: ClassVar = "transfer.sweep_exports"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True

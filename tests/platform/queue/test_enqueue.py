@@ -23,6 +23,13 @@ class Export(Job):
         return "export"
 
 
+class Chunk(Job):
+    name: ClassVar = "test.chunk"
+    unique: ClassVar = True
+    asset_id: int
+    rendition: str
+
+
 class Step(Job):
     name: ClassVar = "test.step"
     number: int
@@ -48,6 +55,16 @@ async def test_job_and_row_are_stored_or_lost_together(session: AsyncSession) ->
         inner.add(Video(title="t"))
         await enqueue(inner, Export())
     assert (await count(session, "video"), await count(session, "procrastinate_jobs")) == (1, 1)
+
+
+async def test_unique_jobs_wait_once_for_the_same_fields(session: AsyncSession) -> None:
+    jobs = [Chunk(asset_id=1, rendition="720p"), Chunk(asset_id=1, rendition="480p")]
+    async with transaction() as inner:
+        assert None not in [await enqueue(inner, job) for job in jobs]
+        assert [await enqueue(inner, job) for job in jobs] == [None, None]
+        assert await enqueue_many(inner, [*jobs, Chunk(asset_id=2, rendition="720p")])
+    locks = await session.scalars(text("select queueing_lock from procrastinate_jobs order by id"))
+    assert list(locks) == ["test.chunk:1:720p", "test.chunk:1:480p", "test.chunk:2:720p"]
 
 
 async def test_once_skips_a_waiting_job_and_keeps_the_transaction(session: AsyncSession) -> None:

@@ -25,10 +25,7 @@ class SweepMail(Job):
 
     name: ClassVar = "mail.sweep"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 class Letter(NamedTuple):

@@ -19,6 +19,8 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     # The field that says what a job is about: jobs about one thing may all fail because of it.
     # Without one, all jobs of the kind are about the same.
     subject: ClassVar[str | None] = None
+    # Whether a second job with the same fields is left out while one waits.
+    unique: ClassVar[bool] = False
 
     @property
     def urgency(self) -> int:
@@ -40,5 +42,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def once(self) -> str | None:
-        """Of jobs with the same mark at most one waits; a second is not enqueued."""
-        return None
+        """Of jobs with the same key at most one waits; a second is not enqueued."""
+        if not self.unique:
+            return None
+        return ":".join([self.name, *map(str, msgspec.structs.astuple(self))])

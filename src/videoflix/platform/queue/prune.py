@@ -37,10 +37,7 @@ class PruneJobs(Job):
 
     name: ClassVar = "queue.prune"
     queue: ClassVar = "maintenance"
-
-    @property
-    def once(self) -> str:
-        return self.name
+    unique: ClassVar = True
 
 
 every("17 * * * *", PruneJobs())

@@ -49,6 +49,7 @@ from videoflix.platform.db import alchemy
 from videoflix.platform.events import newsroom
 from videoflix.platform.identity import IdentityMiddleware
 from videoflix.platform.installation import claiming_storage
+from videoflix.platform.json_body import StrictRequest
 from videoflix.platform.logs import StructuredLogs
 from videoflix.platform.observed import Observed
 from videoflix.platform.problems import (
@@ -175,6 +176,7 @@ def create_app() -> Litestar:
     protect_memory()
     replaced = replaced_by(settings.dialect_names)
     app = Litestar(
+        request_class=StrictRequest,
         route_handlers=[
             Router("/api/v1", route_handlers=[one for one in CONTROLLERS if one not in replaced]),
             HealthController,

@@ -30,6 +30,7 @@ from videoflix.media.uploads import (
 )
 from videoflix.platform.db import transaction
 from videoflix.platform.identity import Role, admins_only, editors_only
+from videoflix.platform.json_body import invalid_input, with_integers
 from videoflix.platform.problems import (
     BadInput,
     Forbidden,
@@ -270,9 +271,9 @@ async def _enter(form: Form, uploaded_by: int) -> Video:
 async def _enter_draft(body: bytes, uploaded_by: int) -> Video:
     """Enter a film without a file; nobody but editors sees it before it has one."""
     try:
-        draft = msgspec.json.decode(body, type=VideoDraft)
+        draft = msgspec.convert(with_integers(msgspec.json.decode(body)), VideoDraft)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from error
+        raise invalid_input(error) from error
     except msgspec.DecodeError as error:
         raise BadInput(str(error)) from error
     async with transaction() as session:
@@ -301,11 +302,4 @@ def _draft(fields: dict[str, str]) -> VideoDraft:
     try:
         return msgspec.convert(described, VideoDraft, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from error
-
-
-def _invalid(error: msgspec.ValidationError) -> InvalidInput:
-    """A problem that names the field."""
-    reason, _, path = str(error).partition(" - at `$.")
-    field = path.rstrip("`")
-    return InvalidInput(str(error), errors=[{"field": field, "message": reason}])
+        raise invalid_input(error) from error

@@ -10,8 +10,7 @@ from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -52,6 +51,7 @@ from videoflix.platform.installation import claiming_storage
 from videoflix.platform.json_body import StrictRequest
 from videoflix.platform.logs import StructuredLogs
 from videoflix.platform.observed import Observed
+from videoflix.platform.openapi import DocumentConfig, LimitedValues, StrictStructs
 from videoflix.platform.problems import (
     Problem,
     crash_response,
@@ -125,6 +125,24 @@ CONTROLLERS = [
     ArchiveController,
 ]
 
+# In the order in which the documentation shows them.
+TAGS = (
+    "Accounts",
+    "People",
+    "Operations",
+    "Profiles",
+    "Catalogue",
+    "Editing",
+    "Playback",
+    "Media",
+    "Library",
+    "Movies",
+    "Memberships",
+    "Invoices",
+    "Jobs",
+    "Health",
+)
+
 # What browsers may send besides the usual.
 OUR_HEADERS = ("x-csrftoken", "x-profile")
 RATE_HEADERS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
@@ -171,6 +189,23 @@ def _cors() -> CORSConfig | None:
     )
 
 
+def _document() -> DocumentConfig:
+    return DocumentConfig(
+        title="Videoflix",
+        version=version("videoflix"),
+        description="The backend of a streaming site on one Postgres.",
+        render_plugins=render_plugins,
+        use_handler_docstrings=True,
+        security=[{"bearer": []}],
+        tags=[Tag(name) for name in TAGS],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+            }
+        ),
+    )
+
+
 def create_app() -> Litestar:
     check_provider()
     protect_memory()
@@ -207,23 +242,17 @@ def create_app() -> Litestar:
             UnicodeError: unreadable_response,
             Exception: crash_response,
         },
-        plugins=[SQLAlchemyPlugin(config=alchemy), OperatorCommands(), DocumentedLimits()],
+        plugins=[
+            SQLAlchemyPlugin(config=alchemy),
+            OperatorCommands(),
+            DocumentedLimits(),
+            LimitedValues(),
+            StrictStructs(),
+        ],
         lifespan=[listening, claiming_media_storage, counting_views, asking_providers],
         before_send=[add_docs_policy],
         logging_config=StructuredLogs(),
-        openapi_config=OpenAPIConfig(
-            title="Videoflix",
-            version=version("videoflix"),
-            description="The backend of a streaming site on one Postgres.",
-            render_plugins=render_plugins,
-            use_handler_docstrings=True,
-            security=[{"bearer": []}],
-            components=Components(
-                security_schemes={
-                    "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
-                }
-            ),
-        ),
+        openapi_config=_document(),
     )
     app.asgi_handler = Observed(app.asgi_handler, _methods_of(app))
     return app

@@ -121,6 +121,8 @@ async def test_cursor_is_not_moved_by_new_films(
         ("featured=maybe", 400, "featured"),
         ("year=now", 400, "year"),
         ("created_after=yesterday", 400, "created_after"),
+        ("created_after=0.5", 400, "created_after"),
+        ("created_after=null", 400, "created_after"),
     ],
 )
 async def test_what_a_list_does_not_understand_it_says(

@@ -11,7 +11,7 @@ from videoflix.settings import settings
 
 # One address and no list of them; nothing that becomes a sign or a whole phrase when it is
 # normalised (NFKC), such as ＠ or ﷺ.
-_PART = r"[^@\s\x00,;<>\"\u2100-\u2bff\u3200-\u33ff\ufb00-\uffff]+"
+_PART = r"[^@\s\x00-\x1f\x7f-\x9f,;<>\"\u2100-\u2bff\u3200-\u33ff\ufb00-\uffff]+"
 Email = Annotated[
     str, msgspec.Meta(min_length=3, max_length=254, pattern=rf"^{_PART}@{_PART}(?!\n)$")
 ]
@@ -22,7 +22,7 @@ Password = Annotated[
 # What somebody typed as their password; today's rules need not hold for it.
 Typed = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")]
-Phone = Annotated[str, msgspec.Meta(max_length=30, pattern=r"^[0-9 +()/.-]*$")]
+Phone = Annotated[str, msgspec.Meta(max_length=30, pattern=r"^[0-9 +()/.-]*(?!\n)$")]
 PostalAddress = Annotated[str, msgspec.Meta(max_length=300, pattern=r"^[^\x00]*$")]
 Language = Literal["en", "de"]
 

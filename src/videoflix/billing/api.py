@@ -49,7 +49,8 @@ Month = Annotated[
     QueryParameter(pattern=MONTH, description="A month like 2026-11."),
 ]
 NumberOrFile = Annotated[
-    str, PathParameter(pattern=r"^[1-9]\d{0,17}(\.pdf)?$", description="Its id, or `12.pdf`.")
+    str,
+    PathParameter(pattern=r"^[1-9][0-9]{0,17}(\.pdf)?(?!\n)$", description="Its id, or `12.pdf`."),
 ]
 ThatMonth = Annotated[str, QueryParameter(pattern=MONTH)]
 OfPerson = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]

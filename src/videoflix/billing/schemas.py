@@ -14,11 +14,14 @@ from videoflix.billing.periods import begin_within
 from videoflix.memberships.models import Period
 from videoflix.memberships.schemas import Currency
 from videoflix.platform.queue import Job
-from videoflix.platform.web import BIGINT_MAX
+from videoflix.platform.web import BIGINT_MAX, VISIBLE
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
 Description = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\r\n]*\S[^\x00\r\n]*(?!\n)$")
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=255, pattern=rf"^[^\x00\r\n]*{VISIBLE}[^\x00\r\n]*(?!\n)$"
+    ),
 ]
 # Without a line's end, which `$` alone would let through.
 MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])(?!\n)$"

@@ -19,14 +19,14 @@ Line = Annotated[str, msgspec.Meta(max_length=150, pattern=r"^[^\x00\r\n]*(?!\n)
 Genre = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 Tags = Annotated[list[Tag], msgspec.Meta(max_length=30)]
-LanguageCode = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", max_length=5)]
+LanguageCode = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(?!\n)$", max_length=5)]
 Year = Annotated[int, msgspec.Meta(ge=1870, le=2200)]
 AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
 BigId = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
 CategoryTitle = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")
 ]
-CategorySlug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]*$", max_length=100)]
+CategorySlug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]*(?!\n)$", max_length=100)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 CategoryIds = Annotated[list[BigId], msgspec.Meta(max_length=20)]
 
@@ -267,7 +267,9 @@ class CategoryChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays."""
 
     name: CategoryTitle | UnsetType = UNSET
-    slug: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+$", max_length=100)] | UnsetType = UNSET
+    slug: (
+        Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+(?!\n)$", max_length=100)] | UnsetType
+    ) = UNSET
     position: Position | UnsetType = UNSET
 
 

@@ -17,6 +17,7 @@ from videoflix.catalog.schemas import Video, VideoDraft
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.catalog import CategoryUnknown
 from videoflix.catalog.service.desk import Desk
+from videoflix.media.forms import FileUpload, FilmUpload
 from videoflix.media.models import AssetState
 from videoflix.media.schemas import AssetShown, Form, StoredFile
 from videoflix.media.service import Failures, Media
@@ -77,6 +78,7 @@ class UploadController(Controller):
 
     @post(
         opt=UPLOAD | MULTIPART,
+        operation_class=FilmUpload,
         summary="Upload a film",
         status_code=HTTP_201_CREATED,
         request_max_body_size=None,
@@ -112,6 +114,7 @@ class UploadController(Controller):
     @put(
         "/{video_id:int}/file",
         opt=UPLOAD | MULTIPART,
+        operation_class=FileUpload,
         summary="Give a film its file, or another one",
         status_code=HTTP_202_ACCEPTED,
         request_max_body_size=None,

@@ -9,10 +9,13 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.memberships import models
 from videoflix.memberships.models import Billing, Period
-from videoflix.platform.web import BIGINT_MAX, Moment, within_reason
+from videoflix.platform.web import BIGINT_MAX, VISIBLE, Moment, within_reason
 
 PlanName = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*\S[^\x00\r\n]*(?!\n)$")
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=100, pattern=rf"^[^\x00\r\n]*{VISIBLE}[^\x00\r\n]*(?!\n)$"
+    ),
 ]
 Price = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
 Streams = Annotated[int, msgspec.Meta(ge=1, le=1_000)]

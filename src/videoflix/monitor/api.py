@@ -38,11 +38,11 @@ from videoflix.platform.web import Id, Limit, Offset, Page, names_of, one_of, se
 LOOK_EVERY_SECONDS = 2.0
 STAFF = (SignInNeeded, Forbidden)
 
-Named = QueryParameter(max_length=128, pattern=r"^[\w.-]+$")
+Named = QueryParameter(max_length=128, pattern=r"^[A-Za-z0-9_.-]+(?!\n)$")
 OfQueue = Annotated[str | None, Named]
 OfKind = Annotated[str | None, Named]
 OfStatus = Annotated[str | None, QueryParameter(schema_extra=names_of(JobStatus))]
-Kind = Annotated[str, PathParameter(max_length=128, pattern=r"^[\w.-]+$")]
+Kind = Annotated[str, PathParameter(max_length=128, pattern=r"^[A-Za-z0-9_.-]+(?!\n)$")]
 
 
 def provide_filters(

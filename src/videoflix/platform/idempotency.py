@@ -28,7 +28,7 @@ Key = Annotated[
     HeaderParameter(
         name="Idempotency-Key",
         max_length=200,
-        pattern=r"^[\x21-\x7e]*$",
+        pattern=r"^[\x21-\x7e]*(?!\n)$",
         description="A name of your own for this request: repeat it and nothing happens twice.",
     ),
 ]

@@ -15,6 +15,7 @@ from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Operation
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Send
@@ -23,11 +24,22 @@ from videoflix.platform.allowances import Allowances, Exhausted, Standing
 from videoflix.platform.client import client_address
 from videoflix.platform.identity import Identity, credential_in, recognised, sent_headers
 from videoflix.platform.local_buckets import LocalBuckets, Quota
-from videoflix.platform.problems import InvalidInput, Problem, problems
+from videoflix.platform.openapi import DescribedOperation
+from videoflix.platform.problems import PROBLEM_JSON, InvalidInput, Problem, ProblemBody, problems
 from videoflix.setting_types import Rate
 from videoflix.settings import settings
 
 OPTION = "throttle"
+# What the HTTP server answers before any route does.
+TOO_LONG: dict[int, ResponseSpec] = {
+    status.value: ResponseSpec(
+        ProblemBody, description=sentence, media_type=PROBLEM_JSON, generate_examples=False
+    )
+    for status, sentence in (
+        (HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long."),
+        (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large, or too many."),
+    )
+}
 NOTHING = ResponseSpec(None, description="Done; there is nothing to say.")
 # Players fetch segments as they must, and whoever watches over us asks often.
 UNLIMITED = {OPTION: "unlimited"}
@@ -139,12 +151,14 @@ class DocumentedLimits(ReceiveRoutePlugin):
         if not isinstance(route, HTTPRoute):
             return
         for handler in route.route_handlers:
-            known = problems(InvalidInput)
+            known = problems(InvalidInput) | TOO_LONG
             if handler.opt.get(OPTION) != UNLIMITED[OPTION]:
                 known |= problems(TooManyRequests)
             if handler.status_code == HTTPStatus.NO_CONTENT:
                 known |= {HTTPStatus.NO_CONTENT: NOTHING}
             handler.responses = {**known, **(handler.responses or {})}
+            if handler.operation_class is Operation:
+                handler.operation_class = DescribedOperation
             if not handler.resolve_guards() and not handler.security:
                 handler.security = [{}]
 

@@ -1,7 +1,6 @@
 """Small vocabulary shared by all controllers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -12,7 +11,6 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency, Provide
 from litestar.enums import RequestEncodingType, ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.openapi.spec import Operation, RequestBody
 from litestar.params import PathParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Send
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,7 +20,11 @@ from videoflix.platform.problems import BadInput, InvalidInput, UnsupportedMedia
 
 # The largest integer that every JSON reader takes for itself (RFC 7493, 2.2); ids stay far below.
 BIGINT_MAX = 2**53 - 1
-PARAMETERS_MAX = 100
+# Lists such as `ids` hold up to a hundred.
+PARAMETERS_MAX = 128
+# A character that is seen. Patterns mean the same in Python and in ECMA 262, which OpenAPI names:
+# not so the classes \w and \d, nor a `$` before the end of a line; \s differs in these.
+VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 JSON = "application/json"
 # In a route's `opt`: it reads multipart/form-data from the request itself.
 MULTIPART = {"multipart": True}
@@ -32,8 +34,12 @@ Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items 
 Offset = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many items to skip.")]
 
 # A point in time as clients send it: with its zone. What holds one also calls `within_reason`.
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 YEARS = range(1970, 2200)
+SCHEMA_OF_YEARS = {"pattern": r"^(19[7-9][0-9]|2[01][0-9]{2})-"}
+Moment = Annotated[
+    datetime,
+    msgspec.Meta(tz=True, extra_json_schema=SCHEMA_OF_YEARS),
+]
 
 Item = TypeVar("Item")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -69,18 +75,21 @@ def one_of(kind: type[Choice], name: str, value: str | None) -> Choice | None:
         ) from error
 
 
+def moment_of(name: str, value: str | None) -> datetime | None:
+    """A query parameter that is a point in time, not a number. Raises InvalidInput."""
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, Moment)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            f"{name}: {error}", errors=[{"field": name, "message": str(error)}]
+        ) from error
+
+
 def names_of(kind: type[StrEnum], *more: str) -> dict[str, Any]:
     """How the API's description lists the values of a query parameter that `one_of` reads."""
     return {"enum": [*kind, *more]}
-
-
-@dataclass
-class OptionalBody(Operation):
-    """An operation whose request may do without the body that it documents."""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.request_body, RequestBody):
-            self.request_body = replace(self.request_body, required=False)
 
 
 def service(factory: Callable[[AsyncSession], Any]) -> Provide:

@@ -10,9 +10,10 @@ from msgspec import UNSET
 
 from videoflix.accounts.service import PasswordWrong
 from videoflix.platform.identity import signed_in
+from videoflix.platform.openapi import OptionalBody
 from videoflix.platform.problems import SignInNeeded, problems
 from videoflix.platform.throttle import TooManyTries
-from videoflix.platform.web import Id, OptionalBody, service
+from videoflix.platform.web import Id, service
 from videoflix.profiles.schemas import (
     NewProfile,
     PinEntry,

@@ -7,15 +7,18 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.accounts.schemas import Language, Typed
 from videoflix.platform.identity import Identity, Role
+from videoflix.platform.web import VISIBLE
 from videoflix.profiles import models
 
 ProfileName = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00\r\n]*[^\s\x00][^\x00\r\n]*(?!\n)$"),
+    msgspec.Meta(
+        min_length=1, max_length=50, pattern=rf"^[^\x00\r\n]*{VISIBLE}[^\x00\r\n]*(?!\n)$"
+    ),
 ]
 Avatar = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
-Pin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4,8}$")]
+Pin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4,8}(?!\n)$")]
 
 
 class Viewing(msgspec.Struct, frozen=True):

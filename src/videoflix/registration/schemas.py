@@ -7,7 +7,9 @@ import msgspec
 from videoflix.accounts.schemas import Email, Language, Name, Password, Typed
 from videoflix.platform.queue import Job
 
-Secret = Annotated[str, msgspec.Meta(min_length=20, max_length=100, pattern=r"^[\w-]+$")]
+Secret = Annotated[
+    str, msgspec.Meta(min_length=20, max_length=100, pattern=r"^[A-Za-z0-9_-]+(?!\n)$")
+]
 
 
 class NewAccount(msgspec.Struct, forbid_unknown_fields=True):

@@ -35,10 +35,12 @@ from videoflix.platform.web import Limit, service
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import WATCHING
 
-Named = Annotated[str, PathParameter(pattern=r"^[\w-]+$", max_length=120)]
+Named = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]+(?!\n)$", max_length=120)]
 MoveTo = Annotated[
     str | None,
-    QueryParameter(pattern=r"^[\w-]+$", max_length=120, description="Where its films go."),
+    QueryParameter(
+        pattern=r"^[A-Za-z0-9_-]+(?!\n)$", max_length=120, description="Where its films go."
+    ),
 ]
 
 

@@ -26,8 +26,10 @@ from videoflix.platform.web import Id, service
 from videoflix.profiles.schemas import unlimited
 from videoflix.profiles.service import viewing_of
 
-Language = Annotated[str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", max_length=5)]
-VttFile = Annotated[str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\.vtt$", max_length=9)]
+Language = Annotated[str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(?!\n)$", max_length=5)]
+VttFile = Annotated[
+    str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\.vtt(?!\n)$", max_length=9)
+]
 REFUSED = (SignInNeeded, Forbidden, VideoNotFound)
 
 

@@ -1,7 +1,6 @@
 """Films over HTTP: lists, searching, single ones, and what happens to them."""
 
 from collections.abc import AsyncGenerator
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -24,6 +23,7 @@ from videoflix.catalog.schemas import (
 )
 from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_of
 from videoflix.catalog.service.shelves import (
+    OFFSET_MAX,
     CategoryNotFound,
     CursorRefused,
     OffsetTooLarge,
@@ -34,7 +34,16 @@ from videoflix.platform.events import newsroom
 from videoflix.platform.identity import Identity, signed_in
 from videoflix.platform.problems import InvalidInput, problems
 from videoflix.platform.shutdown import RECONNECT_MS, shutdown
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, names_of, one_of, service
+from videoflix.platform.web import (
+    BIGINT_MAX,
+    SCHEMA_OF_YEARS,
+    Id,
+    Limit,
+    moment_of,
+    names_of,
+    one_of,
+    service,
+)
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import WATCHING, viewing_of
 
@@ -52,19 +61,26 @@ Typed = Annotated[
 ]
 CategoryNamed = Annotated[
     str | None,
-    QueryParameter(max_length=120, pattern=r"^[\w-]+$", description="A category: slug or id."),
+    QueryParameter(
+        max_length=120, pattern=r"^[A-Za-z0-9_-]+(?!\n)$", description="A category: slug or id."
+    ),
 ]
 GenreNamed = Annotated[str | None, QueryParameter(max_length=50, pattern=r"^[^\x00]*$")]
-LanguageNamed = Annotated[str | None, QueryParameter(max_length=5, pattern=r"^[\w-]*$")]
-Year = Annotated[int | None, QueryParameter(ge=0, le=9999)]
+LanguageNamed = Annotated[
+    str | None, QueryParameter(max_length=5, pattern=r"^[A-Za-z0-9_-]*(?!\n)$")
+]
+Year = Annotated[int | None, QueryParameter(ge=0, le=9999, schema_extra={"minimum": 0})]
 Uploader = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 CursorText = Annotated[
     str | None,
     QueryParameter(
         max_length=400,
-        pattern=r"^[\w-]*$",
+        pattern=r"^[A-Za-z0-9_-]*(?!\n)$",
         description="Where to go on: `next_cursor` of the page before; empty for the first page.",
     ),
+]
+After = Annotated[
+    str | None, QueryParameter(schema_extra={"format": "date-time", **SCHEMA_OF_YEARS})
 ]
 # `state` is a name Litestar keeps for itself.
 State = Annotated[
@@ -75,7 +91,16 @@ PublishedState = Annotated[
     str | None, QueryParameter(description="For editors.", schema_extra=names_of(Publication))
 ]
 OrderedBy = Annotated[str, QueryParameter(schema_extra=names_of(Ordering))]
-Slug = Annotated[str, PathParameter(max_length=120, pattern=r"^[a-z0-9-]+$")]
+ListOffset = Annotated[
+    int,
+    QueryParameter(
+        ge=0,
+        le=BIGINT_MAX,
+        schema_extra={"maximum": OFFSET_MAX},
+        description="How many items to skip; beyond, follow `next_cursor`.",
+    ),
+]
+Slug = Annotated[str, PathParameter(max_length=120, pattern=r"^[a-z0-9-]+(?!\n)$")]
 ETAG = [
     ResponseHeader(name="ETag", description="Changes with the answer.", documentation_only=True)
 ]
@@ -92,7 +117,7 @@ def provide_filters(
     featured: FromQuery[bool | None] = None,
     year: Year = None,
     uploaded_by: Uploader = None,
-    created_after: FromQuery[datetime | None] = None,
+    created_after: After = None,
     video_state: State = None,
     publication: PublishedState = None,
 ) -> Filters:
@@ -104,7 +129,7 @@ def provide_filters(
         featured=featured,
         year=year,
         uploaded_by=uploaded_by,
-        created_after=created_after,
+        created_after=moment_of("created_after", created_after),
         state=one_of(VideoState, "state", video_state),
         publication=one_of(Publication, "publication", publication),
     )
@@ -135,7 +160,7 @@ class VideoController(Controller):
         ordering: OrderedBy = "newest",
         cursor: CursorText = None,
         limit: Limit = 20,
-        offset: Offset = 0,
+        offset: ListOffset = 0,
     ) -> Response[VideoPage]:
         """List films, newest first: viewers see what is published, editors everything.
 

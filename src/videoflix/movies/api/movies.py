@@ -22,6 +22,7 @@ from videoflix.platform.db import transaction
 from videoflix.platform.identity import signed_in
 from videoflix.platform.links import absolute
 from videoflix.platform.problems import problems
+from videoflix.platform.web import VISIBLE
 from videoflix.profiles.service import WATCHING, viewing_of
 
 PATH = "/api/v1/movies/"
@@ -34,7 +35,7 @@ Words = Annotated[
     QueryParameter(
         name="query",
         max_length=200,
-        pattern=r"^[^\x00]*[^\s\x00][^\x00]*$",
+        pattern=rf"^[^\x00]*{VISIBLE}[^\x00]*$",
         description="What to search for.",
     ),
 ]

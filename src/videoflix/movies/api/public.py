@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT, HTTP_422_UNPROCESSABLE_ENTITY
 
+from videoflix.catalog.service.shelves import OFFSET_MAX
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.schemas import MoviePage
 from videoflix.platform.links import absolute
@@ -32,7 +33,15 @@ PREFLIGHT = {
     "Allow": "GET, OPTIONS",
 }
 
-Skip = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many to skip.")]
+Skip = Annotated[
+    int,
+    QueryParameter(
+        ge=0,
+        le=BIGINT_MAX,
+        schema_extra={"maximum": OFFSET_MAX},
+        description="How many to skip.",
+    ),
+]
 Most = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
 Words = Annotated[
     str,

@@ -37,9 +37,11 @@ READ = [HttpMethod.GET, HttpMethod.HEAD]
 # What a remembered playlist has in place of the token of those who put it into the query.
 ANY_TOKEN = "?token=%"  # noqa: S105 - a placeholder
 
-PlayToken = Annotated[str, QueryParameter(description="A play token instead of a header.")]
+PlayToken = Annotated[
+    str, QueryParameter(max_length=200, description="A play token instead of a header.")
+]
 TokenInPath = Annotated[str, PathParameter(max_length=200, description="A play token.")]
-Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}$")]
+Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}(?!\n)$")]
 FileName = Annotated[str, PathParameter(max_length=32)]
 
 PLAYING = (*WATCHING, VideoNotFound, FilmFailed, *LIMITS, StreamEnded)

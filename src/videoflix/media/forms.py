@@ -1,0 +1,59 @@
+"""The forms of uploads, for the OpenAPI document: their routes read them from the stream."""
+
+from dataclasses import dataclass
+
+from litestar.enums import RequestEncodingType
+
+from videoflix.catalog.schemas import VideoDraft
+from videoflix.platform.openapi import DescribedOperation, body_of, schema_of
+from videoflix.platform.web import JSON, VISIBLE
+
+MULTI_PART = RequestEncodingType.MULTI_PART.value
+# A file of at least one byte.
+FILE = {"type": "string", "format": "binary", "minLength": 1}
+DRAFT = schema_of(VideoDraft)
+YES_OR_NO = {"type": "string", "enum": ["true", "false", "1", "0"]}
+COMMAS = "Separate with commas."
+# A form is text, without lists; a title may not be blank.
+FILM_FORM = {
+    **DRAFT,
+    "title": "VideoForm",
+    "description": "A new film with its file.",
+    "required": ["title", "file"],
+    "properties": {
+        **DRAFT["properties"],
+        "title": {"type": "string", "maxLength": 200, "pattern": rf"^[^\x00]*{VISIBLE}[^\x00]*$"},
+        "featured": YES_OR_NO,
+        "publish": YES_OR_NO,
+        "tags": {
+            "type": "string",
+            "pattern": r"^[^,\x00\r\n]{0,50}(,[^,\x00\r\n]{0,50}){0,29}(?!\n)$",
+            "description": COMMAS,
+        },
+        "categories": {
+            "type": "string",
+            "pattern": r"^([1-9][0-9]{0,14}(,[1-9][0-9]{0,14}){0,19})?(?!\n)$",
+            "description": f"Their ids. {COMMAS}",
+        },
+        "file": FILE,
+    },
+}
+FILE_FORM = {"type": "object", "required": ["file"], "properties": {"file": FILE}}
+
+
+@dataclass
+class FilmUpload(DescribedOperation):
+    """An operation that reads a film with its file, or a draft as JSON."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.request_body = body_of({MULTI_PART: FILM_FORM, JSON: DRAFT})
+
+
+@dataclass
+class FileUpload(DescribedOperation):
+    """An operation that reads a file."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.request_body = body_of({MULTI_PART: FILE_FORM})

@@ -73,6 +73,13 @@ async def test_title_may_come_after_the_file(editor: httpx.AsyncClient) -> None:
     assert answer.json()["title"] == "Late"
 
 
+async def test_a_field_is_sent_once(editor: httpx.AsyncClient) -> None:
+    form = {"title": ["First", "Second"]}
+    answer = await editor.post(VIDEOS, data=form, files=FILE)
+    assert answer.status_code == 400
+    assert "title" in answer.json()["detail"]
+
+
 FILE = {"file": ("a.mp4", b"abc")}
 
 

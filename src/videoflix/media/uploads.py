@@ -67,6 +67,8 @@ async def receive_form(
             if event.name == file_field and event.filename is not None and form.file is None:
                 form.file = await _store(events, event.filename, storage, limit)
             elif event.filename is None:
+                if event.name in form.fields:
+                    raise UploadBroken(f"The field “{event.name[:50]}” is there twice.")
                 form.fields[event.name] = await _text(events)
             else:
                 await _pass_over(events)

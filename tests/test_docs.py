@@ -90,6 +90,17 @@ def test_decisions_are_listed_by_their_titles() -> None:
     assert navigation == overview
 
 
+def test_files_that_are_named_exist() -> None:
+    """Named from the repository's root, or from the package; secrets/ is created by a script."""
+    path = re.compile(
+        r"`((?!secrets/)(?:[\w.-]+/)+[\w-]+\.(?:css|html|js|json|md|py|sh|toml))(?:::\w+)?`"
+    )
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for name in path.findall(page.read_text()):
+            places = (ROOT / name, ROOT / "src" / "videoflix" / name)
+            assert any(place.exists() for place in places), f"{page.name} names {name}"
+
+
 def units() -> list[configparser.SectionProxy]:
     """The services of the installation page, as systemd would read them."""
     found = []

@@ -1,7 +1,7 @@
 """All SQL of the accounts."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
@@ -149,8 +149,3 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
     async def remove_guest(self, user_id: int) -> None:
         """Forget a person, if it is a guest."""
         await self.session.execute(delete(User).where(User.id == user_id, User.is_guest.is_(True)))
-
-    async def database_time(self) -> datetime:
-        """What time it is for every process."""
-        now: datetime = (await self.session.scalars(select(func.now()))).one()
-        return now

@@ -23,7 +23,7 @@ from videoflix.accounts.passwords import (
 from videoflix.accounts.repository import UserRepository
 from videoflix.accounts.schemas import ProfileChange
 from videoflix.platform.client import visitor
-from videoflix.platform.db import transaction, violated
+from videoflix.platform.db import transaction, transaction_time, violated
 from videoflix.platform.identity import Role
 from videoflix.platform.problems import BadInput, Conflict, InvalidInput, SignInNeeded
 from videoflix.platform.throttle import Limit, TooManyTries
@@ -259,7 +259,7 @@ class Accounts:
     async def confirm(self, user: User) -> None:
         """The person has the address; once is enough."""
         if user.confirmed_at is None:
-            user.confirmed_at = await self.users.database_time()
+            user.confirmed_at = await transaction_time(self.session)
 
     async def set_email(self, user: User, email: str) -> None:
         """Give a person another address, also one that somebody else never confirmed.

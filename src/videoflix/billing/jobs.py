@@ -5,7 +5,7 @@ from datetime import datetime
 
 from videoflix.billing.schemas import CloseMonth
 from videoflix.billing.service import Invoices
-from videoflix.platform.db import transaction
+from videoflix.platform.db import transaction, transaction_time
 from videoflix.platform.queue import SomeFailed, completing, every, handles, in_batches
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ every("10 0 1 * *", CloseMonth())
 @handles(CloseMonth)
 async def close_month(job: CloseMonth) -> None:
     async with transaction() as session:
-        now = await Invoices(session).invoices.database_time()
+        now = await transaction_time(session)
     written = await close(now)
     async with completing():
         logger.info("closed the month: %d lines", written)

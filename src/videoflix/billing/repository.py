@@ -202,11 +202,6 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
             statement = statement.where(Membership.user_id == user_id)
         return [Agreed(*row) for row in await self.session.execute(statement)]
 
-    async def database_time(self) -> datetime:
-        """What time it is for every process."""
-        now: datetime = (await self.session.scalars(select(func.now()))).one()
-        return now
-
 
 class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
     """Lines of invoices, in their order."""

@@ -20,6 +20,7 @@ from videoflix.billing.schemas import FlatPrice, LineChange, NewInvoice, NewLine
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency
 from videoflix.memberships.service import Memberships, PersonUnknown
+from videoflix.platform.db import transaction_time
 from videoflix.platform.mail import Letter, post_mails
 from videoflix.platform.problems import Conflict, NotFound
 from videoflix.settings import settings
@@ -137,7 +138,7 @@ class Invoices:
     async def pay(self, invoice_id: int) -> Invoice:
         """Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self._open(invoice_id)
-        now = await self.invoices.database_time()
+        now = await transaction_time(self.session)
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, now
         await self.session.flush()
         return invoice
@@ -149,7 +150,7 @@ class Invoices:
             raise InvoiceNotFound
         if invoice.status is InvoiceStatus.VOID:
             raise InvoiceClosed
-        now = await self.invoices.database_time()
+        now = await transaction_time(self.session)
         invoice.status, invoice.voided_at = InvoiceStatus.VOID, now
         await self.session.flush()
         return invoice
@@ -198,7 +199,7 @@ class Invoices:
         """Charge a member something that has just happened. Raises PersonUnknown."""
         user = await self._person(user_id)
         await self.accounts.users.hold(user.id)
-        now = await self.invoices.database_time()
+        now = await transaction_time(self.session)
         month = now.astimezone(settings.time_zone).date().replace(day=1)
         invoice = await self._growing(user, month, await self._usual_currency(user.id))
         return await self.lines.add(
@@ -273,7 +274,7 @@ class Invoices:
     async def remind_together(self, invoice_ids: Sequence[int]) -> int:
         """Mail the owners of invoices that are outstanding, once; how many it was done for now."""
         owed = await self.invoices.to_remind_of(invoice_ids)
-        now = await self.invoices.database_time()
+        now = await transaction_time(self.session)
         letters = []
         for invoice, user in owed:
             invoice.reminded_at = now
@@ -341,5 +342,5 @@ def money(amount: int, currency: str) -> str:
 async def charge_what_began(session: AsyncSession, user_id: int) -> None:
     """Who closes their account still owes what has begun."""
     invoices = Invoices(session)
-    for due in await invoices.due(await invoices.invoices.database_time(), user_id):
+    for due in await invoices.due(await transaction_time(session), user_id):
         await invoices.charge_flat(due)

@@ -1,7 +1,5 @@
 """All SQL of plans and memberships."""
 
-from datetime import datetime
-
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, Subquery, and_, exists, func, or_, select
@@ -74,11 +72,6 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
             )
         ).one_or_none()
         return None if row is None else (row[0], row[1])
-
-    async def database_time(self) -> datetime:
-        """What time it is for every process."""
-        now: datetime = (await self.session.scalars(select(func.now()))).one()
-        return now
 
 
 class MembershipTermRepository(SQLAlchemyAsyncRepository[MembershipTerm]):

@@ -28,7 +28,7 @@ from videoflix.memberships.schemas import (
     Standing,
     standing_of,
 )
-from videoflix.platform.db import violated
+from videoflix.platform.db import transaction_time, violated
 from videoflix.platform.events import announce
 from videoflix.platform.problems import Conflict, Forbidden, InvalidInput, NotFound
 
@@ -166,7 +166,7 @@ class Memberships:
         membership = Membership(
             user_id=new.user_id,
             plan_id=plan.id,
-            starts_at=new.starts_at or await self.memberships.database_time(),
+            starts_at=new.starts_at or await transaction_time(self.session),
             ends_at=new.ends_at,
             streams_override=new.streams_override,
         )
@@ -177,7 +177,7 @@ class Memberships:
     async def change(self, membership_id: int, change: MembershipChange) -> MembershipShown:
         """Raises MembershipNotFound, PlanNotFound or DatesReversed."""
         membership, plan = await self._found(membership_id)
-        now = await self.memberships.database_time()
+        now = await transaction_time(self.session)
         before = Agreed.of(membership, now)
         if change.plan_id is not msgspec.UNSET:
             former, plan = plan, await self.plan(change.plan_id)
@@ -197,7 +197,7 @@ class Memberships:
     async def cancel(self, membership_id: int) -> MembershipShown:
         """End what a person may watch now, running streams included. Raises MembershipNotFound."""
         membership, plan = await self._found(membership_id)
-        now = await self.memberships.database_time()
+        now = await transaction_time(self.session)
         before = Agreed.of(membership, now)
         membership.cancelled_at = membership.cancelled_at or now
         await self._write(membership)
@@ -253,11 +253,11 @@ class Memberships:
         if found is None:
             return None
         membership, plan = found
-        standing = standing_of(membership, await self.memberships.database_time())
+        standing = standing_of(membership, await transaction_time(self.session))
         return plan.profiles if standing is Standing.ACTIVE else None
 
     async def shown(self, membership: Membership, plan: Plan) -> MembershipShown:
-        now: datetime = await self.memberships.database_time()
+        now: datetime = await transaction_time(self.session)
         return MembershipShown(
             id=membership.id,
             user_id=membership.user_id,
@@ -280,7 +280,7 @@ class Memberships:
             if await self.plans.any():
                 raise MembershipNeeded
             return None
-        standing = standing_of(found[0], await self.memberships.database_time())
+        standing = standing_of(found[0], await transaction_time(self.session))
         if standing is not Standing.ACTIVE:
             raise REFUSALS[standing]
         return found

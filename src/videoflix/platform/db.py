@@ -9,6 +9,7 @@ import enum
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from advanced_alchemy.extensions.litestar import (
     EngineConfig,
     SQLAlchemyAsyncConfig,
 )
-from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, text
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, PoolProxiedConnection, func, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from videoflix.platform.engine import DIALECT, new_engine
@@ -123,6 +124,12 @@ Record.registry.update_type_annotation_map(
         )
     }
 )
+
+
+async def transaction_time(session: AsyncSession | async_scoped_session[AsyncSession]) -> datetime:
+    """When the session's transaction began, by the clock that all processes share."""
+    time: datetime = (await session.scalars(select(func.now()))).one()
+    return time
 
 
 @asynccontextmanager

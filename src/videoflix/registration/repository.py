@@ -1,10 +1,11 @@
 """All SQL of the mailed tokens."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import delete, func, select, update
 
+from videoflix.platform.db import transaction_time
 from videoflix.registration.models import MailToken, Proof
 
 
@@ -25,13 +26,13 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
                 proof=proof,
                 token_hash=token_hash,
                 email=email,
-                expires_at=await self._now() + lifetime,
+                expires_at=await transaction_time(self.session) + lifetime,
             )
         )
 
     async def ask(self, link: MailToken, lifetime: timedelta) -> int:
         """Keep a registration until its link is mailed; its number."""
-        link.expires_at = await self._now() + lifetime
+        link.expires_at = await transaction_time(self.session) + lifetime
         return (await self.add(link)).id
 
     async def forget_passwords(self, user_id: int, *, but: int) -> None:
@@ -50,7 +51,7 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
     async def renew(self, link: MailToken, token_hash: str, lifetime: timedelta) -> None:
         """Let another token open a link from now on."""
         link.token_hash = token_hash
-        link.expires_at = await self._now() + lifetime
+        link.expires_at = await transaction_time(self.session) + lifetime
 
     async def pending_of(self, user_id: int) -> list[MailToken]:
         """The registrations for an account that nobody confirmed yet, the newest first."""
@@ -116,8 +117,3 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
 
     async def drop(self, link_id: int) -> None:
         await self.session.execute(delete(MailToken).where(MailToken.id == link_id))
-
-    async def _now(self) -> datetime:
-        """What time it is for every process."""
-        now: datetime = (await self.session.scalars(select(func.now()))).one()
-        return now

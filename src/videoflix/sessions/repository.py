@@ -161,8 +161,3 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
         """What time it is for every process at this moment, also after waiting for a lock."""
         now: datetime = (await self.session.scalars(select(func.clock_timestamp()))).one()
         return now
-
-    async def database_time(self) -> datetime:
-        """What time it is for every process."""
-        now: datetime = (await self.session.scalars(select(func.now()))).one()
-        return now

@@ -181,11 +181,6 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
         return [Listed(*row) for row in found]
 
-    async def database_time(self) -> datetime:
-        """What time it is for every process."""
-        now: datetime = (await self.session.scalars(select(func.now()))).one()
-        return now
-
     async def locked(self, video_id: int) -> Video | None:
         """The row, held against other writers until the transaction ends."""
         found: Video | None = await self.session.scalar(

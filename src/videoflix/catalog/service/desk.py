@@ -10,6 +10,7 @@ from videoflix.catalog.repository.subtitles import SubtitleRepository
 from videoflix.catalog.schemas import AnnouncePublication, BulkRequest, VideoChange
 from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_of
 from videoflix.catalog.subtitles import SubtitlesBroken, as_webvtt, read_cues
+from videoflix.platform.db import transaction_time
 from videoflix.platform.events import announce
 from videoflix.platform.problems import BadInput, NotFound
 from videoflix.platform.queue import enqueue, withdraw
@@ -69,7 +70,7 @@ class Desk:
     async def delete(self, video_id: int) -> None:
         """Hide a film from everybody; it can be restored for 30 days. Raises VideoNotFound."""
         video = await self._there(video_id)
-        video.deleted_at = await self.videos.database_time()
+        video.deleted_at = await transaction_time(self.session)
         await announce(self.session, topic_of(video_id))
 
     async def restore(self, video_id: int) -> None:
@@ -87,7 +88,7 @@ class Desk:
         }
         if missing := sorted(wanted - found):
             raise VideoNotFound(f"Not found: {', '.join(map(str, missing))}.", missing=missing)
-        now = await self.videos.database_time()
+        now = await transaction_time(self.session)
         for video in videos:
             if request.action == "publish":
                 await self._publish(video, None)
@@ -109,7 +110,7 @@ class Desk:
         video = await self.videos.locked(video_id)
         if video is None or video.deleted_at is None:
             return False
-        return video.deleted_at < await self.videos.database_time() - KEPT_DELETED
+        return video.deleted_at < await transaction_time(self.session) - KEPT_DELETED
 
     async def put_subtitle(self, video_id: int, language: str, label: str, data: bytes) -> None:
         """Keep a WebVTT or SubRip file. Raises VideoNotFound or SubtitleRefused."""
@@ -139,7 +140,7 @@ class Desk:
         return found.text
 
     async def _publish(self, video: Video, at: datetime | None) -> None:
-        now = await self.videos.database_time()
+        now = await transaction_time(self.session)
         if at is not None and at > now:
             video.published_at = at
             await enqueue(self.session, AnnouncePublication(video_id=video.id), at=at)

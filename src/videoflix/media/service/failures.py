@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import VideoNotFound
@@ -22,6 +21,7 @@ from videoflix.media.payloads import (
 )
 from videoflix.media.service.assets import Media
 from videoflix.media.unqueued import UnqueuedWork
+from videoflix.platform.db import transaction_time
 from videoflix.platform.problems import Conflict
 from videoflix.platform.queue import Job, TransientError, enqueue, enqueue_many, hurry, withdraw
 from videoflix.platform.queue.retry import GivenUp
@@ -55,7 +55,7 @@ class Failures:
         asset = await self._failed(asset_id, code, reason)
         if asset is not None:
             kept = timedelta(days=settings.rejected_source_days)
-            asset.source_expires_at = await self.session.scalar(select(func.now() + kept))
+            asset.source_expires_at = await transaction_time(self.session) + kept
             await enqueue(self.session, SweepAttempts(asset_id=asset_id))
 
     async def fail(self, asset_id: int, code: str, reason: str) -> None:
@@ -81,7 +81,7 @@ class Failures:
         asset = await self.media.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return
-        now = (await self.session.scalars(select(func.now()))).one()
+        now = await transaction_time(self.session)
         waits_for_machine = asset.stalled_at and asset.stalled_code != NO_WORKER
         since = asset.stalled_at if waits_for_machine and asset.stalled_at else now
         if now - since > timedelta(hours=settings.stall_max_hours):
@@ -200,7 +200,7 @@ class Failures:
         asset = await self.media.locked(asset_id)
         if asset is None or not await self.work.is_expired(asset_id):
             return False
-        asset.source_removed_at = await self.session.scalar(select(func.now()))
+        asset.source_removed_at = await transaction_time(self.session)
         await enqueue(self.session, DeleteSource(asset_id=asset_id))
         return True
 

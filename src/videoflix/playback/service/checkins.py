@@ -8,6 +8,7 @@ from videoflix.billing.models import InvoiceLine
 from videoflix.billing.schemas import NewLine
 from videoflix.billing.service import Invoices
 from videoflix.memberships.service import MembershipNeeded, Memberships, PersonUnknown
+from videoflix.platform.db import transaction_time
 from videoflix.platform.problems import Conflict
 from videoflix.playback.models import StreamLease
 from videoflix.playback.repository import StreamLeaseRepository
@@ -39,7 +40,7 @@ class CheckIns:
         Raises PersonUnknown, MembershipNeeded or StreamLimitReached.
         """
         await self.streams.refuse_beyond(await self._allowed(user_id), user_id)
-        now = await self.invoices.invoices.database_time()
+        now = await transaction_time(self.session)
         lease = await self.leases.add(
             StreamLease(
                 user_id=user_id,

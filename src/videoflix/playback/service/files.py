@@ -13,6 +13,7 @@ from videoflix.catalog.models import Video, VideoState
 from videoflix.catalog.service import Catalog
 from videoflix.media.schemas import FilmFiles, MovieFile
 from videoflix.media.service import Packages
+from videoflix.platform.db import transaction_time
 from videoflix.platform.problems import Conflict, SignInNeeded
 from videoflix.platform.revocations import revocations
 from videoflix.platform.tokens import Purpose
@@ -86,7 +87,7 @@ class Files:
         """Addresses of all files this person may fetch. Raises VideoNotFound."""
         video = await self.catalog.video(viewing, video_id)
         files = (await self.packages.files_of([video_id])).get(video_id)
-        until = await self.catalog.videos.database_time() + settings.play_token_lifetime
+        until = await transaction_time(self.catalog.videos.session) + settings.play_token_lifetime
         links = links_to(
             viewing, sign_in_id, video_id, video.slug, files, has_poster=video.poster is not None
         )

@@ -22,7 +22,7 @@ from videoflix.memberships.service import (
     MembershipNotStarted,
     Memberships,
 )
-from videoflix.platform.db import transaction
+from videoflix.platform.db import transaction, transaction_time
 from videoflix.platform.problems import Conflict, NotFound, Problem
 from videoflix.platform.revocations import ended_streams
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
@@ -207,7 +207,7 @@ class Streams:
     async def _open(
         self, viewing: Viewing, sign_in_id: int, video_id: int, device: str, plan_id: int | None
     ) -> StreamLease:
-        now = await self.catalog.videos.database_time()
+        now = await transaction_time(self.session)
         return await self.leases.add(
             StreamLease(
                 user_id=viewing.user_id,
@@ -221,7 +221,7 @@ class Streams:
         )
 
     async def _expiry(self) -> datetime:
-        now = await self.catalog.videos.database_time()
+        now = await transaction_time(self.session)
         return now + settings.stream_lease_lifetime
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.audit.schemas import EventKind
+from videoflix.platform.db import transaction_time
 from videoflix.platform.identity import API_TOKEN_PREFIX, Scope
 from videoflix.platform.problems import SignInNeeded
 from videoflix.sessions.models import SignIn
@@ -26,7 +27,7 @@ class ApiTokens:
         if not await self.sessions.sign_ins.is_open(user_id, sign_in_id):
             raise SignInNeeded
         token = API_TOKEN_PREFIX + secrets.token_urlsafe(32)
-        now = await self.sessions.tokens.database_time()
+        now = await transaction_time(self.sessions.session)
         made = await self.sessions.sign_ins.add(
             SignIn(
                 user_id=user_id,

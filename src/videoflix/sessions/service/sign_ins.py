@@ -11,7 +11,7 @@ from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
-from videoflix.platform.db import transaction
+from videoflix.platform.db import transaction, transaction_time
 from videoflix.platform.problems import Forbidden, NotFound, SignInNeeded
 from videoflix.platform.revocations import KEPT, revocations
 from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
@@ -104,7 +104,7 @@ class Sessions:
             successor = await self.tokens.trade(used, _new_token(sign_in))
         else:
             successor = await self.tokens.newest_after(used)
-        now = await self.tokens.database_time()
+        now = await transaction_time(self.session)
         sign_in.last_seen_at = now
         return _pair(user, sign_in, successor, sign_in.expires_at - now)
 
@@ -118,7 +118,7 @@ class Sessions:
         kept = await self.tokens.by_jti(jti)
         if kept is None or kept.used_at is not None:
             raise RefreshRefused
-        now = await self.tokens.database_time()
+        now = await transaction_time(self.session)
         sign_in.last_seen_at = now
         return _access(user, sign_in, sign_in.expires_at - now)
 
@@ -201,7 +201,7 @@ class Sessions:
         family = await self.tokens.family_of(jti)
         user = await self.accounts.users.locked(family[0], shared=True) if family else None
         sign_in = await self.sign_ins.locked(family[1]) if family else None
-        now = await self.tokens.database_time()
+        now = await transaction_time(self.session)
         if user is None or sign_in is None or not user.is_active:
             raise RefreshRefused
         if sign_in.ended_at is not None or sign_in.expires_at <= now:
@@ -210,7 +210,7 @@ class Sessions:
 
     async def _begin(self, user: User, device: str, token_hash: str | None = None) -> SignIn:
         await self.audit.record(EventKind.SIGNED_IN, user.id, by=user.id)
-        now = await self.tokens.database_time()
+        now = await transaction_time(self.session)
         return await self.sign_ins.add(
             SignIn(
                 user_id=user.id,

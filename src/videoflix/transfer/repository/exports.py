@@ -2,8 +2,9 @@
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
+from videoflix.platform.db import transaction_time
 from videoflix.transfer.models import Export, ExportState
 
 
@@ -37,7 +38,7 @@ class ExportRepository(SQLAlchemyAsyncRepository[Export]):
 
     async def finish(self, export: Export, state: ExportState) -> None:
         export.state = state
-        export.finished_at = (await self.session.scalars(select(func.now()))).one()
+        export.finished_at = await transaction_time(self.session)
 
     async def forget_oldest(self, kept: int) -> list[str]:
         """Forget all but the newest ready ones, and failures before them; their folders."""

@@ -30,7 +30,7 @@ import sqlalchemy
 from sqlalchemy import event, text
 
 from benchmarks.serving import bare_server, per_second, server, verdict
-from videoflix.platform.embedded import EmbeddedPostgres
+from videoflix.platform.postgres.embedded import EmbeddedPostgres
 
 ROUNDS = 7
 SMALL = 1_000
@@ -173,9 +173,9 @@ async def measure(videos: int, requests: int) -> dict[str, Any]:
     """Times in milliseconds of each kind of request, and tables that were read end to end."""
     # The application reads its settings when it is imported: only in this process.
     from videoflix.app import create_app
-    from videoflix.catalog.api.answers import answers
-    from videoflix.platform.db import alchemy, transaction
-    from videoflix.sessions.service.sign_ins import Sessions
+    from videoflix.catalog.api.response_cache import answers
+    from videoflix.platform.postgres.session import alchemy, transaction
+    from videoflix.sessions.service.sessions import Sessions
     from videoflix.up.seed import invented_words
 
     async with transaction() as session:
@@ -237,7 +237,7 @@ def search(words: list[str], number: int) -> str:
 
 async def tables_read(statements: Statements) -> list[str]:
     """The tables that any of these statements reads from end to end."""
-    from videoflix.platform.db import alchemy
+    from videoflix.platform.postgres.session import alchemy
 
     found = set()
     async with alchemy.get_engine().connect() as connection:

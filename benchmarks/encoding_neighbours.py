@@ -32,7 +32,7 @@ from benchmarks.serving import server, verdict
 from benchmarks.transcode import film_like
 from videoflix.media.encode import encode_chunk
 from videoflix.media.plan import Plan, make_plan
-from videoflix.media.probe import probe
+from videoflix.media.probe.source import probe
 
 ENCODINGS = 2
 SIGN_INS = 400

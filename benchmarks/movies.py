@@ -30,7 +30,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from benchmarks.serving import verdict
-from videoflix.platform.embedded import EmbeddedPostgres
+from videoflix.platform.postgres.embedded import EmbeddedPostgres
 
 CROWD = 100
 
@@ -152,8 +152,8 @@ async def signed_in() -> httpx.AsyncClient:
     # The application reads its settings when it is imported: only in this process.
     from videoflix.accounts.service import Accounts
     from videoflix.app import create_app
-    from videoflix.platform.db import transaction
-    from videoflix.sessions.service.sign_ins import Sessions
+    from videoflix.platform.postgres.session import transaction
+    from videoflix.sessions.service.sessions import Sessions
 
     async with transaction() as session:
         user = await Accounts(session).create_user(

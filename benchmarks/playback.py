@@ -31,8 +31,8 @@ PREPARE = """
 import asyncio, sys
 from sqlalchemy import text
 from videoflix.media.segment_index import pack
-from videoflix.platform.db import transaction
-from videoflix.platform.storage import media_storage
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.storage.media_storage import media_storage
 from videoflix.up.seed import bulk
 
 SEGMENTS, FILMS, RUNGS = {segments}, {films}, {rungs}

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
-from videoflix.platform.embedded import EmbeddedPostgres
+from videoflix.platform.postgres.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[1]
 # ours against plain: at least this share of its jobs a second, and this long for one lock

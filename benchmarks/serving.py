@@ -129,7 +129,7 @@ def free_port() -> int:
 def postgres(home: str) -> Iterator[None]:
     program = (
         "import sys\nfrom pathlib import Path\n"
-        "from videoflix.platform.embedded import EmbeddedPostgres\n"
+        "from videoflix.platform.postgres.embedded import EmbeddedPostgres\n"
         "with EmbeddedPostgres(Path(sys.argv[1]) / 'postgres'):\n"
         "    print('up', flush=True)\n    sys.stdin.read()\n"
     )

@@ -24,7 +24,7 @@ import time
 from sqlalchemy import text
 
 from benchmarks.serving import verdict
-from videoflix.platform.embedded import EmbeddedPostgres
+from videoflix.platform.postgres.embedded import EmbeddedPostgres
 
 MEMBERS = 100
 ROUNDS = 5
@@ -79,7 +79,7 @@ def main() -> int:
 
 async def measure(seconds: float, leases: int) -> bool:
     # The application reads its settings when it is imported: only in this process.
-    from videoflix.platform.db import transaction
+    from videoflix.platform.postgres.session import transaction
 
     async with transaction() as session:
         await session.execute(text(PEOPLE), {"n": MEMBERS + leases})
@@ -108,7 +108,7 @@ async def measure(seconds: float, leases: int) -> bool:
 
 
 async def clear() -> None:
-    from videoflix.platform.db import transaction
+    from videoflix.platform.postgres.session import transaction
 
     async with transaction() as session:
         await session.execute(text("truncate stream_lease"))
@@ -140,8 +140,8 @@ async def latency() -> float:
 
 
 async def start_and_stop(user_id: int) -> None:
-    from videoflix.platform.db import transaction
-    from videoflix.platform.identity import Role
+    from videoflix.platform.auth.identity import Role
+    from videoflix.platform.postgres.session import transaction
     from videoflix.playback.service.streams import Streams
     from videoflix.profiles.schemas import ALL_AGES, Viewing
 

@@ -32,7 +32,7 @@ from videoflix.media import encode
 from videoflix.media.ffmpeg import find_ffmpeg
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import Plan, make_plan
-from videoflix.media.probe import probe
+from videoflix.media.probe.source import probe
 from videoflix.settings import settings
 
 AT_ONCE = 2

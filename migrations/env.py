@@ -9,31 +9,31 @@ from sqlalchemy.engine import Connection
 
 from videoflix.accounts import models as accounts_models
 from videoflix.audit import models as audit_models
+from videoflix.backup import models as backup_models
 from videoflix.billing import models as billing_models
 from videoflix.catalog import models as catalog_models
 from videoflix.library import models as library_models
 from videoflix.media import models as media_models
 from videoflix.memberships import models as membership_models
 from videoflix.movies import models as movie_models
-from videoflix.platform import idempotency as idempotency_models
-from videoflix.platform import installation as installation_models
-from videoflix.platform import throttle as throttle_models
-from videoflix.platform.engine import new_engine
+from videoflix.platform.http import idempotency as idempotency_models
 from videoflix.platform.mail import models as mail_models
-from videoflix.platform.queue import clock as clock_models
+from videoflix.platform.postgres.engine import new_engine
+from videoflix.platform.queue import cron as cron_models
 from videoflix.platform.queue import incidents as incident_models
+from videoflix.platform.rate_limit import bucket as rate_limit_models
+from videoflix.platform.storage import installation as installation_models
 from videoflix.playback import models as playback_models
 from videoflix.profiles import models as profile_models
 from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
-from videoflix.transfer import models as transfer_models
 
 MODELS = [
     accounts_models,
     audit_models,
     billing_models,
     catalog_models,
-    clock_models,
+    cron_models,
     incident_models,
     installation_models,
     library_models,
@@ -42,12 +42,12 @@ MODELS = [
     media_models,
     membership_models,
     movie_models,
-    transfer_models,
+    backup_models,
     playback_models,
     profile_models,
     registration_models,
     session_models,
-    throttle_models,
+    rate_limit_models,
 ]
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 import make_secrets
-from videoflix.platform.embedded import EmbeddedPostgres
+from videoflix.platform.postgres.embedded import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[1]
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}")

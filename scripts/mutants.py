@@ -36,8 +36,8 @@ MODULES = {
     "videoflix.playback.hls": ["tests/playback/test_hls.py"],
     "videoflix.media.ladder": ["tests/media/test_plan.py"],
     "videoflix.media.plan": ["tests/media/test_plan.py"],
-    "videoflix.platform.tokens": ["tests/platform/test_tokens.py"],
-    "videoflix.platform.ranges": ["tests/platform/test_ranges.py"],
+    "videoflix.platform.auth.tokens": ["tests/platform/auth/test_tokens.py"],
+    "videoflix.platform.http.ranges": ["tests/platform/http/test_ranges.py"],
 }
 # Imported once before all forks, which makes each of them fast.
 HEAVY = ("litestar", "sqlalchemy.ext.asyncio", "advanced_alchemy.extensions.litestar", "httpx")

@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from postgres import running_postgres  # sets the environment: before anything of videoflix
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
-from videoflix.platform.db import SESSION_SETTINGS, alchemy, transaction
-from videoflix.platform.engine import new_engine
-from videoflix.platform.identity import Role
-from videoflix.platform.migrations import upgrade
-from videoflix.platform.revocations import ended_streams, revocations
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.auth.revocations import ended_streams, revocations
+from videoflix.platform.postgres.engine import new_engine
+from videoflix.platform.postgres.migrations import upgrade
+from videoflix.platform.postgres.session import SESSION_SETTINGS, alchemy, transaction
 from videoflix.platform.ttl import clear_all
-from videoflix.sessions.service.opaque import opaque_tokens
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.opaque_tokens import opaque_tokens
+from videoflix.sessions.service.sessions import Sessions
 
 PASSWORD = "correct horse battery staple"
 MAX_PROCESSES = 4

@@ -71,7 +71,7 @@ def _refusing(calls: tuple[str, ...]) -> list[str]:
     """Starts a program on a kernel that refuses these calls, as containers and old ones do."""
     code = f"""
 import os, sys
-from videoflix.platform import libc, seccomp
+from videoflix.platform.process import libc, seccomp
 machine = os.uname().machine
 architecture, clone, known = seccomp.MACHINES[machine]
 known = known | {{444: "landlock_create_ruleset"}}

@@ -26,7 +26,7 @@ os.environ["SECRET_KEY"] = "a-key-for-tests-only-32-characters"
 
 import psycopg  # noqa: E402 - after the environment
 
-from videoflix.platform.embedded import EmbeddedPostgres  # noqa: E402 - after the environment
+from videoflix.platform.postgres.embedded import EmbeddedPostgres  # noqa: E402 - after the environment
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from videoflix import cli
 from videoflix.accounts.service import Accounts
 from videoflix.cli import late, main
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 
 PASSWORD = "correct horse battery staple"
 CREATE = ["users", "create-admin", "boss@example.org"]

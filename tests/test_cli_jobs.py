@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from counting import execute, rows, states
+from queue_helpers import execute, rows, states
 from videoflix.catalog.models import Video
 from videoflix.cli import main
 from videoflix.media.models import Asset
 from videoflix.media.payloads import Inspect
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue
 
 BURY = """

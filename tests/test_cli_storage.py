@@ -14,7 +14,7 @@ from sqlalchemy import text
 from postgres import open_folder
 from videoflix.catalog.models import Video
 from videoflix.media.models import Asset, AssetState
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.settings import read_settings
 
 

@@ -12,7 +12,7 @@ from advanced_alchemy.alembic.commands import AlembicCommands
 from procrastinate.schema import SchemaManager
 
 from videoflix.media.segment_index import unpack
-from videoflix.platform.db import alchemy
+from videoflix.platform.postgres.session import alchemy
 from videoflix.settings import settings
 
 QUEUE_SCHEMA = """
@@ -77,7 +77,7 @@ async def test_every_migration_can_be_undone(database: None) -> None:
     url = urlunsplit(urlsplit(settings.database_dsn)._replace(path="/down_and_up"))
     script = (
         "from advanced_alchemy.alembic.commands import AlembicCommands\n"
-        "from videoflix.platform.db import alchemy\n"
+        "from videoflix.platform.postgres.session import alchemy\n"
         "commands = AlembicCommands(sqlalchemy_config=alchemy)\n"
         "commands.upgrade(); commands.downgrade('base'); commands.upgrade(); commands.check()\n"
     )
@@ -99,7 +99,7 @@ async def test_accounts_that_share_an_address_are_kept_and_reported(database: No
     script = (
         "import asyncio, asyncpg, os\n"
         "from advanced_alchemy.alembic.commands import AlembicCommands\n"
-        "from videoflix.platform.db import alchemy\n"
+        "from videoflix.platform.postgres.session import alchemy\n"
         "commands = AlembicCommands(sqlalchemy_config=alchemy)\n"
         "async def fill():\n"
         "    base = await asyncpg.connect(os.environ['DATABASE_URL'])\n"
@@ -143,7 +143,7 @@ async def test_segments_survive_the_way_down_and_up(database: None) -> None:
     async def migrate(command: str) -> None:
         script = (
             "from advanced_alchemy.alembic.commands import AlembicCommands\n"
-            "from videoflix.platform.db import alchemy\n"
+            "from videoflix.platform.postgres.session import alchemy\n"
             f"AlembicCommands(sqlalchemy_config=alchemy).{command}\n"
         )
         run = [sys.executable, "-c", script]

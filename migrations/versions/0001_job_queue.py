@@ -3,7 +3,7 @@
 from alembic import op
 from procrastinate.schema import SchemaManager
 
-from videoflix.platform.db import run_script
+from videoflix.platform.postgres.session import run_script
 
 revision = "0001"
 down_revision = None

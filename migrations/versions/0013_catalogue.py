@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from videoflix.platform.db import run_script
+from videoflix.platform.postgres.session import run_script
 
 revision = "0013"
 down_revision = "0012"

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from videoflix.platform.db import run_script
+from videoflix.platform.postgres.session import run_script
 
 revision = "0018"
 down_revision = "0017"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from videoflix.platform.db import run_script
+from videoflix.platform.postgres.session import run_script
 
 revision = "0025"
 down_revision = "0024"

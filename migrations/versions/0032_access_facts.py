@@ -2,15 +2,15 @@
 
 from alembic import op
 
-from videoflix.platform.db import run_script
+from videoflix.platform.postgres.session import run_script
 
 revision = "0032"
 down_revision = "0031"
 branch_labels = None
 depends_on = None
 
-# The topics that platform/revocations.py and playback listen to, on the channel of
-# platform/events.py. Statements that change none of these columns pay for no trigger.
+# The topics that platform/auth/revocations.py and playback listen to, on the channel of
+# platform/postgres/notify.py. Statements that change none of these columns pay for no trigger.
 TRIGGERS = """
 create function access_changed() returns trigger language plpgsql as $$
 declare

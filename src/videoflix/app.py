@@ -18,21 +18,21 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from videoflix import worker
 from videoflix.accounts.api import MeController
 from videoflix.audit.api import ActivityController, AuditController, provide_session
+from videoflix.backup.api import ArchiveController
 from videoflix.billing.api import InvoiceController, OwnInvoiceController
 from videoflix.catalog.api.categories import CategoryController, CategoryVideoController
-from videoflix.catalog.api.desk import DeskController, SubtitleController
+from videoflix.catalog.api.editing import DeskController, SubtitleController
 from videoflix.catalog.api.videos import VideoController
 from videoflix.cli import OperatorCommands
 from videoflix.compat.registry import dialect_routes, replaced_by
-from videoflix.directory.api import UserController
-from videoflix.library.api.access import counting_views
+from videoflix.job_monitor.api import JobController
+from videoflix.library.api.dependencies import counting_views
 from videoflix.library.api.history import HistoryController, ProgressController
 from videoflix.library.api.votes import VoteController, VotesController
 from videoflix.library.api.watchlist import WatchlistController
 from videoflix.media.api import AssetController, UploadController
 from videoflix.memberships.api import MembershipController, PlanController
 from videoflix.metrics.api import MetricsController
-from videoflix.monitor.api import JobController
 from videoflix.movies.api.movies import MovieController
 from videoflix.movies.api.public import PublicMovieController
 from videoflix.movies.api.ratings import MovieRatingController
@@ -43,15 +43,16 @@ from videoflix.operations.api import (
     OperationsController,
     PersonLibraryController,
 )
-from videoflix.platform.database_errors import database_error_response
-from videoflix.platform.db import alchemy
-from videoflix.platform.events import newsroom
-from videoflix.platform.identity import IdentityMiddleware
-from videoflix.platform.installation import claiming_storage
+from videoflix.platform.auth.identity import IdentityMiddleware
+from videoflix.platform.auth.revocations import ended_streams, revocations
+from videoflix.platform.http.database_errors import database_error_response
+from videoflix.platform.http.params import BodyGate
 from videoflix.platform.json_body import StrictRequest
-from videoflix.platform.logs import StructuredLogs
-from videoflix.platform.observed import Observed
+from videoflix.platform.observability.access_log import Observed
+from videoflix.platform.observability.logs import StructuredLogs
 from videoflix.platform.openapi import DocumentConfig, LimitedValues, StrictStructs
+from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.problems import (
     Problem,
     crash_response,
@@ -61,25 +62,24 @@ from videoflix.platform.problems import (
     unreadable_response,
     validation_response,
 )
-from videoflix.platform.revocations import ended_streams, revocations
-from videoflix.platform.sandbox import protect_memory
-from videoflix.platform.shutdown import shutdown
-from videoflix.platform.throttling import DocumentedLimits, ThrottleMiddleware
-from videoflix.platform.web import BodyGate
-from videoflix.playback.api.files import FileController
-from videoflix.playback.api.play import PlaybackController
+from videoflix.platform.process.sandbox import protect_memory
+from videoflix.platform.rate_limit.middleware import DocumentedLimits, ThrottleMiddleware
+from videoflix.platform.server.shutdown import shutdown
+from videoflix.platform.storage.installation import claiming_storage
+from videoflix.playback.api.downloads import FileController
+from videoflix.playback.api.playback import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
 from videoflix.playback.service.streams import recently_ended_streams
 from videoflix.profiles.api import ProfileController
 from videoflix.profiles.service import known
 from videoflix.registration.api import FarewellController, RegistrationController
-from videoflix.sessions.api.browsers import BrowserSessionController
-from videoflix.sessions.api.programs import AuthController
-from videoflix.sessions.api.scripts import ApiTokenController
-from videoflix.sessions.service.opaque import opaque_tokens
-from videoflix.sessions.service.sign_ins import recently_ended
+from videoflix.sessions.api.api_tokens import ApiTokenController
+from videoflix.sessions.api.cookies import BrowserSessionController
+from videoflix.sessions.api.tokens import AuthController
+from videoflix.sessions.service.opaque_tokens import opaque_tokens
+from videoflix.sessions.service.sessions import recently_ended
 from videoflix.settings import settings
-from videoflix.transfer.api import ArchiveController
+from videoflix.user_admin.api import UserController
 from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
 

@@ -94,7 +94,7 @@ def serve(host: str, port: int, shutdown_seconds: int | None, first: bool) -> No
     """Run the API, without database and workers, until told to stop."""
     if first:
         late("videoflix.up.admin:migrate_when_possible")()
-    late("videoflix.platform.server:serve")(host, port, shutdown_seconds)
+    late("videoflix.platform.server.serve:serve")(host, port, shutdown_seconds)
 
 
 @main.command()
@@ -107,7 +107,7 @@ def migrate() -> None:
 @click.argument("name")
 def migration(name: str) -> None:
     """Write a numbered migration from what the models have and the database lacks."""
-    click.echo(late("videoflix.platform.migrations:write_migration")(name))
+    click.echo(late("videoflix.platform.postgres.migrations:write_migration")(name))
 
 
 @main.command()
@@ -173,14 +173,14 @@ def doctor() -> None:
 def export_group(context: click.Context, media: bool, file: Path | None) -> None:
     """Put the whole installation into one archive."""
     if context.invoked_subcommand is None:
-        asyncio.run(late("videoflix.up.transfer:export")(file, media))
+        asyncio.run(late("videoflix.up.backup:export")(file, media))
 
 
 @export_group.command("verify")
 @click.argument("file", type=EXISTING)
 def verify_export(file: Path) -> None:
     """Check that an archive is whole and unchanged; needs no database."""
-    late("videoflix.up.transfer:verify")(file)
+    late("videoflix.up.backup:verify")(file)
 
 
 @main.command("import")
@@ -192,14 +192,14 @@ def import_file(file: Path, dry_run: bool, replace: bool) -> None:
 
     All of it is checked first; then everything happens, or nothing.
     """
-    asyncio.run(late("videoflix.up.transfer:import_file")(file, dry_run, replace))
+    asyncio.run(late("videoflix.up.backup:import_file")(file, dry_run, replace))
 
 
 @main.command("export-videos")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export_videos(file: Path) -> None:
     """Write the titles as the JSON list that older backends exported."""
-    asyncio.run(late("videoflix.up.transfer:export_videos")(file))
+    asyncio.run(late("videoflix.up.backup:export_videos")(file))
 
 
 main.add_command(export_videos, "export_video_data")

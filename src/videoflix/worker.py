@@ -7,30 +7,33 @@ import asyncio
 import logging
 
 from videoflix.audit import jobs as audit_jobs
+from videoflix.backup import jobs as transfer_jobs
 from videoflix.billing import jobs as billing_jobs
 from videoflix.catalog import jobs as catalog_jobs
 from videoflix.library import jobs as library_jobs
 from videoflix.media import jobs as media_jobs
 from videoflix.movies import jobs as movies_jobs
-from videoflix.platform import idempotency, logs, throttle
-from videoflix.platform.installation import claiming_storage
+from videoflix.platform.http import idempotency
 from videoflix.platform.mail import jobs as mail_jobs
-from videoflix.platform.migrations import newest_revision
+from videoflix.platform.observability import logs
+from videoflix.platform.postgres.migrations import newest_revision
+from videoflix.platform.process.scratch import sweep_scratch
 from videoflix.platform.queue import prune, queue
 from videoflix.platform.queue.app import keep_to
-from videoflix.platform.queue.early_stop import early_stop
 from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
+from videoflix.platform.queue.startup_signals import early_stop
 from videoflix.platform.queue.worker import check_process
-from videoflix.platform.scratch import sweep_scratch
+from videoflix.platform.rate_limit import bucket
+from videoflix.platform.storage.installation import claiming_storage
 from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
 from videoflix.sessions import jobs as sessions_jobs
-from videoflix.transfer import jobs as transfer_jobs
 
 __all__ = [
     "ROLES",
     "audit_jobs",
     "billing_jobs",
+    "bucket",
     "catalog_jobs",
     "idempotency",
     "library_jobs",
@@ -43,7 +46,6 @@ __all__ = [
     "registration_jobs",
     "run",
     "sessions_jobs",
-    "throttle",
     "transfer_jobs",
 ]
 

@@ -18,9 +18,9 @@ from compat.playable import add_playable
 from conftest import forget_everything, http_client, sign_in
 from videoflix.memberships.schemas import Currency, NewPlan
 from videoflix.memberships.service import Memberships
-from videoflix.platform.identity import Role
-from videoflix.platform.storage import media_storage
-from videoflix.sessions.service import sign_ins as service
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.storage.media_storage import media_storage
+from videoflix.sessions.service import sessions as service
 from videoflix.settings import settings
 
 EVERYBODY = {"guest", "viewer", "child", "editor", "admin"}

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from access.rules import ELSEWHERE, LEVELS, Level, operations_in
 from conftest import http_client, sign_in
 from videoflix.app import create_app
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
 
 # Last, because it ends the sign-in that asks.
 LAST = ("POST", "/api/v1/auth/logout")

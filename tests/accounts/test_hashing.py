@@ -23,8 +23,8 @@ from videoflix.accounts.passwords import (
     hashing,
 )
 from videoflix.accounts.service import Accounts
-from videoflix.platform import launcher
-from videoflix.platform.db import alchemy, pool_use, transaction
+from videoflix.platform.postgres.session import alchemy, pool_use, transaction
+from videoflix.platform.process import launcher
 from videoflix.settings import settings
 
 AUTH = "/api/v1/auth"

@@ -6,9 +6,9 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD
-from videoflix.platform.revocations import revocations
+from videoflix.platform.auth.revocations import revocations
 
 ME = "/api/v1/me"
 COUNT = "select count(*) from "

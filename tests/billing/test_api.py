@@ -15,9 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, http_client
-from counting import rows
+from queue_helpers import rows
 from videoflix.accounts.service import Accounts
 from videoflix.billing import api, service
 from videoflix.billing.jobs import close
@@ -27,9 +27,9 @@ from videoflix.billing.service import Invoices, money
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import alchemy, transaction
+from videoflix.platform.postgres.session import alchemy, transaction
 from videoflix.playback.jobs import close_all_silent
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 INVOICES = "/api/v1/invoices"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.billing.jobs import close
 from videoflix.platform.queue import SomeFailed
 

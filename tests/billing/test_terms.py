@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD
 from videoflix.billing.jobs import close
 

@@ -10,15 +10,15 @@ from litestar import Litestar
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, http_client
 from videoflix.accounts.service import Accounts
-from videoflix.catalog.api.answers import PARAMETERS, answers
+from videoflix.catalog.api.response_cache import PARAMETERS, answers
 from videoflix.catalog.service import Catalog
-from videoflix.platform.db import alchemy, transaction
-from videoflix.platform.events import Newsroom, newsroom
-from videoflix.platform.identity import Role
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.notify import Newsroom, newsroom
+from videoflix.platform.postgres.session import alchemy, transaction
+from videoflix.sessions.service.sessions import Sessions
 
 VIDEOS = "/api/v1/videos"
 
@@ -123,7 +123,7 @@ async def test_progress_and_votes_empty_nothing(
 ) -> None:
     """Twenty votes and ticks of encoding later, other films and lists are still known."""
     monkeypatch.setattr(newsroom, "hears", True)
-    monkeypatch.setattr("videoflix.platform.cache.COUNTS_SECONDS", 60.0)
+    monkeypatch.setattr("videoflix.platform.cache.responses.COUNTS_SECONDS", 60.0)
     voted, other, growing = await add_films(
         session, {"title": "Voted"}, {"title": "Other"},
         {"title": "Growing", "state": "processing", "audience": "private"},
@@ -145,7 +145,7 @@ async def test_progress_and_votes_empty_nothing(
 async def test_counts_in_lists_are_a_few_seconds_old_at_most(
     session: AsyncSession, viewer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("videoflix.platform.cache.COUNTS_SECONDS", 0.2)
+    monkeypatch.setattr("videoflix.platform.cache.responses.COUNTS_SECONDS", 0.2)
     monkeypatch.setattr(newsroom, "hears", True)
     (film,) = await add_films(session, {"title": "Voted"})
     assert (await viewer.get(VIDEOS)).json()["items"][0]["upvotes"] == 0
@@ -209,7 +209,7 @@ async def test_changes_of_other_processes_are_heard_within_a_second(
         await until_it_hears()
         assert (await member.get(VIDEOS)).json()["total"] == 0
         with monkeypatch.context() as other_process:
-            other_process.setattr("videoflix.platform.events.newsroom", Newsroom())
+            other_process.setattr("videoflix.platform.postgres.notify.newsroom", Newsroom())
             async with transaction() as session:
                 await add_films(session, {"title": "Film"})
         await asyncio.sleep(0.5)
@@ -222,7 +222,7 @@ async def test_deaf_process_remembers_for_a_second_only(
     assert not newsroom.hears
     assert (await member.get(VIDEOS)).json()["total"] == 0
     with monkeypatch.context() as other_process:
-        other_process.setattr("videoflix.platform.events.newsroom", Newsroom())
+        other_process.setattr("videoflix.platform.postgres.notify.newsroom", Newsroom())
         async with transaction() as session:
             await add_films(session, {"title": "Film"})
     assert (await member.get(VIDEOS)).json()["total"] == 0, "that is what remembering means"

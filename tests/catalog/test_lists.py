@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_category, add_films
+from catalog.factories import add_category, add_films
 from videoflix.catalog.repository import videos as videos_repository
 
 VIDEOS = "/api/v1/videos"
@@ -139,7 +139,7 @@ async def test_totals_are_counted_only_so_far(
     page = (await viewer.get(f"{VIDEOS}?limit=1")).json()
     assert (page["total"], page["total_is_minimum"]) == (4, False)
     monkeypatch.setattr(videos_repository, "COUNTED", 2)
-    monkeypatch.setattr("videoflix.catalog.service.shelves.COUNTED", 2)
+    monkeypatch.setattr("videoflix.catalog.service.browse.COUNTED", 2)
     page = (await viewer.get(f"{VIDEOS}?limit=1&offset=0")).json()
     assert (page["total"], page["total_is_minimum"]) == (2, True)
 

@@ -11,12 +11,12 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_category, add_films
+from catalog.factories import add_category, add_films
 from conftest import http_client
 from videoflix.app import create_app
 from videoflix.catalog.models import VideoState
 from videoflix.movies.providers.catalog import movie_id_of
-from videoflix.sessions.service import sign_ins as service
+from videoflix.sessions.service import sessions as service
 from videoflix.settings import settings
 
 VIDEOS = "/api/v1/videos"
@@ -82,7 +82,7 @@ def test_every_route_about_films_is_tried_here() -> None:
     elsewhere = {
         "/videos/{video_id}/sources",  # for editors: tests/access
         "/me/export",  # what a person uploaded is theirs
-        "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_files.py
+        "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_downloads.py
         # by play token: tests/playback/test_revocation.py
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8",
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/{file_name}",

@@ -13,7 +13,7 @@ from typing import ClassVar
 from sqlalchemy import text
 
 from videoflix import worker
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, completing, every, handles
 
 TABLES = """

@@ -9,7 +9,7 @@ import msgspec
 
 from chaos.arena import Arena, fighting
 from chaos.jobs import Task, Work
-from videoflix.platform.embedded import EmbeddedPostgres
+from videoflix.platform.postgres.embedded import EmbeddedPostgres
 
 LENGTHS = (1.0, 20.0, 45.0, 90.0)
 JOB_SECONDS = 5.0

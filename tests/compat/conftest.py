@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from videoflix.compat import authemail, movies
-from videoflix.compat.academy import entrance as academy_entrance
-from videoflix.compat.academy import letters as academy_letters
-from videoflix.compat.netiflex import entrance as netiflex_entrance
-from videoflix.compat.netiflex import letters as netiflex_letters
-from videoflix.platform.storage import media_storage
+from videoflix.compat.academy import auth as academy_entrance
+from videoflix.compat.academy import registration as academy_letters
+from videoflix.compat.netiflex import auth as netiflex_entrance
+from videoflix.compat.netiflex import registration as netiflex_letters
+from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
 

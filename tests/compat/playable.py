@@ -2,9 +2,9 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 WIDTHS = {360: 640, 120: 214}
 PLAN = {

@@ -10,7 +10,7 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_category, add_films
+from catalog.factories import add_category, add_films
 from conftest import PASSWORD, http_client
 from registration.test_api import do_jobs
 from videoflix.accounts.service import Accounts

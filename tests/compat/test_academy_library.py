@@ -11,13 +11,13 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from compat.playable import PART_BYTES, add_playable
 from conftest import PASSWORD, http_client
 from playback.test_streams import SILENCE, make_member
 from videoflix.accounts.service import Accounts
-from videoflix.compat.academy.playing import leases
-from videoflix.platform.revocations import ended_streams
+from videoflix.compat.academy.playback import leases
+from videoflix.platform.auth.revocations import ended_streams
 from videoflix.playback.service.streams import watching
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

@@ -6,7 +6,7 @@ from litestar.routes import HTTPRoute
 
 from dialect_docs import PAGE, page, paths
 from videoflix.compat.dialect import CANONICAL, NONE
-from videoflix.compat.drf import refuse_method
+from videoflix.compat.drf.errors import refuse_method
 from videoflix.compat.registry import DIALECTS, dialect_routes
 
 

@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from conftest import http_client
 from videoflix import app
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.bodies import Email, read_fields
-from videoflix.compat.drf import Refusal, error_shapes
+from videoflix.compat.drf.errors import Refusal, error_shapes
+from videoflix.compat.drf.formats import stamp
+from videoflix.compat.drf.parsing import Email, read_fields
 from videoflix.compat.registry import DIALECTS, dialect_routes
-from videoflix.compat.shapes import stamp
-from videoflix.platform import cross_site
-from videoflix.platform.links import absolute
+from videoflix.platform.auth import csrf
+from videoflix.platform.http.urls import absolute
 from videoflix.platform.problems import Forbidden, SignInNeeded
 from videoflix.settings import settings
 
@@ -115,7 +115,7 @@ async def test_front_ends_on_other_hosts(
     theirs = "http://127.0.0.1:5500"
     listed = msgspec.structs.replace(settings, cors_origins=theirs)
     monkeypatch.setattr(app, "settings", listed)
-    monkeypatch.setattr(cross_site, "settings", listed)
+    monkeypatch.setattr(csrf, "settings", listed)
     asked = {
         "Origin": theirs,
         "Access-Control-Request-Method": "POST",

@@ -12,14 +12,14 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, http_client, sign_in
 from test_bad_input import BODIES
 from videoflix import app as application
 from videoflix.movies.providers.catalog import movie_id_of
-from videoflix.movies.service import finding
-from videoflix.movies.service.finding import MoviesProviderUnavailable
-from videoflix.platform.identity import Role
+from videoflix.movies.service import search
+from videoflix.movies.service.search import MoviesProviderUnavailable
+from videoflix.platform.auth.identity import Role
 from videoflix.settings import settings
 
 MOVIES = "/api/v1/movies"
@@ -86,7 +86,7 @@ async def test_provider_that_fails(
     async def fail(*_: object) -> None:
         raise MoviesProviderUnavailable(7)
 
-    monkeypatch.setattr(finding, "search", fail)
+    monkeypatch.setattr(search, "search", fail)
     answer = await person.get(f"{MOVIES}/?query=a")
     assert (answer.status_code, answer.json()) == (503, {"detail": "Data provider error"})
     assert answer.headers["retry-after"] == "7"

@@ -15,10 +15,10 @@ from conftest import PASSWORD, http_client
 from registration.test_api import do_jobs
 from videoflix.accounts.passwords import hash_password
 from videoflix.accounts.service import Accounts
-from videoflix.compat.entrance import passwords
-from videoflix.platform.revocations import revocations
+from videoflix.compat.basic_auth import passwords
+from videoflix.platform.auth.revocations import revocations
 from videoflix.registration import service as registration_service
-from videoflix.sessions.service import sign_ins as sessions_service
+from videoflix.sessions.service import sessions as sessions_service
 from videoflix.settings import settings
 
 ADA = "ada@example.org"

@@ -13,12 +13,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
-from counting import rows
+from queue_helpers import rows
 from videoflix.accounts.service import Accounts
-from videoflix.compat.streaming import trust
+from videoflix.compat.streaming import access
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.settings import read_settings, settings
 
 KEY = "a key that only the proxy in front knows"
@@ -31,7 +31,7 @@ TODAY = datetime.now(UTC).date()
 def vouching(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation that trusts a proxy."""
     trusting = msgspec.structs.replace(settings, streaming_dialect_trusted_proxy_key=KEY)
-    monkeypatch.setattr(trust, "settings", trusting)
+    monkeypatch.setattr(access, "settings", trusting)
 
 
 @pytest.fixture

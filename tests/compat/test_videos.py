@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_category, add_films
+from catalog.factories import add_category, add_films
 from media.clips import make_clip
-from playback.test_files import FOLDER, add_files, content
-from videoflix.platform.storage import media_storage
-from videoflix.playback.api.files import leases
+from playback.test_downloads import FOLDER, add_files, content
+from videoflix.platform.storage.media_storage import media_storage
+from videoflix.playback.api.downloads import leases
 
 VIDEOS = "/api/videos/"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

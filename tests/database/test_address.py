@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import NullPool, text
 
 from database.servers import TlsServer, tls_server
-from videoflix.platform import connections
-from videoflix.platform.connect import CertificateRefused, QueueConnection, connect
-from videoflix.platform.connections import conninfo_of, driver_arguments, parameters
-from videoflix.platform.engine import new_engine
+from videoflix.platform.postgres import parameters as connections
+from videoflix.platform.postgres.connect import CertificateRefused, QueueConnection, connect
+from videoflix.platform.postgres.engine import new_engine
+from videoflix.platform.postgres.parameters import conninfo_of, driver_arguments, parameters
 from videoflix.settings import settings
 from videoflix.up.checks import check_database
 

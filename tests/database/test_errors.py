@@ -15,17 +15,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
-from counting import execute
-from videoflix.library.views import ViewCounter
-from videoflix.platform.database_errors import (
+from queue_helpers import execute
+from videoflix.library.view_counter import ViewCounter
+from videoflix.platform.http.database_errors import (
     ChangedMeanwhile,
     DatabaseFull,
     SchemaOutdated,
     ValueOutOfRange,
     problem_of,
 )
-from videoflix.platform.db import transaction
-from videoflix.platform.queue.apart import SomeFailed, each_apart
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.queue.batch import SomeFailed, each_apart
 from videoflix.settings import settings
 
 CREATE = ["users", "create-admin", "boss@example.org"]

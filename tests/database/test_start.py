@@ -18,8 +18,8 @@ from conftest import PASSWORD
 from database.servers import free_port, password_of
 from journeys.conftest import stop, wait_until_ready
 from videoflix.accounts.service import Accounts
-from videoflix.platform.db import transaction
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.postgres.session import transaction
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 pytestmark = pytest.mark.journey

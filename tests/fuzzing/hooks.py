@@ -10,7 +10,7 @@ from typing import Any
 import schemathesis
 from schemathesis.generation.meta import REQUEST_SHAPE_PROBES, coverage_scenario
 
-from videoflix.platform.tokens import Purpose, sign
+from videoflix.platform.auth.tokens import Purpose, sign
 from videoflix.settings import settings
 
 # Refusals of values that fit the schema, for reasons that a schema cannot say.

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from api_process import Server, serving
 from conftest import PASSWORD
-from platform_server import Server, serving
 from videoflix.accounts.service import Accounts
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.session import transaction
 
 pytestmark = pytest.mark.journey
 

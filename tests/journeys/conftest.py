@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from conftest import PASSWORD
-from postbox import Postbox
 from postgres import HOME
+from smtp_server import Postbox
 from videoflix.settings import settings
 
 ADMIN = "admin@example.org"

@@ -23,9 +23,9 @@ from sqlalchemy import text
 from conftest import PASSWORD
 from journeys.conftest import free_port, stop, wait_until_ready
 from videoflix.accounts.service import Accounts
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.session import transaction
+from videoflix.sessions.service.sessions import Sessions
 
 pytestmark = pytest.mark.journey
 

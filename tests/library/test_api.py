@@ -9,14 +9,14 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, http_client
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
-from videoflix.library.api.access import counter
+from videoflix.library.api.dependencies import counter
 from videoflix.library.service import Views
-from videoflix.platform.db import transaction
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.postgres.session import transaction
+from videoflix.sessions.service.sessions import Sessions
 
 VIDEOS = "/api/v1/videos"
 WATCHLIST = "/api/v1/watchlist"

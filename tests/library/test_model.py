@@ -10,12 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from litestar import Litestar
 from sqlalchemy import text
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, forget_everything, http_client
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
-from videoflix.platform.db import transaction
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.postgres.session import transaction
+from videoflix.sessions.service.sessions import Sessions
 
 VIDEOS = "/api/v1/videos"
 WATCHLIST = "/api/v1/watchlist"

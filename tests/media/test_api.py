@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media import api as media_api
 from videoflix.media.models import Asset
-from videoflix.platform.scratch import scratch_folder
-from videoflix.platform.storage import media_storage
+from videoflix.platform.process.scratch import scratch_folder
+from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
 VIDEOS = "/api/v1/videos"

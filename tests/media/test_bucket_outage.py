@@ -7,10 +7,10 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from bucket import environment, make_bucket, running_s3
-from media.worker_site import WorkerSite, new_database
+from media.worker_processes import WorkerSite, new_database
 from postgres import open_folder
 from refusing_proxy import RefusingProxy, refusing_proxy
+from s3_server import environment, make_bucket, running_s3
 from videoflix.settings import settings
 
 

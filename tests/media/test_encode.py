@@ -14,8 +14,8 @@ from videoflix.media.ffmpeg import find_ffmpeg
 from videoflix.media.fmp4 import BrokenOutput, Index, index_video
 from videoflix.media.plan import Plan, make_plan
 from videoflix.media.poster import make_poster
-from videoflix.media.probe import probe
-from videoflix.platform.storage import StorageFull
+from videoflix.media.probe.source import probe
+from videoflix.platform.storage.media_storage import StorageFull
 
 # What the source is made with: arguments, expected rate, expected frames for 10 seconds.
 SOURCES = {

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media.clips import make_clip
 from videoflix.media.jobs.cleanup import delete_source, expire_sources, sweep_attempts
-from videoflix.media.jobs.encoding import (
+from videoflix.media.jobs.encode import (
     encode_a_chunk,
     encode_the_audio,
     give_up,
@@ -32,7 +32,7 @@ from videoflix.media.payloads import (
 from videoflix.media.service.failures import SUSPICIONS_MAX
 from videoflix.platform.queue import JobCancelled, TransientError
 from videoflix.platform.queue.retry import GivenUp
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 VIDEOS = "/api/v1/videos"
 FULL = TransientError("storage-full", "The media storage is full.")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from videoflix.media.facts import DEMUXERS
 from videoflix.media.ffmpeg import Input, command
+from videoflix.media.probe.result import DEMUXERS
 
 SOURCE = Path(__file__).parents[2] / "src" / "videoflix"
 
@@ -39,4 +39,6 @@ def test_there_is_one_way_to_a_command_line() -> None:
             continue
         read = re.findall(r'"-i", ([^\n]*)', text)
         drawn = re.findall(r'"lavfi", "-i", ([^\n]*)', text)
-        assert read == drawn or path.name == "clip.py", f"{path}: use media.ffmpeg.run_ffmpeg"
+        assert read == drawn or path.name == "sample_video.py", (
+            f"{path}: use media.ffmpeg.run_ffmpeg"
+        )

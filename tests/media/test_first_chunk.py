@@ -6,16 +6,16 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from counting import rows
 from media.clips import make_clip
+from queue_helpers import rows
 from videoflix.catalog.schemas import VideoDraft
-from videoflix.media.jobs.encoding import inspect
+from videoflix.media.jobs.encode import inspect
 from videoflix.media.models import Asset
 from videoflix.media.payloads import WATCHED, EncodeChunk, Inspect
 from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
 from videoflix.platform.queue import hasten
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 FOLDER = "assets/first-chunk"
 FETCH = "select task_name, args from videoflix_fetch_job('transcode', null, '{}', '{}', null)"

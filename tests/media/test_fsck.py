@@ -13,14 +13,14 @@ from videoflix.catalog.models import Category, Video
 from videoflix.media.inventory import Role
 from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
 from videoflix.media.service.fsck import Fault, Finding, Fsck, Options, Summary
-from videoflix.platform.installation import adopt_storage, ensure_own_storage
-from videoflix.platform.storage import (
+from videoflix.platform.storage.installation import adopt_storage, ensure_own_storage
+from videoflix.platform.storage.local import MARKER
+from videoflix.platform.storage.media_storage import (
     StorageMisconfigured,
     StorageProblem,
     StorageUnavailable,
     media_storage,
 )
-from videoflix.platform.storage_local import MARKER
 
 FOLDER = "assets/checked"
 DATA = b"abcdef"

@@ -17,21 +17,21 @@ import msgspec
 import pytest
 
 from media.clips import make_clip
+from videoflix.catalog.picture_child import NO_PICTURE
 from videoflix.catalog.pictures import LIMITS as PICTURE_LIMITS
 from videoflix.catalog.pictures import PictureRefused, encoded_again
 from videoflix.media import ffmpeg, poster
 from videoflix.media.encode import encode_audio, encode_chunk
-from videoflix.media.facts import DEMUXERS
 from videoflix.media.fmp4 import BrokenOutput
-from videoflix.media.package import package
+from videoflix.media.mp4 import package
 from videoflix.media.plan import Plan, make_plan
 from videoflix.media.poster import NoPoster, make_poster
-from videoflix.media.probe import probe
-from videoflix.media.rejection import Rejected
+from videoflix.media.probe.rejection import Rejected
+from videoflix.media.probe.result import DEMUXERS
+from videoflix.media.probe.source import probe
 from videoflix.media.storyboard import layout_of, make_sprite
-from videoflix.platform import sandbox
-from videoflix.platform.picture_child import NO_PICTURE
-from videoflix.platform.processes import LaunchFailed, ProcessFailed, run
+from videoflix.platform.process import sandbox
+from videoflix.platform.process.run import LaunchFailed, ProcessFailed, run
 from videoflix.settings import settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify tells who opens a file")
@@ -230,7 +230,7 @@ async def test_pictures_are_what_they_claim_to_be(
 ) -> None:
     """A picture's first bytes are looked at first; the decoder has to hold without that."""
     file = watch.write(kind, tmp_path / "picture")
-    child = [sys.executable, "-I", "-m", "videoflix.platform.picture_child"]
+    child = [sys.executable, "-I", "-m", "videoflix.catalog.picture_child"]
     with pytest.raises(ProcessFailed) as failure:
         await run([*child, str(file), claimed, "1000000", "1280"], PICTURE_LIMITS, reads=[file])
     assert failure.value.returncode == NO_PICTURE

@@ -15,7 +15,7 @@ from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
 from videoflix.media.payloads import DeleteFolder, SweepAttempts, SweepOrphans
 from videoflix.media.service.sweeping import TooManyOrphans
 from videoflix.platform.queue import enqueue
-from videoflix.platform.storage import Storage, media_storage
+from videoflix.platform.storage.media_storage import Storage, media_storage
 
 FOLDER = "assets/sweeping"
 HOUR = 3600

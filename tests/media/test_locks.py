@@ -6,14 +6,14 @@ import os
 import pytest
 from sqlalchemy import text
 
-from counting import rows
+from queue_helpers import rows
 from videoflix.catalog.service import VideoNotFound
 from videoflix.media.ladder import Rung
 from videoflix.media.models import Asset, AssetState
 from videoflix.media.plan import Plan, Span
 from videoflix.media.schemas import Piece
 from videoflix.media.service import Failures, Media
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import TransientError
 
 ROUNDS = int(os.environ.get("LOCK_ROUNDS", "15"))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from media.worker_site import WorkerSite, new_database
+from media.worker_processes import WorkerSite, new_database
 from postgres import open_folder
 from videoflix.settings import settings
 

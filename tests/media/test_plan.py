@@ -7,7 +7,7 @@ import pytest
 
 from videoflix.media.ladder import make_ladder
 from videoflix.media.plan import make_plan
-from videoflix.media.probe import Source
+from videoflix.media.probe.source import Source
 
 FILM = Source(
     container="mov",

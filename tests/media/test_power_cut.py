@@ -11,7 +11,7 @@ import pytest
 import power_cut
 from postgres import open_folder
 
-PROGRAM = Path(__file__).with_name("storing.py")
+PROGRAM = Path(__file__).with_name("store_upload.py")
 STORED = re.compile(r"stored ([\w./-]+)")
 COMMIT = re.compile(r"COMMIT", re.IGNORECASE)
 

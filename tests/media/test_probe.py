@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from media.clips import ffmpeg, make_clip
-from videoflix.media.probe import probe
-from videoflix.media.rejection import Rejected
+from videoflix.media.probe.rejection import Rejected
+from videoflix.media.probe.source import probe
 
 Maker = Callable[[Path], None]
 

@@ -11,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from catalog.films import add_films
-from counting import Count
+from catalog.factories import add_films
+from queue_helpers import Count
 from videoflix.media.models import Asset, Chunk
 from videoflix.media.payloads import EncodeChunk
 from videoflix.metrics import api
 from videoflix.metrics.service import Figures
-from videoflix.platform.db import alchemy
+from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.queue import enqueue
 from videoflix.settings import settings
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from videoflix.movies.providers import registry
-from videoflix.movies.service import memory
+from videoflix.movies.service import answer_cache
 from videoflix.settings import settings
 
 # Long enough for a busy machine, short enough to wait for.
@@ -85,8 +85,8 @@ async def provider(
         movies_in_flight=IN_FLIGHT,
     )
     monkeypatch.setattr(registry, "settings", changed)
-    monkeypatch.setattr(memory, "settings", changed)
-    memory.memory.forget()
+    monkeypatch.setattr(answer_cache, "settings", changed)
+    answer_cache.memory.forget()
     async with registry.asking_providers(None):
         yield fake
-    memory.memory.forget()
+    answer_cache.memory.forget()

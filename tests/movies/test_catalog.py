@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from catalog.test_visibility import HIDDEN, SHOWN, WAYS, add_hidden
 from videoflix.app import create_app
 from videoflix.movies.providers import registry

@@ -8,7 +8,7 @@ import pytest
 
 from movies.conftest import IN_FLIGHT, SECONDS, FakeProvider
 from movies.provider import LIES, MOVIES
-from videoflix.movies import breaker as breakers
+from videoflix.movies import circuit_breaker as breakers
 from videoflix.movies.providers import registry
 from videoflix.movies.providers.provider import ProviderFailed
 from videoflix.profiles.schemas import STRANGER

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from catalog.test_visibility import HIDDEN, SHOWN, WAYS, add_hidden
 from conftest import http_client
 from videoflix import app as application
@@ -15,7 +15,7 @@ from videoflix.app import create_app
 from videoflix.movies.api import public
 from videoflix.movies.providers.catalog import movie_id_of
 from videoflix.movies.providers.november7 import Items
-from videoflix.playback.api import play
+from videoflix.playback.api import playback
 from videoflix.settings import settings
 
 LIST = "/movies/"
@@ -131,7 +131,7 @@ async def test_listed_front_ends_change_nothing(
 def closed(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = msgspec.structs.replace(settings, public_catalogue=False)
     monkeypatch.setattr(public, "settings", changed)
-    monkeypatch.setattr(play, "settings", changed)
+    monkeypatch.setattr(playback, "settings", changed)
 
 
 async def test_list_may_be_closed(

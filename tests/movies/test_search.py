@@ -7,7 +7,7 @@ import pytest
 
 from movies.conftest import FakeProvider
 from movies.provider import MOVIES
-from videoflix.movies.service.memory import memory
+from videoflix.movies.service.answer_cache import memory
 
 SEARCH = "/api/v1/movies"
 

@@ -9,13 +9,13 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, http_client
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
 from videoflix.movies.providers.catalog import movie_id_of
-from videoflix.platform.db import transaction
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.postgres.session import transaction
+from videoflix.sessions.service.sessions import Sessions
 
 RATINGS = "/api/v1/movies/ratings"
 MOVIE = "5ab8e2c6-0c9b-4c1f-9a6e-2f1f8a2f7f11"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from conftest import PASSWORD
-from counting import rows
+from queue_helpers import rows
 from videoflix.accounts.service import Accounts
-from videoflix.platform.db import transaction
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.postgres.session import transaction
+from videoflix.sessions.service.sessions import Sessions
 
 PATH = "/api/v1/me/export"
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from conftest import http_client
 from videoflix.operations import api
 from videoflix.operations import service as operations_service
-from videoflix.operations.probes import SharedChecks
+from videoflix.operations.health_checks import SharedChecks
 from videoflix.operations.schemas import Check
 from videoflix.platform.mail import post_mail
 from videoflix.setting_types import SmtpServer

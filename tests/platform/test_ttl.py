@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import videoflix.app
 import videoflix.worker
-from videoflix.movies.outside import OutsideApi
+from videoflix.movies.http_client import OutsideApi
 from videoflix.movies.providers.november7 import November7
-from videoflix.platform.events import announce
+from videoflix.platform.postgres.notify import announce
 from videoflix.platform.ttl import CLEAR_TOPIC, LruCache, TtlCache, clear_all, registered
 
 PAGE = Path(__file__).parents[2] / "docs" / "caches.md"

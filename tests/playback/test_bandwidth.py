@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from compat.playable import add_playable
 from videoflix.media.segment_index import pack
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 MAX_BITRATE = 1_000_000
 SOUND_BITS, SOUND_MAX = 16_000, 128_000

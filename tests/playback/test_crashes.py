@@ -10,16 +10,16 @@ import asyncpg
 import httpx
 import pytest
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD
-from counting import rows
 from journeys.conftest import free_port, stop, wait_until_ready
+from queue_helpers import rows
 from videoflix.accounts.service import Accounts
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import transaction
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.platform.postgres.session import transaction
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 SERVER = [sys.executable, "-m", "uvicorn", "videoflix.app:create_app", "--factory"]

@@ -10,19 +10,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from litestar import Litestar
 from sqlalchemy import text
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, forget_everything, http_client
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan, PlanChange
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import transaction
-from videoflix.platform.revocations import ended_streams
+from videoflix.platform.auth.revocations import ended_streams
+from videoflix.platform.postgres.session import transaction
 from videoflix.playback.jobs import close_all_silent
 from videoflix.playback.service.streams import watching
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 
 STREAMS = "/api/v1/streams"
 PRICE = 250

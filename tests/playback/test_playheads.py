@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.media.payloads import REST, WATCHED, EncodeChunk
 from videoflix.platform.queue import enqueue_many
 from videoflix.playback.service.playheads import Playheads

@@ -17,14 +17,14 @@ from sqlalchemy import text
 
 from compat.playable import add_playable
 from conftest import PASSWORD, forget_everything, remove_all_rows
-from counting import execute
+from queue_helpers import execute
 from videoflix.accounts.service import Accounts
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import alchemy, transaction
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.session import alchemy, transaction
 from videoflix.profiles.models import Profile
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 
 REPLICAS = 2
 SERVER = [sys.executable, "-m", "uvicorn", "videoflix.app:create_app", "--factory"]

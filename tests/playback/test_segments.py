@@ -13,9 +13,9 @@ from compat.playable import add_playable
 from videoflix.media.models import TrackKind
 from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Media
-from videoflix.platform.db import alchemy
-from videoflix.platform.events import newsroom
-from videoflix.platform.storage import media_storage
+from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.session import alchemy
+from videoflix.platform.storage.media_storage import media_storage
 from videoflix.playback.service.segments import SegmentStore, segments_of, store
 
 BASE = "http://test"

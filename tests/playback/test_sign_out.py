@@ -10,10 +10,10 @@ from litestar import Litestar
 
 from compat.playable import add_playable
 from conftest import sign_in
-from videoflix.platform.db import alchemy
-from videoflix.platform.events import newsroom
-from videoflix.platform.identity import Role
-from videoflix.platform.storage import media_storage
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.session import alchemy
+from videoflix.platform.storage.media_storage import media_storage
 
 HEARD_SECONDS = 20.0
 

@@ -10,18 +10,18 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from catalog.films import add_films
+from catalog.factories import add_films
 from conftest import PASSWORD, http_client
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
 from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import alchemy, transaction
+from videoflix.platform.auth.revocations import ended_streams
+from videoflix.platform.postgres.session import alchemy, transaction
 from videoflix.platform.queue import SomeFailed
-from videoflix.platform.revocations import ended_streams
 from videoflix.playback.jobs import CLOSED_AT_ONCE, close_all_silent
 from videoflix.playback.service.streams import watching
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 STREAMS = "/api/v1/streams"

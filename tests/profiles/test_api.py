@@ -8,10 +8,10 @@ from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
-from counting import rows
+from queue_helpers import rows
 from videoflix.accounts.service import Accounts
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import Identity, Role
+from videoflix.platform.auth.identity import Identity, Role
+from videoflix.platform.postgres.session import transaction
 from videoflix.profiles.schemas import NewProfile
 from videoflix.profiles.service import Profiles
 

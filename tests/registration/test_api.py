@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job
 from videoflix.registration import service as registration_service
 from videoflix.registration.jobs import write_reset, write_to_new_address, write_to_registrant

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
 from registration.test_api import do_jobs
-from videoflix.directory.schemas import NewPerson
-from videoflix.directory.service import Directory
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
+from videoflix.user_admin.schemas import NewPerson
+from videoflix.user_admin.service import Directory
 
 AUTH = "/api/v1/auth"
 ADA = "ada@example.org"

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
 from videoflix.accounts.service import Accounts, EmailTaken
-from videoflix.platform.identity import Role
-from videoflix.platform.tokens import Purpose, sign
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.auth.tokens import Purpose, sign
 from videoflix.settings import settings
 
 

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import http_client
 from videoflix.registration.service import Registration
-from videoflix.sessions.service import sign_ins as service
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service import sessions as service
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 AUTH = "/api/v1/auth"

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.db import alchemy
-from videoflix.sessions.service.opaque import TRIES, TRIES_AT_ONCE, opaque_tokens
+from videoflix.platform.postgres.session import alchemy
+from videoflix.sessions.service.opaque_tokens import TRIES, TRIES_AT_ONCE, opaque_tokens
 
 ME = "/api/v1/me"
 

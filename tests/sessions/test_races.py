@@ -10,18 +10,18 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from conftest import PASSWORD, http_client
-from counting import execute, rows
+from queue_helpers import execute, rows
 from videoflix.accounts.passwords import hash_password
 from videoflix.accounts.service import Accounts, CredentialsRefused
-from videoflix.directory.schemas import PersonChange
-from videoflix.directory.service import Directory
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import SignInNeeded
 from videoflix.registration.service import Registration
 from videoflix.sessions.schemas import NewApiToken
 from videoflix.sessions.service.api_tokens import ApiTokens
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
+from videoflix.user_admin.schemas import PersonChange
+from videoflix.user_admin.service import Directory
 
 # Twenty runs were made by hand; the suite makes a few.
 RUNS = 2

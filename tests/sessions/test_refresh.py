@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from conftest import PASSWORD, http_client
 from videoflix.accounts.service import Accounts
 from videoflix.app import read_revocations
-from videoflix.platform.db import transaction
-from videoflix.platform.revocations import Revocations, revocations
+from videoflix.platform.auth.revocations import Revocations, revocations
+from videoflix.platform.postgres.session import transaction
 
 AUTH = "/api/v1/auth"
 CREDENTIALS = {"email": "ada@example.org", "password": PASSWORD}

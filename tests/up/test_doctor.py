@@ -8,10 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from counting import execute
-from postbox import Postbox
+from queue_helpers import execute
+from smtp_server import Postbox
 from test_cli import videoflix
-from videoflix.platform.migrations import newest_revision
+from videoflix.platform.postgres.migrations import newest_revision
 from videoflix.settings import settings
 from videoflix.up import checks
 

@@ -5,20 +5,20 @@ import asyncio
 import pytest
 from click.testing import CliRunner
 
-from counting import rows
+from queue_helpers import rows
 from videoflix.cli import main
-from videoflix.up import scenes
+from videoflix.up import demo_videos
 
 
 def test_demo_enters_films_that_can_be_encoded(
     committed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scenes, "SECONDS", 1)
+    monkeypatch.setattr(demo_videos, "SECONDS", 1)
     for _ in range(2):  # again changes nothing
         done = CliRunner().invoke(main, ["seed", "demo"])
         assert done.exit_code == 0, done.output
     films = asyncio.run(rows("select title, author, tags from video"))
-    assert len(films) == len(scenes.SCENES)
+    assert len(films) == len(demo_videos.SCENES)
     queued = asyncio.run(rows("select count(*) as n from procrastinate_jobs"))
     assert queued == [{"n": len(films)}]
     empty = asyncio.run(rows("select id from media_asset where source_bytes < 1000"))

@@ -8,9 +8,9 @@ from litestar.params import JSONBody
 
 from videoflix.accounts.schemas import Person, ProfileChange
 from videoflix.accounts.service import Accounts
-from videoflix.platform.identity import adults_only, signed_in
+from videoflix.platform.auth.identity import adults_only, signed_in
+from videoflix.platform.http.params import service
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import service
 
 
 class MeController(Controller):

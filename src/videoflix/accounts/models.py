@@ -6,8 +6,8 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from videoflix.accounts.addresses import email_key
-from videoflix.platform.db import Record
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.session import Record
 
 
 class User(Record):

@@ -32,7 +32,7 @@ AT_ONCE = max(1, min((os.cpu_count() or 1) - 1, 4))
 WAITING_MAX = 256
 # Sign-ins that are under way: one is counted against its limits while the threads hash for others.
 SIGN_INS_AT_ONCE = AT_ONCE + 1
-# Added to the process's own; the programs that encode add more (platform/launcher.py).
+# Added to the process's own; the programs that encode add more (platform/process/launcher.py).
 NICE = 7
 
 # The thirty thousand most common ones (Dropbox's zxcvbn, MIT licence).

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from videoflix.accounts.addresses import email_key
 from videoflix.accounts.models import User
 from videoflix.accounts.passwords import NO_PASSWORD
-from videoflix.platform.identity import ADMINISTRATORS, Role
+from videoflix.platform.auth.identity import ADMINISTRATORS, Role
 
 
 class UserRepository(SQLAlchemyAsyncRepository[User]):

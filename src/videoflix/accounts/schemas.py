@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from videoflix.accounts import models
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
 from videoflix.settings import settings
 
 # One address and no list of them; nothing that becomes a sign or a whole phrase when it is

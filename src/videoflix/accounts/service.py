@@ -22,11 +22,11 @@ from videoflix.accounts.passwords import (
 )
 from videoflix.accounts.repository import UserRepository
 from videoflix.accounts.schemas import ProfileChange
-from videoflix.platform.client import visitor
-from videoflix.platform.db import transaction, transaction_time, violated
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.session import transaction, transaction_time, violated
 from videoflix.platform.problems import BadInput, Conflict, InvalidInput, SignInNeeded
-from videoflix.platform.throttle import Limit, TooManyTries
+from videoflix.platform.rate_limit.bucket import Limit, TooManyTries
+from videoflix.platform.server.client_address import visitor
 
 
 class CredentialsRefused(SignInNeeded):

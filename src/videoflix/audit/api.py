@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.audit.schemas import Event, EventKind
 from videoflix.audit.service import Audit
-from videoflix.platform.cross_site import SAFE_METHODS
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import admins_only, editors_only, owners_only, signed_in
+from videoflix.platform.auth.csrf import SAFE_METHODS
+from videoflix.platform.auth.identity import admins_only, editors_only, owners_only, signed_in
+from videoflix.platform.http.params import BIGINT_MAX, Limit, Offset, Page, service
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import BIGINT_MAX, Limit, Offset, Page, service
 
 PersonId = Annotated[
     int | None, QueryParameter(ge=1, le=BIGINT_MAX, description="Only what happened to them.")

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class SecurityEvent(Record):

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.audit.models import SecurityEvent
 from videoflix.audit.repository import SecurityEventRepository
 from videoflix.audit.schemas import Event, EventKind
-from videoflix.platform.client import visitor
+from videoflix.platform.server.client_address import visitor
 
 FAMILIAR = timedelta(days=90)
 # Set in the info of a session that wrote an event.

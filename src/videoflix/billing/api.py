@@ -12,8 +12,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
+from videoflix.billing.invoice_pdf import Paper, print_invoice
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
-from videoflix.billing.paper import Paper, print_invoice
 from videoflix.billing.schemas import (
     MONTH,
     Charge,
@@ -37,11 +37,20 @@ from videoflix.billing.service import (
 )
 from videoflix.billing.spreadsheet import as_rows
 from videoflix.memberships.service import PersonUnknown
-from videoflix.platform.db import transaction
-from videoflix.platform.idempotency import Key, KeyReused, once
-from videoflix.platform.identity import Identity, Role, admins_only, signed_in
+from videoflix.platform.auth.identity import Identity, Role, admins_only, signed_in
+from videoflix.platform.http.idempotency import Key, KeyReused, once
+from videoflix.platform.http.params import (
+    BIGINT_MAX,
+    Id,
+    Limit,
+    Offset,
+    Page,
+    names_of,
+    one_of,
+    service,
+)
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, names_of, one_of, service
 from videoflix.settings import settings
 
 Month = Annotated[

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from videoflix.billing.schemas import CloseMonth
 from videoflix.billing.service import Invoices
-from videoflix.platform.db import transaction, transaction_time
+from videoflix.platform.postgres.session import transaction, transaction_time
 from videoflix.platform.queue import SomeFailed, completing, every, handles, in_batches
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from videoflix.billing.models import InvoiceStatus
 from videoflix.billing.periods import begin_within
 from videoflix.memberships.models import Period
 from videoflix.memberships.schemas import Currency
+from videoflix.platform.http.params import BIGINT_MAX, VISIBLE
 from videoflix.platform.queue import Job
-from videoflix.platform.web import BIGINT_MAX, VISIBLE
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
 Description = Annotated[

@@ -20,8 +20,8 @@ from videoflix.billing.schemas import FlatPrice, LineChange, NewInvoice, NewLine
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency
 from videoflix.memberships.service import Memberships, PersonUnknown
-from videoflix.platform.db import transaction_time
 from videoflix.platform.mail import Letter, post_mails
+from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.problems import Conflict, NotFound
 from videoflix.settings import settings
 

@@ -1,12 +1,12 @@
 """What the catalogue does later."""
 
 from videoflix.catalog.schemas import AnnouncePublication, DeletePicture
+from videoflix.catalog.service.browse import Shelves
 from videoflix.catalog.service.catalog import topic_of
-from videoflix.catalog.service.shelves import Shelves
-from videoflix.platform.db import transaction
-from videoflix.platform.events import announce
+from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import completing, handles
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 
 @handles(AnnouncePublication)

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class VideoState(StrEnum):

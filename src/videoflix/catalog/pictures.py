@@ -6,10 +6,10 @@ from base64 import b64decode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from videoflix.platform.picture_child import NO_PICTURE, TOO_LARGE
+from videoflix.catalog.picture_child import NO_PICTURE, TOO_LARGE
 from videoflix.platform.problems import BadInput
-from videoflix.platform.processes import Limits, ProcessFailed, run
-from videoflix.platform.scratch import scratch_folder
+from videoflix.platform.process.run import Limits, ProcessFailed, run
+from videoflix.platform.process.scratch import scratch_folder
 
 BYTES_MAX = 2 * 1024 * 1024
 PIXELS_MAX = 40_000_000
@@ -34,7 +34,7 @@ async def encoded_again(data: bytes) -> bytes:
         arguments = [str(file), kind, str(PIXELS_MAX), str(LONGEST_SIDE)]
         try:
             answer = await run(
-                [sys.executable, "-I", "-m", "videoflix.platform.picture_child", *arguments],
+                [sys.executable, "-I", "-m", "videoflix.catalog.picture_child", *arguments],
                 LIMITS,
                 reads=[file],
             )

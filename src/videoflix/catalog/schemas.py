@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.catalog import models
 from videoflix.catalog.models import Audience, VideoState
+from videoflix.platform.http.params import BIGINT_MAX, Moment, within_reason
 from videoflix.platform.queue import Job
-from videoflix.platform.web import BIGINT_MAX, Moment, within_reason
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Description = Annotated[str, msgspec.Meta(max_length=10_000, pattern=r"^[^\x00]*$")]

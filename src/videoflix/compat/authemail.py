@@ -18,22 +18,22 @@ from videoflix.accounts.service import (
     PasswordWrong,
     SwitchedOff,
 )
-from videoflix.compat.bodies import Email, read
+from videoflix.compat.basic_auth import in_person, token_needed
 from videoflix.compat.categories import CategoryController
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf import REQUIRED, Refusal, field_error
-from videoflix.compat.entrance import in_person, token_needed
+from videoflix.compat.drf.errors import REQUIRED, Refusal, field_error
+from videoflix.compat.drf.parsing import Email, read
 from videoflix.compat.videos import RootController, VideosController
-from videoflix.platform.client import device_of
-from videoflix.platform.cross_site import refuse_links
-from videoflix.platform.web import service
+from videoflix.platform.auth.csrf import refuse_links
+from videoflix.platform.http.params import service
+from videoflix.platform.server.client_address import device_of
 from videoflix.profiles.service import refuse_children
 from videoflix.registration.api import limit_mail
 from videoflix.registration.schemas import NewAccount
 from videoflix.registration.service import LinkSpent, Registration
-from videoflix.sessions.api.entrance import authenticated
+from videoflix.sessions.api.login import authenticated
 from videoflix.sessions.schemas import Credentials
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 CURRENT = "current_password"

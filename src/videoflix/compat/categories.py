@@ -12,11 +12,11 @@ from litestar.status_codes import HTTP_403_FORBIDDEN
 from videoflix.catalog.models import Category
 from videoflix.catalog.schemas import CategoryTitle
 from videoflix.catalog.service import CategoryNotFound, CategoryTaken, Shelves
-from videoflix.compat.bodies import read
-from videoflix.compat.drf import NOT_ALLOWED, field_error
-from videoflix.platform.identity import editors_only
+from videoflix.compat.drf.errors import NOT_ALLOWED, field_error
+from videoflix.compat.drf.parsing import read
+from videoflix.platform.auth.identity import editors_only
+from videoflix.platform.http.params import service
 from videoflix.platform.problems import SignInNeeded
-from videoflix.platform.web import service
 
 NAMED = re.compile(r"[\w-]{1,120}")
 

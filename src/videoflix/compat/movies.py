@@ -14,18 +14,18 @@ from litestar.params import FromPath
 
 from videoflix.accounts.schemas import Name, Password
 from videoflix.accounts.service import PasswordWeak
-from videoflix.compat.bodies import Email, read, read_fields
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf import NON_FIELD, NOT_ALLOWED, Refusal, field_error, not_found
-from videoflix.compat.shapes import stamp
+from videoflix.compat.drf.errors import NON_FIELD, NOT_ALLOWED, Refusal, field_error, not_found
+from videoflix.compat.drf.formats import stamp
+from videoflix.compat.drf.parsing import Email, read, read_fields
 from videoflix.movies.api.movies import MovieController, found_movie, found_page
 from videoflix.movies.api.ratings import MovieRatingController, rating_page
 from videoflix.movies.models import MovieRating, RatingType
 from videoflix.movies.schemas import NewRating, RatingChange, RatingShown, SearchPage, SingleMovie
-from videoflix.movies.service.finding import MoviesProviderUnavailable, PageInvalid
+from videoflix.movies.service.search import MoviesProviderUnavailable, PageInvalid
 from videoflix.movies.service.votes import MovieRatedAlready, MovieVotes, RatingNotFound
-from videoflix.platform.identity import signed_in
-from videoflix.platform.web import Id, service
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import Id, service
 from videoflix.registration.api import limit_mail
 from videoflix.registration.schemas import NewAccount
 from videoflix.registration.service import Registration

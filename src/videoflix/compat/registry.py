@@ -10,11 +10,11 @@ from litestar.types import ControllerRouterHandler
 from videoflix.compat.academy import ACADEMY
 from videoflix.compat.authemail import AUTHEMAIL
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf import ALLOWED, error_shapes, refuse_method
+from videoflix.compat.drf.errors import ALLOWED, error_shapes, refuse_method
 from videoflix.compat.movies import MOVIES
 from videoflix.compat.netiflex import NETIFLEX
 from videoflix.compat.streaming import STREAMING
-from videoflix.platform.cross_site import OLDER_CLIENT
+from videoflix.platform.auth.csrf import OLDER_CLIENT
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (ACADEMY, NETIFLEX, AUTHEMAIL, STREAMING, MOVIES)

@@ -15,18 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.schemas import Description, Video, VideoChange, VideoDraft
 from videoflix.catalog.service import Catalog, Filters, Shelves, VideoNotFound
-from videoflix.catalog.service.desk import Desk
-from videoflix.compat.bodies import read_fields
+from videoflix.catalog.service.editing import Desk
+from videoflix.compat.basic_auth import OlderSignIns, administrators, token_needed
 from videoflix.compat.dialect import NONE
-from videoflix.compat.drf import Refusal, field_error
-from videoflix.compat.entrance import OlderSignIns, administrators, token_needed
-from videoflix.compat.films import LIST_MAX, film_form, films_of, number, stored
-from videoflix.compat.union import GENRES, LANGUAGES, Shelf, genre_of, language_of, shown
+from videoflix.compat.drf.errors import Refusal, field_error
+from videoflix.compat.drf.parsing import read_fields
+from videoflix.compat.video_object import GENRES, LANGUAGES, Shelf, genre_of, language_of, shown
+from videoflix.compat.video_requests import LIST_MAX, film_form, films_of, number, stored
 from videoflix.media.service import Media
-from videoflix.platform.db import transaction
-from videoflix.platform.links import absolute
-from videoflix.platform.throttling import UPLOAD
-from videoflix.platform.web import BIGINT_MAX, service
+from videoflix.platform.http.params import BIGINT_MAX, service
+from videoflix.platform.http.urls import absolute
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.rate_limit.middleware import UPLOAD
 from videoflix.profiles.schemas import Viewing, unlimited
 from videoflix.profiles.service import viewing_of
 

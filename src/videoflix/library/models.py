@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.catalog.models import Video
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 from videoflix.profiles.models import Profile
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from videoflix.catalog.schemas import BigId, Video
+from videoflix.platform.http.params import Moment, within_reason
 from videoflix.platform.queue import Job
-from videoflix.platform.web import Moment, within_reason
 
 # Far beyond any film; the film's own length limits it anyway.
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]

@@ -16,39 +16,21 @@ from videoflix.audit.service import Audit
 from videoflix.catalog.schemas import Video, VideoDraft
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.catalog import CategoryUnknown
-from videoflix.catalog.service.desk import Desk
+from videoflix.catalog.service.editing import Desk
 from videoflix.media.forms import FileUpload, FilmUpload
 from videoflix.media.models import AssetState
-from videoflix.media.schemas import AssetShown, Form, StoredFile
-from videoflix.media.service import Failures, Media
-from videoflix.media.service.failures import NothingToRetry, SourceRemoved
-from videoflix.media.uploads import (
+from videoflix.media.multipart import (
     FileEmpty,
     FileMissing,
     UploadBroken,
     UploadTooLarge,
     receive_form,
 )
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role, admins_only, editors_only
-from videoflix.platform.json_body import invalid_input, with_integers
-from videoflix.platform.problems import (
-    BadInput,
-    Forbidden,
-    InvalidInput,
-    Problem,
-    SignInNeeded,
-    UnsupportedMediaType,
-    problems,
-)
-from videoflix.platform.storage import (
-    StorageFull,
-    StorageProblem,
-    StorageUnavailable,
-    media_storage,
-)
-from videoflix.platform.throttling import UPLOAD
-from videoflix.platform.web import (
+from videoflix.media.schemas import AssetShown, Form, StoredFile
+from videoflix.media.service import Failures, Media
+from videoflix.media.service.failures import NothingToRetry, SourceRemoved
+from videoflix.platform.auth.identity import Role, admins_only, editors_only
+from videoflix.platform.http.params import (
     BIGINT_MAX,
     MULTIPART,
     Id,
@@ -58,6 +40,24 @@ from videoflix.platform.web import (
     names_of,
     one_of,
     service,
+)
+from videoflix.platform.json_body import invalid_input, with_integers
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.problems import (
+    BadInput,
+    Forbidden,
+    InvalidInput,
+    Problem,
+    SignInNeeded,
+    UnsupportedMediaType,
+    problems,
+)
+from videoflix.platform.rate_limit.middleware import UPLOAD
+from videoflix.platform.storage.media_storage import (
+    StorageFull,
+    StorageProblem,
+    StorageUnavailable,
+    media_storage,
 )
 from videoflix.profiles.schemas import ALL_AGES, Viewing
 from videoflix.settings import settings

@@ -13,8 +13,8 @@ from videoflix.media.filters import SAMPLE_RATE, ladder, sound
 from videoflix.media.fmp4 import BrokenOutput, Index, index_audio, index_video, shift
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import Plan, Span
-from videoflix.platform.processes import OnLine
-from videoflix.platform.storage import StorageFull
+from videoflix.platform.process.run import OnLine
+from videoflix.platform.storage.media_storage import StorageFull
 from videoflix.settings import settings
 
 OnFrames = Callable[[int], Awaitable[None]]

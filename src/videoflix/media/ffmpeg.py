@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import imageio_ffmpeg
 
-from videoflix.media.facts import DEMUXERS
-from videoflix.platform.processes import Limits, clean_environment
+from videoflix.media.probe.result import DEMUXERS
+from videoflix.platform.process.run import Limits, clean_environment
 from videoflix.settings import settings
 
 NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videoflix.media.ffmpeg import Input, command, limits
-from videoflix.platform.processes import OnLine, ProcessFailed, run
-from videoflix.platform.storage import StorageFull
+from videoflix.platform.process.run import OnLine, ProcessFailed, run
+from videoflix.platform.storage.media_storage import StorageFull
 
 NO_SPACE = ("No space left", "quota exceeded")
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.catalog.models import Video
 from videoflix.media.segment_index import pack, unpack
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class AssetState(StrEnum):

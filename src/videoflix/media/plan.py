@@ -12,7 +12,7 @@ from operator import itemgetter
 import msgspec
 
 from videoflix.media.ladder import Rung, make_ladder
-from videoflix.media.probe import Source
+from videoflix.media.probe.source import Source
 
 SEGMENT_SECONDS = 4
 CHUNK_SEGMENTS = (3, 4, 2)  # the most wanted length first

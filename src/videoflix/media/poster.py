@@ -6,7 +6,7 @@ from pathlib import Path
 from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.plan import Plan
-from videoflix.platform.processes import LaunchFailed, ProcessFailed, ProcessKilled
+from videoflix.platform.process.run import LaunchFailed, ProcessFailed, ProcessKilled
 
 CANDIDATES = 8
 FIRST, LAST = 0.05, 0.95  # share of the film; what lies outside is often black or credits

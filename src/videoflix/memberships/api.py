@@ -28,9 +28,9 @@ from videoflix.memberships.service import (
     PlanNotFound,
     PlanTaken,
 )
-from videoflix.platform.identity import Role, admins_only, signed_in
+from videoflix.platform.auth.identity import Role, admins_only, signed_in
+from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, service
 
 Of = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 STAFF = (SignInNeeded, Forbidden)

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class Period(StrEnum):

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.memberships import models
 from videoflix.memberships.models import Billing, Period
-from videoflix.platform.web import BIGINT_MAX, VISIBLE, Moment, within_reason
+from videoflix.platform.http.params import BIGINT_MAX, VISIBLE, Moment, within_reason
 
 PlanName = Annotated[
     str,

@@ -28,8 +28,8 @@ from videoflix.memberships.schemas import (
     Standing,
     standing_of,
 )
-from videoflix.platform.db import transaction_time, violated
-from videoflix.platform.events import announce
+from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.session import transaction_time, violated
 from videoflix.platform.problems import Conflict, Forbidden, InvalidInput, NotFound
 
 # For queries about people: who may see what is decided where they are read.

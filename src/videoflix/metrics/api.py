@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from videoflix.metrics.service import figures
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.throttling import UNLIMITED
+from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.settings import settings
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from videoflix.movies.repository import AnswerRepository
 from videoflix.movies.schemas import SweepMovieAnswers
-from videoflix.movies.service.memory import STALE_SECONDS
+from videoflix.movies.service.answer_cache import STALE_SECONDS
 from videoflix.platform.queue import completing, every, handles
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class RatingType(StrEnum):

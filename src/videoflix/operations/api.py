@@ -13,7 +13,6 @@ from litestar.params import FromPath
 from litestar.status_codes import HTTP_503_SERVICE_UNAVAILABLE
 
 from videoflix.memberships.service import PersonUnknown
-from videoflix.operations.disclosure import settings_in_force
 from videoflix.operations.schemas import (
     Health,
     KeptMailPage,
@@ -23,11 +22,18 @@ from videoflix.operations.schemas import (
     SettingInForce,
 )
 from videoflix.operations.service import Operations, health_details, readiness
+from videoflix.operations.settings_view import settings_in_force
+from videoflix.platform.auth.identity import (
+    Role,
+    ScopeTooNarrow,
+    admins_only,
+    deciding,
+    owners_only,
+)
 from videoflix.platform.disconnect import while_connected
-from videoflix.platform.identity import Role, ScopeTooNarrow, admins_only, deciding, owners_only
+from videoflix.platform.http.params import Id, Limit, Offset, service
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.throttling import UNLIMITED
-from videoflix.platform.web import Id, Limit, Offset, service
+from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.profiles.service import PasswordNeeded
 from videoflix.settings import settings
 

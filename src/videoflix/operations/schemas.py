@@ -9,11 +9,11 @@ from videoflix.accounts.schemas import Person
 from videoflix.audit.schemas import Event
 from videoflix.billing.schemas import InvoiceShown
 from videoflix.catalog.schemas import Video
+from videoflix.job_monitor.schemas import QueueCount, WorkerSeen
 from videoflix.library.schemas import HistoryItem, WatchlistItem
 from videoflix.memberships.schemas import MembershipShown
-from videoflix.monitor.schemas import QueueCount, WorkerSeen
 from videoflix.movies.schemas import RatingShown
-from videoflix.platform.web import Page
+from videoflix.platform.http.params import Page
 from videoflix.playback.schemas import StreamShown
 from videoflix.profiles.schemas import ProfileShown
 from videoflix.sessions.schemas import ApiTokenShown, SignInShown

@@ -16,12 +16,12 @@ from videoflix.billing.schemas import InvoiceShown
 from videoflix.billing.service import Invoices
 from videoflix.catalog.schemas import Video
 from videoflix.catalog.service import Catalog
+from videoflix.job_monitor.service import Monitor
 from videoflix.library.service import Library
 from videoflix.memberships.service import Memberships, PersonUnknown
-from videoflix.monitor.service import Monitor
 from videoflix.movies.schemas import RatingShown
 from videoflix.movies.service.votes import MovieVotes
-from videoflix.operations.probes import SharedChecks
+from videoflix.operations.health_checks import SharedChecks
 from videoflix.operations.repository import DatabaseRepository, MailRepository
 from videoflix.operations.schemas import (
     Check,
@@ -31,17 +31,17 @@ from videoflix.operations.schemas import (
     PersonalData,
     ProfileData,
 )
-from videoflix.platform.db import transaction
-from videoflix.platform.events import DEAF, newsroom
-from videoflix.platform.migrations import current_revision, newest_revision
-from videoflix.platform.shutdown import shutdown
-from videoflix.platform.storage import media_storage
+from videoflix.platform.postgres.migrations import current_revision, newest_revision
+from videoflix.platform.postgres.notify import DEAF, newsroom
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.server.shutdown import shutdown
+from videoflix.platform.storage.media_storage import media_storage
 from videoflix.playback.service.streams import Streams
 from videoflix.profiles.models import Profile
 from videoflix.profiles.schemas import ALL_AGES, ProfileShown, Viewing
 from videoflix.profiles.service import Profiles
 from videoflix.sessions.service.api_tokens import ApiTokens
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 PERSONAL_ROWS = 10_000

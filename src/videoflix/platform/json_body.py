@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 
-from videoflix.platform.cross_site import OLDER_CLIENT
+from videoflix.platform.auth.csrf import OLDER_CLIENT
 from videoflix.platform.problems import InvalidInput
 
 

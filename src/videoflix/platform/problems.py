@@ -22,7 +22,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from videoflix.platform.db import database_unavailable, in_one_line
+from videoflix.platform.postgres.session import database_unavailable, in_one_line
 
 PROBLEM_JSON = "application/problem+json"
 

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import cachetools
 
-from videoflix.platform.events import newsroom
+from videoflix.platform.postgres.notify import newsroom
 
 # Announced when rows changed behind the triggers' back: every process clears its caches.
 CLEAR_TOPIC = "caches:clear"

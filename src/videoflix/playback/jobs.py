@@ -2,7 +2,7 @@
 
 import logging
 
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import completing, every, handles, in_batches
 from videoflix.playback.schemas import CloseSilent
 from videoflix.playback.service.streams import Streams

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from videoflix.accounts.models import User
 from videoflix.catalog.models import Video
 from videoflix.memberships.models import Plan
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class StreamLease(Record):

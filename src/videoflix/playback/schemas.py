@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from videoflix.memberships.schemas import MembershipShown
+from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.queue import Job
-from videoflix.platform.web import BIGINT_MAX
 
 
 class PlayPass(msgspec.Struct):

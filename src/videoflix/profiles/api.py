@@ -9,11 +9,11 @@ from litestar.status_codes import HTTP_200_OK
 from msgspec import UNSET
 
 from videoflix.accounts.service import PasswordWrong
-from videoflix.platform.identity import signed_in
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import Id, service
 from videoflix.platform.openapi import OptionalBody
 from videoflix.platform.problems import SignInNeeded, problems
-from videoflix.platform.throttle import TooManyTries
-from videoflix.platform.web import Id, service
+from videoflix.platform.rate_limit.bucket import TooManyTries
 from videoflix.profiles.schemas import (
     NewProfile,
     PinEntry,

@@ -4,7 +4,7 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class Profile(Record):

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from videoflix.accounts.schemas import Language, Typed
-from videoflix.platform.identity import Identity, Role
-from videoflix.platform.web import VISIBLE
+from videoflix.platform.auth.identity import Identity, Role
+from videoflix.platform.http.params import VISIBLE
 from videoflix.profiles import models
 
 ProfileName = Annotated[

@@ -8,11 +8,11 @@ from litestar.params import JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
 from videoflix.accounts.service import LastAdmin, PasswordWeak, PasswordWrong, account_key
-from videoflix.platform.client import client_address
-from videoflix.platform.identity import ScopeTooNarrow, in_person
+from videoflix.platform.auth.identity import ScopeTooNarrow, in_person
+from videoflix.platform.http.params import service
 from videoflix.platform.problems import SignInNeeded, problems
-from videoflix.platform.throttle import Limit, TooManyTries
-from videoflix.platform.web import service
+from videoflix.platform.rate_limit.bucket import Limit, TooManyTries
+from videoflix.platform.server.client_address import client_address
 from videoflix.registration.schemas import (
     Accepted,
     Address,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import delete, func, select, update
 
-from videoflix.platform.db import transaction_time
+from videoflix.platform.postgres.session import transaction_time
 from videoflix.registration.models import MailToken, Proof
 
 

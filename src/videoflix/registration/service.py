@@ -22,8 +22,8 @@ from videoflix.accounts.service import (
 )
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
-from videoflix.platform.db import transaction
 from videoflix.platform.mail import post_mail
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import BadInput
 from videoflix.platform.queue import enqueue
 from videoflix.registration.links import hash_of, hours, link, new_token
@@ -36,7 +36,7 @@ from videoflix.registration.schemas import (
     WriteToNewAddress,
     WriteToRegistrant,
 )
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
 

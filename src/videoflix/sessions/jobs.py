@@ -4,7 +4,7 @@ import logging
 
 from videoflix.platform.queue import completing, every, handles
 from videoflix.sessions.schemas import SweepSignIns
-from videoflix.sessions.service.sign_ins import Sessions
+from videoflix.sessions.service.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
-from videoflix.platform.db import Record
-from videoflix.platform.identity import Scope
+from videoflix.platform.auth.identity import Scope
+from videoflix.platform.postgres.session import Record
 
 
 class SignIn(Record):

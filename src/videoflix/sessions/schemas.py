@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from videoflix.accounts.schemas import Person
-from videoflix.platform.identity import Scope
+from videoflix.platform.auth.identity import Scope
 from videoflix.platform.queue import Job
 
 Token = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[^\x00]*$")]

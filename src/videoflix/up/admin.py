@@ -14,21 +14,21 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.directory.schemas import NewPerson
-from videoflix.directory.service import Directory
-from videoflix.platform import logs
-from videoflix.platform.database_errors import (
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.http.database_errors import (
     DatabaseFull,
     driver_error_in,
     problem_of,
     sentence_of,
 )
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
 from videoflix.platform.mail import post_mail
-from videoflix.platform.migrations import upgrade
+from videoflix.platform.observability import logs
+from videoflix.platform.postgres.migrations import upgrade
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Problem
 from videoflix.settings import settings
+from videoflix.user_admin.schemas import NewPerson
+from videoflix.user_admin.service import Directory
 
 ASK_AGAIN_SECONDS = 1.0
 

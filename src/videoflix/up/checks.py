@@ -13,17 +13,17 @@ import aiosmtplib
 import asyncpg
 import msgspec
 
+from videoflix.job_monitor.service import Monitor
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg, lacks_encoder
 from videoflix.media.self_tests import Unfit, check_encoder, check_scratch
 from videoflix.metrics.service import Metrics
-from videoflix.monitor.service import Monitor
-from videoflix.platform.connect import connect
-from videoflix.platform.db import transaction
-from videoflix.platform.events import DEAF, hears_notifications
-from videoflix.platform.migrations import newest_revision
+from videoflix.platform.postgres.connect import connect
+from videoflix.platform.postgres.migrations import newest_revision
+from videoflix.platform.postgres.notify import DEAF, hears_notifications
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Problem
-from videoflix.platform.sandbox import SandboxMissing, sandbox
-from videoflix.platform.storage import media_storage
+from videoflix.platform.process.sandbox import SandboxMissing, sandbox
+from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
 CONNECT_SECONDS = 5.0

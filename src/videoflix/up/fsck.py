@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from videoflix.media.inventory import Inventory
 from videoflix.media.service.fsck import Finding, Fsck, Options, Summary
-from videoflix.platform.db import transaction
-from videoflix.platform.installation import adopt_storage
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Problem
+from videoflix.platform.storage.installation import adopt_storage
 from videoflix.up.admin import errors_as_sentences
 
 CLEAN, FOUND, NOT_CHECKED = 0, 1, 2

@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.table import Table
 
 from videoflix import worker
-from videoflix.monitor.schemas import JobShown, QueueCount, ScheduleShown, WorkerSeen
-from videoflix.monitor.service import Monitor
-from videoflix.monitor.service import cancel as cancel_and_tell
-from videoflix.platform.db import transaction
-from videoflix.platform.web import BIGINT_MAX
+from videoflix.job_monitor.schemas import JobShown, QueueCount, ScheduleShown, WorkerSeen
+from videoflix.job_monitor.service import Monitor
+from videoflix.job_monitor.service import cancel as cancel_and_tell
+from videoflix.platform.http.params import BIGINT_MAX
+from videoflix.platform.postgres.session import transaction
 from videoflix.up.admin import errors_as_sentences
 
 __all__ = ["cancel", "retry", "run", "show", "worker"]  # worker.py knows handlers and schedules

@@ -1,7 +1,7 @@
 """`videoflix media`: uploaded files in a terminal."""
 
 from videoflix.media.service import Failures
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import each_apart
 from videoflix.up.admin import errors_as_sentences
 

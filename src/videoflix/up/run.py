@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from videoflix.platform.embedded import EmbeddedPostgres
-from videoflix.platform.postgres_program import PostgresUnusable
-from videoflix.platform.server import server_arguments
+from videoflix.platform.postgres.binaries import PostgresUnusable
+from videoflix.platform.postgres.embedded import EmbeddedPostgres
+from videoflix.platform.server.serve import server_arguments
 from videoflix.settings import Settings, settings
 from videoflix.up.address import Address, AddressUnusable, free_address, wanted_address
-from videoflix.up.children import PYTHON, Child
+from videoflix.up.bootstrap import PreparationFailed, Prepared, Wishes, prepare
+from videoflix.up.console import Screen
+from videoflix.up.data_dir import Home, HomeUnusable
 from videoflix.up.health import NeverReady, until_ready
-from videoflix.up.home import Home, HomeUnusable
-from videoflix.up.preparation import PreparationFailed, Prepared, Wishes, prepare
+from videoflix.up.log_format import readable
 from videoflix.up.sample import SampleFailed, show_sample
-from videoflix.up.screen import Screen
-from videoflix.up.words import readable
+from videoflix.up.supervisor import PYTHON, Child
 
 ADMIN_EMAIL = "admin@videoflix.local"
 MOST_WORKERS_UNASKED = 4

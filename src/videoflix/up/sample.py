@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from videoflix.media.ffmpeg import FFmpegMissing
-from videoflix.platform.processes import ProcessFailed
-from videoflix.up.clip import render
-from videoflix.up.screen import Screen
+from videoflix.platform.process.run import ProcessFailed
+from videoflix.up.console import Screen
+from videoflix.up.sample_video import render
 
 TITLE = "Welcome to Videoflix"
 DESCRIPTION = "Thirty seconds of colour and sound, to try things with. Delete it when you like."

@@ -16,10 +16,10 @@ from videoflix.catalog.schemas import VideoDraft
 from videoflix.catalog.service import Shelves, announce_catalogue
 from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
-from videoflix.platform.db import transaction
-from videoflix.platform.storage import media_storage
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.storage.media_storage import media_storage
 from videoflix.up.admin import errors_as_sentences
-from videoflix.up.scenes import SCENES, Scene, draw
+from videoflix.up.demo_videos import SCENES, Scene, draw
 
 BATCH = 10_000
 WORDS = 3_000

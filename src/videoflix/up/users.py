@@ -7,11 +7,11 @@ from rich.table import Table
 
 from videoflix.accounts.models import User
 from videoflix.accounts.schemas import Email
-from videoflix.directory.schemas import PersonChange
-from videoflix.directory.service import Directory, PersonNotFound
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import Role
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.postgres.session import transaction
 from videoflix.up.admin import errors_as_sentences
+from videoflix.user_admin.schemas import PersonChange
+from videoflix.user_admin.service import Directory, PersonNotFound
 
 BATCH = 500
 

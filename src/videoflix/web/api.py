@@ -13,9 +13,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.status_codes import HTTP_303_SEE_OTHER, HTTP_403_FORBIDDEN
 
-from videoflix.platform.identity import Identity, Role
+from videoflix.platform.auth.identity import Identity, Role
 from videoflix.platform.problems import NotFound
-from videoflix.platform.throttling import UNLIMITED
+from videoflix.platform.rate_limit.middleware import UNLIMITED
 
 STATIC = Path(__file__).parent / "static"
 # The sections of the admin panel, and the role each takes.

@@ -9,11 +9,11 @@ import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from counting import make_due, rows, run_jobs, states
 from journeys.conftest import free_port
-from postbox import Postbox
-from videoflix.platform.db import transaction
-from videoflix.platform.mail import jobs, post, post_mail
+from queue_helpers import make_due, rows, run_jobs, states
+from smtp_server import Postbox
+from videoflix.platform.mail import jobs, outbox, post_mail
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import queue
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import read_settings, settings
@@ -33,7 +33,7 @@ def use(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
         settings, smtp_url=SmtpServer(url), mail_from="Films <films@example.org>"
     )
     monkeypatch.setattr(jobs, "settings", chosen)
-    monkeypatch.setattr(post, "settings", chosen)
+    monkeypatch.setattr(outbox, "settings", chosen)
 
 
 async def write() -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from counting import Behaviour, Count
+from queue_helpers import Behaviour, Count
 from videoflix.platform.queue import handles, queue
 from videoflix.platform.queue.registry import handled
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, enqueue, enqueue_many, withdraw
 
 

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from counting import Behaviour, Count, execute, incidents, make_due, rows, run_jobs, states
+from queue_helpers import Behaviour, Count, execute, incidents, make_due, rows, run_jobs, states
 from videoflix import worker
 from videoflix.catalog.models import Video
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, completing, enqueue, queue
 
 

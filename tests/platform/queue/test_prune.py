@@ -1,6 +1,6 @@
 """Jobs that ended long ago are forgotten."""
 
-from counting import Behaviour, execute, rows
+from queue_helpers import Behaviour, execute, rows
 from videoflix.platform.queue.prune import PruneJobs, prune
 
 FINISHED = """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from counting import Behaviour, Count, execute, incidents, make_due, run_jobs, states
-from videoflix.platform.db import transaction
+from queue_helpers import Behaviour, Count, execute, incidents, make_due, run_jobs, states
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue, queue
 from videoflix.platform.queue.manager import PatientJobManager
 from videoflix.platform.queue.reaper import Reaper

@@ -4,12 +4,12 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from counting import Behaviour, Count, execute, incidents, make_due, rows, run_jobs, states
-from videoflix.platform.db import database_unavailable, transaction
+from queue_helpers import Behaviour, Count, execute, incidents, make_due, rows, run_jobs, states
+from videoflix.platform.postgres.session import database_unavailable, transaction
 from videoflix.platform.queue import TransientError, as_transient, enqueue
 from videoflix.platform.queue.registry import handled
 from videoflix.platform.queue.retry import GivenUp
-from videoflix.platform.storage import StorageFull, StorageUnavailable
+from videoflix.platform.storage.media_storage import StorageFull, StorageUnavailable
 from videoflix.settings import settings
 
 PAUSE = "select extract(epoch from scheduled_at - now())::float8 as pause from procrastinate_jobs"

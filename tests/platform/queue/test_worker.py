@@ -9,8 +9,8 @@ from procrastinate import App, PsycopgConnector
 from procrastinate import worker as upstream
 from procrastinate.manager import JobManager
 
-from counting import Behaviour, Count, rows
-from videoflix.platform.db import transaction
+from queue_helpers import Behaviour, Count, rows
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue, queue
 from videoflix.platform.queue.app import JobQueue
 from videoflix.platform.queue.manager import PatientJobManager

@@ -13,7 +13,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
-from videoflix.catalog.api.answers import from_memory, remembered
+from videoflix.catalog.api.response_cache import from_memory, remembered
 from videoflix.catalog.pictures import BYTES_MAX, PictureRefused, encoded_again, format_of
 from videoflix.catalog.schemas import (
     CategoryChange,
@@ -21,17 +21,21 @@ from videoflix.catalog.schemas import (
     CategoryWithVideos,
     NewCategory,
 )
-from videoflix.catalog.service.shelves import (
+from videoflix.catalog.service.browse import (
     CategoryInUse,
     CategoryNotFound,
     CategoryTaken,
     Shelves,
 )
-from videoflix.platform.identity import editors_only, signed_in
+from videoflix.platform.auth.identity import editors_only, signed_in
+from videoflix.platform.http.params import Limit, service
 from videoflix.platform.problems import Forbidden, NotFound, Problem, SignInNeeded, problems
-from videoflix.platform.storage import StorageFull, StorageUnavailable, media_storage
-from videoflix.platform.throttling import UNLIMITED
-from videoflix.platform.web import Limit, service
+from videoflix.platform.rate_limit.middleware import UNLIMITED
+from videoflix.platform.storage.media_storage import (
+    StorageFull,
+    StorageUnavailable,
+    media_storage,
+)
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import WATCHING
 

@@ -11,9 +11,9 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from videoflix.catalog.api.answers import from_memory, remembered
+from videoflix.catalog.api.response_cache import from_memory, remembered
 from videoflix.catalog.models import VideoState
-from videoflix.catalog.repository.listing import Filters
+from videoflix.catalog.repository.visibility import Filters
 from videoflix.catalog.schemas import (
     Ordering,
     Publication,
@@ -21,20 +21,16 @@ from videoflix.catalog.schemas import (
     Video,
     VideoPage,
 )
-from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_of
-from videoflix.catalog.service.shelves import (
+from videoflix.catalog.service.browse import (
     OFFSET_MAX,
     CategoryNotFound,
     CursorRefused,
     OffsetTooLarge,
     Shelves,
 )
-from videoflix.platform.db import transaction
-from videoflix.platform.events import newsroom
-from videoflix.platform.identity import Identity, signed_in
-from videoflix.platform.problems import InvalidInput, problems
-from videoflix.platform.shutdown import RECONNECT_MS, shutdown
-from videoflix.platform.web import (
+from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_of
+from videoflix.platform.auth.identity import Identity, signed_in
+from videoflix.platform.http.params import (
     BIGINT_MAX,
     SCHEMA_OF_YEARS,
     Id,
@@ -44,6 +40,10 @@ from videoflix.platform.web import (
     one_of,
     service,
 )
+from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.problems import InvalidInput, problems
+from videoflix.platform.server.shutdown import RECONNECT_MS, shutdown
 from videoflix.profiles.schemas import Viewing
 from videoflix.profiles.service import WATCHING, viewing_of
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from videoflix.catalog.models import SubtitleCue, Video, search_word, video_category
-from videoflix.catalog.repository.listing import (
+from videoflix.catalog.repository.visibility import (
     Filters,
     Listed,
     categories_of_video,

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from videoflix.catalog.models import Category, Video, video_category
-from videoflix.catalog.repository.listing import (
+from videoflix.catalog.repository.visibility import (
     Cursor,
     Filters,
     Listed,

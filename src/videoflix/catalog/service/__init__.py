@@ -1,18 +1,18 @@
 """What may happen to the catalogue."""
 
-from videoflix.catalog.repository.listing import Filters
+from videoflix.catalog.repository.visibility import Filters
+from videoflix.catalog.service.browse import (
+    CategoryInUse,
+    CategoryNotFound,
+    CategoryTaken,
+    Shelves,
+)
 from videoflix.catalog.service.catalog import (
     Catalog,
     VideoNotFound,
     announce_catalogue,
     announce_votes,
     topic_of,
-)
-from videoflix.catalog.service.shelves import (
-    CategoryInUse,
-    CategoryNotFound,
-    CategoryTaken,
-    Shelves,
 )
 
 __all__ = [

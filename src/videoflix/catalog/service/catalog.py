@@ -7,7 +7,7 @@ from videoflix.catalog.models import Video, VideoState
 from videoflix.catalog.repository.videos import VideoRepository
 from videoflix.catalog.schemas import Video as ShownVideo
 from videoflix.catalog.schemas import VideoDraft
-from videoflix.platform.events import announce
+from videoflix.platform.postgres.notify import announce
 from videoflix.platform.problems import NotFound
 from videoflix.profiles.schemas import Viewing
 

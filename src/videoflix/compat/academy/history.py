@@ -12,15 +12,15 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from videoflix.catalog.schemas import BigId
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.bodies import read, read_fields, sent
-from videoflix.compat.drf import NON_FIELD, Refusal, field_error, not_found
-from videoflix.compat.films import number
-from videoflix.compat.shapes import stamp
-from videoflix.library.api.access import counter, library_of
+from videoflix.compat.drf.errors import NON_FIELD, Refusal, field_error, not_found
+from videoflix.compat.drf.formats import stamp
+from videoflix.compat.drf.parsing import read, read_fields, sent
+from videoflix.compat.video_requests import number
+from videoflix.library.api.dependencies import counter, library_of
 from videoflix.library.models import WatchState
 from videoflix.library.schemas import ProgressUpdate, Seconds
 from videoflix.library.service import Library
-from videoflix.platform.identity import signed_in
+from videoflix.platform.auth.identity import signed_in
 
 HISTORY_MAX = 1_000
 TWICE = "The fields user, video must make a unique set."

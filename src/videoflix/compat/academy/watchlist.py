@@ -13,15 +13,15 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_404_NOT_FO
 from videoflix.accounts.service import Accounts
 from videoflix.catalog.schemas import BigId
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.academy.shown import full
-from videoflix.compat.bodies import read
-from videoflix.compat.drf import Refusal, field_error, not_found
-from videoflix.compat.films import number
-from videoflix.compat.shapes import stamp
-from videoflix.library.api.access import library_of
+from videoflix.compat.academy.serializers import full
+from videoflix.compat.drf.errors import Refusal, field_error, not_found
+from videoflix.compat.drf.formats import stamp
+from videoflix.compat.drf.parsing import read
+from videoflix.compat.video_requests import number
+from videoflix.library.api.dependencies import library_of
 from videoflix.library.schemas import WatchlistItem
 from videoflix.library.service import WATCHLIST_MAX, Library, NotOnWatchlist
-from videoflix.platform.identity import signed_in
+from videoflix.platform.auth.identity import signed_in
 
 
 class NewEntry(msgspec.Struct):

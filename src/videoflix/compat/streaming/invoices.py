@@ -15,12 +15,12 @@ from msgspec import UNSET, UnsetType
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
 from videoflix.billing.schemas import Amount, NewInvoice, NewLine
 from videoflix.billing.service import InvoiceNotFound, Invoices
-from videoflix.compat.bodies import read
-from videoflix.compat.drf import Refusal, field_error
-from videoflix.compat.streaming.trust import provide_session, trusted
+from videoflix.compat.drf.errors import Refusal, field_error
+from videoflix.compat.drf.parsing import read
+from videoflix.compat.streaming.access import provide_session, trusted
 from videoflix.memberships.service import PersonUnknown
+from videoflix.platform.http.params import BIGINT_MAX, service
 from videoflix.platform.problems import NotFound
-from videoflix.platform.web import BIGINT_MAX, service
 from videoflix.settings import settings
 
 # The older wire knows no pages.

@@ -6,11 +6,11 @@ from litestar import Controller, Request, Response, delete, get, put
 from litestar.params import FromQuery, JSONBody
 
 from videoflix.catalog.service import VideoNotFound
-from videoflix.library.api.access import PERSONAL, counter, library_of
+from videoflix.library.api.dependencies import PERSONAL, counter, library_of
 from videoflix.library.schemas import HistoryItem, Progress, ProgressUpdate
-from videoflix.platform.identity import signed_in
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import Id, Limit, Offset
 from videoflix.platform.problems import problems
-from videoflix.platform.web import Id, Limit, Offset
 from videoflix.profiles.service import WATCHING
 
 

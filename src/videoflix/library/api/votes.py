@@ -9,12 +9,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.catalog.service import VideoNotFound
-from videoflix.library.api.access import PERSONAL, library_of
+from videoflix.library.api.dependencies import PERSONAL, library_of
 from videoflix.library.schemas import VoteCast, VoteListed, VoteShown
 from videoflix.library.service import VoteNotFound, Votes
-from videoflix.platform.identity import admins_only, signed_in
+from videoflix.platform.auth.identity import admins_only, signed_in
+from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset, Page, service
 from videoflix.profiles.service import WATCHING
 
 Of = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]

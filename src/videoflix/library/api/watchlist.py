@@ -8,12 +8,12 @@ from litestar.params import JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from videoflix.catalog.service import VideoNotFound
-from videoflix.library.api.access import PERSONAL, library_of
+from videoflix.library.api.dependencies import PERSONAL, library_of
 from videoflix.library.schemas import Contained, WatchlistAdd, WatchlistItem, WatchlistMove
 from videoflix.library.service import NotOnWatchlist, WatchlistFull
-from videoflix.platform.identity import signed_in
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset
 from videoflix.platform.problems import problems
-from videoflix.platform.web import BIGINT_MAX, Id, Limit, Offset
 from videoflix.profiles.service import WATCHING
 
 Ids = Annotated[

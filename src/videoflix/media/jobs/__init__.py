@@ -1,6 +1,6 @@
 """What happens to films later."""
 
 from videoflix.media import self_tests
-from videoflix.media.jobs import cleanup, encoding, packaging, reconcile
+from videoflix.media.jobs import cleanup, encode, mp4, reconcile
 
-__all__ = ["cleanup", "encoding", "packaging", "reconcile", "self_tests"]
+__all__ = ["cleanup", "encode", "mp4", "reconcile", "self_tests"]

@@ -8,7 +8,7 @@ came back from an archive.
 import logging
 
 from videoflix.catalog.schemas import PurgeDeleted
-from videoflix.catalog.service.desk import Desk
+from videoflix.catalog.service.editing import Desk
 from videoflix.media.payloads import (
     DeleteFolder,
     DeleteSource,
@@ -23,9 +23,9 @@ from videoflix.media.service.sweeping import (
     remove_orphans,
     sweep_asset,
 )
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import each_apart, every, handles
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 PURGED_AT_ONCE = 1_000
 EXPIRED_AT_ONCE = 1_000

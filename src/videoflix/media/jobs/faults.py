@@ -19,17 +19,17 @@ from videoflix.media.fmp4 import BrokenOutput
 from videoflix.media.poster import NoPoster
 from videoflix.media.self_tests import encoder_fault
 from videoflix.media.unqueued import UnqueuedWork
-from videoflix.platform.db import transaction
-from videoflix.platform.processes import (
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.process.run import (
     LaunchFailed,
     LimitExceeded,
     ProcessFailed,
     ProcessKilled,
 )
+from videoflix.platform.process.scratch import scratch_folder
 from videoflix.platform.queue import Job, TransientError, as_transient
 from videoflix.platform.queue.retry import GivenUp
-from videoflix.platform.scratch import scratch_folder
-from videoflix.platform.storage import StorageFull
+from videoflix.platform.storage.media_storage import StorageFull
 
 J = TypeVar("J", bound=Job)
 

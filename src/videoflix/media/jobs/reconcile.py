@@ -10,7 +10,7 @@ from videoflix.media.payloads import Reconcile, StallUnserved
 from videoflix.media.service import Failures
 from videoflix.media.service.failures import NO_WORKER
 from videoflix.media.unqueued import UnqueuedWork
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import each_apart, enqueue, every, handles
 from videoflix.settings import settings
 

@@ -25,7 +25,11 @@ from videoflix.media.payloads import (
     SweepAttempts,
 )
 from videoflix.media.plan import Plan
-from videoflix.media.repository import AssetRepository, ChunkRepository, RenditionRepository
+from videoflix.media.repository.assets import (
+    AssetRepository,
+    ChunkRepository,
+    RenditionRepository,
+)
 from videoflix.media.schemas import AssetShown, KeysInUse, Piece, StoredFile, Timeline, Track
 from videoflix.platform.queue import Job, enqueue, enqueue_many, hasten
 from videoflix.settings import settings

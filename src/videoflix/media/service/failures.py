@@ -21,7 +21,7 @@ from videoflix.media.payloads import (
 )
 from videoflix.media.service.assets import Media
 from videoflix.media.unqueued import UnqueuedWork
-from videoflix.platform.db import transaction_time
+from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.problems import Conflict
 from videoflix.platform.queue import Job, TransientError, enqueue, enqueue_many, hurry, withdraw
 from videoflix.platform.queue.retry import GivenUp

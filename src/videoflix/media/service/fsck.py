@@ -13,9 +13,9 @@ import msgspec
 
 from videoflix.media.inventory import AssetInventory, Expected, Inventory, Role
 from videoflix.media.service.repair import Repairs
-from videoflix.platform.db import transaction
-from videoflix.platform.installation import ensure_own_storage
-from videoflix.platform.storage import ObjectInfo, media_storage
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.storage.installation import ensure_own_storage
+from videoflix.platform.storage.media_storage import ObjectInfo, media_storage
 
 ASSETS_AT_ONCE = 50
 # Exports have their own sweep, and the folder of probes empties itself.

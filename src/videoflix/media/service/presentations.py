@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media import segment_index
 from videoflix.media.models import AssetState, TrackKind
-from videoflix.media.repository import AssetRepository
+from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.schemas import Presentation, SegmentedTrack
 
 COMPLETE = frozenset({AssetState.READY, AssetState.RETIRED})

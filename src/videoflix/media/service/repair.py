@@ -17,12 +17,12 @@ from videoflix.media.payloads import (
     MakeStoryboard,
     PackageRendition,
 )
-from videoflix.media.repository import RenditionRepository
+from videoflix.media.repository.assets import RenditionRepository
 from videoflix.media.service.assets import Media
-from videoflix.platform.db import transaction
-from videoflix.platform.events import announce
+from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, enqueue
-from videoflix.platform.storage import media_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 NO_SOURCE = "not possible: the source is lost, too"
 

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from videoflix.media.inventory import Inventory
-from videoflix.media.repository import AssetRepository
+from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.service.assets import Media
-from videoflix.platform.db import transaction
-from videoflix.platform.installation import ensure_own_storage
-from videoflix.platform.storage import media_storage
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.storage.installation import ensure_own_storage
+from videoflix.platform.storage.media_storage import media_storage
 
 ORPHANED_AFTER = timedelta(days=1)
 LATELY = timedelta(days=7)

@@ -8,21 +8,21 @@ import msgspec
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
-from videoflix.movies.api.links import PAGE_MAX, neighbours
+from videoflix.movies.api.urls import PAGE_MAX, neighbours
 from videoflix.movies.schemas import Movie, MovieShown, SearchPage, SingleMovie
-from videoflix.movies.service import finding
-from videoflix.movies.service.finding import (
+from videoflix.movies.service import search
+from videoflix.movies.service.search import (
     MovieNotFound,
     MovieQueryRefused,
     MoviesProviderUnavailable,
     PageInvalid,
 )
 from videoflix.movies.service.votes import MovieVotes
-from videoflix.platform.db import transaction
-from videoflix.platform.identity import signed_in
-from videoflix.platform.links import absolute
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import VISIBLE
+from videoflix.platform.http.urls import absolute
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import problems
-from videoflix.platform.web import VISIBLE
 from videoflix.profiles.service import WATCHING, viewing_of
 
 PATH = "/api/v1/movies/"
@@ -77,7 +77,7 @@ async def found_page(
 ) -> Response[SearchPage]:
     """A page of what a search finds. Raises what finding.search does."""
     viewing = await viewing_of(request.user)
-    found, stale = await finding.search(viewing, words, page)
+    found, stale = await search.search(viewing, words, page)
     following, previous = neighbours(PATH, page, found.total, query=words)
     shown = await _with_votes(request.user.user_id, found.items)
     return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
@@ -86,7 +86,7 @@ async def found_page(
 async def found_movie(request: Request[Any, Any, Any], movie_id: UUID) -> Response[SingleMovie]:
     """One movie. Raises what finding.movie does."""
     viewing = await viewing_of(request.user)
-    found, stale = await finding.movie(viewing, movie_id)
+    found, stale = await search.movie(viewing, movie_id)
     (shown,) = await _with_votes(request.user.user_id, [found])
     return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
 

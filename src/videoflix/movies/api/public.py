@@ -12,12 +12,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT, HTTP_422_UNPROCESSABLE_ENTITY
 
-from videoflix.catalog.service.shelves import OFFSET_MAX
+from videoflix.catalog.service.browse import OFFSET_MAX
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.schemas import MoviePage
-from videoflix.platform.links import absolute
+from videoflix.platform.http.params import BIGINT_MAX
+from videoflix.platform.http.urls import absolute
 from videoflix.platform.problems import InvalidInput, NotFound, problems, sent_as
-from videoflix.platform.web import BIGINT_MAX
 from videoflix.profiles.schemas import STRANGER
 from videoflix.settings import settings
 

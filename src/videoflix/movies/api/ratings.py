@@ -7,15 +7,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET
 
-from videoflix.movies.api.links import neighbours
 from videoflix.movies.api.movies import PageNumber
+from videoflix.movies.api.urls import neighbours
 from videoflix.movies.models import RatingType
 from videoflix.movies.schemas import NewRating, RatingChange, RatingPage, RatingShown
-from videoflix.movies.service.finding import PageInvalid
+from videoflix.movies.service.search import PageInvalid
 from videoflix.movies.service.votes import MovieRatedAlready, MovieVotes, RatingNotFound
-from videoflix.platform.identity import signed_in
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import Id, names_of, one_of, service
 from videoflix.platform.problems import SignInNeeded, problems
-from videoflix.platform.web import Id, names_of, one_of, service
 
 PATH = "/api/v1/movies/ratings"
 OfType = Annotated[

@@ -12,7 +12,7 @@ from advanced_alchemy.filters import LimitOffset
 from videoflix.catalog.schemas import Ordering, Video
 from videoflix.catalog.service import Catalog, Filters, Shelves, VideoNotFound
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.profiles.schemas import Viewing
 
 NUMBER_BITS = 62

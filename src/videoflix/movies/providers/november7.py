@@ -6,11 +6,11 @@ from uuid import UUID
 
 import msgspec
 
-from videoflix.movies.outside import OutsideApi, OutsideFailed, OutsideRefused
+from videoflix.movies.http_client import OutsideApi, OutsideFailed, OutsideRefused
 from videoflix.movies.providers.provider import ProviderFailed, QueryRefused
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
+from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.ttl import TtlCache
-from videoflix.platform.web import BIGINT_MAX
 
 PATH = "/movies/"
 # The largest list it gives, and how much of all is read to find one movie.

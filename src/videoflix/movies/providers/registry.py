@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from videoflix.movies.outside import OutsideApi
+from videoflix.movies.http_client import OutsideApi
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.providers.november7 import November7
 from videoflix.movies.providers.provider import Provider

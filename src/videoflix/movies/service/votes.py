@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.movies.models import MovieRating, RatingType
 from videoflix.movies.repository import MovieRatingRepository
 from videoflix.movies.schemas import PAGE_SIZE, NewRating, Tally
-from videoflix.movies.service.finding import PageInvalid
-from videoflix.platform.db import violated
+from videoflix.movies.service.search import PageInvalid
+from videoflix.platform.postgres.session import violated
 from videoflix.platform.problems import Conflict, NotFound
 
 

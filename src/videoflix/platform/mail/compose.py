@@ -1,4 +1,4 @@
-"""Makes a letter's subject, text and HTML from its words (letters/*.toml) and one layout."""
+"""Makes a letter's subject, text and HTML from its words (templates/*.toml) and one layout."""
 
 import tomllib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from videoflix.settings import settings
 
-LETTERS = Path(__file__).parent / "letters"
+LETTERS = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de")
 # What letters may leave open.
 BLANKS = {"name": "", "hours": "1", "number": "", "amount": ""}

@@ -8,9 +8,9 @@ from email.utils import format_datetime
 import aiosmtplib
 from sqlalchemy import delete, func, update
 
-from videoflix.platform.db import transaction
 from videoflix.platform.mail.models import Mail
-from videoflix.platform.mail.post import SendMail, SweepMail
+from videoflix.platform.mail.outbox import SendMail, SweepMail
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import completing, every, handles
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import settings

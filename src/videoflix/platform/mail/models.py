@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class Mail(Record):

@@ -17,10 +17,10 @@ and a handler may end it inside the transaction that shows its result:
         ...
 """
 
-from videoflix.platform.queue.apart import SomeFailed, each_apart, in_batches
 from videoflix.platform.queue.app import queue
 from videoflix.platform.queue.attempts import AttemptLost, completing
-from videoflix.platform.queue.clock import every
+from videoflix.platform.queue.batch import SomeFailed, each_apart, in_batches
+from videoflix.platform.queue.cron import every
 from videoflix.platform.queue.enqueue import enqueue, enqueue_many, hasten, hurry, withdraw
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job

@@ -6,8 +6,8 @@ from typing import Any
 
 from procrastinate import App, PsycopgConnector
 
-from videoflix.platform.connect import QueueConnection
-from videoflix.platform.db import limit_pool
+from videoflix.platform.postgres.connect import QueueConnection
+from videoflix.platform.postgres.session import limit_pool
 from videoflix.platform.queue.manager import PatientJobManager
 from videoflix.platform.queue.outage import PatientConnector
 from videoflix.platform.queue.worker import Worker

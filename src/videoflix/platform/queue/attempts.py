@@ -14,7 +14,7 @@ from procrastinate.jobs import Job as StoredJob
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.db import patient_transaction
+from videoflix.platform.postgres.session import patient_transaction
 from videoflix.platform.queue.retry import TransientError
 
 

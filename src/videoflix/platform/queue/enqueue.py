@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.db import violated
+from videoflix.platform.postgres.session import violated
 from videoflix.platform.queue.job import Job
 
 DEFER = text(

@@ -54,7 +54,7 @@ class LastWordsUnsaid(Exception):
 class Retrying(BaseRetryStrategy):
     """Waits 2, 4, 8 … seconds between attempts, up to an hour, give or take a tenth.
 
-    While the machine is at fault no attempt is spent, and endings.py computes the backoff.
+    While the machine is at fault no attempt is spent, and outcomes.py computes the backoff.
     """
 
     def __init__(self, attempts: int) -> None:

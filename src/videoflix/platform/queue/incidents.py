@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from videoflix.platform.db import Record
+from videoflix.platform.postgres.session import Record
 
 
 class IncidentKind(StrEnum):

@@ -16,9 +16,9 @@ from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import OperationalError
 from psycopg.errors import ForeignKeyViolation, UndefinedFunction, UndefinedTable, UniqueViolation
 
+from videoflix.platform.queue.fairness import Turns
 from videoflix.platform.queue.outage import Outage, connection_error
 from videoflix.platform.queue.registry import handled
-from videoflix.platform.queue.turns import Turns
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from sqlalchemy import text
 
-from videoflix.platform.db import transaction
-from videoflix.platform.queue.clock import every
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.queue.cron import every
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
 from videoflix.settings import settings

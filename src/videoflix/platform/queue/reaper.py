@@ -13,10 +13,10 @@ from collections.abc import Callable
 import msgspec
 
 from videoflix.platform.queue.attempts import Claim
-from videoflix.platform.queue.endings import Ending, end
 from videoflix.platform.queue.incidents import IncidentKind
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
+from videoflix.platform.queue.outcomes import Ending, end
 from videoflix.platform.queue.registry import handled
 from videoflix.settings import settings
 

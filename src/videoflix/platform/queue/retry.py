@@ -10,8 +10,8 @@ A job ends badly for one of three reasons, and the type of the exception says wh
 
 import errno
 
-from videoflix.platform.db import database_unavailable
-from videoflix.platform.storage import StorageFull, StorageUnavailable
+from videoflix.platform.postgres.session import database_unavailable
+from videoflix.platform.storage.media_storage import StorageFull, StorageUnavailable
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 # A disk that is read-only or broken, or a process or system that ran out of something.

@@ -15,18 +15,18 @@ from procrastinate.jobs import Notification, Status
 from procrastinate.retry import RetryDecision
 from procrastinate.utils import utcnow
 
-from videoflix.platform.db import close_idle_connections
+from videoflix.platform.postgres.session import close_idle_connections
+from videoflix.platform.process.sandbox import protect_memory, report_sandbox
 from videoflix.platform.queue.attempts import ATTEMPT, Attempt, claim_on
-from videoflix.platform.queue.clock import tick_for_ever
-from videoflix.platform.queue.early_stop import early_stop
-from videoflix.platform.queue.endings import SUCCEEDED, Ending, end_patiently
-from videoflix.platform.queue.guard import Guard
+from videoflix.platform.queue.cron import tick_for_ever
+from videoflix.platform.queue.fairness import Turns
 from videoflix.platform.queue.incidents import IncidentKind
 from videoflix.platform.queue.manager import Fetching, PatientJobManager
+from videoflix.platform.queue.outcomes import SUCCEEDED, Ending, end_patiently
 from videoflix.platform.queue.reaper import Reaper
 from videoflix.platform.queue.registry import JobCancelled, handled, say_last_words
-from videoflix.platform.queue.turns import Turns
-from videoflix.platform.sandbox import protect_memory, report_sandbox
+from videoflix.platform.queue.startup_signals import early_stop
+from videoflix.platform.queue.worker_breakers import Guard
 
 logger = logging.getLogger(__name__)
 

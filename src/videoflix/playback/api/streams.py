@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
 from videoflix.catalog.service import VideoNotFound
-from videoflix.platform.idempotency import Key, KeyReused, once
-from videoflix.platform.identity import admins_only, signed_in
+from videoflix.platform.auth.identity import admins_only, signed_in
+from videoflix.platform.http.idempotency import Key, KeyReused, once
+from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.platform.web import Id, service
 from videoflix.playback.schemas import (
     Heartbeat,
     NewStream,
@@ -21,7 +21,7 @@ from videoflix.playback.schemas import (
     StreamWanted,
 )
 from videoflix.playback.service.access import FilmFailed
-from videoflix.playback.service.play import NotPlayableYet, Playback
+from videoflix.playback.service.playlists import NotPlayableYet, Playback
 from videoflix.playback.service.streams import (
     LIMITS,
     StreamEnded,

@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.catalog.models import VideoState
 from videoflix.catalog.service import Catalog
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import transaction
-from videoflix.platform.events import FAILURES, newsroom
+from videoflix.platform.auth.revocations import facts, revocations
+from videoflix.platform.cache.single_flight import SingleFlight
+from videoflix.platform.postgres.notify import FAILURES, newsroom
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict, Problem, SignInNeeded
-from videoflix.platform.revocations import facts, revocations
-from videoflix.platform.single_flight import SingleFlight
 from videoflix.platform.ttl import LruCache
 from videoflix.playback.repository import SignInRepository
 from videoflix.playback.service.play_tokens import Grant

@@ -8,7 +8,7 @@ from videoflix.billing.models import InvoiceLine
 from videoflix.billing.schemas import NewLine
 from videoflix.billing.service import Invoices
 from videoflix.memberships.service import MembershipNeeded, Memberships, PersonUnknown
-from videoflix.platform.db import transaction_time
+from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.problems import Conflict
 from videoflix.playback.models import StreamLease
 from videoflix.playback.repository import StreamLeaseRepository

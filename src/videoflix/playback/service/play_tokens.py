@@ -7,8 +7,8 @@ import time
 
 import msgspec
 
+from videoflix.platform.auth.tokens import Purpose, TokenRefused, seal, unseal
 from videoflix.platform.problems import SignInNeeded
-from videoflix.platform.tokens import Purpose, TokenRefused, seal, unseal
 from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 

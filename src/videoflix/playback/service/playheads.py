@@ -6,7 +6,7 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from videoflix.media.service import Media
-from videoflix.platform.db import transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.ttl import LruCache
 
 logger = logging.getLogger(__name__)

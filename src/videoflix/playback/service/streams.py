@@ -22,10 +22,10 @@ from videoflix.memberships.service import (
     MembershipNotStarted,
     Memberships,
 )
-from videoflix.platform.db import transaction, transaction_time
+from videoflix.platform.auth.revocations import ended_streams
+from videoflix.platform.auth.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.postgres.session import transaction, transaction_time
 from videoflix.platform.problems import Conflict, NotFound, Problem
-from videoflix.platform.revocations import ended_streams
-from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
 from videoflix.platform.ttl import TtlCache
 from videoflix.playback.models import StreamLease
 from videoflix.playback.repository import Running, StreamLeaseRepository

@@ -8,7 +8,7 @@ from videoflix.profiles.service.profiles import (
     Profiles,
     refuse_children,
 )
-from videoflix.profiles.service.viewing import known, viewing_of
+from videoflix.profiles.service.viewer_cache import known, viewing_of
 
 __all__ = [
     "WATCHING",

@@ -19,12 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.service import Accounts, hash_secret, knows_secret
 from videoflix.memberships.service import Memberships
-from videoflix.platform.db import transaction, violated
-from videoflix.platform.events import announce
-from videoflix.platform.identity import Identity, asked_who_decides
+from videoflix.platform.auth.identity import Identity, asked_who_decides
+from videoflix.platform.auth.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.session import transaction, violated
 from videoflix.platform.problems import BadInput, Conflict, Forbidden, NotFound, SignInNeeded
-from videoflix.platform.throttle import Limit
-from videoflix.platform.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.rate_limit.bucket import Limit
 from videoflix.profiles.models import Profile
 from videoflix.profiles.repository import ProfileRepository
 from videoflix.profiles.schemas import (

@@ -6,12 +6,12 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.audit.schemas import EventKind
-from videoflix.platform.db import transaction_time
-from videoflix.platform.identity import API_TOKEN_PREFIX, Scope
+from videoflix.platform.auth.identity import API_TOKEN_PREFIX, Scope
+from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.problems import SignInNeeded
 from videoflix.sessions.models import SignIn
 from videoflix.sessions.schemas import ApiTokenMade, ApiTokenShown, NewApiToken
-from videoflix.sessions.service.sign_ins import Sessions, hash_of
+from videoflix.sessions.service.sessions import Sessions, hash_of
 
 
 class ApiTokens:

@@ -2,13 +2,13 @@
 
 import * as api from "./api.js";
 import { el } from "./admin/dom.js";
-import { openAssets, openCategories, openTitles, openVotes } from "./admin/films.js";
+import { openAssets, openCategories, openTitles, openVotes } from "./admin/titles.js";
 import { close } from "./admin/form.js";
 import { openInvoice, openInvoices } from "./admin/invoices.js";
 import { openJobs } from "./admin/jobs.js";
-import { openMemberships, openPlans } from "./admin/members.js";
+import { openMemberships, openPlans } from "./admin/memberships.js";
 import { openOverview } from "./admin/overview.js";
-import { openPeople, openPerson, ROLES } from "./admin/people.js";
+import { openPeople, openPerson, ROLES } from "./admin/users.js";
 import { openAudit, openSettings } from "./admin/records.js";
 
 // [address, name, least role, list, single one]

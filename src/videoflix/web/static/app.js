@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
-import { openGate, wayOf } from "./gate.js";
-import { openOpinion } from "./opinion.js";
+import { openGate, wayOf } from "./account_forms.js";
+import { openOpinion } from "./votes.js";
 import { openPlayer } from "./player.js";
 import { openUpload } from "./upload.js";
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
-import { bindKeys } from "./keys.js";
+import { bindKeys } from "./shortcuts.js";
 
 // How often the server hears where the player is.
 const BEAT_MS = 10_000;

@@ -3,8 +3,8 @@
 import * as api from "../api.js";
 import { button, el, exactly, facts, link, money, pill } from "./dom.js";
 import { ask, sure } from "./form.js";
-import { whom, withPerson } from "./members.js";
-import { personLink } from "./people.js";
+import { whom, withPerson } from "./memberships.js";
+import { personLink } from "./users.js";
 import { openTable } from "./table.js";
 
 const MOODS = { outstanding: "busy", paid: "good", void: "" };

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { el, exactly, pill } from "./dom.js";
-import { learn, personLink } from "./people.js";
+import { learn, personLink } from "./users.js";
 import { openTable } from "./table.js";
 
 const KINDS = [

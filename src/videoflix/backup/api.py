@@ -1,0 +1,92 @@
+"""Exports of the installation over HTTP."""
+
+from typing import Annotated, Any
+
+from advanced_alchemy.filters import LimitOffset
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.response import Stream
+from litestar.status_codes import HTTP_202_ACCEPTED
+
+from videoflix.backup.schemas import ExportPage, ExportShown
+from videoflix.backup.service.exports import (
+    ExportBegins,
+    ExportNotFound,
+    ExportNotReady,
+    Exports,
+)
+from videoflix.platform.auth.identity import admins_only, owners_only
+from videoflix.platform.http.download import RangeNotSatisfiable, download
+from videoflix.platform.http.params import Id, Limit, Offset, service
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+
+ZIP = "application/zip"
+ABOUT_AN_EXPORT = (SignInNeeded, Forbidden, ExportNotFound)
+
+WithMedia = Annotated[bool, QueryParameter(description="Films, posters and pictures as well.")]
+
+
+class ArchiveController(Controller):
+    path = "/operations/exports"
+    tags = ("Operations",)
+    guards = (admins_only,)
+    dependencies = {"exports": service(Exports)}
+
+    @post(
+        summary="Ask for an export of the installation",
+        status_code=HTTP_202_ACCEPTED,
+        responses=problems(SignInNeeded, Forbidden, ExportBegins),
+    )
+    async def request_export(
+        self,
+        request: Request[Any, Any, Any],
+        exports: NamedDependency[Exports],
+        media: WithMedia = False,
+    ) -> Response[ExportShown]:
+        """Have everything put into one archive; look at it until it is `ready` or `failed`.
+
+        While one like it waits to be made, that one is the answer.
+        """
+        made = await exports.request(with_media=media, by=request.user.user_id)
+        headers = {"Location": f"/api/v1/operations/exports/{made.id}"}
+        return Response(ExportShown.of(made), headers=headers)
+
+    @get(summary="List exports", responses=problems(SignInNeeded, Forbidden))
+    async def list_exports(
+        self, exports: NamedDependency[Exports], limit: Limit = 20, offset: Offset = 0
+    ) -> ExportPage:
+        """List exports of the installation, the newest first."""
+        found, total = await exports.listed(LimitOffset(limit, offset))
+        return ExportPage(found, total, limit, offset)
+
+    @get("/{export_id:int}", summary="Show an export", responses=problems(*ABOUT_AN_EXPORT))
+    async def show_export(self, exports: NamedDependency[Exports], export_id: Id) -> ExportShown:
+        """Whether an export is made, and why not."""
+        return ExportShown.of(await exports.export(export_id))
+
+    @get(
+        "/{export_id:int}/file",
+        summary="Download an export",
+        guards=[owners_only],
+        media_type=ZIP,
+        responses=problems(*ABOUT_AN_EXPORT, ExportNotReady, RangeNotSatisfiable),
+    )
+    async def download_export(
+        self, request: Request[Any, Any, Any], exports: NamedDependency[Exports], export_id: Id
+    ) -> Stream:
+        """Download the archive, or with `Range` a part of it.
+
+        It holds everybody's address and password hash: each download is in the audit.
+        """
+        key, size = await exports.file_of(export_id, for_whom=request.user.user_id)
+        name = f"videoflix-export-{export_id}.zip"
+        try:
+            return await download(request, key, size, name=name, media_type=ZIP)
+        except FileNotFoundError as error:
+            raise ExportNotFound("Its file is gone from the storage.") from error
+
+    @delete("/{export_id:int}", summary="Delete an export", responses=problems(*ABOUT_AN_EXPORT))
+    async def delete_export(self, exports: NamedDependency[Exports], export_id: Id) -> None:
+        """Delete an export and its file; one that is being made is given up."""
+        await exports.remove(export_id)

@@ -1,0 +1,66 @@
+"""Exports that are made later: those that were asked for, and one a week."""
+
+import logging
+from contextlib import suppress
+
+from videoflix.backup.schemas import MakeExport, SweepExports, WeeklyExport
+from videoflix.backup.service.exports import (
+    ExportBegins,
+    Exports,
+    remove_leftovers,
+    store_archive,
+)
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.queue import AttemptLost, JobCancelled, completing, every, handles
+from videoflix.platform.storage.media_storage import StorageFull, media_storage
+
+logger = logging.getLogger(__name__)
+
+every("0 6 * * 0", WeeklyExport())
+every("50 3 * * *", SweepExports())
+
+
+async def give_up(job: MakeExport, error: Exception) -> None:
+    """There will be no archive: say why."""
+    reason = "It was cancelled." if isinstance(error, JobCancelled) else str(error)
+    async with transaction() as session:
+        await Exports(session).fail(job.export_id, reason or type(error).__name__)
+
+
+@handles(MakeExport, otherwise=give_up)
+async def make_export(job: MakeExport) -> None:
+    async with transaction() as session:
+        if not await Exports(session).begin(job.export_id):
+            return
+    try:
+        folder, made = await store_archive(with_media=job.with_media)
+    except StorageFull as error:  # another attempt would fill the disk again
+        async with completing() as session:
+            await Exports(session).fail(job.export_id, str(error))
+        logger.warning("no room for export %d: %s", job.export_id, error)
+        return
+    shown = False
+    try:
+        async with completing() as session:
+            shown = await Exports(session).publish(job.export_id, folder, made)
+    except AttemptLost:
+        await media_storage().delete_below(folder)
+        raise
+    if not shown:
+        await media_storage().delete_below(folder)
+
+
+@handles(WeeklyExport)
+async def ask_weekly(job: WeeklyExport) -> None:
+    async with completing() as session:
+        with suppress(ExportBegins):
+            await Exports(session).request(with_media=False)
+
+
+@handles(SweepExports)
+async def sweep_exports(job: SweepExports) -> None:
+    async with transaction() as session:
+        forgotten = await Exports(session).forget_oldest()
+    left = await remove_leftovers()
+    if forgotten or left:
+        logger.info("deleted %d exports and %d unfinished files", forgotten, left)

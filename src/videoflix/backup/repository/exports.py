@@ -1,0 +1,63 @@
+"""The exports that were asked for."""
+
+from advanced_alchemy.filters import LimitOffset
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import delete, select
+
+from videoflix.backup.models import Export, ExportState
+from videoflix.platform.postgres.session import transaction_time
+
+
+class ExportRepository(SQLAlchemyAsyncRepository[Export]):
+    """Exports, the newest first."""
+
+    model_type = Export
+
+    async def newest(self, page: LimitOffset) -> tuple[list[Export], int]:
+        return await self.get_many_and_count(page, order_by=[("id", True)])
+
+    async def locked(self, export_id: int) -> Export | None:
+        """The row, held against other writers until the transaction ends."""
+        found: Export | None = await self.session.scalar(
+            select(Export)
+            .where(Export.id == export_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def waiting(self, *, with_media: bool) -> Export | None:
+        """The newest one that was asked for and not begun."""
+        found: Export | None = await self.session.scalar(
+            select(Export)
+            .where(Export.state == ExportState.WAITING, Export.with_media.is_(with_media))
+            .order_by(Export.id.desc())
+            .limit(1)
+        )
+        return found
+
+    async def finish(self, export: Export, state: ExportState) -> None:
+        export.state = state
+        export.finished_at = await transaction_time(self.session)
+
+    async def forget_oldest(self, kept: int) -> list[str]:
+        """Forget all but the newest ready ones, and failures before them; their folders."""
+        limit = (
+            select(Export.id)
+            .where(Export.state == ExportState.READY)
+            .order_by(Export.id.desc())
+            .offset(kept - 1)
+            .limit(1)
+            .scalar_subquery()
+        )
+        gone = await self.session.scalars(
+            delete(Export)
+            .where(Export.id < limit, Export.state.in_([ExportState.READY, ExportState.FAILED]))
+            .returning(Export.folder)
+        )
+        return [folder for folder in gone if folder]
+
+    async def folders(self) -> set[str]:
+        """The folders of all exports that have one."""
+        found = await self.session.scalars(select(Export.folder).where(Export.folder.is_not(None)))
+        return {folder for folder in found if folder}

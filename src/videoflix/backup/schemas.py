@@ -1,0 +1,68 @@
+"""Shapes of exports over HTTP, and their jobs."""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+import msgspec
+
+from videoflix.backup.models import Export, ExportState
+from videoflix.platform.http.params import Page
+from videoflix.platform.queue import Job
+
+
+class ExportShown(msgspec.Struct):
+    """An archive of the installation; once it is ready it has a size and can be downloaded.
+
+    `rows` counts the rows of all tables, `failure` says why there is no file.
+    """
+
+    id: int
+    state: ExportState
+    with_media: bool
+    created_at: datetime
+    finished_at: datetime | None
+    size: int | None
+    rows: int | None
+    failure: str | None
+
+    @classmethod
+    def of(cls, export: Export) -> Self:
+        return msgspec.convert(export, cls, from_attributes=True)
+
+
+class ExportPage(Page[ExportShown]):
+    """A page of exports."""
+
+
+class MakeExport(Job):
+    """Make the archive that was asked for."""
+
+    name: ClassVar = "transfer.make_export"
+    attempts: ClassVar = 3
+    deadline: ClassVar = 24 * 3600.0
+    export_id: int
+    with_media: bool
+
+    @property
+    def lock(self) -> str:
+        return self.name
+
+    @property
+    def once(self) -> str:
+        return f"{self.name} media={self.with_media}"
+
+
+class WeeklyExport(Job):
+    """Ask for an archive without media."""
+
+    name: ClassVar = "transfer.weekly_export"
+    queue: ClassVar = "maintenance"
+    unique: ClassVar = True
+
+
+class SweepExports(Job):
+    """Remove exports beyond those that are kept, and files of unfinished ones."""
+
+    name: ClassVar = "transfer.sweep_exports"
+    queue: ClassVar = "maintenance"
+    unique: ClassVar = True

@@ -1,0 +1,231 @@
+"""Lists, shelves and searching: what people see of the catalogue."""
+
+import re
+import unicodedata
+
+from advanced_alchemy.filters import LimitOffset
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Category
+from videoflix.catalog.repository.categories import CategoryRepository
+from videoflix.catalog.repository.search import RANKED, SearchRepository
+from videoflix.catalog.repository.videos import COUNTED, VideoRepository
+from videoflix.catalog.repository.visibility import (
+    CursorBroken,
+    Filters,
+    Listed,
+    cursor_after,
+    read_cursor,
+)
+from videoflix.catalog.schemas import DeletePicture, Hit, Ordering, Suggestion, Video, VideoPage
+from videoflix.catalog.service.catalog import VideoNotFound, announce_catalogue
+from videoflix.platform.postgres.session import violated
+from videoflix.platform.problems import Conflict, InvalidInput, NotFound
+from videoflix.platform.queue import enqueue
+from videoflix.profiles.schemas import Viewing
+
+OFFSET_MAX = 10_000
+
+
+class CategoryNotFound(NotFound):
+    """There is no such category."""
+
+
+class CategoryTaken(Conflict):
+    """Another category has this name."""
+
+
+class CategoryInUse(Conflict):
+    """Films stand on this shelf: name another one in `move_to`."""
+
+
+class CursorRefused(InvalidInput):
+    """This cursor belongs to another list, or to none."""
+
+
+class OffsetTooLarge(InvalidInput):
+    """Lists are counted off only so far: follow `next_cursor` instead."""
+
+
+class Shelves:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.videos = VideoRepository(session=session)
+        self.search = SearchRepository(session)
+        self.categories = CategoryRepository(session=session)
+
+    async def page(
+        self, viewing: Viewing, filters: Filters, ordering: Ordering, page: LimitOffset
+    ) -> VideoPage:
+        """A page of films by its number. Raises CategoryNotFound or OffsetTooLarge."""
+        if page.offset > OFFSET_MAX:
+            raise OffsetTooLarge
+        found = await self.videos.page(viewing, filters, ordering, page)
+        total = page.offset + len(found)
+        if len(found) > page.limit or not found:
+            total = await self.videos.count_some(viewing, filters)
+        await self._check_category(filters, found)
+        shown = _page(viewing, found, ordering, page)
+        shown.total, shown.offset = min(total, COUNTED), page.offset
+        shown.total_is_minimum = total > COUNTED
+        return shown
+
+    async def count(self, viewing: Viewing) -> int:
+        """How many films this person may see, exactly."""
+        return await self.videos.count_all(viewing)
+
+    async def next_page(
+        self, viewing: Viewing, filters: Filters, ordering: Ordering, cursor: str, limit: int
+    ) -> VideoPage:
+        """A page of films after a cursor, or the first one. Raises CursorRefused."""
+        try:
+            after = read_cursor(cursor, ordering) if cursor else None
+        except CursorBroken as error:
+            raise CursorRefused from error
+        page = LimitOffset(limit, 0)
+        found = await self.videos.page(viewing, filters, ordering, page, after)
+        await self._check_category(filters, found)
+        return _page(viewing, found, ordering, page)
+
+    async def found(
+        self, viewing: Viewing, words: str, filters: Filters, page: LimitOffset
+    ) -> VideoPage:
+        """The films that match best, the best first; misspelt words are mended if none match."""
+        if page.offset > RANKED:
+            raise OffsetTooLarge
+        forms = await self.search.forms(words)
+        result = await self.search.page(viewing, forms, filters, page)
+        corrected = None
+        if not result.films and page.offset == 0:
+            await self._check_category(filters, [])
+            corrected = await self.search.corrected(words)
+            if corrected:
+                forms = await self.search.forms(corrected)
+                result = await self.search.page(viewing, forms, filters, page)
+        spoken = [film.video.id for film in result.films if film.subtitles]
+        hits = await self.search.hits(forms, spoken) if spoken else {}
+        return VideoPage(
+            items=[_shown(viewing, film, hits.get(film.video.id)) for film in result.films],
+            total=min(result.total, RANKED),
+            limit=page.limit,
+            offset=page.offset,
+            total_is_minimum=result.total >= RANKED,
+            corrected=corrected if result.films else None,
+        )
+
+    async def suggest(self, viewing: Viewing, typed: str, count: int) -> list[Suggestion]:
+        """What somebody may be typing."""
+        found = await self.search.suggest(viewing, typed, count)
+        if not found and len(typed) > 3:
+            corrected = await self.search.corrected(typed)
+            found = await self.search.suggest(viewing, corrected, count) if corrected else []
+        return found
+
+    async def by_category(self, viewing: Viewing, count: int) -> list[tuple[Category, list[Video]]]:
+        """Every category with its newest films."""
+        shelves: dict[int, tuple[Category, list[Video]]] = {}
+        for category, film in await self.videos.by_category(viewing, count):
+            _, films = shelves.setdefault(category.id, (category, []))
+            if film is not None:
+                films.append(_shown(viewing, film))
+        return list(shelves.values())
+
+    async def related(self, viewing: Viewing, video_id: int, count: int) -> list[Video]:
+        """Films one may like after this one. Raises VideoNotFound."""
+        video = await self.videos.seen_by(viewing, video_id)
+        if video is None:
+            raise VideoNotFound
+        return [_shown(viewing, film) for film in await self.videos.related(viewing, video, count)]
+
+    async def category(self, named: str) -> Category:
+        """Raises CategoryNotFound."""
+        found = await self.categories.named(named)
+        if found is None:
+            raise CategoryNotFound
+        return found
+
+    async def add_category(self, name: str, slug: str, position: int | None) -> Category:
+        """Raises CategoryTaken."""
+        if position is None:
+            position = await self.categories.next_position()
+        category = Category(name=name, slug=slug or slug_of(name), position=position)
+        try:
+            async with self.session.begin_nested():
+                self.session.add(category)
+        except SQLAlchemyError as error:
+            raise _taken(error) from error
+        await announce_catalogue(self.session)
+        return category
+
+    async def change_category(self, named: str, fields: dict[str, object]) -> Category:
+        """Raises CategoryNotFound or CategoryTaken."""
+        category = await self.category(named)
+        try:
+            async with self.session.begin_nested():
+                for name, value in fields.items():
+                    setattr(category, name, value)
+        except SQLAlchemyError as error:
+            raise _taken(error) from error
+        await announce_catalogue(self.session)
+        return category
+
+    async def show_picture(self, named: str, key: str) -> None:
+        """Give a category a stored picture; the former one is deleted after the commit.
+
+        Raises CategoryNotFound.
+        """
+        former = (await self.category(named)).picture
+        await self.change_category(named, {"picture": key})
+        if former:
+            await enqueue(self.session, DeletePicture(key=former))
+
+    async def remove_category(self, named: str, move_to: str | None) -> None:
+        """Delete a category, and its picture after the commit.
+
+        Raises CategoryNotFound, or CategoryInUse when films would lose their shelf.
+        """
+        category = await self.category(named)
+        if move_to is not None:
+            there = await self.category(move_to)
+            if there.id != category.id:
+                await self.categories.move_films(category.id, there.id)
+        if await self.categories.is_used(category.id):
+            raise CategoryInUse
+        if category.picture:
+            await enqueue(self.session, DeletePicture(key=category.picture))
+        await self.categories.delete(category.id)
+        await announce_catalogue(self.session)
+
+    async def _check_category(self, filters: Filters, found: list[Listed]) -> None:
+        if not found and filters.category is not None:
+            await self.category(filters.category)
+
+
+def slug_of(name: str) -> str:
+    """A name for addresses: letters, digits and hyphens."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100] or "category"
+
+
+def _page(
+    viewing: Viewing, found: list[Listed], ordering: Ordering, page: LimitOffset
+) -> VideoPage:
+    """A page of what was found, which may hold the first film of the next one."""
+    shown, more = found[: page.limit], len(found) > page.limit
+    return VideoPage(
+        items=[_shown(viewing, film) for film in shown],
+        total=None,
+        limit=page.limit,
+        offset=None,
+        next_cursor=cursor_after(shown[-1], ordering) if more else None,
+    )
+
+
+def _shown(viewing: Viewing, film: Listed, hits: list[Hit] | None = None) -> Video:
+    return Video.of(*film[:3], hits, for_editors=viewing.is_editor)
+
+
+def _taken(error: SQLAlchemyError) -> Exception:
+    is_taken = violated(error) in {"uq_category_name", "uq_category_slug"}
+    return CategoryTaken() if is_taken else error

@@ -1,0 +1,156 @@
+"""What editors do with films: describe, publish, delete, restore, subtitle."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Subtitle, Video
+from videoflix.catalog.repository.subtitles import SubtitleRepository
+from videoflix.catalog.schemas import AnnouncePublication, BulkRequest, VideoChange
+from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_of
+from videoflix.catalog.subtitles import SubtitlesBroken, as_webvtt, read_cues
+from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.session import transaction_time
+from videoflix.platform.problems import BadInput, NotFound
+from videoflix.platform.queue import enqueue, withdraw
+from videoflix.profiles.schemas import Viewing
+
+KEPT_DELETED = timedelta(days=30)
+
+
+class SubtitleNotFound(NotFound):
+    """This film has no subtitles in that language."""
+
+
+class SubtitleRefused(BadInput):
+    """This is no subtitle file we can read."""
+
+
+class Desk:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.catalog = Catalog(session)
+        self.videos = self.catalog.videos
+        self.subtitles = SubtitleRepository(session=session)
+
+    async def change(self, video_id: int, change: VideoChange) -> None:
+        """Describe a film anew. Raises VideoNotFound or CategoryUnknown."""
+        video = await self._there(video_id)
+        fields = {
+            name: value
+            for name, value in msgspec.structs.asdict(change).items()
+            if value is not msgspec.UNSET
+        }
+        categories = fields.pop("categories", None)
+        for name, value in fields.items():
+            setattr(video, name, value)
+        await self.session.flush()
+        if categories is not None:
+            await self.catalog.put_on_shelves(video_id, categories)
+        await announce(self.session, topic_of(video_id))
+
+    async def publish(self, video_id: int, at: datetime | None = None) -> None:
+        """Let viewers see a film, now or later. Raises VideoNotFound."""
+        video = await self._there(video_id)
+        await self._publish(video, at)
+
+    async def schedule_publications(self) -> None:
+        """Queue anew what is to be announced later, when the jobs are gone (after an import)."""
+        await withdraw(self.session, [AnnouncePublication])
+        for video_id, at in await self.videos.scheduled():
+            await enqueue(self.session, AnnouncePublication(video_id=video_id), at=at)
+
+    async def unpublish(self, video_id: int) -> None:
+        """Make a film a draft again. Raises VideoNotFound."""
+        video = await self._there(video_id)
+        video.published_at = None
+        await announce(self.session, topic_of(video_id))
+
+    async def delete(self, video_id: int) -> None:
+        """Hide a film from everybody; it can be restored for 30 days. Raises VideoNotFound."""
+        video = await self._there(video_id)
+        video.deleted_at = await transaction_time(self.session)
+        await announce(self.session, topic_of(video_id))
+
+    async def restore(self, video_id: int) -> None:
+        """Bring a deleted film back. Raises VideoNotFound."""
+        video = await self.catalog.locked(video_id)
+        video.deleted_at = None
+        await announce(self.session, topic_of(video_id))
+
+    async def in_bulk(self, request: BulkRequest) -> int:
+        """One action on many films, on all or on none; how many. Raises VideoNotFound."""
+        wanted = set(request.ids)
+        videos = await self.videos.locked_many(list(wanted))
+        found = {
+            video.id for video in videos if request.action == "restore" or not video.deleted_at
+        }
+        if missing := sorted(wanted - found):
+            raise VideoNotFound(f"Not found: {', '.join(map(str, missing))}.", missing=missing)
+        now = await transaction_time(self.session)
+        for video in videos:
+            if request.action == "publish":
+                await self._publish(video, None)
+            elif request.action == "unpublish":
+                video.published_at = None
+            elif request.action in {"feature", "unfeature"}:
+                video.featured = request.action == "feature"
+            else:
+                video.deleted_at = now if request.action == "delete" else None
+            await announce(self.session, topic_of(video.id))
+        return len(videos)
+
+    async def due_for_purge(self, count: int) -> list[int]:
+        """Films that were deleted 30 days ago."""
+        return await self.videos.deleted_before(KEPT_DELETED, count)
+
+    async def is_due_for_purge(self, video_id: int) -> bool:
+        """Whether a film, held against other writers, is still one of those."""
+        video = await self.videos.locked(video_id)
+        if video is None or video.deleted_at is None:
+            return False
+        return video.deleted_at < await transaction_time(self.session) - KEPT_DELETED
+
+    async def put_subtitle(self, video_id: int, language: str, label: str, data: bytes) -> None:
+        """Keep a WebVTT or SubRip file. Raises VideoNotFound or SubtitleRefused."""
+        await self._there(video_id)
+        try:
+            cues = read_cues(data)
+        except SubtitlesBroken as error:
+            raise SubtitleRefused(str(error)) from error
+        await self.subtitles.replace(video_id, language, label or language, as_webvtt(cues), cues)
+        await announce(self.session, topic_of(video_id))
+
+    async def remove_subtitle(self, video_id: int, language: str) -> None:
+        """Raises VideoNotFound or SubtitleNotFound."""
+        await self._there(video_id)
+        if not await self.subtitles.remove(video_id, language):
+            raise SubtitleNotFound
+        await announce(self.session, topic_of(video_id))
+
+    async def subtitle(self, viewing: Viewing, video_id: int, language: str) -> str:
+        """A subtitle as WebVTT. Raises VideoNotFound or SubtitleNotFound."""
+        await self.catalog.video(viewing, video_id)
+        found = await self.subtitles.get_one_or_none(
+            Subtitle.video_id == video_id, Subtitle.language == language
+        )
+        if found is None:
+            raise SubtitleNotFound
+        return found.text
+
+    async def _publish(self, video: Video, at: datetime | None) -> None:
+        now = await transaction_time(self.session)
+        if at is not None and at > now:
+            video.published_at = at
+            await enqueue(self.session, AnnouncePublication(video_id=video.id), at=at)
+        elif video.published_at is None or video.published_at > now:
+            video.published_at = now
+        await announce(self.session, topic_of(video.id))
+
+    async def _there(self, video_id: int) -> Video:
+        """A film that is not deleted, held against other writers."""
+        video = await self.catalog.locked(video_id)
+        if video.deleted_at is not None:
+            raise VideoNotFound
+        return video

@@ -1,0 +1,110 @@
+"""Playlists and segments for players that send a cookie and nothing else.
+
+Older players ask for one resolution. What they get is a multivariant playlist of that one rung,
+because picture and sound are apart in our files; all it names lies beside it.
+"""
+
+import re
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, get
+from litestar.params import FromPath, PathParameter
+from litestar.status_codes import HTTP_404_NOT_FOUND
+
+from videoflix.catalog.service import VideoNotFound
+from videoflix.compat.drf.errors import Refusal
+from videoflix.compat.video_requests import number
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.rate_limit.middleware import UNLIMITED
+from videoflix.platform.server.client_address import device_of
+from videoflix.playback.api.playback import (
+    HLS,
+    NOT_STORED,
+    playlist_response,
+    segment,
+    signed_in_viewing,
+)
+from videoflix.playback.service.access import FilmFailed
+from videoflix.playback.service.implicit_leases import Leases
+from videoflix.playback.service.playlists import NotPlayableYet, one_rung, playlist
+from videoflix.playback.service.segments import StreamNotFound
+from videoflix.profiles.schemas import Viewing
+
+RESOLUTIONS = {"120p": 120, "360p": 360, "480p": 480, "720p": 720, "1080p": 1080}
+# An asset, a rendition, and the rendition's playlist or one of its files.
+PART = re.compile(
+    r"(?P<asset>\d{1,18})-(?P<rendition>[a-z0-9]{2,16})(?:\.m3u8|-(?P<file>[a-z0-9-]+\.(?:mp4|m4s)))"
+)
+NO_MANIFEST = {"detail": "Video or Manifest file not found"}
+NO_SEGMENT = {"detail": "Video or Segment file not found"}
+
+Text = Annotated[str, PathParameter(max_length=100)]
+
+
+leases = Leases()
+
+
+async def begin(request: Request[Any, Any, Any], viewing: Viewing, video_id: int) -> None:
+    """Opening the playlist begins a stream. Raises what `Streams.begin_once` raises."""
+    sign_in_id = request.user.sign_in_id
+    player = (sign_in_id, video_id)
+    await leases.begin(player, viewing, sign_in_id, video_id, device_of(request))
+
+
+async def go_on(request: Request[Any, Any, Any], viewing: Viewing, video_id: int) -> None:
+    """What is fetched keeps the stream alive. Raises StreamEnded, or what `begin` raises."""
+    sign_in_id = request.user.sign_in_id
+    player = (sign_in_id, video_id)
+    await leases.go_on(player, viewing, sign_in_id, video_id, device_of(request))
+
+
+class PlayingController(Controller):
+    path = "/api/video/{video_id:str}/{resolution:str}"
+    guards = (signed_in,)
+    opt = UNLIMITED
+
+    @get("/index.m3u8", opt={"canonical": "GET /api/v1/videos/{video_id}/master.m3u8"})
+    async def show_manifest(
+        self, request: Request[Any, Any, Any], video_id: FromPath[str], resolution: Text
+    ) -> Response[str]:
+        """A rung above the film's ladder falls back to the nearest lower one."""
+        film, lines = number(video_id), RESOLUTIONS.get(resolution)
+        try:
+            if lines is None:
+                raise StreamNotFound
+            viewing = await signed_in_viewing(request, film)
+            text = await one_rung(viewing, film, lines, _playlist_name)
+        except (VideoNotFound, StreamNotFound, NotPlayableYet, FilmFailed) as error:
+            raise Refusal(NO_MANIFEST, HTTP_404_NOT_FOUND) from error
+        await begin(request, viewing, film)
+        return Response(text, media_type=HLS, headers=NOT_STORED)
+
+    @get(
+        "/{segment_name:str}",
+        opt={
+            "canonical": "GET /api/v1/videos/{video_id}/assets/{asset_id}/{rendition}/{file_name}"
+        },
+    )
+    async def show_part(
+        self, request: Request[Any, Any, Any], video_id: FromPath[str], segment_name: Text
+    ) -> Response[Any]:
+        """A rendition's playlist or segment, by a name out of a playlist and no other."""
+        film, named = number(video_id), PART.fullmatch(segment_name)
+        try:
+            if named is None:
+                raise StreamNotFound
+            viewing = await signed_in_viewing(request, film)
+            asset_id, rendition, file = int(named["asset"]), named["rendition"], named["file"]
+            if file is None:
+                prefix = f"{asset_id}-{rendition}-"
+                found = await playlist(viewing, film, asset_id, rendition, prefix)
+                await go_on(request, viewing, film)
+                return playlist_response(request, found)
+            await go_on(request, viewing, film)
+            return await segment(viewing, film, asset_id, rendition, file)
+        except (VideoNotFound, StreamNotFound, NotPlayableYet, FilmFailed) as error:
+            raise Refusal(NO_SEGMENT, HTTP_404_NOT_FOUND) from error
+
+
+def _playlist_name(asset_id: int, rendition: str) -> str:
+    return f"{asset_id}-{rendition}.m3u8"

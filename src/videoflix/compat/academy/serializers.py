@@ -1,0 +1,63 @@
+"""Films as this dialect shows them."""
+
+from typing import Any
+
+from videoflix.catalog.schemas import Video
+from videoflix.compat.drf.formats import stamp
+from videoflix.platform.http.urls import absolute
+
+# A page's script writes the number into an address of its own: 120p, 360p, 480p, 720p, 1080p.
+BEST = "1080p"
+
+
+def shelf_of(video: Video) -> str:
+    """The one category that older clients know of."""
+    if video.categories:
+        return video.categories[0].name
+    return video.genre.capitalize() or "Other"
+
+
+def short(video: Video) -> dict[str, Any]:
+    """A film of the long list."""
+    return {
+        "id": video.id,
+        "created_at": stamp(video.created_at),
+        "title": video.title,
+        "description": video.description,
+        "thumbnail_url": absolute(video.poster_url),
+        "category": shelf_of(video),
+    }
+
+
+def full(video: Video) -> dict[str, Any]:
+    """A film with all that is known; `duration` counts minutes."""
+    thumbnail = absolute(video.poster_url)
+    return {
+        "id": video.id,
+        "title": video.title,
+        "description": video.description,
+        "duration": round((video.duration or 0) / 60),
+        "video_file": absolute(f"/api/video/{video.id}/{BEST}/index.m3u8"),
+        "thumbnail": thumbnail,
+        "thumbnail_url": thumbnail,
+        "category": shelf_of(video),
+        "is_featured": video.featured,
+        "created_at": stamp(video.created_at),
+        "user": video.uploaded_by,
+        "video_base_url": f"/api/video/{video.id}",
+    }
+
+
+# What is shown of the newest film while there is none.
+NO_FILM: dict[str, Any] = {
+    "title": "",
+    "description": "",
+    "duration": None,
+    "video_file": None,
+    "thumbnail": None,
+    "thumbnail_url": None,
+    "category": None,
+    "is_featured": False,
+    "user": None,
+    "video_base_url": None,
+}

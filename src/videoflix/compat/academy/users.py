@@ -1,0 +1,71 @@
+"""What people say about themselves."""
+
+from typing import Any
+
+from litestar import Controller, Request, delete, get, patch, put
+from litestar.di import NamedDependency
+from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED
+
+from videoflix.accounts.models import User
+from videoflix.accounts.schemas import ProfileChange
+from videoflix.accounts.service import Accounts
+from videoflix.compat.dialect import NONE
+from videoflix.compat.drf.errors import Refusal
+from videoflix.compat.drf.parsing import read
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import service
+
+SHOW = {"canonical": "GET /api/v1/me"}
+CHANGE = {"canonical": "PATCH /api/v1/me"}
+
+
+class PersonController(Controller):
+    """Whatever stands in the path, it is the person who asks: `me`, or the number of theirs."""
+
+    path = "/api/user"
+    guards = (signed_in,)
+    dependencies = {"accounts": service(Accounts)}
+
+    @get(opt=SHOW)
+    async def list_me(
+        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
+    ) -> list[dict[str, Any]]:
+        return [_shown(await accounts.person(request.user.user_id))]
+
+    @get("/{whoever:str}", opt=SHOW)
+    async def show_me(
+        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
+    ) -> dict[str, Any]:
+        return _shown(await accounts.person(request.user.user_id))
+
+    @put("/{whoever:str}", opt=CHANGE)
+    async def put_me(
+        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
+    ) -> dict[str, Any]:
+        return await _change(request, accounts)
+
+    @patch("/{whoever:str}", opt=CHANGE)
+    async def change_me(
+        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
+    ) -> dict[str, Any]:
+        return await _change(request, accounts)
+
+    @delete("/{whoever:str}", opt={"canonical": NONE})
+    async def keep_me(self) -> None:
+        """Closing an account takes a password, which older clients do not ask for."""
+        body = {"detail": "Deleting account is not allowed."}
+        raise Refusal(body, HTTP_405_METHOD_NOT_ALLOWED, {"Allow": "GET, PUT, PATCH"})
+
+
+async def _change(request: Request[Any, Any, Any], accounts: Accounts) -> dict[str, Any]:
+    return _shown(await accounts.change(request.user.user_id, await read(request, ProfileChange)))
+
+
+def _shown(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "address": user.address,
+        "phone": user.phone,
+    }

@@ -1,0 +1,148 @@
+"""How clients of `netiflex` and `authemail` prove who they are, and what strangers hear.
+
+A header with a token is read by our own middleware; here are the ways that only these clients
+know: the password each time (Basic), and the session cookie of their sign-in.
+"""
+
+import base64
+import hashlib
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Send
+
+from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.compat.drf.errors import NOT_ALLOWED, SIGN_IN, Refusal
+from videoflix.platform.auth.csrf import SAFE_METHODS, refuse_cross_site, refuse_foreign_page
+from videoflix.platform.auth.identity import Identity, Role, ScopeTooNarrow
+from videoflix.platform.auth.revocations import revocations
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.server.client_address import client_address, device_of
+from videoflix.platform.ttl import TtlCache
+from videoflix.sessions.api.login import authenticated
+from videoflix.sessions.schemas import Credentials
+from videoflix.sessions.service.opaque_tokens import opaque_tokens
+from videoflix.sessions.service.sessions import Sessions
+
+SESSION_COOKIE = "sessionid"
+# A password takes long to check, so a good one is remembered for a moment.
+KNOWN_SECONDS = 60.0
+KNOWN_MAX = 1_000
+TOKEN_CHALLENGE = {"WWW-Authenticate": "Token"}
+BEARER_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
+TOKEN_NOT_VALID = {
+    "detail": "Given token not valid for any token type",
+    "code": "token_not_valid",
+    "messages": [
+        {
+            "token_class": "AccessToken",
+            "token_type": "access",
+            "message": "Token is invalid or expired",
+        }
+    ],
+}
+
+
+class Passwords:
+    """Whom passwords in headers speak for, as this process has seen lately, by their hashes."""
+
+    def __init__(self) -> None:
+        self._known: TtlCache[bytes, Identity]
+        self._known = TtlCache("passwords in headers", KNOWN_MAX, KNOWN_SECONDS)
+
+    async def holder_of(self, request: Request[Any, Any, Any], sent: str) -> Identity | None:
+        """The person; tried as often as a sign-in may be. Raises TooManyTries."""
+        key = hashlib.sha256(sent.encode()).digest()
+        identity = self._known.get(key)
+        if identity is None or identity.sign_in_id in revocations:
+            identity = await _by_password(request, sent)
+            if identity is not None:
+                self._known[key] = identity
+        return identity
+
+
+passwords = Passwords()
+
+
+class OlderSignIns(ASGIMiddleware):
+    """Sets `request.user` where our own middleware found nobody: by Basic, or by `sessionid`.
+
+    A cookie counts only without a header, so that an old one never spoils a valid header.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        request = Request[Any, Any, Any](scope)
+        if scope["user"] is None:
+            scope["user"] = await _identified(request)
+        await next_app(scope, receive, send)
+
+
+async def token_needed(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: anyone who is signed in; others hear what was wrong with what they sent."""
+    if connection.scope["user"] is not None:
+        return
+    scheme = connection.headers.get("authorization", "").partition(" ")[0].lower()
+    if scheme == "bearer":
+        raise Refusal(TOKEN_NOT_VALID, HTTPStatus.UNAUTHORIZED, BEARER_CHALLENGE)
+    text = {"token": "Invalid token.", "basic": "Invalid username/password."}.get(scheme, SIGN_IN)
+    raise Refusal({"detail": text}, HTTPStatus.UNAUTHORIZED, TOKEN_CHALLENGE)
+
+
+async def administrators(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: admins; these backends let nobody else change films."""
+    await token_needed(connection, handler)
+    if not connection.scope["user"].may(Role.ADMIN):
+        raise Refusal({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN)
+
+
+async def in_person(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: people who signed in themselves."""
+    await token_needed(connection, handler)
+    if connection.scope["user"].scope is not None:
+        raise ScopeTooNarrow
+
+
+async def _identified(request: Request[Any, Any, Any]) -> Identity | None:
+    header = request.headers.get("authorization", "")
+    if header:
+        scheme, _, sent = header.partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        if request.method not in SAFE_METHODS:
+            refuse_foreign_page(request)
+        return await passwords.holder_of(request, sent.strip())
+    cookie, address = request.cookies.get(SESSION_COOKIE, ""), client_address(request)
+    identity = await opaque_tokens.holder_of(cookie, address) if cookie else None
+    if identity is not None and identity.scope is not None:
+        return None  # a script's token is no sign-in
+    if identity is not None and request.method not in SAFE_METHODS:
+        refuse_cross_site(request, identity.sign_in_id)
+    return identity
+
+
+async def _by_password(request: Request[Any, Any, Any], sent: str) -> Identity | None:
+    try:
+        email, _, password = base64.b64decode(sent, validate=True).decode().partition(":")
+        typed = msgspec.convert({"email": email, "password": password}, Credentials)
+    except (ValueError, msgspec.ValidationError):  # no base64, no UTF-8, or no address
+        return None
+    async with transaction() as session:
+        sessions = Sessions(session)
+        try:
+            user = await authenticated(request, Accounts(session), sessions, typed)
+        except CredentialsRefused:
+            return None
+        sign_in = await sessions.open_by_password(user, device_of(request))
+        return Identity(user.id, user.role, sign_in.id)

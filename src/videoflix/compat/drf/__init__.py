@@ -1,0 +1,1 @@
+"""Requests, answers and errors as Django REST framework writes them."""

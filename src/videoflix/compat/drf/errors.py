@@ -1,0 +1,123 @@
+"""Errors as Django REST framework writes them: all older backends were made with it."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from videoflix.catalog.service import CategoryNotFound, VideoNotFound
+from videoflix.platform.problems import (
+    Forbidden,
+    NotFound,
+    Problem,
+    SignInNeeded,
+    UnsupportedMediaType,
+)
+from videoflix.platform.rate_limit.bucket import TooManyTries
+
+NON_FIELD = "non_field_errors"
+REQUIRED = "This field is required."
+BLANK = "This field may not be blank."
+SIGN_IN = "Authentication credentials were not provided."
+NOT_ALLOWED = "You do not have permission to perform this action."
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
+# What a refused method's route says of the others, for the header Allow.
+ALLOWED = "allowed"
+# Older backends name the class of what is not there.
+MODELS: dict[type[Problem], str] = {VideoNotFound: "Video", CategoryNotFound: "Category"}
+
+
+class Refusal(Exception):
+    """An error whose body the older client reads; what was written until then is undone."""
+
+    def __init__(
+        self,
+        body: object,
+        status: int = HTTPStatus.BAD_REQUEST,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(str(body))
+        self.body = body
+        self.status = int(status)
+        self.headers = headers or {}
+
+
+def field_error(name: str, *texts: str) -> Refusal:
+    return Refusal({name: list(texts)})
+
+
+def not_found(model: str) -> Refusal:
+    return Refusal({"detail": f"No {model} matches the given query."}, HTTPStatus.NOT_FOUND)
+
+
+async def refuse_method(request: Request[Any, Any, Any]) -> None:
+    """Stands for every method that a path of a dialect has not."""
+    raise Refusal(
+        {"detail": f'Method "{request.method}" not allowed.'},
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        {"Allow": request.route_handler.opt[ALLOWED]},
+    )
+
+
+def refusal_response(request: Request[Any, Any, Any], error: Refusal) -> Response[bytes]:
+    """Encoded here: Litestar would leave a lone string without its quotes."""
+    return Response(
+        msgspec.json.encode(error.body),
+        status_code=error.status,
+        headers=error.headers,
+        media_type=MediaType.JSON,
+    )
+
+
+def problem_response(request: Request[Any, Any, Any], error: Problem) -> Response[Any]:
+    """A problem of ours: the fields that are wrong, or one sentence."""
+    if fields := error.members.get("errors"):
+        body: dict[str, Any] = {}
+        for wrong in fields:
+            body.setdefault(wrong["field"] or NON_FIELD, []).append(wrong["message"])
+        return Response(body, status_code=error.status)
+    headers = error.answer_headers() | (CHALLENGE if isinstance(error, SignInNeeded) else {})
+    return Response({"detail": _text(request, error)}, status_code=error.status, headers=headers)
+
+
+def validation_response(
+    request: Request[Any, Any, Any], error: ValidationException
+) -> Response[Any]:
+    """What failed Litestar's checks of paths and queries."""
+    found = error.extra if isinstance(error.extra, list) else []
+    body = {str(item.get("key")): [str(item.get("message"))] for item in found}
+    return Response(body or {"detail": error.detail}, status_code=HTTPStatus.BAD_REQUEST)
+
+
+def http_error_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """Litestar's own errors; what is our fault says no more than that."""
+    phrase = HTTPStatus(error.status_code).phrase
+    text = phrase if error.status_code >= 500 else error.detail
+    return Response(
+        {"detail": text}, status_code=error.status_code, headers=dict(error.headers or {})
+    )
+
+
+def _text(request: Request[Any, Any, Any], error: Problem) -> str:
+    """The older backends' sentence where they had one, else ours."""
+    kind = type(error)
+    if kind in MODELS:
+        return f"No {MODELS[kind]} matches the given query."
+    if isinstance(error, TooManyTries):
+        return f"Request was throttled. Expected available in {error.seconds} seconds."
+    if kind is UnsupportedMediaType:
+        sent = request.headers.get("content-type", "")
+        return f'Unsupported media type "{sent}" in request.'
+    theirs = {SignInNeeded: SIGN_IN, Forbidden: NOT_ALLOWED, NotFound: "Not found."}
+    return theirs.get(kind) or error.detail or error.__doc__ or ""
+
+
+error_shapes: ExceptionHandlersMap = {
+    Refusal: refusal_response,
+    Problem: problem_response,
+    ValidationException: validation_response,
+    HTTPException: http_error_response,
+}

@@ -1,0 +1,126 @@
+"""What older clients send: JSON and forms alike, and fields nobody knows are passed over."""
+
+import re
+from typing import Annotated, Any, TypeVar, get_args
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+
+from videoflix.accounts import schemas as accounts
+from videoflix.compat.drf.errors import BLANK, NON_FIELD, REQUIRED, Refusal
+from videoflix.platform.problems import UnsupportedMediaType
+
+FIELDS_MAX = 100
+# A type may bring its own sentence: `Annotated[Kind, Meta(extra={WRONG: "…"})]`.
+WRONG = "wrong"
+Email = Annotated[accounts.Email, msgspec.Meta(extra={WRONG: "Enter a valid email address."})]
+
+# msgspec's words for a wrong value, and the ones older clients show.
+TEXTS = (
+    (r"Expected `str` of length >= (\d+)", "Ensure this field has at least {} characters."),
+    (r"Expected `str` of length <= (\d+)", "Ensure this field has no more than {} characters."),
+    (r"Expected `(?:int|float)` >= (-?\d+)", "Ensure this value is greater than or equal to {}."),
+    (r"Expected `(?:int|float)` <= (-?\d+)", "Ensure this value is less than or equal to {}."),
+    (r"Expected `str` matching", "Enter a valid value."),
+    (r"Invalid enum value|Expected `(?:Literal|enum)", '"{value}" is not a valid choice.'),
+    (r"Expected `uuid|Invalid UUID", "Must be a valid UUID."),
+    (
+        r"Expected `date(?: \| null)?`|Invalid RFC3339",
+        "Date has wrong format. Use one of these formats instead: YYYY-MM-DD.",
+    ),
+    (r"Expected `bool", "Must be a valid boolean."),
+    (r"Expected `int|Integer value out of range", "A valid integer is required."),
+    (r"Expected `float", "A valid number is required."),
+    (r"Expected `str", "Not a valid string."),
+)
+
+Wanted = TypeVar("Wanted", bound=msgspec.Struct)
+
+
+async def read(request: Request[Any, Any, Any], kind: type[Wanted]) -> Wanted:
+    """The body as a struct. Raises Refusal with a sentence for each field that is wrong."""
+    return read_fields(await sent(request), kind)
+
+
+async def sent(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """The fields of the body, whatever they are. Raises Refusal for what holds no fields."""
+    kind, _ = request.content_type
+    if kind == RequestEncodingType.URL_ENCODED:
+        return _form_fields(await request.body())
+    if kind == RequestEncodingType.MULTI_PART:
+        form = await request.form()
+        return {name: form.getall(name)[-1] for name in form}
+    body = await request.body()
+    if not body:
+        return {}
+    if kind != RequestEncodingType.JSON:
+        raise UnsupportedMediaType
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal({"detail": f"JSON parse error - {error}"}) from error
+    if not isinstance(found, dict):
+        kind = type(found).__name__
+        text = f"Invalid data. Expected a dictionary, but got {kind}."
+        raise Refusal({NON_FIELD: [text]})
+    return found
+
+
+def _form_fields(body: bytes) -> dict[str, Any]:
+    """The last value of each field. Litestar's own parser remembers every body it has seen."""
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError as error:  # also what is no UTF-8
+        raise Refusal({"detail": "Form parse error - too many fields, or no UTF-8"}) from error
+
+
+def read_fields(fields: dict[str, Any], kind: type[Wanted]) -> Wanted:
+    """Those of the fields that the struct has. Raises Refusal."""
+    values: dict[str, Any] = {}
+    errors: dict[str, list[str]] = {}
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name in fields:
+            try:
+                values[field.name] = _value(fields[name], field.type)
+            except ValueError as error:
+                errors[name] = [str(error)]
+        elif field.required:
+            errors[name] = [REQUIRED]
+    if errors:
+        raise Refusal(errors)
+    return kind(**values)
+
+
+def _value(value: Any, kind: Any) -> Any:
+    """The value as this type. Raises ValueError with the older sentence."""
+    if isinstance(value, UploadFile):
+        raise ValueError("Not a valid string.")  # noqa: TRY004 - it is the sentence that counts
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("Null characters are not allowed.")
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                return msgspec.convert(str(value), kind)
+            except msgspec.ValidationError:
+                pass
+        raise ValueError(_sentence(value, kind, str(error))) from error
+
+
+def _sentence(value: Any, kind: Any, error: str) -> str:
+    if value is None:
+        return "This field may not be null."
+    if isinstance(value, str) and not value.strip():
+        return BLANK
+    for meta in get_args(kind)[1:]:
+        if isinstance(meta, msgspec.Meta) and meta.extra and WRONG in meta.extra:
+            return str(meta.extra[WRONG])
+    for pattern, text in TEXTS:
+        if found := re.search(pattern, error):
+            return text.format(*found.groups(), value=str(value)[:100])
+    return error

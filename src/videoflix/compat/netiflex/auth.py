@@ -1,0 +1,172 @@
+"""Signing in and out: opaque tokens, guests, and pairs of tokens."""
+
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, post
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
+from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
+
+from videoflix.accounts.models import User
+from videoflix.accounts.schemas import Typed
+from videoflix.accounts.service import (
+    Accounts,
+    AddressUnconfirmed,
+    CredentialsRefused,
+    SwitchedOff,
+)
+from videoflix.compat.basic_auth import SESSION_COOKIE, OlderSignIns
+from videoflix.compat.drf.errors import SIGN_IN, Refusal
+from videoflix.compat.drf.parsing import Email, read, read_fields, sent
+from videoflix.compat.netiflex.errors import told
+from videoflix.platform.auth.csrf import CSRF_COOKIE
+from videoflix.platform.auth.identity import ScopeTooNarrow
+from videoflix.platform.auth.tokens import Purpose, TokenRefused, csrf_token, verify
+from videoflix.platform.http.params import service
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.server.client_address import client_address, device_of
+from videoflix.sessions.api.cookies import cookie
+from videoflix.sessions.api.login import GUESTS, authenticated
+from videoflix.sessions.schemas import Credentials, RefreshRequest, TokenOpened
+from videoflix.sessions.service.sessions import GuestsNotWelcome, RefreshRefused, Sessions
+from videoflix.settings import settings
+
+GUEST = "guest@videoflix.com"
+SESSION_SECONDS = 14 * 24 * 3600
+CSRF_SECONDS = 365 * 24 * 3600
+NOT_VALID = "token_not_valid"
+
+
+class Entrant(msgspec.Struct):
+    password: Typed
+    email: Email = ""
+
+
+async def known_here(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: this backend never answered 401, and an API token signs nobody out."""
+    user = connection.scope["user"]
+    if user is None:
+        raise Refusal({"detail": SIGN_IN}, HTTPStatus.FORBIDDEN)
+    if user.scope is not None:
+        raise ScopeTooNarrow
+
+
+class EntranceController(Controller):
+    """Signing in and out."""
+
+    path = "/"
+    dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
+
+    @post("/login", status_code=HTTP_200_OK, opt={"canonical": "POST /api/v1/auth/token"})
+    async def log_in(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: NamedDependency[Accounts],
+        sessions: NamedDependency[Sessions],
+    ) -> Response[dict[str, str]]:
+        fields = await sent(request)
+        if fields.get("email") == GUEST:
+            await GUESTS.spend(client_address(request))
+            with suppress(GuestsNotWelcome):
+                return _signed_in(*await sessions.open_as_guest_by_token(device_of(request)))
+        typed = read_fields(fields, Entrant)
+        if not typed.email:
+            raise told("email", "Please provide an email, field is missing")
+        credentials = Credentials(typed.email, typed.password)
+        try:
+            user = await authenticated(request, accounts, sessions, credentials)
+        except (AddressUnconfirmed, SwitchedOff) as error:
+            raise told("account", "User account is not activated") from error
+        except CredentialsRefused as error:
+            raise await _refused(typed.email) from error
+        return _signed_in(user, await sessions.open_by_token(user, device_of(request)))
+
+    @delete(
+        "/logout",
+        status_code=HTTP_200_OK,
+        guards=[known_here],
+        middleware=[OlderSignIns()],
+        opt={"canonical": "POST /api/v1/auth/logout"},
+    )
+    async def log_out(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: NamedDependency[Accounts],
+        sessions: NamedDependency[Sessions],
+    ) -> Response[Any]:
+        """The token stops working; a guest is forgotten, and nobody else, whatever the address."""
+        user = await accounts.person(request.user.user_id)
+        email, is_guest = user.email, user.is_guest
+        await sessions.sign_out(user.id, request.user.sign_in_id)
+        cookies = [cookie(SESSION_COOKIE, "", 0)]
+        if is_guest:
+            return Response(None, status_code=HTTP_204_NO_CONTENT, cookies=cookies)
+        body = {"ok": True, "message": f"User {email} has logged out"}
+        return Response(body, cookies=cookies)
+
+    @post("/jwt", status_code=HTTP_200_OK, opt={"canonical": "POST /api/v1/auth/token"})
+    async def make_pair(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: NamedDependency[Accounts],
+        sessions: NamedDependency[Sessions],
+    ) -> dict[str, str]:
+        typed = await read(request, Credentials)
+        try:
+            user = await authenticated(request, accounts, sessions, typed)
+        except CredentialsRefused as error:
+            body = {"detail": "No active account found with the given credentials"}
+            raise Refusal(body, HTTPStatus.UNAUTHORIZED) from error
+        pair = await sessions.open(user, device_of(request))
+        return {"refresh": pair.refresh, "access": pair.access}
+
+    @post(
+        "/jwt/refresh",
+        status_code=HTTP_200_OK,
+        opt={"canonical": "POST /api/v1/auth/token/refresh"},
+    )
+    async def refresh(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> dict[str, str]:
+        """These clients keep their refresh token, so it is not traded for another."""
+        token = (await read(request, RefreshRequest)).refresh
+        try:
+            return {"access": await sessions.access_again(token)}
+        except RefreshRefused as error:
+            body = {"detail": _wrong_with(token), "code": NOT_VALID}
+            raise Refusal(body, HTTPStatus.UNAUTHORIZED) from error
+
+
+def _signed_in(user: User, opened: TokenOpened) -> Response[dict[str, str]]:
+    cookies: list[Cookie] = [
+        cookie(SESSION_COOKIE, opened.token, SESSION_SECONDS),
+        cookie(
+            CSRF_COOKIE, csrf_token(opened.sign_in_id), CSRF_SECONDS, readable=True, prefixed=False
+        ),
+    ]
+    return Response({"token": opened.token, "email": user.email}, cookies=cookies)
+
+
+async def _refused(email: str) -> Refusal:
+    """Older clients say which field is wrong; not where that would tell who has an account."""
+    wrong = told("credentials", "Wrong Email or password")
+    if not settings.dialects_reveal_accounts:
+        return wrong
+    async with transaction() as session:  # the request's own is over once it was refused
+        known = await Accounts(session).by_email(email)
+    if known is None:
+        return told("email", "No user found with this email")
+    return wrong
+
+
+def _wrong_with(token: str) -> str:
+    try:
+        verify(Purpose.ACCESS, token)
+    except TokenRefused:
+        return "Token is invalid or expired"
+    return "Token has wrong type"

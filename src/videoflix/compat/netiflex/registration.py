@@ -1,0 +1,143 @@
+"""Registering, and what mailed links lead to."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, post
+from litestar.di import NamedDependency
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
+
+from videoflix.accounts.schemas import Typed
+from videoflix.accounts.service import PasswordWeak
+from videoflix.compat.drf.parsing import Email, read
+from videoflix.compat.netiflex.errors import said, told
+from videoflix.platform.http.params import service
+from videoflix.registration.api import limit_mail
+from videoflix.registration.schemas import NewAccount
+from videoflix.registration.service import LinkSpent, Registration
+from videoflix.settings import settings
+
+TOO_SHORT = (
+    f"This password is too short. It must contain at least {settings.password_min} characters."
+)
+BAD_LINK = "Invalid user ID or token"
+SPENT = "Invalid or expired token"
+
+
+class Registrant(msgspec.Struct):
+    password: Typed
+    confirm_password: Typed
+    email: Email = ""
+
+
+class Address(msgspec.Struct):
+    email: Email
+
+
+class Link(msgspec.Struct):
+    uid: str
+    token: str
+
+
+class NewPassword(Link):
+    new_password: Typed
+    confirm_new_password: Typed
+
+
+class LetterController(Controller):
+    """Registering, and what mailed links lead to."""
+
+    path = "/"
+    dependencies = {"registration": service(Registration)}
+
+    @post("/register", opt={"canonical": "POST /api/v1/auth/register"})
+    async def register(
+        self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
+    ) -> Response[dict[str, Any]]:
+        """`token` is there because it always was; it signs nobody in."""
+        new = await read(request, Registrant)
+        if not new.email:
+            raise told("email", "Email address is required")
+        _refuse_short(new.password)
+        if new.password != new.confirm_password:
+            raise told("password", "Passwords must match")
+        await limit_mail(request, new.email)
+        try:
+            made = await registration.register(NewAccount(new.email, new.password))
+        except PasswordWeak as error:
+            raise told("password", error.detail) from error
+        if made.is_known and settings.dialects_reveal_accounts:
+            # Not raised: the person who has the address gets their mail.
+            taken = said("email", "This Email already exists")
+            return Response(taken, status_code=HTTPStatus.BAD_REQUEST)
+        body = {"token": secrets.token_hex(20), "email": made.email}
+        return Response(body, status_code=HTTP_201_CREATED)
+
+    @post(
+        "/activate-account",
+        status_code=HTTP_200_OK,
+        opt={"canonical": "POST /api/v1/auth/activate"},
+    )
+    async def activate(
+        self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
+    ) -> dict[str, str]:
+        link = await read(request, Link)
+        if not link.uid.isdecimal():
+            raise told("token", BAD_LINK)
+        try:
+            user = await registration.activate(link.token)
+        except LinkSpent as error:
+            if await registration.has_activated(link.token):
+                text = "This account is already active. You can log in!"
+                raise told("account", text) from error
+            raise told("token", SPENT) from error
+        if user.id != int(link.uid):
+            raise told("token", BAD_LINK)
+        return {"message": "Account successfully activated!"}
+
+    @post(
+        "/reset-password",
+        status_code=HTTP_200_OK,
+        opt={"canonical": "POST /api/v1/auth/password/forgot"},
+    )
+    async def ask_for_reset(
+        self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
+    ) -> dict[str, str]:
+        """The same for everybody: who has an account is not told here."""
+        email = (await read(request, Address)).email
+        await limit_mail(request, email)
+        await registration.forgot(email)
+        return {"message": "Password reset link sent to your email!"}
+
+    @post(
+        "/new-password",
+        status_code=HTTP_200_OK,
+        opt={"canonical": "POST /api/v1/auth/password/reset"},
+    )
+    async def reset_password(
+        self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
+    ) -> dict[str, str]:
+        chosen = await read(request, NewPassword)
+        if not chosen.uid.isdecimal():
+            raise told("token", BAD_LINK)
+        if not await registration.may_reset(chosen.token):
+            raise told("token", SPENT)
+        if chosen.new_password != chosen.confirm_new_password:
+            raise told("password", "Passwords must match")
+        _refuse_short(chosen.new_password)
+        try:
+            user = await registration.reset(chosen.token, chosen.new_password)
+        except LinkSpent as error:
+            raise told("token", SPENT) from error
+        except PasswordWeak as error:
+            raise told("password", error.detail) from error
+        if user.id != int(chosen.uid):
+            raise told("token", BAD_LINK)
+        return {"message": "Password successfully reset!"}
+
+
+def _refuse_short(password: str) -> None:
+    if len(password) < settings.password_min:
+        raise told("password", TOO_SHORT)

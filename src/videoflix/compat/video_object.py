@@ -1,0 +1,118 @@
+"""A film as `netiflex` and `authemail` show it: the fields of both, which do not contradict.
+
+`video_file`, `video_file_hd720`, `poster`, `vtt_file` and `uploaded_by` are those of the one;
+`file`, `category`, `thumbnail` and `resolutions` those of the other. All addresses of files need
+no header, and survive what older players make of them: `clip.mp4` becomes `clip_720p.mp4`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar import Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.accounts.models import User
+from videoflix.accounts.service import Accounts
+from videoflix.catalog.models import VideoState
+from videoflix.catalog.schemas import Video
+from videoflix.compat.drf.formats import stamp
+from videoflix.media.service import Packages
+from videoflix.platform.http.urls import absolute
+from videoflix.playback.service.downloads import Links, included, links_to
+from videoflix.profiles.schemas import Viewing
+
+# The older backend knew these; what else a film may be is shown as it is.
+GENRES = ("drama", "documentary", "technic", "horror", "action")
+LANGUAGES = {"fr": "french", "en": "english", "de": "german"}
+RENDITIONS = (360, 480, 720, 1080)
+
+
+class Shelf(msgspec.Struct, frozen=True):
+    """What showing films to somebody takes."""
+
+    request: Request[Any, Any, Any]
+    session: AsyncSession
+    viewing: Viewing
+
+
+async def shown(shelf: Shelf, films: Sequence[Video]) -> list[dict[str, Any]]:
+    """The films as objects, in their order; two queries, however many there are."""
+    files = await Packages(shelf.session).files_of([film.id for film in films])
+    uploaders = {film.uploaded_by for film in films if film.uploaded_by is not None}
+    people = await Accounts(shelf.session).people(uploaders) if uploaders else {}
+    sign_in_id = shelf.request.user.sign_in_id
+    found = []
+    for film in films:
+        links = links_to(
+            shelf.viewing,
+            sign_in_id,
+            film.id,
+            film.slug,
+            files.get(film.id),
+            has_poster=film.poster_url is not None,
+        )
+        uploader = people.get(film.uploaded_by) if film.uploaded_by is not None else None
+        found.append(_film(shelf, film, links, uploader))
+    return found
+
+
+def genre_of(film: Video) -> str | None:
+    """The older word where there is one, else the film's own."""
+    folded = film.genre.casefold()
+    return folded if folded in GENRES else film.genre or None
+
+
+def language_of(film: Video) -> str | None:
+    return LANGUAGES.get(film.language.partition("-")[0])
+
+
+def _film(shelf: Shelf, film: Video, links: Links, uploader: User | None) -> dict[str, Any]:
+    movie = absolute(links.movie())
+    poster = absolute(links.poster)
+    vtt = absolute(links.storyboard)
+    category = film.categories[0] if film.categories else None
+    larger = {
+        f"video_file_hd{lines}": absolute(links.movie(f"_hd{lines}")) if links.movies else ""
+        for lines in RENDITIONS
+    }
+    return {
+        "id": film.id,
+        "title": film.title,
+        "author": film.author,
+        "description": film.description,
+        "uploaded_by": _person(shelf.viewing, uploader) if uploader else None,
+        "genre": genre_of(film),
+        "uploaded_at": stamp(film.created_at),
+        "updated_at": stamp(film.updated_at),
+        "is_favorite": film.featured,
+        "language": language_of(film),
+        "video_file": None if film.state is VideoState.FAILED else movie,
+        "poster": poster or "",
+        "vtt_file": vtt or "",
+        **larger,
+        "duration": None if film.duration is None else round(film.duration),
+        "file": movie,
+        "category": category and {"id": category.id, "name": category.name, "slug": category.slug},
+        "created_at": stamp(film.created_at),
+        "thumbnail": poster,
+        "resolutions": [
+            {
+                "label": found.name,
+                "src": absolute(links.movie(f"_{found.name}")),
+                "type": "video/mp4",
+            }
+            for found in included(shelf.viewing, links.movies)
+        ],
+    }
+
+
+def _person(viewing: Viewing, person: User) -> dict[str, Any]:
+    """How to reach an uploader is for editors and for themselves; the fields stay."""
+    told = viewing.is_editor or viewing.user_id == person.id
+    return {
+        "id": person.id,
+        "email": person.email if told else "",
+        "phone": person.phone if told else "",
+        "address": person.address if told else "",
+    }

@@ -1,0 +1,185 @@
+"""The job monitor over HTTP."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+import msgspec
+from advanced_alchemy.filters import LimitOffset
+from litestar import Controller, Request, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, PathParameter, QueryParameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.status_codes import HTTP_200_OK
+from sqlalchemy.exc import SQLAlchemyError
+
+from videoflix.job_monitor.schemas import (
+    JobFilters,
+    JobShown,
+    JobStatus,
+    JobWithIncidents,
+    QueueSnapshot,
+)
+from videoflix.job_monitor.service import (
+    JobNotFound,
+    JobWaitsAlready,
+    Monitor,
+    ScheduleNotFound,
+    cancel,
+)
+from videoflix.platform.auth.identity import Identity, admins_only
+from videoflix.platform.auth.revocations import revocations
+from videoflix.platform.http.params import Id, Limit, Offset, Page, names_of, one_of, service
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.server.shutdown import RECONNECT_MS, shutdown
+from videoflix.platform.ttl import TtlCache
+
+LOOK_EVERY_SECONDS = 2.0
+STAFF = (SignInNeeded, Forbidden)
+
+Named = QueryParameter(max_length=128, pattern=r"^[A-Za-z0-9_.-]+(?!\n)$")
+OfQueue = Annotated[str | None, Named]
+OfKind = Annotated[str | None, Named]
+OfStatus = Annotated[str | None, QueryParameter(schema_extra=names_of(JobStatus))]
+Kind = Annotated[str, PathParameter(max_length=128, pattern=r"^[A-Za-z0-9_.-]+(?!\n)$")]
+
+
+def provide_filters(
+    queue: OfQueue = None, status: OfStatus = None, kind: OfKind = None
+) -> JobFilters:
+    """Which jobs the query string asks for."""
+    return JobFilters(queue, one_of(JobStatus, "status", status), kind)
+
+
+class JobController(Controller):
+    path = "/operations/jobs"
+    tags = ("Jobs",)
+    guards = (admins_only,)
+    dependencies = {
+        "monitor": service(Monitor),
+        "filters": Provide(provide_filters, sync_to_thread=False),
+    }
+
+    @get(summary="List jobs", responses=problems(*STAFF))
+    async def list_jobs(
+        self,
+        monitor: NamedDependency[Monitor],
+        filters: NamedDependency[JobFilters],
+        limit: Limit = 20,
+        offset: Offset = 0,
+    ) -> Page[JobShown]:
+        """List jobs, the newest first. What is done is forgotten after a day."""
+        found, total = await monitor.jobs(filters, LimitOffset(limit, offset))
+        return Page(found, total, limit, offset)
+
+    @get("/overview", summary="The queue at a glance", responses=problems(*STAFF))
+    async def show_queue(self, monitor: NamedDependency[Monitor]) -> QueueSnapshot:
+        """Queues, workers, schedules and throughput as they are now."""
+        return await monitor.snapshot()
+
+    @get("/events", summary="Follow the queue live", responses=problems(*STAFF))
+    async def follow_queue(self, request: Request[Any, Any, Any]) -> ServerSentEvent:
+        """Follow the queue live: an event `queue` with the overview at once and while it lasts."""
+        return ServerSentEvent(_glances(request.user))
+
+    @get(
+        "/{job_id:int}",
+        summary="Show a job",
+        responses=problems(*STAFF, JobNotFound),
+    )
+    async def show_job(
+        self, monitor: NamedDependency[Monitor], job_id: FromPath[Id]
+    ) -> JobWithIncidents:
+        """Show a job and everything that went wrong with it."""
+        return await monitor.job(job_id)
+
+    @post(
+        "/{job_id:int}/retry",
+        summary="Try a job again",
+        status_code=HTTP_200_OK,
+        responses=problems(*STAFF, JobNotFound, JobWaitsAlready),
+    )
+    async def retry_job(
+        self,
+        request: Request[Any, Any, Any],
+        monitor: NamedDependency[Monitor],
+        job_id: FromPath[Id],
+    ) -> JobWithIncidents:
+        """Give a job that failed or was cancelled all its attempts again."""
+        await monitor.retry_job(job_id, by=request.user.user_id)
+        return await monitor.job(job_id)
+
+    @post(
+        "/{job_id:int}/run",
+        summary="Run a job now",
+        status_code=HTTP_200_OK,
+        responses=problems(*STAFF, JobNotFound),
+    )
+    async def run_job(
+        self,
+        request: Request[Any, Any, Any],
+        monitor: NamedDependency[Monitor],
+        job_id: FromPath[Id],
+    ) -> JobWithIncidents:
+        """Let a job that waits for its time run as soon as a worker is free."""
+        await monitor.run_job(job_id, by=request.user.user_id)
+        return await monitor.job(job_id)
+
+    @post(
+        "/{job_id:int}/cancel",
+        summary="Cancel a job",
+        status_code=HTTP_200_OK,
+        responses=problems(*STAFF, JobNotFound),
+    )
+    async def cancel_job(
+        self, request: Request[Any, Any, Any], job_id: FromPath[Id]
+    ) -> JobWithIncidents:
+        """Cancel a job: a waiting one at once, a running one as soon as its worker hears of it."""
+        await cancel(job_id, by=request.user.user_id)
+        async with transaction() as session:
+            return await Monitor(session).job(job_id)
+
+    @post(
+        "/schedules/{kind:str}/run",
+        summary="Run a scheduled job now",
+        responses=problems(*STAFF, ScheduleNotFound, JobWaitsAlready),
+    )
+    async def run_schedule(
+        self, request: Request[Any, Any, Any], monitor: NamedDependency[Monitor], kind: Kind
+    ) -> JobWithIncidents:
+        """Enqueue a scheduled job now; its schedule stays as it is."""
+        return await monitor.run_schedule(kind, by=request.user.user_id)
+
+
+class Glances:
+    """The queue at a glance, made at most once a second for all who follow it here."""
+
+    def __init__(self) -> None:
+        self._making = asyncio.Lock()
+        self._latest: TtlCache[str, str] = TtlCache("job monitor", 1, LOOK_EVERY_SECONDS / 2)
+
+    async def latest(self) -> str:
+        """The snapshot as JSON. Raises SQLAlchemyError or OSError while the database is away."""
+        async with self._making:
+            latest = self._latest.get("snapshot")
+            if latest is None:
+                async with transaction() as session:
+                    snapshot = await Monitor(session).snapshot()
+                latest = self._latest["snapshot"] = msgspec.json.encode(snapshot).decode()
+        return latest
+
+
+glances = Glances()
+
+
+async def _glances(viewer: Identity) -> AsyncGenerator[ServerSentEventMessage]:
+    """Until the viewer is signed out; while the database is away there is nothing to tell."""
+    while viewer.sign_in_id not in revocations and not shutdown.has_begun:
+        try:
+            seen = await glances.latest()
+        except (SQLAlchemyError, OSError):
+            yield ServerSentEventMessage(data=None, comment="the database is away")
+        else:
+            yield ServerSentEventMessage(event="queue", data=seen, retry=RECONNECT_MS)
+        await shutdown.wait_for(None, LOOK_EVERY_SECONDS)

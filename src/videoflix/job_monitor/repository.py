@@ -1,0 +1,215 @@
+"""All SQL about the queue's tables, for those who look after it."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from advanced_alchemy.filters import LimitOffset
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.job_monitor.schemas import (
+    Incident,
+    JobFilters,
+    JobShown,
+    JobStatus,
+    QueueCount,
+    WorkerSeen,
+)
+from videoflix.platform.queue.load import queue_loads
+from videoflix.settings import settings
+
+# Longer than this no job is shown as running whose worker is silent.
+SILENT_AT_MOST = 60.0
+# So many jobs are counted as done in an hour, and in a minute; and as fitting a filter.
+ENDED_COUNTED, MINUTE_COUNTED, LISTED_COUNTED = 20_000, 5_000, 10_000
+
+# Every job with the state that is shown: `doing` takes a worker that lives.
+JUDGED = """
+    select job.*,
+           case when job.status <> 'doing' then job.status::text
+                when worker.last_heartbeat >= now() - make_interval(secs => :stall) then 'doing'
+                else 'stalled' end as shown
+    from procrastinate_jobs as job
+    left join procrastinate_workers as worker on worker.id = job.worker_id
+"""
+ENDED = text("""
+    select ran.queue_name, count(*) filter (where ended.type = 'succeeded'),
+           count(*) filter (where ended.type = 'failed')
+    from (select job_id, type from procrastinate_events
+          where type in ('succeeded', 'failed') and at > now() - interval '1 hour'
+          order by at desc limit :counted) as ended
+    join procrastinate_jobs as ran on ran.id = ended.job_id group by ran.queue_name
+""")
+TROUBLE = text("""
+    select queue_name,
+           count(*) filter (where kind = 'rescued'),
+           count(*) filter (where kind = 'fenced'),
+           count(*) filter (where kind = 'unknown')
+    from job_incident where created_at > now() - interval '24 hours' group by queue_name
+""")
+THROUGHPUT = text("""
+    select done.count from generate_series(now() - interval '1 hour', now() - interval '1 minute',
+                                           interval '1 minute') as minute
+    cross join lateral (
+        select count(*) from (
+            select from procrastinate_events
+            where type in ('succeeded', 'failed') and type = 'succeeded'
+              and at >= minute and at < minute + interval '1 minute' limit :counted) as ended
+    ) as done
+    order by minute
+""")
+WORKERS = text("""
+    select worker.id, worker.last_heartbeat,
+           greatest(extract(epoch from now() - worker.last_heartbeat), 0)::float,
+           worker.last_heartbeat >= now() - make_interval(secs => :stall),
+           coalesce(array_agg(job.id order by job.id) filter (where job.id is not null), '{}'),
+           (select coalesce(jsonb_object_agg(queue_name, reason), '{}') from worker_breaker
+            where worker_id = worker.id and reason <> '')
+    from procrastinate_workers as worker
+    left join procrastinate_jobs as job on job.worker_id = worker.id and job.status = 'doing'
+    group by worker.id order by worker.id
+""")
+WANTED = """
+    coalesce(queue_name = cast(:queue as text), true)
+    and coalesce(task_name = cast(:kind as text), true)
+    and coalesce(shown = cast(:status as text), true)
+    and (cast(:stored as procrastinate_job_status) is null
+         or status = cast(:stored as procrastinate_job_status))
+    and coalesce(id = cast(:job_id as bigint), true)
+"""
+COUNT = text(f"""
+    select count(*) from (
+        select from ({JUDGED}) as job where {WANTED} limit :counted) as found
+""")  # noqa: S608 - constants
+JOBS = text(f"""
+    select job.id, queue_name, task_name, shown, args, attempts, priority,
+           case when shown = 'doing' then worker_id end, abort_requested, scheduled_at,
+           event.created, event.started, event.ended, coalesce(incident.reason, '')
+    from (select * from ({JUDGED}) as every_job where {WANTED}
+          order by id desc limit :limit offset :offset) as job
+    left join lateral (
+        select min(at) as created,
+               max(at) filter (where type = 'started') as started,
+               max(at) filter (where type in ('succeeded', 'failed', 'cancelled', 'aborted')
+                               and job.status not in ('todo', 'doing')) as ended
+        from procrastinate_events where job_id = job.id
+    ) as event on true
+    left join lateral (
+        select reason from job_incident where job_id = job.id order by id desc limit 1
+    ) as incident on true
+    order by job.id desc
+""")  # noqa: S608 - constants
+INCIDENTS = text("""
+    select kind, attempt, reason, created_at from job_incident
+    where job_id = :job_id order by id desc limit 100
+""")
+LAST_RUNS = text("""
+    select distinct on (kind) kind, scheduled_for, job_id from cron_run
+    order by kind, scheduled_for desc
+""")
+REVIVE = text("""
+    with forgiven as (
+        delete from job_incident where job_id = :job_id and kind = 'transient'
+    )
+    update procrastinate_jobs
+    set status = 'todo', attempts = 0, scheduled_at = null, abort_requested = false
+    where id = :job_id and status in ('failed', 'aborted', 'cancelled') returning id
+""")
+HURRY = text("""
+    update procrastinate_jobs set scheduled_at = null
+    where id = :job_id and status = 'todo' and scheduled_at > now() returning id
+""")
+CANCEL = text("select procrastinate_cancel_job_v1(:job_id, true, false)")
+STORED = text("select status::text, task_name, args from procrastinate_jobs where id = :job_id")
+SECONDS_SINCE_HEARTBEAT = text(
+    "select extract(epoch from now() - max(last_heartbeat))::float from procrastinate_workers"
+)
+
+
+class QueueRepository:
+    """The queue's tables."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.stall = min(settings.worker_stall_seconds, SILENT_AT_MOST)
+
+    async def queues(self) -> list[QueueCount]:
+        counted = {"counted": ENDED_COUNTED}
+        ended = {row[0]: row[1:] for row in await self.session.execute(ENDED, counted)}
+        trouble = {row[0]: row[1:] for row in await self.session.execute(TROUBLE)}
+        return [
+            QueueCount(
+                *msgspec.structs.astuple(load),
+                *ended.get(load.queue, (0, 0)),
+                *trouble.get(load.queue, (0, 0, 0)),
+            )
+            for load in await queue_loads(self.session, self.stall)
+        ]
+
+    async def workers(self) -> list[WorkerSeen]:
+        found = await self.session.execute(WORKERS, {"stall": self.stall})
+        return [WorkerSeen(*row) for row in found]
+
+    async def throughput(self) -> list[int]:
+        """How many jobs were done in each of the last 60 minutes, the earliest first."""
+        return list(await self.session.scalars(THROUGHPUT, {"counted": MINUTE_COUNTED}))
+
+    async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobShown], int]:
+        """Jobs, the newest first, and how many there are."""
+        wanted = self._wanted(filters)
+        window = {"limit": page.limit, "offset": page.offset}
+        found = await self.session.execute(JOBS, wanted | window)
+        total = await self.session.scalar(COUNT, wanted | {"counted": LISTED_COUNTED})
+        return [_shown(row) for row in found], total or 0
+
+    async def job(self, job_id: int) -> JobShown | None:
+        window = {"limit": 1, "offset": 0}
+        wanted = self._wanted(JobFilters(), job_id)
+        row = (await self.session.execute(JOBS, wanted | window)).one_or_none()
+        return None if row is None else _shown(row)
+
+    def _wanted(self, filters: JobFilters, job_id: int | None = None) -> dict[str, Any]:
+        """The values of WANTED; the state as it is stored lets an index find the jobs."""
+        stored = "doing" if filters.status is JobStatus.STALLED else filters.status
+        given = msgspec.structs.asdict(filters)
+        return given | {"stall": self.stall, "job_id": job_id, "stored": stored}
+
+    async def incidents(self, job_id: int) -> list[Incident]:
+        """What went wrong with a job, the latest first."""
+        found = await self.session.execute(INCIDENTS, {"job_id": job_id})
+        return [Incident(*row) for row in found]
+
+    async def last_runs(self) -> dict[str, tuple[datetime, int | None]]:
+        """When each schedule was last dealt with, and the job that came of it."""
+        found = await self.session.execute(LAST_RUNS)
+        return {row[0]: (row[1], row[2]) for row in found}
+
+    async def stored(self, job_id: int) -> tuple[str, str, dict[str, Any]] | None:
+        """A job's state in the queue, its kind and payload."""
+        row = (await self.session.execute(STORED, {"job_id": job_id})).one_or_none()
+        return None if row is None else (row[0], row[1], row[2])
+
+    async def revive(self, job_id: int) -> bool:
+        """Put a job that ended without success back, with all its attempts; False if none did.
+
+        Raises IntegrityError when an equal job waits already.
+        """
+        return await self.session.scalar(REVIVE, {"job_id": job_id}) is not None
+
+    async def hurry(self, job_id: int) -> bool:
+        """Make a job that waits for its time due now; False if it does not."""
+        return await self.session.scalar(HURRY, {"job_id": job_id}) is not None
+
+    async def cancel(self, job_id: int) -> bool:
+        """Cancel a waiting job, or ask the worker to stop a running one; False if it is neither."""
+        return await self.session.scalar(CANCEL, {"job_id": job_id}) is not None
+
+    async def seconds_since_heartbeat(self) -> float | None:
+        """Age of the youngest heartbeat, or None when no worker is known."""
+        age: float | None = await self.session.scalar(SECONDS_SINCE_HEARTBEAT)
+        return age
+
+
+def _shown(row: Any) -> JobShown:
+    return msgspec.convert(dict(zip(JobShown.__struct_fields__, row, strict=True)), JobShown)

@@ -1,0 +1,41 @@
+"""Whose library a request means, and the counter of views."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request
+
+from videoflix.library.service import Library, Views
+from videoflix.library.view_counter import Seen, ViewCounter
+from videoflix.platform.postgres.session import transaction
+from videoflix.profiles.service import Profiles, known, viewing_of
+
+# Personal answers are nobody else's, not even a cache's.
+PERSONAL = {"Cache-Control": "private, no-store"}
+
+
+async def _write(seen: Sequence[Seen]) -> None:
+    async with transaction() as session:
+        await Views(session).add(seen)
+
+
+counter = ViewCounter(_write)
+
+
+@asynccontextmanager
+async def counting_views(_: Litestar) -> AsyncGenerator[None]:
+    """Write views for as long as the application runs."""
+    async with counter.running():
+        yield
+
+
+@asynccontextmanager
+async def library_of(request: Request[Any, Any, Any]) -> AsyncGenerator[Library]:
+    """The library of the profile that asks; the block is one transaction."""
+    viewing = await viewing_of(request.user)
+    async with transaction() as session:
+        if not viewing.profile_id:
+            viewing = await Profiles(session).remembering(request.user)
+            known.keep(request.user, viewing)
+        yield Library(session, viewing)

@@ -1,0 +1,146 @@
+"""Makes plain files of films that are complete: MP4s and storyboards.
+
+What these jobs read is there for good, so they may be late, fail or run twice: the film plays by
+HLS all the while.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from videoflix.media.jobs.encode import NotShown, Work, desk_of, files_of
+from videoflix.media.jobs.faults import careful, wait_bounded
+from videoflix.media.mp4 import package
+from videoflix.media.payloads import MakeStoryboard, PackageMissing, PackageRendition
+from videoflix.media.plan import Plan
+from videoflix.media.schemas import Piece, Track
+from videoflix.media.service import AUDIO, Media, Packages
+from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.queue import completing, every, handles
+from videoflix.platform.storage.media_storage import media_storage
+from videoflix.settings import settings
+
+READ_BYTES = 8 * 1024 * 1024
+PACKAGED_AT_ONCE = 50
+
+logger = logging.getLogger(__name__)
+
+every("20 * * * *", PackageMissing())
+
+
+class Tracks(msgspec.Struct, frozen=True):
+    """A complete film's tracks."""
+
+    work: Work
+    plan: Plan
+    pictures: dict[str, Track]
+    sound: Track | None
+
+
+async def tracks_of(asset_id: int) -> Tracks | None:
+    """None when there is no such film, or another file took its place."""
+    async with transaction() as session:
+        asset = await Packages(session).asset(asset_id)
+        if asset is None:
+            return None
+        timeline = await Media(session).timeline(asset.video_id)
+        if timeline is None or timeline.asset_id != asset_id:
+            return None
+        plan = msgspec.convert(asset.plan, Plan)
+        work = Work.on(asset)
+    tracks = {track.name: track for track in timeline.tracks}
+    sound = tracks.pop(AUDIO, None)
+    return Tracks(work, plan, tracks, sound)
+
+
+@handles(PackageRendition, on_stall=wait_bounded)
+@careful
+async def package_rendition(job: PackageRendition) -> None:
+    async with transaction() as session:
+        if not await Packages(session).lacks(job.asset_id, job.rendition):
+            return
+    tracks = await tracks_of(job.asset_id)
+    if tracks is None:
+        return
+    picture = tracks.pictures[job.rendition]
+    await media_storage().refuse_if_full(2 * (size_of(picture) + size_of(tracks.sound)))
+    async with desk_of() as folder, files_of(tracks.work):
+        film = await joined(picture, folder / "picture.mp4")
+        sound = await joined(tracks.sound, folder / "sound.mp4") if tracks.sound else None
+        file = await package(film, sound, tracks.plan, folder)
+        key = f"{tracks.work.attempt}/{job.rendition}.mp4"
+        stored = await media_storage().put(key, file)
+        async with completing() as session:
+            if not await Packages(session).packaged(job.asset_id, job.rendition, key, stored):
+                raise NotShown
+
+
+@handles(MakeStoryboard, on_stall=wait_bounded)
+@careful
+async def make_storyboard(job: MakeStoryboard) -> None:
+    tracks = await tracks_of(job.asset_id)
+    if tracks is None:
+        return
+    picture = small_picture(list(tracks.pictures.values()))
+    await media_storage().refuse_if_full(2 * size_of(picture))
+    async with desk_of() as folder, files_of(tracks.work):
+        layout = layout_of(tracks.plan)
+        film = await joined(picture, folder / "picture.mp4")
+        sprite = await make_sprite(film, layout, folder)
+        key = f"{tracks.work.attempt}/{sprite.name}"
+        stored = await media_storage().put(key, sprite)
+        async with completing() as session:
+            if not await Packages(session).illustrated(job.asset_id, key, layout, stored):
+                raise NotShown
+
+
+@handles(PackageMissing)
+async def package_missing(job: PackageMissing) -> None:
+    async with transaction() as session:
+        posters = await Packages(session).illustrate_missing(PACKAGED_AT_ONCE)
+    if posters:
+        logger.info("%d films lack posters", posters)
+    if not settings.mp4_files:
+        return
+    async with completing() as session:
+        count = await Packages(session).package_missing(PACKAGED_AT_ONCE)
+    if count:
+        logger.info("%d films lack MP4 files or storyboards", count)
+
+
+def size_of(track: Track | None) -> int:
+    return sum(end_of(piece) for piece in track.pieces) if track else 0
+
+
+def end_of(piece: Piece) -> int:
+    """Where a piece's file ends."""
+    _, offset, length = piece.segments[-1]
+    return offset + length
+
+
+def small_picture(pictures: list[Track]) -> Track:
+    """The smallest rendition that is as large as a storyboard's pictures, or else the largest."""
+    by_size = sorted(pictures, key=lambda track: min(track.width, track.height))
+    enough = [track for track in by_size if min(track.width, track.height) >= TILE_HEIGHT]
+    return enough[0] if enough else by_size[-1]
+
+
+async def joined(track: Track, file: Path) -> Path:
+    """A track as one fragmented file: what a player makes of its segments."""
+    with await asyncio.to_thread(file.open, "wb") as out:
+        for number, piece in enumerate(track.pieces):
+            await append(out, piece, 0 if number == 0 else piece.init_length)
+    return file
+
+
+async def append(out: BinaryIO, piece: Piece, start: int) -> None:
+    """Copy a piece's file from an offset to its end."""
+    end = end_of(piece)
+    while start < end:
+        data = await media_storage().read(piece.key, start, min(READ_BYTES, end - start))
+        await asyncio.to_thread(out.write, data)
+        start += len(data)

@@ -1,0 +1,132 @@
+"""Reads a multipart/form-data body (RFC 7578) straight into the storage.
+
+The file is never held in memory nor written twice: what arrives from the network is hashed and
+handed to the storage, which shows the object only when its last byte is there.
+"""
+
+import hashlib
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, TypeAlias
+
+from litestar.exceptions import InternalServerException
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from videoflix.media.schemas import Form, StoredFile
+from videoflix.platform.problems import BadInput, Problem, UnsupportedMediaType
+from videoflix.platform.storage.media_storage import Storage, StorageProblem
+
+FIELD_MAX_BYTES = 64 * 1024
+FIELDS_MAX = 20
+
+Event: TypeAlias = Any  # a MultipartSegment, its bytes, or None at its end
+
+
+class FileMissing(BadInput):
+    """The upload holds no file: send it as the form field “file”."""
+
+
+class FileEmpty(BadInput):
+    """The uploaded file has no content."""
+
+
+class UploadBroken(BadInput):
+    """The upload ended early or is not a valid multipart/form-data body."""
+
+
+class UploadTooLarge(Problem):
+    """The file is larger than this installation accepts."""
+
+    status: ClassVar = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+async def receive_form(
+    body: AsyncIterator[bytes],
+    content_type: str,
+    storage: Storage,
+    limit: int,
+    file_field: str = "file",
+) -> Form:
+    """Store the field named `file_field` and collect the text fields, in whatever order they come.
+
+    `limit` is the file's largest size in bytes. Raises UploadBroken, UploadTooLarge,
+    UnsupportedMediaType, StorageFull; nothing stays in the storage then.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind != "multipart/form-data" or not options.get("boundary"):
+        raise UnsupportedMediaType("Send the film as multipart/form-data.")
+    form = Form({}, None)
+    events = _events(body, options["boundary"])
+    try:
+        async for event in events:
+            if not isinstance(event, MultipartSegment):
+                continue
+            if event.name == file_field and event.filename is not None and form.file is None:
+                form.file = await _store(events, event.filename, storage, limit)
+            elif event.filename is None:
+                if event.name in form.fields:
+                    raise UploadBroken(f"The field “{event.name[:50]}” is there twice.")
+                form.fields[event.name] = await _text(events)
+            else:
+                await _pass_over(events)
+    except BaseException:
+        if form.file:
+            with suppress(StorageProblem):  # logged; the sweep removes it later
+                await storage.delete_below(form.file.folder)
+        raise
+    return form
+
+
+async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[Event]:
+    parser = PushMultipartParser(boundary, max_segment_count=FIELDS_MAX)
+    try:
+        with parser:
+            async for data in body:
+                if data:
+                    for event in parser.parse(data):
+                        yield bytes(event) if isinstance(event, bytearray) else event
+    except (MultipartError, InternalServerException) as error:  # the latter: client went away
+        raise UploadBroken from error
+
+
+async def _store(
+    events: AsyncIterator[Event], filename: str, storage: Storage, limit: int
+) -> StoredFile:
+    folder = f"assets/{uuid.uuid4().hex}"
+    key = f"{folder}/source"
+    digest, size = hashlib.sha256(), 0
+    async with storage.writing(key) as writer:
+        async for data in events:
+            if not isinstance(data, bytes):
+                break
+            size += len(data)
+            if size > limit:
+                raise UploadTooLarge(f"At most {limit} bytes are accepted.")
+            digest.update(data)
+            await writer.write(data)
+    name = PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")[:255]
+    return StoredFile(folder, key, name, size, digest.hexdigest())
+
+
+async def _pass_over(events: AsyncIterator[Event]) -> None:
+    """A file that nobody asked for."""
+    async for data in events:
+        if not isinstance(data, bytes):
+            return
+
+
+async def _text(events: AsyncIterator[Event]) -> str:
+    value = bytearray()
+    async for data in events:
+        if not isinstance(data, bytes):
+            break
+        value += data
+        if len(value) > FIELD_MAX_BYTES:
+            raise UploadBroken(f"A text field holds at most {FIELD_MAX_BYTES} bytes.")
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise UploadBroken("Text fields are UTF-8.") from error

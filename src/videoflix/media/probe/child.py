@@ -1,0 +1,201 @@
+"""Looks into a file strangers sent, as a program of its own with limits on time and memory.
+
+Usage: `python -m videoflix.media.probe.child FILE MAX_PIXELS`. Prints Facts or a Refusal as JSON.
+PyAV brings FFmpeg's demuxers; the time of every packet is read once, and only a few pictures are
+decoded.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from itertools import islice, pairwise
+from math import ceil
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from videoflix.media.probe.rejection import Rejected
+from videoflix.media.probe.result import DEMUXERS, Facts, Refusal, packed
+
+ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC
+FIRST_PICTURES = 12  # enough to notice interlacing behind a still title
+ENTRIES_APART = 1  # seconds
+# The demuxers that look a key frame up by its presentation time. FFmpeg's command takes 3/23 s
+# off where pictures are reordered, so as much is added for the right one to be found.
+INDEXED = {"mov", "matroska", "flv", "avi"}
+SEEK_LEAD = 0.14
+
+
+def inspect(path: str, max_pixels: int) -> Facts:
+    """Raises Rejected."""
+    with opened(path) as container:
+        stream = _picture_track(container)
+        _refuse_size(stream, max_pixels)
+        about = _about(container, stream)
+        has_audio = bool(container.streams.audio)
+    pictures = _first_pictures(path)
+    with opened(path) as container:
+        times = _times(container, _picture_track(container), pictures[0])
+    if pictures[0].format.has_palette:
+        times["entries"] = ()  # the colours may come with the first picture only
+    return Facts(
+        **about,
+        **times,
+        interlaced=any(picture.interlaced_frame for picture in pictures),
+        rotation=pictures[0].rotation,
+        is_rgb=pictures[0].format.is_rgb,
+        transfer=int(pictures[0].color_trc or 0),
+        matrix=int(pictures[0].colorspace or 0),
+        has_audio=has_audio and _can_be_heard(path),
+    )
+
+
+@contextmanager
+def opened(path: str) -> Iterator[InputContainer]:
+    policy = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    try:
+        with av.open(f"file:{path}", options=policy) as container:
+            yield container
+    except (FFmpegError, MemoryError, UnicodeDecodeError) as error:
+        raise Rejected("not-a-video", "This is not a video file we can read.") from error
+
+
+def _picture_track(container: InputContainer) -> VideoStream:
+    tracks = [s for s in container.streams.video if not s.disposition & ATTACHED_PICTURE]
+    if not tracks and container.streams:
+        raise Rejected("no-picture", "The file has sound but no moving picture.")
+    if not tracks:
+        raise Rejected("not-a-video", "This is not a video file we can read.")
+    if not tracks[0].codec_context:
+        raise Rejected("codec-unknown", "The picture is coded in a way that cannot be read here.")
+    return tracks[0]
+
+
+def _refuse_size(stream: VideoStream, max_pixels: int) -> None:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width < 2 or height < 2:
+        raise Rejected("not-a-video", "The picture track has no size; the file is damaged.")
+    if width * height > max_pixels:
+        raise Rejected(
+            "picture-too-large",
+            f"The picture has {width} x {height} pixels; "
+            f"at most {max_pixels:,} pixels are accepted.",
+        )
+
+
+def _about(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
+    return {
+        "container": container.format.name,
+        "video_codec": stream.codec_context.name,
+        "width": stream.codec_context.width,
+        "height": stream.codec_context.height,
+        "sample_aspect": stream.sample_aspect_ratio or Fraction(1),
+        "declared_rate": stream.guessed_rate or stream.average_rate or Fraction(0),
+        "declared": float((stream.duration or 0) * (stream.time_base or 0)),
+        "declared_of_all": (container.duration or 0) / av.time_base,
+    }
+
+
+def _first_pictures(path: str) -> list[VideoFrame]:
+    """The first pictures that can be decoded: what comes before them cannot be shown."""
+    with opened(path) as container:
+        pictures: list[VideoFrame] = []
+        with suppress(FFmpegError):  # damage further on
+            for picture in islice(container.decode(_picture_track(container)), FIRST_PICTURES):
+                pictures.append(picture)
+    if not pictures:
+        raise Rejected("not-a-video", "None of the pictures can be decoded.")
+    return pictures
+
+
+def _can_be_heard(path: str) -> bool:
+    with suppress(Rejected), opened(path) as container:
+        return next(iter(container.decode(audio=0)), None) is not None
+    return False
+
+
+def _times(container: InputContainer, stream: VideoStream, first: VideoFrame) -> dict[str, Any]:
+    """When the picture track begins and ends and where it can be entered; nothing is decoded."""
+    ticks: list[int] = []
+    keys: list[tuple[int, int]] = []
+    base = stream.time_base or Fraction(1)
+    end, begin_of_all, end_of_all = 0, float("inf"), 0.0
+    for packet in _packets(container):
+        pts = packet.dts if packet.pts is None else packet.pts
+        if pts is None or not packet.time_base:
+            continue
+        begin_of_all = min(begin_of_all, float(pts * packet.time_base))
+        end_of_all = max(end_of_all, float((pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream_index != stream.index:
+            continue
+        ticks.append(pts)
+        end = max(end, pts + (packet.duration or 0))
+        if packet.is_keyframe:
+            keys.append((pts, pts if packet.dts is None else packet.dts))
+    if not ticks:
+        raise Rejected("empty-film", "The file holds no pictures.")
+    ticks.sort()
+    origin = ticks[0] if first.pts is None else first.pts
+    return {
+        "pictures": len(ticks),
+        "begin": ticks[0] * base,
+        "origin": origin * base,
+        "last": max(ticks[-1], origin) * base,
+        "end": max(end, ticks[-1], origin) * base,
+        "busy_rate": _busy_rate(ticks, float(base)),
+        "seconds_of_all": end_of_all - begin_of_all,
+        "entries": _entries(container, keys, float(base)),
+    }
+
+
+def _entries(
+    container: InputContainer, keys: list[tuple[int, int]], base: float
+) -> tuple[tuple[float, float], ...]:
+    """Where decoding can begin, from key frames' presentation and decode times; see Facts."""
+    indexed = not INDEXED.isdisjoint(container.format.name.split(","))
+    dense = any((after[0] - key[0]) * base <= SEEK_LEAD for key, after in pairwise(keys))
+    entries: list[tuple[float, float]] = []
+    for pts, dts in keys:
+        time = pts * base
+        if not entries or time - entries[-1][0] >= ENTRIES_APART:
+            sought = time + SEEK_LEAD if indexed else dts * base
+            # The search may find a key frame later than meant, where they are that close.
+            entries.append((sought if indexed and dense else time, sought))
+    return tuple(entries)
+
+
+def _packets(container: InputContainer) -> Iterator["Packet[Any]"]:  # generic for mypy only
+    """Every packet that is shown, up to the end or to damage nothing can be read behind."""
+    with suppress(FFmpegError):
+        for packet in container.demux():
+            # Edit lists leave packets out that are only needed to decode others.
+            if packet.size and not packet.is_discard:
+                yield packet
+
+
+def _busy_rate(ticks: list[int], base: float) -> float:
+    """Pictures a second in the busier seconds: the tenth with most of them begins here."""
+    seconds = (ticks[-1] - ticks[0]) * base
+    if seconds < 2:
+        return (len(ticks) - 1) / seconds if seconds else 0.0
+    counts = sorted(Counter(int((tick - ticks[0]) * base) for tick in ticks).values())
+    return float(counts[ceil(len(counts) * 0.9) - 1])
+
+
+def main(path: str, max_pixels: str) -> None:
+    try:
+        answer: Facts | Refusal = inspect(path, int(max_pixels))
+    except Rejected as refusal:
+        answer = Refusal(refusal.code, refusal.reason)
+    sys.stdout.buffer.write(packed(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,350 @@
+"""Assets: uploaded files, and what of them can be played."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from advanced_alchemy.filters import LimitOffset
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import ColumnElement, delete, exists, func, select, text, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Video
+from videoflix.catalog.schemas import Failure
+from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
+from videoflix.media.schemas import AssetShown
+
+PLAYING_STATES = (AssetState.READY, AssetState.ENCODING, AssetState.STALLED)
+# An asset whose segments may be fetched; a replacement only once it is complete.
+PLAYABLE = text("""
+select asset.id, asset.video_id, asset.state,
+       (plan->>'frame_rate_num')::float8 / (plan->>'frame_rate_den')::float8 as frame_rate,
+       (plan->>'segment_frames')::float8 as segment_frames
+from media_asset as asset
+where asset.id = :asset and asset.video_id = :video and plan is not null
+  and (state in ('ready', 'retired') or state in ('encoding', 'stalled') and not exists (
+        select from media_asset as other
+        where other.video_id = asset.video_id and other.state = 'ready'))
+""")
+# One row a rendition however many chunks it has: a thousand small rows take longer to read.
+TRACKS = text("""
+select r.name, r.kind, coalesce(r.width, 0) as width, coalesce(r.height, 0) as height,
+       r.max_bitrate,
+       array_agg(p.chunk_index order by p.chunk_index) filter (where p.id is not null) as chunks,
+       array_agg(p.key order by p.chunk_index) as keys,
+       array_agg(p.codec order by p.chunk_index) as codecs,
+       array_agg(p.timescale order by p.chunk_index) as timescales,
+       array_agg(p.init_length order by p.chunk_index) as init_lengths,
+       array_agg(p.init_sha256 order by p.chunk_index) as init_sha256s,
+       array_agg(p.segments order by p.chunk_index) as segments
+from media_rendition as r left join media_part as p on p.rendition_id = r.id
+where r.asset_id = :asset group by r.id order by r.id
+""")
+
+
+class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
+    """Uploaded files."""
+
+    model_type = Asset
+
+    async def locked(self, asset_id: int) -> Asset | None:
+        """The row, held against other writers until the transaction ends."""
+        found: Asset | None = await self.session.scalar(
+            select(Asset)
+            .where(Asset.id == asset_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def video_of(self, asset_id: int) -> int | None:
+        """The film a file belongs to, which never changes."""
+        found: int | None = await self.session.scalar(
+            select(Asset.video_id).where(Asset.id == asset_id)
+        )
+        return found
+
+    async def last_of(self, video_id: int) -> Asset | None:
+        """The file of a film that was uploaded last, held against other writers."""
+        found: Asset | None = await self.session.scalar(
+            select(Asset)
+            .where(Asset.video_id == video_id)
+            .order_by(Asset.id.desc())
+            .limit(1)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def newest_of(self, video_id: int) -> Asset | None:
+        """The file that a film currently consists of: a complete one, else the newest."""
+        is_ready = Asset.state == AssetState.READY
+        found: Asset | None = await self.session.scalar(
+            select(Asset)
+            .where(Asset.video_id == video_id, Asset.state != AssetState.RETIRED)
+            .order_by(is_ready.desc(), Asset.id.desc())
+            .limit(1)
+        )
+        return found
+
+    async def listed(
+        self, page: LimitOffset, *, video_id: int | None, state: AssetState | None
+    ) -> tuple[list[AssetShown], int]:
+        """Files, the newest first, and how many there are."""
+        wanted: list[ColumnElement[bool]] = []
+        if video_id is not None:
+            wanted.append(Asset.video_id == video_id)
+        if state is not None:
+            wanted.append(Asset.state == state)
+        names = aggregate_order_by(Rendition.name, Rendition.id)
+        renditions = select(func.array_agg(names)).where(Rendition.asset_id == Asset.id)
+        share = func.sum(Chunk.encoded_frames) * 1.0 / func.nullif(func.sum(Chunk.frame_count), 0)
+        encoded = select(share).where(Chunk.asset_id == Asset.id)
+        rows = await self.session.execute(
+            select(Asset, Video.title, renditions.scalar_subquery(), encoded.scalar_subquery())
+            .join(Video, Video.id == Asset.video_id)
+            .where(*wanted)
+            .order_by(Asset.id.desc())
+            .limit(page.limit)
+            .offset(page.offset)
+        )
+        return [_shown(*row) for row in rows], await self.count(*wanted)
+
+    async def ready_of(self, video_id: int) -> bool:
+        """Whether a film has a complete file."""
+        return await self.exists(Asset.video_id == video_id, Asset.state == AssetState.READY)
+
+    async def retire_others(self, asset: Asset) -> list[str]:
+        """Retire a film's earlier files; the folders of those that were not before."""
+        retired = await self.session.scalars(
+            update(Asset)
+            .where(
+                Asset.video_id == asset.video_id,
+                Asset.id < asset.id,
+                Asset.state != AssetState.RETIRED,
+            )
+            .values(state=AssetState.RETIRED)
+            .returning(Asset.folder)
+        )
+        return list(retired)
+
+    async def forget_retired(self, which: ColumnElement[bool]) -> None:
+        """Forget retired files; their folders then belong to nobody."""
+        await self.session.execute(delete(Asset).where(Asset.state == AssetState.RETIRED, which))
+
+    async def ids_of(self, video_id: int) -> frozenset[int]:
+        """Every file of a film, whatever its state."""
+        found = await self.session.scalars(select(Asset.id).where(Asset.video_id == video_id))
+        return frozenset(found)
+
+    async def current_of(self, video_id: int) -> int | None:
+        """The file players are sent to: the complete one, else the newest that is encoded."""
+        is_ready = Asset.state == AssetState.READY
+        found: int | None = await self.session.scalar(
+            select(Asset.id)
+            .where(
+                Asset.video_id == video_id,
+                Asset.plan.is_not(None),
+                Asset.state.in_(PLAYING_STATES),
+            )
+            .order_by(is_ready.desc(), Asset.id.desc())
+            .limit(1)
+        )
+        return found
+
+    async def playable(self, video_id: int, asset_id: int) -> Any:
+        """Columns of PLAYABLE; None when its segments may not be fetched."""
+        found = await self.session.execute(PLAYABLE, {"video": video_id, "asset": asset_id})
+        return found.one_or_none()
+
+    async def tracks(self, asset_id: int) -> Sequence[Any]:
+        """Columns of TRACKS, a row a rendition."""
+        return (await self.session.execute(TRACKS, {"asset": asset_id})).all()
+
+    async def known_folders(self, folders: Sequence[str]) -> set[str]:
+        """Those of the folders that belong to a film, whatever became of it."""
+        found = await self.session.scalars(select(Asset.folder).where(Asset.folder.in_(folders)))
+        return set(found)
+
+    async def lately_changed(self, after_id: int, span: timedelta, limit: int) -> list[int]:
+        """The next assets that are worked on, or were within the span."""
+        found = await self.session.scalars(
+            select(Asset.id)
+            .where(
+                Asset.id > after_id,
+                Asset.state != AssetState.RETIRED,
+                (Asset.state != AssetState.READY) | (Asset.updated_at > func.now() - span),
+            )
+            .order_by(Asset.id)
+            .limit(limit)
+        )
+        return list(found)
+
+    async def folders_of(self, video_id: int) -> list[str]:
+        return list(
+            await self.session.scalars(select(Asset.folder).where(Asset.video_id == video_id))
+        )
+
+
+class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
+    """Runs of frames, and how far each is."""
+
+    model_type = Chunk
+
+    async def is_done(self, asset_id: int, index: int) -> bool:
+        found = await self.get_one_or_none(asset_id=asset_id, index=index)
+        return found is None or found.done
+
+    async def report(self, asset_id: int, index: int, frames: int) -> None:
+        """Note how many frames the running attempt has encoded."""
+        await self.session.execute(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
+            .values(encoded_frames=frames)
+        )
+
+    async def complete(self, asset_id: int, index: int) -> bool:
+        """Mark a chunk as done; False when another attempt did so before."""
+        marked = await self.session.scalar(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
+            .values(done=True, encoded_frames=Chunk.frame_count)
+            .returning(Chunk.id)
+        )
+        return marked is not None
+
+    async def share_encoded(self, asset_id: int) -> float:
+        """Which part of the film's frames is encoded, from 0 to 1."""
+        share = await self.session.scalar(
+            select(
+                func.sum(Chunk.encoded_frames) * 1.0 / func.nullif(func.sum(Chunk.frame_count), 0)
+            ).where(Chunk.asset_id == asset_id)
+        )
+        return float(share or 0)
+
+    async def waiting(self, asset_id: int) -> int:
+        """How many chunks are not done."""
+        return await self.count(Chunk.asset_id == asset_id, Chunk.done.is_(False))
+
+
+class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
+    """Tracks and their finished files."""
+
+    model_type = Rendition
+
+    def __init__(self, *, session: AsyncSession) -> None:
+        super().__init__(session=session)
+
+    async def of_asset(self, asset_id: int) -> dict[str, Rendition]:
+        found = await self.get_many(Rendition.asset_id == asset_id)
+        return {rendition.name: rendition for rendition in found}
+
+    async def add_parts(self, parts: list[Part]) -> bool:
+        """Enter finished files; False when another attempt entered them before."""
+        rows = [
+            {
+                "rendition_id": part.rendition_id,
+                "chunk_index": part.chunk_index,
+                "key": part.key,
+                "codec": part.codec,
+                "timescale": part.timescale,
+                "init_length": part.init_length,
+                "init_sha256": part.init_sha256,
+                "segments": part.segments,
+                "sha256": part.sha256,
+            }
+            for part in parts
+        ]
+        entered = await self.session.scalars(
+            insert(Part).values(rows).on_conflict_do_nothing().returning(Part.id)
+        )
+        return len(list(entered)) == len(parts)
+
+    async def parts_of(self, asset_id: int) -> list[tuple[Rendition, Part]]:
+        """Renditions with their files, in the order of the film."""
+        rows = await self.session.execute(
+            select(Rendition, Part)
+            .join(Part, Part.rendition_id == Rendition.id)
+            .where(Rendition.asset_id == asset_id)
+            .order_by(Rendition.id, Part.chunk_index)
+        )
+        return [(rendition, part) for rendition, part in rows]
+
+    async def of_videos(self, video_ids: Sequence[int]) -> list[tuple[Asset, Rendition]]:
+        """The renditions of films' complete files."""
+        rows = await self.session.execute(
+            select(Asset, Rendition)
+            .join(Rendition, Rendition.asset_id == Asset.id)
+            .where(Asset.video_id.in_(video_ids), Asset.state == AssetState.READY)
+        )
+        return [(asset, rendition) for asset, rendition in rows]
+
+    async def reset_chunk(self, asset_id: int, index: int) -> None:
+        """Forget the files of a chunk, so that it is encoded again in every rendition."""
+        pictures = select(Rendition.id).where(
+            Rendition.asset_id == asset_id, Rendition.kind == TrackKind.VIDEO
+        )
+        await self.session.execute(
+            delete(Part).where(Part.rendition_id.in_(pictures), Part.chunk_index == index)
+        )
+        await self.session.execute(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index)
+            .values(done=False, encoded_frames=0)
+        )
+
+    async def reset_audio(self, rendition_id: int) -> None:
+        """Forget the sound's file, so that it is encoded again."""
+        await self.session.execute(delete(Part).where(Part.rendition_id == rendition_id))
+
+    async def forget_file(self, rendition_id: int) -> None:
+        """Forget a rendition's MP4 file, so that it is packaged again."""
+        await self.session.execute(
+            update(Rendition)
+            .where(Rendition.id == rendition_id)
+            .values(file_key=None, file_bytes=None, file_sha256=None)
+        )
+
+    async def all_begun(self, asset_id: int) -> bool:
+        """Whether the first chunk of every rendition is there."""
+        begun = exists().where(Part.rendition_id == Rendition.id, Part.chunk_index == 0)
+        lacking = await self.session.scalar(
+            select(func.count()).where(Rendition.asset_id == asset_id, ~begun)
+        )
+        return lacking == 0
+
+    async def has_audio_part(self, asset_id: int) -> bool:
+        found = await self.session.scalar(
+            select(Part.id)
+            .join(Rendition, Part.rendition_id == Rendition.id)
+            .where(Rendition.asset_id == asset_id, Rendition.kind == TrackKind.AUDIO)
+        )
+        return found is not None
+
+
+def _trouble(code: str | None, reason: str | None) -> Failure | None:
+    return Failure(code, reason or "") if code else None
+
+
+def _shown(
+    asset: Asset, title: str, renditions: list[str] | None, encoded: Decimal | None
+) -> AssetShown:
+    return AssetShown(
+        id=asset.id,
+        video_id=asset.video_id,
+        title=title,
+        state=asset.state,
+        source_name=asset.source_name,
+        source_bytes=asset.source_bytes,
+        source_sha256=asset.source_sha256,
+        renditions=renditions or [],
+        encoded=float(encoded or 0),
+        failure=_trouble(asset.failure_code, asset.failure_reason),
+        stalled=_trouble(asset.stalled_code, asset.stalled_reason),
+        stalled_at=asset.stalled_at,
+        source_expires_at=asset.source_expires_at,
+        source_removed_at=asset.source_removed_at,
+        created_at=asset.created_at,
+    )

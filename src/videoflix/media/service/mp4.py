@@ -1,0 +1,108 @@
+"""Films as plain files: MP4 for players that know no HLS, and a storyboard."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
+from videoflix.media.payloads import MakePoster, MakeStoryboard, PackageRendition, SweepAttempts
+from videoflix.media.repository.assets import AssetRepository, RenditionRepository
+from videoflix.media.schemas import FilmFiles, MovieFile
+from videoflix.media.service.assets import SWEEP_AFTER
+from videoflix.media.storyboard import Layout
+from videoflix.media.unqueued import UnqueuedWork
+from videoflix.platform.queue import Job, enqueue
+from videoflix.platform.storage.media_storage import Stored
+
+
+class Packages:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.assets = AssetRepository(session=session)
+        self.renditions = RenditionRepository(session=session)
+        self.work = UnqueuedWork(session)
+
+    async def asset(self, asset_id: int) -> Asset | None:
+        """A complete asset, or None: what is not complete is not packaged."""
+        return await self.assets.get_one_or_none(id=asset_id, state=AssetState.READY)
+
+    async def lacks(self, asset_id: int, rendition: str) -> bool:
+        """Whether a rendition has no MP4 file."""
+        found = (await self.renditions.of_asset(asset_id)).get(rendition)
+        return found is not None and found.file_key is None
+
+    async def packaged(self, asset_id: int, rendition: str, key: str, stored: Stored) -> bool:
+        """A rendition has its MP4 file; False when it had one before or the film is gone."""
+        asset = await self.assets.locked(asset_id)
+        found = (await self.renditions.of_asset(asset_id)).get(rendition)
+        if asset is None or found is None or found.file_key is not None:
+            return False
+        found.file_key, found.file_bytes, found.file_sha256 = key, stored.size, stored.sha256
+        return True
+
+    async def illustrated(self, asset_id: int, key: str, layout: Layout, stored: Stored) -> bool:
+        """The film has a storyboard; False when it had one before or is gone."""
+        asset = await self.assets.locked(asset_id)
+        if asset is None or asset.sprite_key is not None:
+            return False
+        asset.sprite_key, asset.storyboard = key, msgspec.to_builtins(layout)
+        asset.sprite_sha256 = stored.sha256
+        return True
+
+    async def package_missing(self, count: int) -> int:
+        """Queue what complete films lack, for so many of them; how many there were.
+
+        What failed for good is left to operators while its dead letter is kept.
+        """
+        found = await self.work.unpackaged(count)
+        for asset_id in found:
+            asset = await self.assets.get_one(id=asset_id)
+            left = await self.work.without_dead_letter(asset_id, await self._lacking(asset))
+            for job in left:
+                await enqueue(self.session, job)
+            later = datetime.now(UTC) + SWEEP_AFTER
+            await enqueue(self.session, SweepAttempts(asset_id=asset_id), at=later)
+        return len(found)
+
+    async def _lacking(self, asset: Asset) -> list[Job]:
+        renditions = await self.renditions.of_asset(asset.id)
+        lacking: list[Job] = [
+            PackageRendition(asset_id=asset.id, rendition=name)
+            for name, found in renditions.items()
+            if found.kind is TrackKind.VIDEO and found.file_key is None
+        ]
+        if asset.sprite_key is None:
+            lacking.append(MakeStoryboard(asset_id=asset.id))
+        return lacking
+
+    async def illustrate_missing(self, count: int) -> int:
+        """Queue the posters that complete films lack, for so many of them; how many."""
+        found = await self.work.without_poster(count)
+        for asset_id in found:
+            await enqueue(self.session, MakePoster(asset_id=asset_id))
+        return len(found)
+
+    async def files_of(self, video_ids: Sequence[int]) -> dict[int, FilmFiles]:
+        """What can be fetched of these films; those of which nothing can are left out."""
+        renditions: dict[int, tuple[Asset, list[Rendition]]] = {}
+        for asset, rendition in await self.renditions.of_videos(video_ids):
+            renditions.setdefault(asset.video_id, (asset, []))[1].append(rendition)
+        return {video_id: _files(asset, found) for video_id, (asset, found) in renditions.items()}
+
+
+def _files(asset: Asset, renditions: list[Rendition]) -> FilmFiles:
+    pictures = [found for found in renditions if found.kind is TrackKind.VIDEO]
+    movies = [
+        MovieFile(
+            found.name, found.width or 0, found.height or 0, found.file_key, found.file_bytes or 0
+        )
+        for found in pictures
+        if found.file_key
+    ]
+    if len(movies) < len(pictures):
+        movies = []  # which of them a plan includes depends on all
+    layout = msgspec.convert(asset.storyboard, Layout) if asset.storyboard else None
+    largest_first = sorted(movies, key=lambda movie: -movie.lines)
+    return FilmFiles(asset.id, tuple(largest_first), asset.sprite_key, layout)

@@ -1,0 +1,1 @@
+"""Authentication: identities, tokens, cookies, CSRF protection, revocations."""

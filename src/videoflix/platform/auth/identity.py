@@ -1,0 +1,276 @@
+"""Who is asking: read once per request, from an access token without a query.
+
+A header is taken before the cookie, so that an old cookie never spoils a valid header. A change
+asked for with a cookie alone must prove that our own page asks (csrf.py).
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Send
+
+from videoflix.platform.auth.cookies import cookie_value
+from videoflix.platform.auth.csrf import SAFE_METHODS, refuse_cross_site
+from videoflix.platform.auth.revocations import revocations
+from videoflix.platform.auth.tokens import Purpose, TokenRefused, verify
+from videoflix.platform.problems import Forbidden, Problem, SignInNeeded
+from videoflix.platform.server.client_address import client_address, visiting
+from videoflix.platform.ttl import LruCache
+
+COOKIE = "access_token"
+REFRESH_COOKIE = "refresh_token"
+# How API tokens begin, so that people and scanners know them when they see them.
+API_TOKEN_PREFIX = "vf_"  # noqa: S105 - a prefix, no secret
+# Tokens that are looked up: those of scripts, and of sign-ins that have a single one.
+OPAQUE = re.compile(rf"{API_TOKEN_PREFIX}.*|[0-9a-f]{{40}}")
+# Those of them that we may have made: 256 random bits, or 160. Others are refused without a query.
+WELL_FORMED = re.compile(rf"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}|[0-9a-f]{{40}}")
+
+
+# Checking a signature takes longer than answering a small request: a good token is remembered.
+VERIFIED_KEPT = 10_000
+_verified: LruCache[str, tuple["Identity", float]] = LruCache("access tokens", VERIFIED_KEPT)
+
+
+class Role(StrEnum):
+    """What a person may do; each role includes the ones before it."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    @property
+    def administers(self) -> bool:
+        """Whether this role may do what admins may."""
+        return self in ADMINISTRATORS
+
+
+class Scope(StrEnum):
+    """What an API token may do of what its person may: look, change, administer."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+RANKS = list(Role)
+ADMINISTRATORS = RANKS[RANKS.index(Role.ADMIN) :]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The person behind a request; `scope` is set when an API token speaks for them.
+
+    `profile` is what the header X-Profile says, unchecked.
+    """
+
+    user_id: int
+    role: Role
+    sign_in_id: int
+    scope: Scope | None = None
+    profile: str = ""
+
+    def may(self, role: Role) -> bool:
+        """Whether the person has this role or a higher one, and the token may use it."""
+        if role.administers and self.scope not in {None, Scope.ADMIN}:
+            return False
+        return RANKS.index(self.role) >= RANKS.index(role)
+
+
+class ScopeTooNarrow(Forbidden):
+    """The scope of this API token does not allow that."""
+
+
+class CookiesTooLarge(Problem):
+    """Your cookies are too large: delete those of this site."""
+
+    status: ClassVar = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+# As much as browsers keep for a site that means well.
+COOKIES_MAX = 8 * 1024
+COOKIES_MOST = 100
+READ_HEADERS = {b"authorization", b"cookie", b"x-profile"}
+# A token and the client's address, which may try so many unknown ones.
+FindOpaqueToken = Callable[[str, str], Awaitable[Identity | None]]
+MayDecide = Callable[[Identity], Awaitable[None]]
+
+
+class IdentityMiddleware(ASGIMiddleware):
+    """Sets `request.user` to an Identity, or to None for strangers.
+
+    `find_opaque_token` knows whom such a token speaks for.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, find_opaque_token: FindOpaqueToken) -> None:
+        self._find_opaque_token = find_opaque_token
+
+    async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        sent = sent_headers(scope)
+        scheme, credential = credential_in(sent, scope)
+        if is_opaque(scheme, credential):
+            address = client_address(ASGIConnection(scope))
+            user = await self._find_opaque_token(credential, address)
+        else:
+            user = identity_of(credential)
+        if user and scope["method"] not in SAFE_METHODS:
+            if user.scope is Scope.READ:
+                raise ScopeTooNarrow("This token may only read.")
+            if scheme == COOKIE:
+                refuse_cross_site(ASGIConnection(scope), user.sign_in_id)
+        if user and (profile := sent.get(b"x-profile")):
+            user = msgspec.structs.replace(user, profile=profile.decode("latin-1"))
+        scope["user"] = user
+        scope["auth"] = None
+        reset = visiting.set(scope)
+        try:
+            await next_app(scope, receive, send)
+        finally:
+            visiting.reset(reset)
+
+
+def recognised(scope: Any, known_opaque_token: Callable[[str], Identity | None]) -> Identity | None:
+    """The person behind a request, as far as no query is needed to tell."""
+    scheme, credential = credential_in(sent_headers(scope), scope)
+    if is_opaque(scheme, credential):
+        return known_opaque_token(credential)
+    return identity_of(credential)
+
+
+def sent_headers(scope: Any) -> dict[bytes, bytes]:
+    return {name: value for name, value in scope["headers"] if name in READ_HEADERS}
+
+
+def credential_in(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
+    """How somebody says who they are (`bearer`, `token` or the cookie's name), and with what."""
+    scheme, _, credential = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme:
+        scheme, credential = scheme.lower(), credential.strip()
+        is_known = scheme == "bearer" or is_opaque(scheme, credential)
+        return scheme, credential if is_known else ""
+    if b"cookie" in sent:
+        # Litestar remembers a thousand of them, parsed: large ones would be worth sending.
+        if len(sent[b"cookie"]) > COOKIES_MAX or sent[b"cookie"].count(b";") >= COOKIES_MOST:
+            raise CookiesTooLarge
+        return COOKIE, cookie_value(ASGIConnection[Any, Any, Any, Any](scope).cookies, COOKIE)
+    return "", ""
+
+
+def is_opaque(scheme: str, credential: str) -> bool:
+    return scheme in {"bearer", "token"} and OPAQUE.fullmatch(credential) is not None
+
+
+def identity_of(token: str) -> Identity | None:
+    """The person an access token was signed for, or None if it is not valid (any more)."""
+    if not token:
+        return None
+    identity, until = _verified.get(token, (None, 0.0))
+    if until < time.time():
+        identity, until = _verify(token)
+        _remember(token, identity, until)
+    return None if identity is None or identity.sign_in_id in revocations else identity
+
+
+def _verify(token: str) -> tuple[Identity | None, float]:
+    """The person, and until when the token is good."""
+    try:
+        claims = verify(Purpose.ACCESS, token)
+        identity = Identity(_number(claims["sub"]), Role(claims["role"]), _number(claims["sid"]))
+    except (TokenRefused, KeyError, ValueError):
+        return None, 0.0
+    return identity, float(claims["exp"])
+
+
+def _number(claim: object) -> int:
+    """An id as tokens carry it. Raises ValueError for one that no row can have."""
+    number = int(str(claim)[:20])
+    if not 0 < number < 2**63:
+        raise ValueError(f"{number} is no id")
+    return number
+
+
+def _remember(token: str, identity: Identity | None, until: float) -> None:
+    """What is refused is not kept, or anybody could fill the memory."""
+    if identity is None:
+        _verified.pop(token, None)
+    else:
+        _verified[token] = identity, until
+
+
+# Guards are coroutines: Litestar would send a plain function to a thread, for each request.
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: anyone who is signed in."""
+    if connection.scope["user"] is None:
+        raise SignInNeeded
+
+
+async def in_person(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: people who signed in themselves; a stolen API token must not make more of itself."""
+    await signed_in(connection, handler)
+    if connection.scope["user"].scope is not None:
+        raise ScopeTooNarrow("Sign in with your password for this; an API token is not enough.")
+
+
+# Asked by `deciding`, which knows no domain: raises unless the acting profile may decide.
+_may_decide: list[MayDecide] = []
+
+
+def asked_who_decides(check: MayDecide) -> MayDecide:
+    """Have the guard `deciding` ask this about an identity; raises a problem to refuse."""
+    _may_decide.append(check)
+    return check
+
+
+async def deciding(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: people in person who decide about the account; not the profile of a child."""
+    await in_person(connection, handler)
+    await adults_only(connection, handler)
+
+
+async def adults_only(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: anyone who is signed in, except through the profile of a child."""
+    await signed_in(connection, handler)
+    for check in _may_decide:
+        await check(connection.scope["user"])
+
+
+async def editors_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: editors and those above them."""
+    _require(connection, Role.EDITOR)
+
+
+async def admins_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: admins and owners."""
+    _require(connection, Role.ADMIN)
+
+
+async def owners_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard: owners, who alone may read what people watch."""
+    _require(connection, Role.OWNER)
+
+
+def _require(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> None:
+    user: Identity | None = connection.scope["user"]
+    if user is None:
+        raise SignInNeeded
+    if user.scope and not user.may(role) and RANKS.index(user.role) >= RANKS.index(role):
+        raise ScopeTooNarrow(f"This needs the scope “admin”; this token has “{user.scope}”.")
+    if not user.may(role):
+        raise Forbidden(f"This needs the role “{role}”; yours is “{user.role}”.")

@@ -1,0 +1,1 @@
+"""What routes share: parameters, ranges, downloads, idempotency keys, headers."""

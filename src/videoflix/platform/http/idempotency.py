@@ -1,0 +1,123 @@
+"""Requests that may be repeated: the same key and body get the same answer (Idempotency-Key).
+
+The key is written in the transaction that does the work, so a repetition waits until the first
+one is over, and then finds its answer, or does the work if the first one failed.
+"""
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, ClassVar, TypeVar
+
+import msgspec
+from litestar.params import HeaderParameter
+from sqlalchemy import BigInteger, Index, String, UniqueConstraint, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.platform.postgres.session import Record
+from videoflix.platform.problems import Problem
+from videoflix.platform.queue import Job, completing, every, handles
+
+KEPT = timedelta(days=1)
+
+Key = Annotated[
+    str,
+    HeaderParameter(
+        name="Idempotency-Key",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]*(?!\n)$",
+        description="A name of your own for this request: repeat it and nothing happens twice.",
+    ),
+]
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+CLAIM = text("""
+insert into idempotent_answer (user_id, key, request_hash, answer, created_at, updated_at)
+values (:user_id, :key, :hash, '', now(), now())
+on conflict do nothing returning id
+""")
+FIND = text(
+    "select request_hash, answer from idempotent_answer where user_id = :user_id and key = :key"
+)
+KEEP = text("update idempotent_answer set answer = :answer where id = :id")
+SWEEP = text(
+    "delete from idempotent_answer where created_at < now() - cast(:kept as interval) returning id"
+)
+
+logger = logging.getLogger(__name__)
+
+
+class IdempotentAnswer(Record):
+    """What a request was answered, by its key."""
+
+    __tablename__ = "idempotent_answer"
+
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    key: Mapped[str] = mapped_column(String(300))
+    request_hash: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint("user_id", "key"),
+        Index("ix_idempotent_answer_created_at", "created_at"),
+    )
+
+
+class KeyReused(Problem):
+    """This Idempotency-Key was used for another request."""
+
+    status: ClassVar = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class SweepAnswers(Job):
+    """Forget answers that are a day old."""
+
+    name: ClassVar = "idempotency.sweep"
+    queue: ClassVar = "maintenance"
+    unique: ClassVar = True
+
+
+every("55 * * * *", SweepAnswers())
+
+
+@handles(SweepAnswers)
+async def sweep(job: SweepAnswers) -> None:
+    async with completing() as session:
+        swept = len((await session.scalars(SWEEP, {"kept": KEPT})).all())
+    if swept:
+        logger.info("deleted %d answers kept for Idempotency-Key", swept)
+
+
+async def once(
+    session: AsyncSession,
+    user_id: int,
+    key: str,
+    request: msgspec.Struct,
+    make: Callable[[], Awaitable[Answer]],
+) -> Answer:
+    """The answer of the first request with this key; without a key each one is a first.
+
+    Raises KeyReused when the key came with another body.
+    """
+    if not key:
+        return await make()
+    body = msgspec.json.encode(request)
+    full_key = f"{type(request).__name__}:{key}"
+    values = {"user_id": user_id, "key": full_key, "hash": hashlib.sha256(body).hexdigest()}
+    claimed = await session.scalar(CLAIM, values)
+    if claimed is None:
+        known = (await session.execute(FIND, {"user_id": user_id, "key": full_key})).one()
+        if known.request_hash != values["hash"]:
+            raise KeyReused
+        return msgspec.json.decode(known.answer, type=_kind_of(make))
+    answer = await make()
+    await session.execute(KEEP, {"id": claimed, "answer": msgspec.json.encode(answer).decode()})
+    return answer
+
+
+def _kind_of(make: Callable[[], Awaitable[Answer]]) -> type[Answer]:
+    kind: type[Answer] = make.__annotations__["return"]
+    return kind

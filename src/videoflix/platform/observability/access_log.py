@@ -1,0 +1,122 @@
+"""What every request has, whatever becomes of it: an id, a line in the log, figures, headers.
+
+It lies around the whole application, so that unknown paths and preflight requests count as well.
+"""
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import msgspec
+from litestar.types import ASGIApp, Message, Receive, Send
+from structlog.contextvars import bound_contextvars
+
+from videoflix.platform.http.security_headers import Headers, with_security_headers
+from videoflix.platform.observability import metrics
+from videoflix.platform.observability.logs import READY
+from videoflix.platform.observability.masking import masked_text
+from videoflix.platform.problems import PROBLEM_JSON, Problem, Unavailable, problem_body
+from videoflix.platform.server.shutdown import shutdown
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# What no route answers; its paths are anybody's invention.
+UNMATCHED = "unmatched"
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+CLOSE = (b"connection", b"close")
+CLIENT_WENT_AWAY = 499  # nginx's number for it
+
+access = logging.getLogger("videoflix.access")
+
+
+class Stopping(Unavailable):
+    """The server stopped before your request was complete; send it again."""
+
+    headers: ClassVar = {"Retry-After": "5"}
+
+
+class Observed:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: ASGIApp, methods: Mapping[str, set[str]] | None = None) -> None:
+        """`methods`: those of each path template, for OPTIONS."""
+        self._app = app
+        self._methods = methods or {}
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = request_id_of(scope)
+        begun = time.perf_counter()
+        status = CLIENT_WENT_AWAY
+
+        async def watching(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                own = (b"x-request-id", request_id.encode())
+                last = [CLOSE] if shutdown.draining else []
+                headers = with_security_headers(message["headers"])
+                message["headers"] = [*self._allowing(scope, headers), own, *last]
+            await send(message)
+
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, watching)
+            except asyncio.CancelledError:  # the server stops, and its grace period is over
+                if status == CLIENT_WENT_AWAY:
+                    await send_problem(watching, Stopping())
+            finally:
+                note(scope, status, time.perf_counter() - begun, request_id)
+
+    def _allowing(self, scope: Any, headers: Headers) -> Headers:
+        """Litestar answers OPTIONS with the methods of one of the controllers of a path only."""
+        methods = self._methods.get(scope.get("path_template", ""))
+        if scope["method"] != "OPTIONS" or not methods:
+            return headers
+        allow = ", ".join(sorted(methods)).encode()
+        return [(name, allow if name == b"allow" else value) for name, value in headers]
+
+
+async def send_problem(send: Send, problem: Problem) -> None:
+    """Answer outside of Litestar, and close the connection."""
+    body = msgspec.json.encode(problem_body(problem))
+    headers = [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *((k.lower().encode(), v.encode()) for k, v in problem.answer_headers().items()),
+        CLOSE,
+    ]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def request_id_of(scope: Any) -> str:
+    """The id a proxy or client gave the request, if it is well formed, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return str(value.decode())
+    return uuid.uuid4().hex
+
+
+def note(scope: Any, status: int, seconds: float, request_id: str) -> None:
+    """Write the access line, without the query string, and count."""
+    route = scope.get("path_template") or UNMATCHED
+    method = scope["method"] if scope["method"] in METHODS else "OTHER"
+    metrics.requests.labels(method, route, status).inc()
+    metrics.latency.labels(method, route).observe(seconds)
+    if access.isEnabledFor(logging.INFO):
+        line = {
+            "method": method,
+            "path": masked_text(scope["path"]),
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "request_id": masked_text(request_id),
+        }
+        if scope.get("user") is not None:
+            line["user_id"] = scope["user"].user_id
+        access.info("request", extra={READY: line})

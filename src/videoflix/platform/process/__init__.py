@@ -1,0 +1,1 @@
+"""Child processes: limits, sandbox, and scratch space."""

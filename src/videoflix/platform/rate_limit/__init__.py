@@ -1,0 +1,1 @@
+"""Rate limits: token buckets in Postgres and in memory."""

@@ -1,0 +1,131 @@
+"""Limits on how often something may be tried, counted in Postgres so that all replicas agree.
+
+Each limit is a bucket that holds `burst` tries and gets one back every `seconds` (the generic cell
+rate algorithm of ITU-T I.371): a row keeps the moment at which the bucket is full again, and one
+statement decides and counts. Nothing is locked for good: who waits may try again.
+"""
+
+import hashlib
+import logging
+import math
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import ClassVar
+
+import msgspec
+from sqlalchemy import String, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from videoflix.platform.postgres.session import Record, transaction
+from videoflix.platform.problems import Problem
+from videoflix.platform.queue import Job, completing, every, handles
+
+# clock_timestamp() is read under the row's lock; now() is when the transaction began, and who began
+# first may come last.
+SPEND = text("""
+insert into throttle as bucket (key, full_at, created_at, updated_at)
+values (:key, clock_timestamp() + cast(:step as interval), now(), now())
+on conflict (key) do update
+set full_at = greatest(bucket.full_at, clock_timestamp()) + cast(:step as interval),
+    updated_at = now()
+where bucket.full_at <= clock_timestamp() + cast(:span as interval) - cast(:step as interval)
+returning true
+""")
+WAIT = text("""
+select full_at + cast(:step as interval) - cast(:span as interval) - now()
+from throttle where key = :key
+""")
+FORGET = text("delete from throttle where key = :key")
+DROP_FULL = text("delete from throttle where full_at < now() returning id")
+
+
+logger = logging.getLogger(__name__)
+
+
+class Bucket(Record):
+    """How empty a bucket is: it is full again at `full_at`."""
+
+    __tablename__ = "throttle"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's own form
+
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    full_at: Mapped[datetime]
+    # What the latest taking of several at once got (batching.py).
+    granted: Mapped[int] = mapped_column(server_default="0")
+
+
+class TooManyTries(Problem):
+    """You tried too often; wait a moment and try again."""
+
+    status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, wait: timedelta) -> None:
+        self.seconds = max(1, math.ceil(wait.total_seconds()))
+        super().__init__(f"Try again in {self.seconds} seconds.")
+
+    def answer_headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
+
+
+class SweepThrottle(Job):
+    """Forget the buckets that are full again."""
+
+    name: ClassVar = "throttle.sweep"
+    queue: ClassVar = "maintenance"
+    unique: ClassVar = True
+
+
+every("*/10 * * * *", SweepThrottle())
+
+
+@handles(SweepThrottle)
+async def sweep(job: SweepThrottle) -> None:
+    async with completing() as session:
+        swept = len((await session.scalars(DROP_FULL)).all())
+    if swept:
+        logger.info("deleted %d full token buckets", swept)
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """So many tries at once, and one more every so many seconds."""
+
+    name: str
+    burst: int
+    seconds: float
+
+    async def spend(self, *who: str) -> None:
+        """Take one try of whoever this is about. Raises TooManyTries.
+
+        In a transaction of its own: what comes of the try must not undo the counting. So call it
+        before the request's session holds a connection, or two would be needed at once.
+        """
+        async with transaction() as session:
+            wait = await self.try_once(session, *who)
+        if wait is not None:
+            raise TooManyTries(wait)
+
+    async def try_once(self, session: AsyncSession, *who: str) -> timedelta | None:
+        """Take one try if the session's transaction commits; how long to wait if there is none.
+
+        Several limits may be counted in one transaction, always in the same order.
+        """
+        step = timedelta(seconds=self.seconds)
+        values = {"key": self._key(who), "step": step, "span": step * self.burst}
+        if await session.scalar(SPEND, values):
+            return None
+        wait: timedelta | None = await session.scalar(WAIT, values)
+        return wait or step
+
+    async def forgive(self, session: AsyncSession, *who: str) -> None:
+        """Fill the bucket again, if the session's transaction commits."""
+        await session.execute(FORGET, {"key": self._key(who)})
+
+    def _key(self, who: tuple[str, ...]) -> str:
+        """Hashed: a table of who tried what would be worth stealing."""
+        return bucket_key(self.name, *who)
+
+
+def bucket_key(*parts: str) -> str:
+    """The name of a bucket, which does not tell whose it is."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

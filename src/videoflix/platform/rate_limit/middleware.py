@@ -1,0 +1,177 @@
+"""Limits on all requests, before any other work: by person, or by address for strangers.
+
+Whoever sends a token that is no good is a stranger. So is, for one request a minute, a script
+whose API token this process has not seen lately: a flood of invented ones must not cause queries.
+A route says with `opt=UNLIMITED` or `opt=UPLOAD` that it is not an ordinary one. Nowhere are
+failures free: who is refused often, or invents tokens, waits on unlimited routes too.
+"""
+
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Operation
+from litestar.plugins import ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.types import ASGIApp, Message, Receive, Send
+
+from videoflix.platform.auth.identity import Identity, credential_in, recognised, sent_headers
+from videoflix.platform.openapi import DescribedOperation
+from videoflix.platform.problems import PROBLEM_JSON, InvalidInput, Problem, ProblemBody, problems
+from videoflix.platform.rate_limit.batching import Allowances, Exhausted, Standing
+from videoflix.platform.rate_limit.local_buckets import LocalBuckets, Quota
+from videoflix.platform.server.client_address import client_address
+from videoflix.setting_types import Rate
+from videoflix.settings import settings
+
+OPTION = "throttle"
+# What the HTTP server answers before any route does.
+TOO_LONG: dict[int, ResponseSpec] = {
+    status.value: ResponseSpec(
+        ProblemBody, description=sentence, media_type=PROBLEM_JSON, generate_examples=False
+    )
+    for status, sentence in (
+        (HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long."),
+        (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large, or too many."),
+    )
+}
+NOTHING = ResponseSpec(None, description="Done; there is nothing to say.")
+# Players fetch segments as they must, and whoever watches over us asks often.
+UNLIMITED = {OPTION: "unlimited"}
+UPLOAD = {OPTION: "upload"}
+
+allowances = Allowances()
+# On unlimited routes an address may fail so often at once, and five times a second.
+FAILURES = Quota("failures", 300, 0.2)
+failures = LocalBuckets(50_000)
+
+
+class TooManyRequests(Problem):
+    """You ask too often; slow down."""
+
+    status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, refused: Exhausted) -> None:
+        self._standing = refused.standing
+        self._seconds = max(1, math.ceil(refused.wait))
+        super().__init__(f"Ask again in {self._seconds} seconds.")
+
+    def answer_headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self._seconds), **headers_of(self._standing)}
+
+
+class ThrottleMiddleware(ASGIMiddleware):
+    """Refuses whoever asks too often, and tells everybody else how they stand.
+
+    `known_api_token` tells whom an API token speaks for, without a query.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, known_api_token: Callable[[str], Identity | None]) -> None:
+        self._known_api_token = known_api_token
+        self._anonymous = quota("anon", settings.throttle_anon)
+        self._person = quota("user", settings.throttle_user)
+        self._upload = quota("upload", settings.throttle_upload)
+
+    async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if scope["route_handler"].opt.get(OPTION) == UNLIMITED[OPTION]:
+            await self._count_failures(scope, receive, send, next_app)
+            return
+        found, who = self._quota_of(scope)
+        if found is None:
+            await next_app(scope, receive, send)
+            return
+        try:
+            standing = await allowances.spend(found, who)
+        except Exhausted as refused:
+            raise TooManyRequests(refused) from refused
+        added = [
+            (name.lower().encode(), value.encode()) for name, value in headers_of(standing).items()
+        ]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await next_app(scope, receive, send_with_headers)
+
+    async def _count_failures(
+        self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp
+    ) -> None:
+        """Refuse an address that failed too often lately; in memory, for this process alone."""
+        if self._anonymous is None:
+            await next_app(scope, receive, send)
+            return
+        address = client_address(ASGIConnection(scope))
+        if wait := failures.wait(address, FAILURES):
+            standing = Standing(FAILURES.size, 0, math.ceil(failures.full_in(address)))
+            raise TooManyRequests(Exhausted(standing, wait))
+        _, credential = credential_in(sent_headers(scope), scope)
+        if credential and recognised(scope, self._known_api_token) is None:
+            failures.take(address, FAILURES)  # looking it up may cost a query
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start" and 400 <= message["status"] < 500:
+                failures.take(address, FAILURES)
+            await send(message)
+
+        try:
+            await next_app(scope, receive, counting)
+        except Problem as problem:
+            if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                failures.take(address, FAILURES)
+            raise
+
+    def _quota_of(self, scope: Any) -> tuple[Quota | None, str]:
+        """What limits a request, and whose request it is."""
+        kind = scope["route_handler"].opt.get(OPTION)
+        person = recognised(scope, self._known_api_token)
+        if person is None:
+            address = client_address(ASGIConnection(scope)) if self._anonymous else ""
+            return self._anonymous, address
+        return self._upload if kind == UPLOAD[OPTION] else self._person, str(person.user_id)
+
+
+class DocumentedLimits(ReceiveRoutePlugin):
+    """Litestar plugin: every route says what the layers around it do, in the API's description.
+
+    That is: the limits, refused values, and whether it takes a sign-in; where there is nothing to
+    say (204) there is no content.
+    """
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Litestar's hook: a route was added."""
+        if not isinstance(route, HTTPRoute):
+            return
+        for handler in route.route_handlers:
+            known = problems(InvalidInput) | TOO_LONG
+            if handler.opt.get(OPTION) != UNLIMITED[OPTION]:
+                known |= problems(TooManyRequests)
+            if handler.status_code == HTTPStatus.NO_CONTENT:
+                known |= {HTTPStatus.NO_CONTENT: NOTHING}
+            handler.responses = {**known, **(handler.responses or {})}
+            if handler.operation_class is Operation:
+                handler.operation_class = DescribedOperation
+            if not handler.resolve_guards() and not handler.security:
+                handler.security = [{}]
+
+
+def quota(name: str, rate: Rate) -> Quota | None:
+    """The bucket of a rate; None when it is off."""
+    return None if rate.is_off else Quota(name, rate.count, rate.span_seconds / rate.count)
+
+
+def headers_of(standing: Standing) -> dict[str, str]:
+    """The three fields that draft-ietf-httpapi-ratelimit-headers-07 describes."""
+    return {
+        "RateLimit-Limit": str(standing.limit),
+        "RateLimit-Remaining": str(standing.remaining),
+        "RateLimit-Reset": str(standing.reset),
+    }

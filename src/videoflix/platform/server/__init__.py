@@ -1,0 +1,1 @@
+"""The HTTP server: uvicorn with bounds, and client addresses behind proxies."""

@@ -1,0 +1,1 @@
+"""Media storage: a local folder or an S3-compatible bucket."""

@@ -1,0 +1,346 @@
+"""Where media lies: a local folder or an S3-compatible bucket, behind one set of verbs.
+
+Keys are relative paths such as `assets/7/source`; a key is written once and never changed, so
+whoever holds one may cache what it names. Errors are told apart in errors.py; what makes
+a local file durable is in local.py.
+"""
+
+import asyncio
+import hashlib
+import shutil
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import LocalStore, ObjectStore
+
+from videoflix.platform.storage.bucket import (
+    DELETED_AT_ONCE,
+    WRITE_BUFFER,
+    BucketWriter,
+    deadline_seconds,
+    delete_batch,
+    open_bucket,
+)
+from videoflix.platform.storage.errors import (
+    StorageFull,
+    StorageMisconfigured,
+    StorageProblem,
+    StorageUnavailable,
+    translated_errors,
+)
+from videoflix.platform.storage.local import MARKER, LocalFolder, LocalWriter
+from videoflix.platform.storage.writing import ObjectInfo, Stored, Writer, object_written_by
+from videoflix.settings import settings
+
+__all__ = [
+    "ObjectInfo",
+    "Storage",
+    "StorageFull",
+    "StorageMisconfigured",
+    "StorageProblem",
+    "StorageUnavailable",
+    "Stored",
+    "media_storage",
+    "translated_errors",
+]
+
+T = TypeVar("T")
+
+
+class Storage:
+    """The store that `url` names (`file:///path` or `s3://bucket/prefix`).
+
+    Every method raises StorageFull, StorageUnavailable or StorageMisconfigured.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.local = LocalFolder(Path(unquote(parts.path))) if parts.scheme == "file" else None
+        self._url = url
+        self._opened: ObjectStore | None = None
+        self._expected_id: str | None = None
+        self._is_ours = False
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a local storage."""
+        return self.local.root if self.local else None
+
+    def expect(self, installation: str) -> None:
+        """From now on refuse to write unless the storage is this installation's."""
+        self._expected_id = installation
+        if self.local:
+            self.local.expected_id = installation
+
+    async def check_present(self) -> None:
+        """Raises StorageUnavailable or StorageMisconfigured unless the storage is there, and ours.
+
+        Without this a disk that is not mounted would look like an empty storage.
+        """
+        if self.local:
+            await asyncio.to_thread(self.local.check_present)
+            return
+        with translated_errors():
+            async with asyncio.timeout(deadline_seconds()):
+                await anext(aiter(obstore.list(self._store(), MARKER, chunk_size=1)), None)
+        await self._check_ours()
+
+    async def marker(self) -> str | None:
+        """The id of the installation that the storage belongs to, or None."""
+        if self.local:
+            with translated_errors():
+                return await asyncio.to_thread(self.local.marker)
+        try:
+            found = await self._call(lambda store: obstore.get_async(store, MARKER))
+        except FileNotFoundError:
+            return None
+        return bytes(await found.bytes_async()).decode(errors="replace").strip()
+
+    async def mark(self, installation: str) -> None:
+        """Write down whose storage this is, and create a folder that does not exist yet."""
+        if self.local:
+            self.local.expected_id = None
+            with translated_errors():
+                await asyncio.to_thread(self.local.create_root)
+        async with self._writing(MARKER) as writer:
+            await writer.write(installation.encode() + b"\n")
+
+    @asynccontextmanager
+    async def writing(self, key: str) -> AsyncGenerator[Writer]:
+        """Stream a new object; it appears whole when the block ends, or not at all.
+
+        It is on the disk then, with the names of its folders (unless STORAGE_FSYNC is off).
+        """
+        await self._check_ours()
+        async with self._writing(key) as writer:
+            yield writer
+
+    async def put(self, key: str, file: Path) -> Stored:
+        """Store a file from the local disk."""
+        digest, size = hashlib.sha256(), 0
+        with await asyncio.to_thread(file.open, "rb") as opened:
+            async with self.writing(key) as writer:
+                while data := await asyncio.to_thread(_read_hashed, opened, digest):
+                    size += len(data)
+                    await writer.write(data)
+        return Stored(size, digest.hexdigest())
+
+    async def read(self, key: str, start: int, length: int) -> bytes:
+        """A part of an object. Raises FileNotFoundError."""
+        return bytes(
+            await self._found(
+                lambda store: obstore.get_range_async(store, key, start=start, length=length)
+            )
+        )
+
+    async def read_all(self, key: str) -> bytes:
+        """A small object. Raises FileNotFoundError."""
+        found = await self._found(lambda store: obstore.get_async(store, key))
+        return bytes(await self._call(lambda _: found.bytes_async()))
+
+    async def stream(
+        self, key: str, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        """An object, or the bytes from `start` to before `end`, in pieces of bounded size.
+
+        Raises FileNotFoundError.
+        """
+        part: Any = {"range": {"offset": start} if end is None else (start, end)}
+        found = await self._found(lambda store: obstore.get_async(store, key, options=part))
+        pieces = aiter(found.stream(min_chunk_size=WRITE_BUFFER))
+        while (piece := await self._call(lambda _: anext(pieces, None))) is not None:
+            yield bytes(piece)
+
+    async def size(self, key: str) -> int | None:
+        """How many bytes an object has, or None when there is none."""
+        try:
+            return (await self._found(lambda store: obstore.head_async(store, key)))["size"]
+        except FileNotFoundError:
+            return None
+
+    async def objects(self, prefix: str = "") -> AsyncGenerator[list[ObjectInfo]]:
+        """Every object below a prefix, a batch at a time, in no particular order."""
+        if self.local:
+            await asyncio.to_thread(self.local.check_present)
+        with translated_errors():
+            batches = aiter(obstore.list(self._store(), prefix or None))
+        while batch := await self._call(lambda _: anext(batches, None)):
+            yield [
+                ObjectInfo(meta["path"], meta["size"], meta["last_modified"])
+                for meta in batch
+                if meta["path"] != MARKER
+            ]
+
+    async def walk(self, prefix: str = "") -> AsyncGenerator[str]:
+        """Every key below a prefix, without holding them all."""
+        async for batch in self.objects(prefix):
+            for found in batch:
+                yield found.key
+
+    async def keys(self, prefix: str) -> list[str]:
+        """Every key below a prefix."""
+        return [key async for key in self.walk(prefix)]
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those already gone are passed over."""
+        if self.local:
+            with translated_errors():
+                await asyncio.to_thread(self.local.delete, keys)
+            return
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            batch = list(keys[start : start + DELETED_AT_ONCE])
+            await self._call(partial(delete_batch, batch))
+
+    async def delete_others(
+        self, prefix: str, kept: AbstractSet[str], older_than: timedelta
+    ) -> int:
+        """Remove the objects below a prefix that are not kept and have not changed lately.
+
+        How many there were. Ages are by the storage's own clock.
+        """
+        until, removed = await self.clock() - older_than, 0
+        async for batch in self.objects(prefix):
+            others = [
+                found.key for found in batch if found.key not in kept and found.modified < until
+            ]
+            await self.delete(others)
+            removed += len(others)
+        return removed
+
+    async def folders(self, prefix: str) -> list[str]:
+        """The folders right below a prefix."""
+        if self.local:
+            await asyncio.to_thread(self.local.check_present)
+        found = await self._call(lambda store: obstore.list_with_delimiter_async(store, prefix))
+        return list(found["common_prefixes"])
+
+    async def drop_unfinished(self, older_than: timedelta) -> int:
+        """Remove what writers that were killed left of objects on a local disk; how many.
+
+        A bucket forgets unfinished uploads by a lifecycle rule.
+        """
+        if self.local is None:
+            return 0
+        until = await self.clock() - older_than
+        with translated_errors():
+            return await asyncio.to_thread(self.local.drop_unfinished, until)
+
+    async def delete_below(self, prefix: str) -> None:
+        """Remove every object below a prefix, and the local folder that held them."""
+        if self.local:
+            with translated_errors():
+                await asyncio.to_thread(self.local.delete_below, prefix)
+            return
+        async for batch in self.objects(prefix):
+            await self.delete([found.key for found in batch])
+
+    @asynccontextmanager
+    async def local_copy(self, key: str, scratch: Path) -> AsyncGenerator[Path]:
+        """A path ffmpeg can read: the file itself, or a download that goes with the block.
+
+        Raises FileNotFoundError, and OSError when there is no room for the download.
+        """
+        if self.local:
+            if await self.size(key) is None:
+                raise FileNotFoundError(key)
+            yield self.local.root / key
+            return
+        with TemporaryDirectory(dir=scratch) as name:
+            copy = Path(name) / "source"
+            with await asyncio.to_thread(copy.open, "wb") as file:
+                async for piece in self.stream(key):
+                    await asyncio.to_thread(file.write, piece)
+            yield copy
+
+    async def refuse_if_full(self, size: int) -> None:
+        """Raises StorageFull when a local disk has no room for `size` bytes and the reserve."""
+        if self.local is None:
+            return
+        with translated_errors():
+            await asyncio.to_thread(self.local.check_present)
+            usage = await asyncio.to_thread(shutil.disk_usage, self.local.root)
+        if usage.free < size + settings.storage_reserve_bytes:
+            raise StorageFull
+
+    async def clock(self) -> datetime:
+        """The storage's own time, which a server of files or objects need not share with us."""
+        key = f"health/{uuid.uuid4().hex}"  # of its own: probes meet
+        async with self.writing(key) as writer:
+            await writer.write(b"ok")
+        try:
+            meta = await self._found(lambda store: obstore.head_async(store, key))
+            return meta["last_modified"]
+        finally:
+            await self.delete([key])
+
+    async def check_writable(self) -> None:
+        """Write, and remove, a small object."""
+        await self.clock()
+
+    def _store(self) -> ObjectStore:
+        """Opened by its first use, because the library wants a folder that exists."""
+        if self._opened is None:
+            self._opened = LocalStore(self.local.root) if self.local else open_bucket(self._url)
+        return self._opened
+
+    async def _call(self, action: Callable[[ObjectStore], Awaitable[T]]) -> T:
+        """Do something with the store that ends in time, with its errors in our words."""
+        with translated_errors():
+            async with asyncio.timeout(deadline_seconds()):
+                return await action(self._store())
+
+    async def _found(self, action: Callable[[ObjectStore], Awaitable[T]]) -> T:
+        """The same for an object that should be there. Raises FileNotFoundError."""
+        try:
+            return await self._call(action)
+        except FileNotFoundError:
+            await self.check_present()
+            raise
+
+    async def _check_ours(self) -> None:
+        """Raises StorageMisconfigured or StorageUnavailable when a bucket is not the expected one.
+
+        A folder is compared whenever a file is created in it, since a disk can be unmounted.
+        """
+        if self.local or self._is_ours or self._expected_id is None:
+            return
+        found = await self.marker()
+        if found is None:
+            raise StorageUnavailable("The bucket has lost the marker of this installation.")
+        if found != self._expected_id:
+            raise StorageMisconfigured("The bucket belongs to another installation.")
+        self._is_ours = True
+
+    def _writing(self, key: str) -> AbstractAsyncContextManager[Writer]:
+        with translated_errors():
+            if self.local:
+                return object_written_by(LocalWriter(self.local, key))
+            return object_written_by(BucketWriter(self._store(), key))
+
+
+def _read_hashed(file: BinaryIO, digest: "hashlib._Hash") -> bytes:
+    data = file.read(WRITE_BUFFER)
+    digest.update(data)
+    return data
+
+
+@cache
+def media_storage() -> Storage:
+    """The storage this process was configured with.
+
+    Only the default folder in VIDEOFLIX_HOME is created by the way: another one may be the place
+    where a disk should be mounted.
+    """
+    storage = Storage(settings.media_url)
+    if storage.local and not settings.storage_url:
+        storage.local.create_root()
+    return storage

@@ -1,0 +1,127 @@
+"""Films as plain files over HTTP."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, HttpMethod, Request, Response, get, route
+from litestar.params import PathParameter, QueryParameter
+
+from videoflix.catalog.service import VideoNotFound
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import Id
+from videoflix.platform.http.ranges import FileGone, RangeUnsatisfiable, serve
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.rate_limit.middleware import UNLIMITED
+from videoflix.platform.server.client_address import device_of
+from videoflix.platform.storage.media_storage import media_storage
+from videoflix.playback.schemas import FileLinks
+from videoflix.playback.service.access import FilmFailed, decisions
+from videoflix.playback.service.downloads import NAME, FileNotReady, Files
+from videoflix.playback.service.implicit_leases import Leases
+from videoflix.playback.service.play_tokens import Grant, file_tokens
+from videoflix.playback.service.segments import StreamNotFound
+from videoflix.playback.service.streams import LIMITS, StreamEnded
+from videoflix.profiles.service import WATCHING, ProfileNotFound, viewing_of
+
+KEPT = "private, max-age=3600"
+FileName = Annotated[str, PathParameter(max_length=160)]
+Token = Annotated[str, QueryParameter(max_length=300, description="The address's signature.")]
+
+
+leases = Leases()
+
+
+class FileController(Controller):
+    path = "/videos/{video_id:int}/files"
+    tags = ("Playback",)
+
+    @get(
+        summary="Addresses of a film's files",
+        guards=[signed_in],
+        responses=problems(*WATCHING, VideoNotFound),
+    )
+    async def list_files(
+        self, request: Request[Any, Any, Any], video_id: Id
+    ) -> Response[FileLinks]:
+        """MP4 files, poster and storyboard, for players that know no HLS and send no headers.
+
+        Where memberships limit streams, who fetches an MP4 file has one of them.
+        """
+        viewing = await viewing_of(request.user)
+        async with transaction() as session:
+            found = await Files(session).links(viewing, request.user.sign_in_id, video_id)
+        return Response(found, headers={"Cache-Control": "private, no-store"})
+
+    @route(
+        "/{file_name:str}",
+        http_method=[HttpMethod.GET, HttpMethod.HEAD],
+        summary="A film as a plain file",
+        media_type="video/mp4",
+        opt=UNLIMITED,
+        responses=problems(
+            SignInNeeded,
+            ProfileNotFound,
+            VideoNotFound,
+            StreamNotFound,
+            FileGone,
+            FilmFailed,
+            FileNotReady,
+            *LIMITS,
+            StreamEnded,
+            RangeUnsatisfiable,
+        ),
+    )
+    async def show_file(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        file_name: FileName,
+        token: Token = "",
+    ) -> Response[Any]:
+        """`clip.mp4`, `clip_720p.mp4`, `clip_poster.jpg`, and small pictures: `clip.vtt`, `.jpg`.
+
+        The query of one address is good for all files of the film. A size that the film has not
+        answers the nearest lower one.
+        """
+        granted = file_tokens.read(token, video_id)
+        name = NAME.fullmatch(file_name)
+        if name is None:
+            raise StreamNotFound
+        if name["kind"] == "mp4":
+            lines = int(name["lines"]) if name["lines"] else None
+            return await _movie(request, granted, lines)
+        async with transaction() as session:
+            files = Files(session)
+            viewing = await files.viewing(granted)
+            if name["kind"] == "vtt":
+                sprite = f"{file_name.removesuffix('.vtt')}.jpg?token={token}"
+                text = await files.storyboard(viewing, video_id, sprite)
+                return Response(text, media_type="text/vtt", headers={"Cache-Control": KEPT})
+            find = files.poster if name["part"] else files.sprite
+            key = await find(viewing, video_id)
+        return await _picture(key)
+
+
+async def _movie(
+    request: Request[Any, Any, Any], granted: Grant, lines: int | None
+) -> Response[Any]:
+    """An MP4 file; it breaks off when its viewer may not watch any more."""
+    video_id, sign_in_id = granted.video_id, granted.sign_in_id
+    viewing = await decisions.viewing(granted)
+    async with transaction() as session:
+        movie = await Files(session).movie(viewing, video_id, lines)
+    await leases.go_on(granted, viewing, sign_in_id, video_id, device_of(request))
+
+    async def still_allowed() -> None:
+        now = await decisions.viewing(granted)
+        await leases.go_on(granted, now, sign_in_id, video_id, device_of(request))
+
+    return await serve(request, movie.key, movie.size, "video/mp4", KEPT, still_allowed)
+
+
+async def _picture(key: str) -> Response[bytes]:
+    try:
+        data = await media_storage().read_all(key)
+    except FileNotFoundError as error:
+        raise FileGone from error
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": KEPT})

@@ -1,0 +1,264 @@
+"""Playback over HTTP: play passes, playlists, segments, posters."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from litestar import Controller, HttpMethod, Request, Response, post, route
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
+from litestar.status_codes import HTTP_200_OK
+
+from videoflix.catalog.service import Catalog, VideoNotFound
+from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.params import Id, service
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.rate_limit.middleware import UNLIMITED
+from videoflix.platform.server.client_address import device_of
+from videoflix.platform.storage.media_storage import media_storage
+from videoflix.playback.schemas import PlayPass
+from videoflix.playback.service import playlists as playing
+from videoflix.playback.service.access import FilmFailed, decisions
+from videoflix.playback.service.implicit_leases import Leases
+from videoflix.playback.service.play_tokens import Grant, play_tokens
+from videoflix.playback.service.playlists import NotPlayableYet, Playback
+from videoflix.playback.service.segments import Playlist, StreamNotFound, store
+from videoflix.playback.service.streams import LIMITS, StreamEnded, Streams, watching
+from videoflix.profiles.schemas import STRANGER, Viewing
+from videoflix.profiles.service import WATCHING, viewing_of
+from videoflix.settings import settings
+
+HLS = "application/vnd.apple.mpegurl"
+FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+NOT_STORED = {"Cache-Control": "private, no-store"}
+# Ask each time: whether one may still watch is part of the answer.
+REVALIDATED = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+READ = [HttpMethod.GET, HttpMethod.HEAD]
+# What a remembered playlist has in place of the token of those who put it into the query.
+ANY_TOKEN = "?token=%"  # noqa: S105 - a placeholder
+
+PlayToken = Annotated[
+    str, QueryParameter(max_length=200, description="A play token instead of a header.")
+]
+TokenInPath = Annotated[str, PathParameter(max_length=200, description="A play token.")]
+Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}(?!\n)$")]
+FileName = Annotated[str, PathParameter(max_length=32)]
+
+PLAYING = (*WATCHING, VideoNotFound, FilmFailed, *LIMITS, StreamEnded)
+
+# Players that fetch with a sign-in instead of a play token.
+leases = Leases()
+
+
+class PlaybackController(Controller):
+    path = "/videos/{video_id:int}"
+    tags = ("Playback",)
+
+    @post(
+        "/play",
+        summary="Ask for a play pass",
+        status_code=HTTP_200_OK,
+        guards=[signed_in],
+        dependencies={"playback": service(Playback), "streams": service(Streams)},
+        responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed, *LIMITS),
+    )
+    async def play(
+        self,
+        request: Request[Any, Any, Any],
+        playback: NamedDependency[Playback],
+        streams: NamedDependency[Streams],
+        video_id: Id,
+    ) -> PlayPass:
+        """Ask for an address that plays the film without any header.
+
+        Where memberships limit streams this is one of them, until its segments are not fetched.
+        """
+        viewing, sign_in = await viewing_of(request.user), request.user.sign_in_id
+        device = device_of(request)
+        lease_id = await streams.begin_once(viewing, sign_in, video_id, device)
+        return await playback.open(viewing, sign_in, video_id, lease_id)
+
+    @route(
+        "/master.m3u8",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Multivariant playlist",
+        media_type=HLS,
+        responses=problems(*PLAYING, NotPlayableYet),
+    )
+    async def show_master(
+        self, request: Request[Any, Any, Any], video_id: Id, token: PlayToken = ""
+    ) -> Response[str]:
+        """The film's multivariant playlist (HLS).
+
+        With a play token all that it names has the token in its path, so that nothing further on
+        needs a header or a query.
+        """
+        viewing = await viewing_for(request, video_id, token, begins=True)
+        text = await playing.master(viewing, video_id, f"play/{token}/" if token else "")
+        return Response(text, media_type=HLS, headers=NOT_STORED)
+
+    @route(
+        ["/assets/{asset_id:int}/{rendition:str}/index.m3u8"],
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Media playlist",
+        media_type=HLS,
+        responses=problems(*PLAYING, StreamNotFound),
+    )
+    async def show_playlist(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        asset_id: Id,
+        rendition: Name,
+        token: PlayToken = "",
+    ) -> Response[bytes]:
+        """A rendition's media playlist; it grows while the film is being encoded."""
+        viewing = await viewing_for(request, video_id, token)
+        query = ANY_TOKEN if token else ""
+        found = await playing.playlist(viewing, video_id, asset_id, rendition, query=query)
+        if not token:
+            return playlist_response(request, found)
+        text = found.text.replace(ANY_TOKEN.encode(), f"?token={token}".encode())
+        return Response(text, media_type=HLS, headers=NOT_STORED)
+
+    @route(
+        "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/index.m3u8",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Media playlist, by a play token in its path",
+        media_type=HLS,
+        responses=problems(*PLAYING, StreamNotFound),
+    )
+    async def show_playlist_by_token(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        token: TokenInPath,
+        asset_id: Id,
+        rendition: Name,
+    ) -> Response[bytes]:
+        """A rendition's media playlist; the names in it are relative and need nothing else."""
+        viewing = await viewing_for(request, video_id, token)
+        found = await playing.playlist(viewing, video_id, asset_id, rendition)
+        return playlist_response(request, found)
+
+    @route(
+        "/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Segment or initialisation section",
+        media_type="video/mp4",
+        responses=problems(*PLAYING, StreamNotFound),
+    )
+    async def show_segment(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        asset_id: Id,
+        rendition: Name,
+        file_name: FileName,
+        token: PlayToken = "",
+    ) -> Response[bytes]:
+        """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
+        viewing = await viewing_for(request, video_id, token)
+        return await segment(viewing, video_id, asset_id, rendition, file_name)
+
+    @route(
+        "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Segment or initialisation section, by a play token in its path",
+        media_type="video/mp4",
+        responses=problems(*PLAYING, StreamNotFound),
+    )
+    async def show_segment_by_token(
+        self,
+        request: Request[Any, Any, Any],
+        video_id: Id,
+        token: TokenInPath,
+        asset_id: Id,
+        rendition: Name,
+        file_name: FileName,
+    ) -> Response[bytes]:
+        """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
+        viewing = await viewing_for(request, video_id, token)
+        return await segment(viewing, video_id, asset_id, rendition, file_name)
+
+    @route(
+        "/poster.jpg",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Poster",
+        media_type="image/jpeg",
+        responses=problems(SignInNeeded, VideoNotFound, StreamNotFound),
+    )
+    async def show_poster(self, request: Request[Any, Any, Any], video_id: Id) -> Response[bytes]:
+        """The picture that stands for the film; strangers see those of films for everyone."""
+        if request.user is None and not settings.public_catalogue:
+            raise SignInNeeded
+        viewing = await viewing_of(request.user) if request.user else STRANGER
+        async with transaction() as session:
+            video = await Catalog(session).video(viewing, video_id)
+        if video.poster is None:
+            raise StreamNotFound
+        try:
+            data = await media_storage().read_all(video.poster)
+        except FileNotFoundError as error:
+            raise StreamNotFound from error
+        return Response(data, media_type="image/jpeg", headers=FOR_EVER)
+
+
+async def viewing_for(
+    request: Request[Any, Any, Any], video_id: int, token: str, *, begins: bool = False
+) -> Viewing:
+    """Who watches: the play token if there is one, else who is signed in, with a lease either way.
+
+    Raises SignInNeeded, VideoNotFound, StreamEnded, or what may stand in the way of a stream.
+    """
+    if token:
+        grant = play_tokens.read(token, video_id)
+        viewing = await decisions.viewing(grant)
+        if grant.lease_id:
+            await watching.go_on(grant.lease_id)
+        return viewing
+    viewing = await signed_in_viewing(request, video_id)
+    sign_in = request.user.sign_in_id
+    watch = leases.begin if begins else leases.go_on
+    await watch((sign_in, video_id), viewing, sign_in, video_id, device_of(request))
+    return viewing
+
+
+async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> Viewing:
+    """Who is signed in and may watch the film. Raises what `viewing_for` raises."""
+    if request.user is None:
+        raise SignInNeeded
+    viewing = await viewing_of(request.user)
+    sign_in_id = request.user.sign_in_id
+    return await decisions.viewing(Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id))
+
+
+async def segment(
+    viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
+) -> Response[bytes]:
+    """The bytes of a segment for who may see the film. Raises StreamNotFound."""
+    found = await playing.locate(viewing, video_id, asset_id, rendition, file_name)
+    try:
+        data = await media_storage().read(found.key, found.offset, found.length)
+    except FileNotFoundError as error:
+        store.reread(video_id, asset_id)
+        raise StreamNotFound from error
+    return Response(data, media_type="video/mp4", headers=FOR_EVER)
+
+
+def playlist_response(request: Request[Any, Any, Any], found: Playlist) -> Response[bytes]:
+    """The playlist, compressed for who can read that, or only that it has not changed."""
+    headers = {**REVALIDATED, "ETag": found.etag}
+    if found.etag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    body = found.text
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body = found.gzipped
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, media_type=HLS, headers=headers)

@@ -1,0 +1,183 @@
+"""Films as plain files, for players that send no headers: an address is all they have.
+
+The signature is the address's query and covers the film and who watches, not the file: older
+players make the addresses of other sizes themselves, `clip.mp4` becomes `clip_720p.mp4`.
+"""
+
+import re
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import Video, VideoState
+from videoflix.catalog.service import Catalog
+from videoflix.media.schemas import FilmFiles, MovieFile
+from videoflix.media.service import Packages
+from videoflix.platform.auth.revocations import revocations
+from videoflix.platform.auth.tokens import Purpose
+from videoflix.platform.postgres.session import transaction_time
+from videoflix.platform.problems import Conflict, SignInNeeded
+from videoflix.playback.schemas import FileLinks, MovieLink
+from videoflix.playback.service.access import FilmFailed
+from videoflix.playback.service.play_tokens import Grant, sign_grant
+from videoflix.playback.service.playlists import fits
+from videoflix.playback.service.segments import StreamNotFound
+from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.service import Profiles
+from videoflix.settings import settings
+
+# clip.mp4, clip_720p.mp4, clip_hd720.mp4, clip.vtt, clip.jpg (its pictures), clip_poster.jpg
+NAME = re.compile(
+    r"[a-z0-9-]{1,120}(?:_(?:(?:hd)?(?P<lines>\d{2,4})p?|(?P<part>poster)))?\.(?P<kind>mp4|vtt|jpg)"
+)
+
+
+class FileNotReady(Conflict):
+    """This film's files are still being made; try again in a moment."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A file in the storage."""
+
+    key: str
+    size: int
+
+
+class Links(msgspec.Struct, frozen=True):
+    """The addresses of a film's files, for one viewer."""
+
+    base: str
+    query: str
+    files: FilmFiles | None
+    has_poster: bool
+
+    @property
+    def movies(self) -> tuple[MovieFile, ...]:
+        """The MP4 files that are there."""
+        return self.files.movies if self.files else ()
+
+    def movie(self, size: str = "") -> str:
+        """An MP4 file, there or not yet: `size` is what is added to the name, such as `_720p`."""
+        return f"{self.base}{size}.mp4{self.query}"
+
+    @property
+    def poster(self) -> str | None:
+        return f"{self.base}_poster.jpg{self.query}" if self.has_poster else None
+
+    @property
+    def storyboard(self) -> str | None:
+        """The WebVTT file of the small pictures."""
+        is_there = self.files and self.files.sprite_key
+        return f"{self.base}.vtt{self.query}" if is_there else None
+
+
+class Files:
+    def __init__(self, session: AsyncSession) -> None:
+        self.catalog = Catalog(session)
+        self.packages = Packages(session)
+        self.profiles = Profiles(session)
+
+    async def viewing(self, granted: Grant) -> Viewing:
+        """Who looks at pictures by an address. Raises SignInNeeded or ProfileNotFound."""
+        if granted.sign_in_id in revocations:
+            raise SignInNeeded("You signed out; sign in and open the film again.")
+        return await self.profiles.viewing_by_link(granted.user_id, granted.profile_id)
+
+    async def links(self, viewing: Viewing, sign_in_id: int, video_id: int) -> FileLinks:
+        """Addresses of all files this person may fetch. Raises VideoNotFound."""
+        video = await self.catalog.video(viewing, video_id)
+        files = (await self.packages.files_of([video_id])).get(video_id)
+        until = await transaction_time(self.catalog.videos.session) + settings.play_token_lifetime
+        links = links_to(
+            viewing, sign_in_id, video_id, video.slug, files, has_poster=video.poster is not None
+        )
+        return FileLinks(
+            movies=[
+                MovieLink(
+                    movie.name, movie.width, movie.height, movie.size, links.movie(f"_{movie.name}")
+                )
+                for movie in included(viewing, links.movies)
+            ],
+            poster_url=links.poster,
+            storyboard_url=links.storyboard,
+            expires_at=until,
+        )
+
+    async def movie(self, viewing: Viewing, video_id: int, lines: int | None) -> Stored:
+        """The MP4 file with at most so many lines, or else the smallest there is.
+
+        For those who may watch the film (access.py). Raises FileNotReady.
+        """
+        files = await self._files(video_id)
+        if not files.movies:
+            raise FileNotReady
+        movie = nearest(viewing, files.movies, lines)
+        return Stored(movie.key, movie.size)
+
+    async def poster(self, viewing: Viewing, video_id: int) -> str:
+        """The poster's key. Raises VideoNotFound or StreamNotFound."""
+        video = await self.catalog.video(viewing, video_id)
+        if video.poster is None:
+            raise StreamNotFound
+        return video.poster
+
+    async def sprite(self, viewing: Viewing, video_id: int) -> str:
+        """The key of the small pictures. Raises VideoNotFound, FilmFailed or FileNotReady."""
+        await self._seen(viewing, video_id)
+        files = await self._files(video_id)
+        if files.sprite_key is None:
+            raise FileNotReady
+        return files.sprite_key
+
+    async def storyboard(self, viewing: Viewing, video_id: int, sprite: str) -> str:
+        """Which small picture shows which seconds, as WebVTT; `sprite` is their address.
+
+        Raises VideoNotFound, FilmFailed or FileNotReady.
+        """
+        await self._seen(viewing, video_id)
+        files = await self._files(video_id)
+        vtt = files.vtt(sprite)
+        if vtt is None:
+            raise FileNotReady
+        return vtt
+
+    async def _seen(self, viewing: Viewing, video_id: int) -> Video:
+        video = await self.catalog.video(viewing, video_id)
+        if video.state is VideoState.FAILED:
+            raise FilmFailed(video.failure_reason or "")
+        return video
+
+    async def _files(self, video_id: int) -> FilmFiles:
+        files = (await self.packages.files_of([video_id])).get(video_id)
+        if files is None:
+            raise FileNotReady
+        return files
+
+
+def links_to(
+    viewing: Viewing,
+    sign_in_id: int,
+    video_id: int,
+    slug: str,
+    files: FilmFiles | None,
+    *,
+    has_poster: bool,
+) -> Links:
+    """The addresses of a film's files for who watches, good as long as a play token."""
+    token = sign_grant(
+        Purpose.FILE, Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id)
+    )
+    base = f"/api/v1/videos/{video_id}/files/{slug or 'film'}"
+    return Links(base, f"?token={token}", files, has_poster)
+
+
+def nearest(viewing: Viewing, movies: tuple[MovieFile, ...], lines: int | None) -> MovieFile:
+    """The largest movie of at most so many lines that the plan includes, or else the smallest."""
+    allowed = included(viewing, movies)
+    low_enough = [movie for movie in allowed if lines is None or movie.lines <= lines]
+    return low_enough[0] if low_enough else allowed[-1]
+
+
+def included(viewing: Viewing, movies: tuple[MovieFile, ...]) -> list[MovieFile]:
+    """The movies that the plan includes, the largest first."""
+    return [movie for movie in movies if fits(viewing, movie.lines, movies[-1].lines)]

@@ -1,0 +1,204 @@
+"""What may be played, by whom, and from which bytes."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.models import VideoState
+from videoflix.catalog.service import Catalog
+from videoflix.media.models import TrackKind
+from videoflix.media.schemas import Presentation, SegmentedTrack
+from videoflix.media.service import AUDIO, Presentations
+from videoflix.platform.auth.tokens import Purpose
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.problems import Conflict
+from videoflix.playback.hls import Variant, multivariant_playlist
+from videoflix.playback.schemas import PlayPass
+from videoflix.playback.service.access import FilmFailed
+from videoflix.playback.service.play_tokens import Grant, sign_grant
+from videoflix.playback.service.playheads import playheads
+from videoflix.playback.service.segments import (
+    Playlist,
+    Slice,
+    StreamNotFound,
+    init_slice,
+    segment_slice,
+    store,
+)
+from videoflix.profiles.schemas import Viewing
+from videoflix.settings import settings
+
+FILE_NAME = re.compile(r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|(?P<segment>[0-9]{5,7})\.m4s)")
+
+
+class NotPlayableYet(Conflict):
+    """The first seconds of this film are still being encoded; try again in a moment."""
+
+
+class Playback:
+    def __init__(self, session: AsyncSession) -> None:
+        self.catalog = Catalog(session)
+
+    async def open(
+        self, viewing: Viewing, sign_in_id: int, video_id: int, lease_id: int = 0
+    ) -> PlayPass:
+        """An address to play the film from. Raises NotPlayableYet or FilmFailed."""
+        video = await self.catalog.video(viewing, video_id)
+        if video.state is VideoState.FAILED:
+            raise FilmFailed(video.failure_reason or "")
+        if not video.playable:
+            raise NotPlayableYet(progress=video.progress)
+        grant = Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id, lease_id)
+        token = sign_grant(Purpose.PLAY, grant)
+        return PlayPass(
+            master_url=f"/api/v1/videos/{video_id}/master.m3u8?token={token}",
+            expires_at=datetime.now(UTC) + settings.play_token_lifetime,
+        )
+
+
+async def master(viewing: Viewing, video_id: int, base: str) -> str:
+    """The multivariant playlist of a film for who may see it; `base` begins every address.
+
+    Raises NotPlayableYet.
+    """
+    presentation = await _current(video_id)
+    audio = presentation.tracks.get(AUDIO)
+
+    def address(track: SegmentedTrack) -> str:
+        return f"{base}assets/{presentation.asset_id}/{track.name}/index.m3u8"
+
+    variants = [
+        _variant(presentation, track, audio, address(track))
+        for track in rungs_of(viewing, presentation)
+    ]
+    return multivariant_playlist(variants, audio_uri=address(audio) if audio else None)
+
+
+async def one_rung(
+    viewing: Viewing, video_id: int, lines: int, address: Callable[[int, str], str]
+) -> str:
+    """A multivariant playlist of the largest rung of at most so many lines, with its sound.
+
+    `address` makes a rendition's address of an asset's id and its name. Where all rungs are
+    larger, it is the smallest one. Raises NotPlayableYet.
+    """
+    presentation = await _current(video_id)
+    audio = presentation.tracks.get(AUDIO)
+    rungs = sorted(rungs_of(viewing, presentation), key=lambda rung: rung.lines)
+    fitting = [rung for rung in rungs if rung.lines <= lines]
+    rung = (fitting or rungs[:1])[-1]
+    uri = address(presentation.asset_id, rung.name)
+    return multivariant_playlist(
+        [_variant(presentation, rung, audio, uri)],
+        audio_uri=address(presentation.asset_id, audio.name) if audio else None,
+    )
+
+
+async def playlist(
+    viewing: Viewing,
+    video_id: int,
+    asset_id: int,
+    rendition: str,
+    prefix: str = "",
+    query: str = "",
+) -> Playlist:
+    """The media playlist of one rendition; `prefix` begins and `query` ends all names in it.
+
+    Raises StreamNotFound.
+    """
+    presentation = await store.presentation(video_id, asset_id)
+    track = presentation.tracks.get(rendition)
+    if track is None:
+        raise StreamNotFound
+    if not allows(viewing, presentation, track):
+        raise StreamNotFound("Your plan has no picture of this size.")
+    return store.playlist(presentation, track, prefix, query)
+
+
+async def locate(
+    viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
+) -> Slice:
+    """Where a segment's or an initialisation section's bytes lie. Raises StreamNotFound."""
+    presentation = await store.presentation(video_id, asset_id)
+    track, name = presentation.tracks.get(rendition), FILE_NAME.fullmatch(file_name)
+    if track is None or name is None or not allows(viewing, presentation, track):
+        raise StreamNotFound
+    if name["chunk"] is not None:
+        found = init_slice(track, int(name["chunk"]))
+    else:
+        found = segment_slice(track, int(name["segment"]))
+        if not presentation.complete:
+            await playheads.reached(asset_id, int(name["segment"]))
+    if found is None:
+        raise StreamNotFound
+    return found
+
+
+async def _current(video_id: int) -> Presentation:
+    async with transaction() as session:
+        asset_id = await Presentations(session).current_of(video_id)
+    if asset_id is None:
+        raise NotPlayableYet
+    return await store.presentation(video_id, asset_id)
+
+
+def allows(viewing: Viewing, presentation: Presentation, track: SegmentedTrack) -> bool:
+    """Whether a plan includes this rung; the lowest one is in every plan, and sound has no size.
+
+    Lines are counted along the shorter side: a film that stands upright is not larger.
+    """
+    if viewing.max_height is None or track.kind is not TrackKind.VIDEO:
+        return True
+    rungs = [rung for rung in presentation.tracks.values() if rung.kind is TrackKind.VIDEO]
+    return fits(viewing, track.lines, min(rung.lines for rung in rungs))
+
+
+def fits(viewing: Viewing, lines: int, smallest: int) -> bool:
+    """Whether a plan includes a picture of so many lines."""
+    return viewing.max_height is None or lines <= viewing.max_height or lines == smallest
+
+
+def rungs_of(viewing: Viewing, presentation: Presentation) -> list[SegmentedTrack]:
+    """The rungs this person may play now. Raises NotPlayableYet."""
+    audio = presentation.tracks.get(AUDIO)
+    rungs = [
+        track
+        for track in presentation.tracks.values()
+        if track.kind is TrackKind.VIDEO and track.keys and allows(viewing, presentation, track)
+    ]
+    if not rungs or (audio and not audio.keys):
+        raise NotPlayableYet
+    return rungs
+
+
+def _variant(
+    presentation: Presentation, track: SegmentedTrack, audio: SegmentedTrack | None, uri: str
+) -> Variant:
+    peak, mean = _rates(presentation, track)
+    codecs = track.codec
+    if audio and audio.keys:
+        sound_peak, sound_mean = _rates(presentation, audio)
+        peak, mean = peak + sound_peak, mean + sound_mean
+        codecs += f",{audio.codec}"
+    return Variant(
+        uri=uri,
+        width=track.width,
+        height=track.height,
+        frame_rate=presentation.frame_rate,
+        codecs=codecs,
+        bandwidth=peak,
+        average_bandwidth=mean,
+    )
+
+
+def _rates(presentation: Presentation, track: SegmentedTrack) -> tuple[int, int]:
+    """BANDWIDTH and AVERAGE-BANDWIDTH of a track.
+
+    While a film grows its peak is unknown: players that rely on it must not be promised less than
+    is to come, so the encoder's limit takes its place.
+    """
+    found = store.rates(presentation, track)
+    peak = found.peak if presentation.complete else max(found.peak, track.max_bitrate)
+    return peak, found.mean

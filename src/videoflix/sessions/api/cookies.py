@@ -1,0 +1,137 @@
+"""Signing in for browsers: tokens in cookies that scripts cannot read."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, delete, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
+
+from videoflix.accounts.schemas import Person
+from videoflix.accounts.service import REFUSALS, Accounts
+from videoflix.platform.auth.cookies import cookie_name, cookie_value, is_https
+from videoflix.platform.auth.csrf import CSRF_COOKIE, CrossSiteRequest, refuse_cross_site
+from videoflix.platform.auth.identity import COOKIE, REFRESH_COOKIE
+from videoflix.platform.auth.tokens import csrf_token
+from videoflix.platform.http.params import service
+from videoflix.platform.problems import problems
+from videoflix.platform.rate_limit.bucket import TooManyTries
+from videoflix.platform.server.client_address import client_address, device_of
+from videoflix.sessions.api.login import GUESTS, authenticated
+from videoflix.sessions.schemas import Credentials, SignedIn, TokenPair
+from videoflix.sessions.service.sessions import (
+    GuestsNotWelcome,
+    RefreshRefused,
+    Sessions,
+    sign_in_of,
+)
+
+# The refresh token travels to nowhere else.
+REFRESH_PATH = "/api/v1/auth"
+
+
+class BrowserSessionController(Controller):
+    path = "/auth/session"
+    tags = ("Accounts",)
+    dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
+
+    @post(
+        summary="Sign in for cookies",
+        status_code=HTTP_200_OK,
+        responses=problems(*REFUSALS, TooManyTries, CrossSiteRequest),
+    )
+    async def open_session(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: NamedDependency[Accounts],
+        sessions: NamedDependency[Sessions],
+        data: JSONBody[Credentials],
+    ) -> Response[SignedIn]:
+        """Sign in for browsers: sets HTTP-only cookies, and `csrftoken` for X-CSRFToken."""
+        user = await authenticated(request, accounts, sessions, data)
+        pair = await sessions.open(user, device_of(request))
+        return Response(SignedIn(Person.of(user)), cookies=_cookies(pair))
+
+    @post(
+        "/guest",
+        summary="Try the site as a guest, with cookies",
+        status_code=HTTP_200_OK,
+        responses=problems(GuestsNotWelcome, TooManyTries, CrossSiteRequest),
+    )
+    async def open_guest_session(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> Response[SignedIn]:
+        """Sign in without an account, where GUEST_LOGIN allows it; forgotten after a day."""
+        await GUESTS.spend(client_address(request))
+        guest, pair = await sessions.open_as_guest(device_of(request))
+        return Response(SignedIn(Person.of(guest)), cookies=_cookies(pair))
+
+    @post(
+        "/refresh",
+        summary="Renew the cookies",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(RefreshRefused, CrossSiteRequest),
+    )
+    async def refresh_session(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> Response[None]:
+        """Renew the cookies with the refresh token among them."""
+        token = cookie_value(request.cookies, REFRESH_COOKIE)
+        refuse_cross_site(request, sign_in_of(token))
+        return Response(None, cookies=_cookies(await sessions.refresh(token)))
+
+    @delete(summary="Sign out", responses=problems(CrossSiteRequest))
+    async def close_session(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> Response[None]:
+        """Sign out of this browser: ends the sign-in and clears the cookies."""
+        if token := cookie_value(request.cookies, REFRESH_COOKIE):
+            refuse_cross_site(request, sign_in_of(token))
+            await sessions.end_family(token)
+        return Response(None, cookies=no_cookies())
+
+
+def no_cookies() -> list[Cookie]:
+    """Take all of ours back, those with names of earlier releases too."""
+    both = (True, False) if is_https() else (True,)
+    return [
+        one
+        for prefixed in both
+        for one in (
+            cookie(COOKIE, "", 0, prefixed=prefixed),
+            cookie(REFRESH_COOKIE, "", 0, path=REFRESH_PATH, prefixed=prefixed),
+            cookie(CSRF_COOKIE, "", 0, readable=True, prefixed=prefixed),
+        )
+    ]
+
+
+def _cookies(pair: TokenPair) -> list[Cookie]:
+    left = pair.refresh_expires_in
+    csrf = csrf_token(sign_in_of(pair.refresh))
+    return [
+        cookie(COOKIE, pair.access, pair.expires_in),
+        cookie(REFRESH_COOKIE, pair.refresh, left, path=REFRESH_PATH),
+        cookie(CSRF_COOKIE, csrf, left, readable=True),
+    ]
+
+
+def cookie(
+    name: str,
+    value: str,
+    max_age: int | None,
+    *,
+    path: str = "/",
+    readable: bool = False,
+    prefixed: bool = True,
+) -> Cookie:
+    """One of ours; without `max_age` (seconds) it goes when the browser is closed."""
+    return Cookie(
+        key=cookie_name(name, path) if prefixed else name,
+        value=value,
+        max_age=max_age,
+        path=path,
+        httponly=not readable,
+        samesite="lax",
+        secure=is_https(),
+    )

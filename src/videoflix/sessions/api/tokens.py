@@ -1,0 +1,147 @@
+"""Signing in for programs, by tokens; and the list of where a person is signed in."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
+
+from videoflix.accounts.service import REFUSALS, Accounts
+from videoflix.platform.auth.identity import ScopeTooNarrow, identity_of, in_person
+from videoflix.platform.http.params import Id, service
+from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.rate_limit.bucket import TooManyTries
+from videoflix.platform.server.client_address import client_address, device_of
+from videoflix.sessions.api.cookies import no_cookies
+from videoflix.sessions.api.login import GUESTS, authenticated
+from videoflix.sessions.schemas import (
+    Credentials,
+    RefreshRequest,
+    SignInShown,
+    TokenPair,
+    Verified,
+    VerifyRequest,
+)
+from videoflix.sessions.service.sessions import (
+    GuestsNotWelcome,
+    RefreshRefused,
+    Sessions,
+    SignInNotFound,
+)
+
+
+class AuthController(Controller):
+    path = "/auth"
+    tags = ("Accounts",)
+    dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
+
+    @post(
+        "/token",
+        summary="Sign in for tokens",
+        status_code=HTTP_200_OK,
+        responses=problems(*REFUSALS, TooManyTries),
+    )
+    async def create_token(
+        self,
+        request: Request[Any, Any, Any],
+        accounts: NamedDependency[Accounts],
+        sessions: NamedDependency[Sessions],
+        data: JSONBody[Credentials],
+    ) -> TokenPair:
+        """Sign in for programs: answers an access token and a refresh token."""
+        user = await authenticated(request, accounts, sessions, data)
+        return await sessions.open(user, device_of(request))
+
+    @post(
+        ["/token/refresh", "/refresh"],
+        summary="Get the next tokens",
+        status_code=HTTP_200_OK,
+        responses=problems(RefreshRefused),
+    )
+    async def refresh_token(
+        self, sessions: NamedDependency[Sessions], data: JSONBody[RefreshRequest]
+    ) -> TokenPair:
+        """Trade a refresh token for the next pair; each works once."""
+        return await sessions.refresh(data.refresh)
+
+    @post(
+        "/token/verify",
+        summary="Check an access token",
+        status_code=HTTP_200_OK,
+        responses=problems(SignInNeeded),
+    )
+    async def verify_token(self, data: JSONBody[VerifyRequest]) -> Verified:
+        """Answer 200 when the access token is good, 401 when it is not."""
+        if identity_of(data.token) is None:
+            raise SignInNeeded("This token is not valid, or not any more.")
+        return Verified()
+
+    @post(
+        "/guest",
+        summary="Try the site as a guest",
+        status_code=HTTP_200_OK,
+        responses=problems(GuestsNotWelcome, TooManyTries),
+    )
+    async def create_guest(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> TokenPair:
+        """Sign in without an account, where GUEST_LOGIN allows it; forgotten after a day."""
+        await GUESTS.spend(client_address(request))
+        _, pair = await sessions.open_as_guest(device_of(request))
+        return pair
+
+    @post(
+        "/logout",
+        summary="Sign out",
+        guards=[in_person],
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(SignInNeeded, ScopeTooNarrow, SignInNotFound),
+    )
+    async def log_out(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> Response[None]:
+        """End this sign-in: its tokens stop working everywhere within a second."""
+        await sessions.sign_out(request.user.user_id, request.user.sign_in_id)
+        return Response(None, cookies=no_cookies())
+
+    @post(
+        "/logout/all",
+        summary="Sign out everywhere",
+        guards=[in_person],
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(SignInNeeded, ScopeTooNarrow),
+    )
+    async def log_out_everywhere(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> Response[None]:
+        """End all of your sign-ins, this one too, and revoke your API tokens."""
+        await sessions.sign_out_everywhere(request.user.user_id)
+        return Response(None, cookies=no_cookies())
+
+    @get(
+        "/sessions",
+        summary="List your devices",
+        guards=[in_person],
+        responses=problems(SignInNeeded, ScopeTooNarrow),
+    )
+    async def list_sessions(
+        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+    ) -> list[SignInShown]:
+        """List where you are signed in, the latest used first."""
+        return await sessions.of(request.user.user_id, request.user.sign_in_id)
+
+    @delete(
+        "/sessions/{sign_in_id:int}",
+        summary="Sign a device out",
+        guards=[in_person],
+        responses=problems(SignInNeeded, ScopeTooNarrow, SignInNotFound),
+    )
+    async def end_session(
+        self,
+        request: Request[Any, Any, Any],
+        sessions: NamedDependency[Sessions],
+        sign_in_id: FromPath[Id],
+    ) -> None:
+        """End one of your sign-ins."""
+        await sessions.end(request.user.user_id, sign_in_id)

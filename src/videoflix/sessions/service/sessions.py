@@ -1,0 +1,294 @@
+"""What may happen to sign-ins: they open, go on with the next pair of tokens, and end."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.accounts.models import User
+from videoflix.accounts.service import Accounts
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
+from videoflix.platform.auth.revocations import KEPT, revocations
+from videoflix.platform.auth.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.postgres.session import transaction, transaction_time
+from videoflix.platform.problems import Forbidden, NotFound, SignInNeeded
+from videoflix.sessions.models import RefreshToken, SignIn
+from videoflix.sessions.repository import RefreshTokenRepository, SignInRepository
+from videoflix.sessions.schemas import SignInShown, TokenOpened, TokenPair
+from videoflix.settings import settings
+
+# Two tabs may send the same token at once, and an answer may be lost on the way.
+GRACE = timedelta(seconds=10)
+GUESTS_STAY = timedelta(days=1)
+# What the device of a client is called that sends the password each time.
+BY_PASSWORD = "password each time: "  # noqa: S105 - a name, no secret
+
+
+class RefreshRefused(SignInNeeded):
+    """This sign-in is over; sign in again."""
+
+
+class SignInNotFound(NotFound):
+    """You have no such sign-in."""
+
+
+class GuestsNotWelcome(Forbidden):
+    """This site has no guests; ask for an account."""
+
+
+class Sessions:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.accounts = Accounts(session)
+        self.audit = Audit(session)
+        self.sign_ins = SignInRepository(session=session)
+        self.tokens = RefreshTokenRepository(session=session)
+
+    async def open(self, user: User, device: str = "") -> TokenPair:
+        """Sign a person in, as they were checked. Raises CredentialsRefused like all of these:
+        when another password, role or sign-out everywhere came between.
+        """
+        user = await self.accounts.admitted(user)
+        sign_in = await self._begin(user, device)
+        token = await self.tokens.add(_new_token(sign_in))
+        return _pair(user, sign_in, token, settings.refresh_token_lifetime)
+
+    async def open_by_token(self, user: User, device: str = "") -> TokenOpened:
+        """Sign a person in with a single token, for clients that cannot refresh a pair."""
+        user = await self.accounts.admitted(user)
+        token = secrets.token_hex(20)
+        sign_in = await self._begin(user, device, hash_of(token))
+        return TokenOpened(token, sign_in.id)
+
+    async def open_by_password(self, user: User, device: str = "") -> SignIn:
+        """The sign-in of a client that sends the password each time: one a device."""
+        user = await self.accounts.admitted(user)
+        named = f"{BY_PASSWORD}{device}"[:200]
+        for sign_in in await self.sign_ins.open_of(user.id, api_tokens=False):
+            if sign_in.device == named:
+                return sign_in
+        return await self._begin(user, named)
+
+    async def open_as_guest(self, device: str = "") -> tuple[User, TokenPair]:
+        """Sign somebody in without an account, for a day. Raises GuestsNotWelcome."""
+        guest = await self._welcome()
+        return guest, await self.open(guest, device)
+
+    async def open_as_guest_by_token(self, device: str = "") -> tuple[User, TokenOpened]:
+        """The same with a single token. Raises GuestsNotWelcome."""
+        guest = await self._welcome()
+        return guest, await self.open_by_token(guest, device)
+
+    async def refresh(self, token: str) -> TokenPair:
+        """The next pair of tokens. Raises RefreshRefused.
+
+        Requests with the same token wait for each other and get the same successor, for as long
+        as the grace period. After it a second use means that the token was stolen, or that its
+        owner is the second one: nobody can tell, so the sign-in ends for both (RFC 9700, section
+        4.14.2).
+        """
+        jti = _jti_of(token)
+        user, sign_in = await self._family(jti)
+        used = await self.tokens.by_jti(jti)
+        if used is None:
+            raise RefreshRefused
+        if used.used_at and not await self.tokens.was_used_within(used, GRACE):
+            user_id, sign_in_id = user.id, sign_in.id
+            await self.session.rollback()  # gives its connection back before another is taken
+            await end_stolen(user_id, sign_in_id)
+            raise RefreshRefused("This token was used before, so the sign-in was ended.")
+        if used.successor_jti is None:
+            successor = await self.tokens.trade(used, _new_token(sign_in))
+        else:
+            successor = await self.tokens.newest_after(used)
+        now = await transaction_time(self.session)
+        sign_in.last_seen_at = now
+        return _pair(user, sign_in, successor, sign_in.expires_at - now)
+
+    async def access_again(self, token: str) -> str:
+        """An access token for clients that keep their refresh token. Raises RefreshRefused.
+
+        Once the token was traded for another pair it is no good here either.
+        """
+        jti = _jti_of(token)
+        user, sign_in = await self._family(jti)
+        kept = await self.tokens.by_jti(jti)
+        if kept is None or kept.used_at is not None:
+            raise RefreshRefused
+        now = await transaction_time(self.session)
+        sign_in.last_seen_at = now
+        return _access(user, sign_in, sign_in.expires_at - now)
+
+    async def of(self, user_id: int, current: int) -> list[SignInShown]:
+        """A person's open sign-ins, the latest used first."""
+        return [
+            SignInShown(
+                id=found.id,
+                device=found.device,
+                created_at=found.created_at,
+                last_seen_at=found.last_seen_at,
+                expires_at=found.expires_at,
+                current=found.id == current,
+            )
+            for found in await self.sign_ins.open_of(user_id, api_tokens=False)
+        ]
+
+    async def end(self, user_id: int, sign_in_id: int) -> None:
+        """End one of a person's sign-ins. Raises SignInNotFound."""
+        if not await self._end(user_id, only=sign_in_id):
+            raise SignInNotFound
+
+    async def end_family(self, token: str) -> bool:
+        """End the sign-in a refresh token belongs to; False when it is over, or there is none."""
+        try:
+            family = await self.tokens.family_of(_jti_of(token))
+        except RefreshRefused:
+            return False
+        if family is None or not await self._end(family[0], only=family[1]):
+            return False
+        await self.audit.record(EventKind.SIGNED_OUT, family[0], by=family[0])
+        return True
+
+    async def sign_out(self, user_id: int, sign_in_id: int) -> None:
+        """End the sign-in that asks for it. Raises SignInNotFound."""
+        await self.audit.record(EventKind.SIGNED_OUT, user_id, by=user_id)
+        await self.end(user_id, sign_in_id)
+
+    async def sign_out_by_token(self, user_id: int, sign_in_id: int) -> None:
+        """End the sign-in that asks for it, and all of this person's that have a single token."""
+        await self.audit.record(EventKind.SIGNED_OUT, user_id, by=user_id)
+        await self._end(user_id, by_token=True)
+        await self._end(user_id, only=sign_in_id)
+
+    async def sign_out_everywhere(self, user_id: int) -> None:
+        """End all of a person's sign-ins and API tokens."""
+        await self.audit.record(EventKind.SIGNED_OUT_EVERYWHERE, user_id, by=user_id)
+        await self.end_all(user_id)
+
+    async def end_all(self, user_id: int) -> None:
+        """End all of a person's sign-ins and API tokens, those that are under way as well."""
+        user = await self.accounts.users.locked(user_id)
+        if user is not None:
+            user.auth_version += 1
+        await self._end(user_id)
+
+    async def sweep(self) -> tuple[int, int]:
+        """Forget what is over: how many sign-ins, and how many guests."""
+        guests = await self.accounts.users.guests(older_than=GUESTS_STAY)
+        for user_id in guests:
+            await self._end(user_id)
+            await self.accounts.users.remove_guest(user_id)
+        return await self.sign_ins.forget(), len(guests)
+
+    async def end_everybodys(self) -> None:
+        """End every sign-in whose tokens may still be good, before other people take over."""
+        for sign_in_id in await self.sign_ins.end_seen_within(KEPT):
+            await revocations.announce(self.session, sign_in_id)
+
+    async def _welcome(self) -> User:
+        """A new guest. Raises GuestsNotWelcome."""
+        if not settings.guest_login:
+            raise GuestsNotWelcome
+        guest = await self.accounts.enter_guest()
+        await self.audit.record(EventKind.GUEST, guest.id, by=guest.id)
+        return guest
+
+    async def _family(self, jti: str) -> tuple[User, SignIn]:
+        """The person and the sign-in a token belongs to, locked. Raises RefreshRefused."""
+        family = await self.tokens.family_of(jti)
+        user = await self.accounts.users.locked(family[0], shared=True) if family else None
+        sign_in = await self.sign_ins.locked(family[1]) if family else None
+        now = await transaction_time(self.session)
+        if user is None or sign_in is None or not user.is_active:
+            raise RefreshRefused
+        if sign_in.ended_at is not None or sign_in.expires_at <= now:
+            raise RefreshRefused
+        return user, sign_in
+
+    async def _begin(self, user: User, device: str, token_hash: str | None = None) -> SignIn:
+        await self.audit.record(EventKind.SIGNED_IN, user.id, by=user.id)
+        now = await transaction_time(self.session)
+        return await self.sign_ins.add(
+            SignIn(
+                user_id=user.id,
+                device=device[:200],
+                expires_at=now + settings.refresh_token_lifetime,
+                last_seen_at=now,
+                token_hash=token_hash,
+            )
+        )
+
+    async def _end(
+        self, user_id: int, only: int | None = None, *, by_token: bool = False
+    ) -> list[int]:
+        """End sign-ins; a guest who leaves is forgotten. Locks the person first, as sign-ins do."""
+        await self.accounts.users.hold(user_id)
+        ended = await self.sign_ins.end(user_id, only=only, by_token=by_token)
+        for sign_in_id in ended:
+            await revocations.announce(self.session, sign_in_id)
+        if ended:
+            await self.accounts.users.remove_guest(user_id)
+        return ended
+
+
+async def end_stolen(user_id: int, sign_in_id: int) -> None:
+    """End a sign-in in a transaction of its own: the request's will be rolled back."""
+    async with transaction() as session:
+        sessions = Sessions(session)
+        await sessions.audit.record(EventKind.TOKEN_REPLAYED, user_id)
+        await sessions.end(user_id, sign_in_id)
+
+
+async def recently_ended() -> list[int]:
+    """Sign-ins whose tokens may not have expired yet."""
+    async with transaction() as session:
+        return await SignInRepository(session=session).ended_since(KEPT)
+
+
+def sign_in_of(token: str) -> int:
+    """The sign-in a refresh token belongs to; 0 if it is no good."""
+    try:
+        return int(verify(Purpose.REFRESH, token)["sid"])
+    except (TokenRefused, KeyError):
+        return 0
+
+
+def hash_of(token: str) -> str:
+    """How a token is kept: it cannot be read from a stolen table."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _new_token(sign_in: SignIn) -> RefreshToken:
+    return RefreshToken(sign_in_id=sign_in.id, jti=uuid.uuid4().hex)
+
+
+def _pair(user: User, sign_in: SignIn, token: RefreshToken, left: timedelta) -> TokenPair:
+    """A pair whose refresh token is the same however often it is written."""
+    return TokenPair(
+        access=_access(user, sign_in, left),
+        expires_in=int(min(settings.access_token_lifetime, left).total_seconds()),
+        refresh=sign(
+            Purpose.REFRESH,
+            user.id,
+            sign_in.expires_at - token.created_at,
+            issued_at=token.created_at,
+            jti=token.jti,
+            sid=sign_in.id,
+        ),
+        refresh_expires_in=int(left.total_seconds()),
+    )
+
+
+def _access(user: User, sign_in: SignIn, left: timedelta) -> str:
+    lifetime = min(settings.access_token_lifetime, left)
+    return sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value, sid=sign_in.id)
+
+
+def _jti_of(token: str) -> str:
+    try:
+        return str(verify(Purpose.REFRESH, token)["jti"])
+    except TokenRefused as error:
+        raise RefreshRefused from error

@@ -1,0 +1,143 @@
+"""Child processes that are started again when they die, and stopped in order when we stop."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from videoflix.platform.observability.log_handlers import LogFile
+from videoflix.platform.process.parent_death import tethered
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+STEADY_SECONDS = 30.0  # who ran this long starts again without a growing pause
+GRACE_SECONDS = 25.0  # more than HTTP_SHUTDOWN_SECONDS
+LOG_BYTES = 5_000_000
+LONGEST_LINE = 65_536
+
+# -P: the working folder must not shadow our modules.
+PYTHON = (sys.executable, "-P")
+
+Show = Callable[[str, str], None]
+
+
+class Child:
+    """A program that `keep_running()` keeps running until it is cancelled.
+
+    Its lines go to `show(name, line)` and to a log file; it ends with us (see parent_death.py).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        show: Show,
+        logs: Path,
+        hurry: asyncio.Event,
+    ) -> None:
+        self.name = name
+        self.exits = 0
+        self._command = command
+        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+        self._show = show
+        self._log = LogFile(logs / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)
+        self._hurry = hurry
+
+    async def keep_running(self) -> None:
+        """Run for ever; on cancellation end the process, politely unless `hurry` is set."""
+        pause = FIRST_PAUSE
+        try:
+            while True:
+                began = time.monotonic()
+                ended = await self._run_once()
+                self.exits += 1
+                steady = time.monotonic() - began > STEADY_SECONDS
+                pause = FIRST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
+                self._say(f"stopped ({ended}), starting again in {pause:g} s")
+                await asyncio.sleep(pause)
+        finally:
+            with suppress(OSError):  # a full disk: what is buffered cannot be written either
+                self._log.close()
+
+    async def _run_once(self) -> str:
+        """How it ended, in words."""
+        try:
+            return how_it_ended(await self._run())
+        except OSError as error:  # no process or memory left: later, perhaps
+            return f"could not start: {error}"
+
+    async def _run(self) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *tethered(self._command, signal.SIGKILL),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,  # Ctrl-C is ours to handle, in order
+        )
+        follower = asyncio.create_task(self._follow(process))
+        try:
+            return await process.wait()
+        finally:
+            await end(process, self._hurry)
+            await asyncio.wait([follower], timeout=1)  # a grandchild may keep the pipe open
+            follower.cancel()
+
+    async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout  # noqa: S101 - it was started with a pipe
+        rest = b""
+        while chunk := await process.stdout.read(LONGEST_LINE):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > LONGEST_LINE:
+                lines, rest = [*lines, rest], b""
+            if lines:
+                self._say(*[line.decode(errors="replace").rstrip() for line in lines])
+        if rest:
+            self._say(rest.decode(errors="replace"))
+
+    def _say(self, *lines: str) -> None:
+        """Show lines, and write all of them to the log file at once."""
+        for line in lines:
+            self._show(self.name, line)
+        text = "\n".join(line if line.startswith("{") else stamped(line) for line in lines)
+        self._log.emit(logging.makeLogRecord({"msg": text}))
+
+
+def stamped(line: str) -> str:
+    """A line that does not say itself when it was said, as structured ones do."""
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
+
+
+async def end(process: asyncio.subprocess.Process, hurry: asyncio.Event) -> None:
+    """Ask a process to stop; kill its group after GRACE_SECONDS, or when told to hurry."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    impatience = asyncio.create_task(hurry.wait())
+    waiting = asyncio.create_task(process.wait())
+    await asyncio.wait(
+        [waiting, impatience], timeout=GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+    )
+    impatience.cancel()
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    await waiting
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code in words: `exit code 1`, or `SIGKILL` for -9."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,59 @@
+"""Shapes of the people of an installation, as its administrators see them."""
+
+from datetime import datetime
+from typing import Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from videoflix.accounts import models
+from videoflix.accounts.schemas import (
+    Email,
+    Language,
+    Name,
+    Password,
+    Person,
+    Phone,
+    PostalAddress,
+)
+from videoflix.platform.auth.identity import Role
+
+
+class Account(Person):
+    """An account as administrators see it."""
+
+    is_active: bool
+    confirmed_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: models.User) -> Self:
+        person = msgspec.structs.asdict(Person.of(user))
+        return cls(
+            **person,
+            is_active=user.is_active,
+            confirmed_at=user.confirmed_at,
+            created_at=user.created_at,
+        )
+
+
+class NewPerson(msgspec.Struct, forbid_unknown_fields=True):
+    """Somebody to enter; without a password a mail invites them to choose one."""
+
+    email: Email
+    password: Password | None = None
+    first_name: Name = ""
+    last_name: Name = ""
+    language: Language = "en"
+    role: Role = Role.VIEWER
+
+
+class PersonChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What administrators may change of an account; what is left out stays."""
+
+    first_name: Name | UnsetType = UNSET
+    last_name: Name | UnsetType = UNSET
+    phone: Phone | UnsetType = UNSET
+    address: PostalAddress | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    role: Role | UnsetType = UNSET

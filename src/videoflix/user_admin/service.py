@@ -1,0 +1,160 @@
+"""What administrators may do to accounts; each of it ends in the audit."""
+
+from collections.abc import Sequence
+
+import msgspec
+from advanced_alchemy.filters import LimitOffset
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.accounts.models import User
+from videoflix.accounts.service import Accounts, hash_secret, refuse_weak
+from videoflix.audit.schemas import EventKind
+from videoflix.audit.service import Audit
+from videoflix.platform.auth.identity import Role
+from videoflix.platform.problems import Forbidden, NotFound
+from videoflix.registration.service import Registration
+from videoflix.sessions.service.sessions import Sessions
+from videoflix.user_admin.schemas import NewPerson, PersonChange
+
+
+class PersonNotFound(NotFound):
+    """Nobody has this number."""
+
+
+class OwnersOnly(Forbidden):
+    """Only an owner may make owners, or change the account of one."""
+
+
+class Directory:
+    """`by` is the administrator who does it; None for the commands of an operator."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.accounts = Accounts(session)
+        self.audit = Audit(session)
+        self.registration = Registration(session)
+        self.sessions = Sessions(session)
+
+    async def people(
+        self,
+        page: LimitOffset,
+        *,
+        search: str = "",
+        role: Role | None = None,
+        ids: Sequence[int] | None = None,
+    ) -> tuple[list[User], int]:
+        """Accounts whose address or name holds the words, newest first; and how many."""
+        return await self.accounts.users.listed(page, search=search, role=role, ids=ids)
+
+    async def person(self, user_id: int) -> User:
+        """Raises PersonNotFound."""
+        user = await self.accounts.users.get_one_or_none(id=user_id)
+        if user is None:
+            raise PersonNotFound
+        return user
+
+    async def add(self, new: NewPerson, *, by: int | None) -> User:
+        """Add somebody who may sign in at once; without a password a mailed link sets the first.
+
+        Call it before the session holds a connection. Raises EmailTaken, PasswordWeak, OwnersOnly.
+        """
+        chosen = {}
+        if new.password is not None:
+            refuse_weak(new.password, new.email)
+            chosen["password_hash"] = await hash_secret(new.password)
+        await self._refuse_below(by, new.role)
+        user = await self.accounts.create(
+            email=new.email,
+            first_name=new.first_name,
+            last_name=new.last_name,
+            language=new.language,
+            role=new.role,
+            **chosen,
+        )
+        if new.password is None:
+            await self.registration.require_new_link(user)
+        await self.audit.record(EventKind.CREATED, user.id, by=by, detail=new.role)
+        return user
+
+    async def change(self, user_id: int, change: PersonChange, *, by: int | None) -> User:
+        """Change an account. Raises PersonNotFound, LastAdmin or OwnersOnly.
+
+        Another role needs another sign-in: tokens carry the one they were signed for.
+        """
+        loses_role = change.role is not msgspec.UNSET and not change.role.administers
+        user = await self._locked(user_id, leaving=loses_role)
+        before = user.role
+        after = before if change.role is msgspec.UNSET else change.role
+        await self._refuse_below(by, before, after)
+        for name, value in msgspec.structs.asdict(change).items():
+            if value is not msgspec.UNSET:
+                setattr(user, name, value)
+        if after is not before:
+            await self.sessions.end_all(user.id)
+            if user.confirmed_at is None:
+                await self.registration.require_new_link(user)
+            detail = f"{before} to {user.role}"
+            await self.audit.record(EventKind.ROLE_CHANGED, user.id, by=by, detail=detail)
+        return user
+
+    async def change_email(self, user_id: int, email: str, *, by: int | None) -> User:
+        """Give somebody another address, which counts as confirmed; they sign in again.
+
+        Raises PersonNotFound, OwnersOnly or EmailTaken.
+        """
+        user = await self._locked(user_id)
+        await self._refuse_below(by, user.role)
+        await self.accounts.set_email(user, email)
+        await self.registration.void_links(user.id)
+        await self.sessions.end_all(user.id)
+        await self.audit.record(EventKind.EMAIL_CHANGED, user.id, by=by)
+        return user
+
+    async def deactivate(self, user_id: int, *, by: int | None) -> User:
+        """Switch an account off; it is signed out everywhere, and its mailed links are void.
+
+        Raises PersonNotFound, LastAdmin or OwnersOnly.
+        """
+        user = await self._locked(user_id, leaving=True)
+        await self._refuse_below(by, user.role)
+        if user.is_active:
+            user.is_active = False
+            await self.sessions.end_all(user.id)
+            await self.registration.void_links(user.id)
+            await self.audit.record(EventKind.DEACTIVATED, user.id, by=by)
+        return user
+
+    async def activate(self, user_id: int, *, by: int | None) -> User:
+        """Switch an account on, its address confirmed or not.
+
+        Nobody knows who registered an unconfirmed one: its person gets a link to choose a
+        password. Raises PersonNotFound or OwnersOnly.
+        """
+        user = await self._locked(user_id)
+        await self._refuse_below(by, user.role)
+        if not user.is_active or user.confirmed_at is None:
+            user.is_active = True
+            if user.confirmed_at is None:
+                await self.accounts.confirm(user)
+                await self.registration.require_new_link(user)
+            await self.audit.record(EventKind.ACTIVATED, user.id, by=by)
+        return user
+
+    async def _locked(self, user_id: int, *, leaving: bool = False) -> User:
+        """A person, locked; before an administrator leaves all of them are, in one order.
+
+        Raises PersonNotFound or LastAdmin.
+        """
+        user = await self.person(user_id)
+        if leaving and user.is_active:
+            await self.accounts.keep_an_admin(user)
+        locked = await self.accounts.users.locked(user_id)
+        if locked is None:
+            raise PersonNotFound
+        return locked
+
+    async def _refuse_below(self, by: int | None, *roles: Role) -> None:
+        """Owners are made and changed by owners, and by commands."""
+        if by is not None and Role.OWNER in roles:
+            actor = await self.accounts.person(by)
+            if actor.role is not Role.OWNER:
+                raise OwnersOnly

@@ -173,13 +173,13 @@ async def measure(videos: int, requests: int) -> dict[str, Any]:
     """Times in milliseconds of each kind of request, and tables that were read end to end."""
     # The application reads its settings when it is imported: only in this process.
     from videoflix.app import create_app
-    from videoflix.catalog.api.response_cache import answers
+    from videoflix.catalog.api.response_cache import response_cache
     from videoflix.platform.postgres.session import alchemy, transaction
     from videoflix.sessions.service.sessions import Sessions
     from videoflix.up.seed import invented_words
 
     async with transaction() as session:
-        user = await Sessions(session).accounts.person(5)
+        user = await Sessions(session).accounts.get_active(5)
         pair = await Sessions(session).open(user)
     statements = Statements()
     event.listen(alchemy.get_engine().sync_engine, "before_cursor_execute", statements.note)
@@ -207,7 +207,7 @@ async def measure(videos: int, requests: int) -> dict[str, Any]:
     ) as client:
         for number in range(requests + 5):
             for kind, path in kinds.items():
-                answers.forget()
+                response_cache.clear()
                 statements.sent.clear()
                 begun = time.perf_counter()
                 (await client.get(path(number))).raise_for_status()

@@ -31,7 +31,7 @@ from benchmarks.auth import PASSWORD
 from benchmarks.serving import server, verdict
 from benchmarks.transcode import film_like
 from videoflix.media.encode import encode_chunk
-from videoflix.media.plan import Plan, make_plan
+from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.probe.source import probe
 
 ENCODINGS = 2
@@ -83,7 +83,7 @@ async def answer_times(client: httpx.AsyncClient, until: float) -> list[float]:
 
 
 @asynccontextmanager
-async def encoding(source: Path, plan: Plan, folder: Path) -> AsyncIterator[list[int]]:
+async def encoding(source: Path, plan: EncodePlan, folder: Path) -> AsyncIterator[list[int]]:
     """Chunks are encoded, two at a time, for as long as this lasts; how many were begun."""
     begun: list[int] = []
 

@@ -143,11 +143,11 @@ async def start_and_stop(user_id: int) -> None:
     from videoflix.platform.auth.identity import Role
     from videoflix.platform.postgres.session import transaction
     from videoflix.playback.service.streams import Streams
-    from videoflix.profiles.schemas import ALL_AGES, Viewing
+    from videoflix.profiles.schemas import ALL_AGES, Viewer
 
-    viewing = Viewing(user_id, 0, Role.VIEWER, ALL_AGES, member=True)
+    viewer = Viewer(user_id, 0, Role.VIEWER, ALL_AGES, member=True)
     async with transaction() as session:
-        lease = await Streams(session).begin(viewing, 0, 1, "TV")
+        lease = await Streams(session).begin(viewer, 0, 1, "TV")
     async with transaction() as session:
         await Streams(session).stop(user_id, lease.id)
 

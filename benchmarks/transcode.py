@@ -31,7 +31,7 @@ from typing import NamedTuple
 from videoflix.media import encode
 from videoflix.media.ffmpeg import find_ffmpeg
 from videoflix.media.ladder import Rung
-from videoflix.media.plan import Plan, make_plan
+from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.probe.source import probe
 from videoflix.settings import settings
 
@@ -95,7 +95,7 @@ def film_like(file: Path, seconds: int) -> None:
 class Contest:
     """The three ways, for one clip and one preset."""
 
-    def __init__(self, source: Path, plan: Plan, folder: Path) -> None:
+    def __init__(self, source: Path, plan: EncodePlan, folder: Path) -> None:
         self.source, self.plan, self.folder = source, plan, folder
 
     def prepare(self) -> None:

@@ -63,7 +63,7 @@ def forget_everything() -> None:
     """What this process remembers of other tests' rows, whose numbers begin again."""
     revocations._until.clear()
     ended_streams._until.clear()
-    opaque_tokens.forget()
+    opaque_tokens.clear()
     clear_all()
 
 

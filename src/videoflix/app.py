@@ -21,7 +21,7 @@ from videoflix.audit.api import ActivityController, AuditController, provide_ses
 from videoflix.backup.api import ArchiveController
 from videoflix.billing.api import InvoiceController, OwnInvoiceController
 from videoflix.catalog.api.categories import CategoryController, CategoryVideoController
-from videoflix.catalog.api.editing import DeskController, SubtitleController
+from videoflix.catalog.api.editing import SubtitleController, VideoEditingController
 from videoflix.catalog.api.videos import VideoController
 from videoflix.cli import OperatorCommands
 from videoflix.compat.registry import dialect_routes, replaced_by
@@ -36,45 +36,45 @@ from videoflix.metrics.api import MetricsController
 from videoflix.movies.api.movies import MovieController
 from videoflix.movies.api.public import PublicMovieController
 from videoflix.movies.api.ratings import MovieRatingController
-from videoflix.movies.providers.registry import asking_providers, check_provider
+from videoflix.movies.providers.registry import check_provider, provider_lifespan
 from videoflix.operations.api import (
     ExportController,
     HealthController,
     OperationsController,
-    PersonLibraryController,
+    UserLibraryController,
 )
 from videoflix.platform.auth.identity import IdentityMiddleware
 from videoflix.platform.auth.revocations import ended_streams, revocations
 from videoflix.platform.http.database_errors import database_error_response
 from videoflix.platform.http.params import BodyGate
 from videoflix.platform.json_body import StrictRequest
-from videoflix.platform.observability.access_log import Observed
+from videoflix.platform.observability.access_log import AccessLogMiddleware
 from videoflix.platform.observability.logs import StructuredLogs
 from videoflix.platform.openapi import DocumentConfig, LimitedValues, StrictStructs
-from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.problems import (
     Problem,
-    crash_response,
     database_response,
     http_error_response,
+    internal_error_response,
     problem_response,
     unreadable_response,
     validation_response,
 )
 from videoflix.platform.process.sandbox import protect_memory
-from videoflix.platform.rate_limit.middleware import DocumentedLimits, ThrottleMiddleware
+from videoflix.platform.rate_limit.middleware import RateLimitDocs, RateLimitMiddleware
 from videoflix.platform.server.shutdown import shutdown
 from videoflix.platform.storage.installation import claiming_storage
-from videoflix.playback.api.downloads import FileController
+from videoflix.playback.api.downloads import DownloadController
 from videoflix.playback.api.playback import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
 from videoflix.playback.service.streams import recently_ended_streams
 from videoflix.profiles.api import ProfileController
-from videoflix.profiles.service import known
-from videoflix.registration.api import FarewellController, RegistrationController
+from videoflix.profiles.service import viewer_cache
+from videoflix.registration.api import AccountDeletionController, RegistrationController
 from videoflix.sessions.api.api_tokens import ApiTokenController
-from videoflix.sessions.api.cookies import BrowserSessionController
+from videoflix.sessions.api.cookies import CookieSessionController
 from videoflix.sessions.api.tokens import AuthController
 from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import recently_ended
@@ -87,21 +87,21 @@ __all__ = ["create_app", "worker"]  # worker.py knows every job's handler and sc
 
 CONTROLLERS = [
     AuthController,
-    BrowserSessionController,
+    CookieSessionController,
     RegistrationController,
     MeController,
-    FarewellController,
+    AccountDeletionController,
     ApiTokenController,
     ActivityController,
     ExportController,
     UserController,
-    PersonLibraryController,
+    UserLibraryController,
     AuditController,
     ProfileController,
     VideoController,
     CategoryVideoController,
     CategoryController,
-    DeskController,
+    VideoEditingController,
     SubtitleController,
     UploadController,
     AssetController,
@@ -113,7 +113,7 @@ CONTROLLERS = [
     MovieController,
     MovieRatingController,
     PlaybackController,
-    FileController,
+    DownloadController,
     StreamController,
     OwnMembershipController,
     PlanController,
@@ -152,15 +152,15 @@ async def read_revocations() -> None:
     """Learn which sign-ins and streams ended while this process did not listen."""
     revocations.add(await recently_ended())
     ended_streams.add(await recently_ended_streams())
-    known.hear("")
+    viewer_cache.on_notify("")
 
 
 @asynccontextmanager
 async def listening(_: Litestar) -> AsyncGenerator[None]:
     """Hear what other processes announce, and the signals to stop, while the application runs."""
-    newsroom.on_connect(read_revocations)
+    event_bus.on_connect(read_revocations)
     with shutdown.listening():
-        async with newsroom.listening():
+        async with event_bus.listening():
             yield
 
 
@@ -222,7 +222,7 @@ def create_app() -> Litestar:
         ],
         dependencies={"session": Provide(provide_session)},
         middleware=[
-            ThrottleMiddleware(opaque_tokens.remembered),
+            RateLimitMiddleware(opaque_tokens.cached),
             IdentityMiddleware(opaque_tokens.holder_of),
             BodyGate(),
         ],
@@ -240,21 +240,21 @@ def create_app() -> Litestar:
             OSError: database_response,
             RecursionError: unreadable_response,
             UnicodeError: unreadable_response,
-            Exception: crash_response,
+            Exception: internal_error_response,
         },
         plugins=[
             SQLAlchemyPlugin(config=alchemy),
             OperatorCommands(),
-            DocumentedLimits(),
+            RateLimitDocs(),
             LimitedValues(),
             StrictStructs(),
         ],
-        lifespan=[listening, claiming_media_storage, counting_views, asking_providers],
+        lifespan=[listening, claiming_media_storage, counting_views, provider_lifespan],
         before_send=[add_docs_policy],
         logging_config=StructuredLogs(),
         openapi_config=_document(),
     )
-    app.asgi_handler = Observed(app.asgi_handler, _methods_of(app))
+    app.asgi_handler = AccessLogMiddleware(app.asgi_handler, _methods_of(app))
     return app
 
 

@@ -19,9 +19,9 @@ from videoflix.platform.observability import logs
 from videoflix.platform.postgres.migrations import newest_revision
 from videoflix.platform.process.scratch import sweep_scratch
 from videoflix.platform.queue import prune, queue
-from videoflix.platform.queue.app import keep_to
-from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
-from videoflix.platform.queue.startup_signals import early_stop
+from videoflix.platform.queue.app import limit_connections
+from videoflix.platform.queue.manager import DatabaseUnavailable, ResilientJobManager
+from videoflix.platform.queue.startup_signals import startup_signals
 from videoflix.platform.queue.worker import check_process
 from videoflix.platform.rate_limit import bucket
 from videoflix.platform.storage.installation import claiming_storage
@@ -72,9 +72,9 @@ def run(role: str) -> None:
 
 async def _work(role: str) -> None:
     queues, concurrency = ROLES[role]
-    with early_stop.heard():
+    with startup_signals.cancel_on_signal():
         await asyncio.to_thread(sweep_scratch)
-        keep_to(concurrency)
+        limit_connections(concurrency)
         async with queue.open_async():
             await _wait_for_schema()
             async with claiming_storage():
@@ -96,9 +96,9 @@ async def _wait_for_schema() -> None:
 async def _revision() -> str:
     """The revision of the schema; empty when there is none, or no answer, which is logged."""
     manager = queue.job_manager
-    assert isinstance(manager, PatientJobManager)  # noqa: S101 - JobQueue made it
+    assert isinstance(manager, ResilientJobManager)  # noqa: S101 - JobQueue made it
     try:
-        rows = await manager.ask("select version_num from schema_version")
-    except DatabaseAway:
+        rows = await manager.fetch_rows("select version_num from schema_version")
+    except DatabaseUnavailable:
         return ""
     return str(rows[0]["version_num"]) if rows else ""

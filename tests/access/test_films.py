@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from compat.playable import add_playable
 from conftest import forget_everything, http_client, sign_in
-from videoflix.memberships.schemas import Currency, NewPlan
+from videoflix.memberships.schemas import Currency, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.storage.media_storage import media_storage
@@ -178,7 +178,7 @@ async def test_watching_needs_a_membership_once_there_is_a_plan(
 ) -> None:
     assert (await ask(readers["viewer"], route, films["public"])).status_code == 200
     await Memberships(session).add_plan(
-        NewPlan(name="Basic", price=100, currency=Currency.EUR, streams=1)
+        PlanCreate(name="Basic", price=100, currency=Currency.EUR, streams=1)
     )
     await session.commit()
     forget_everything()  # a rolled-back test hears no NOTIFY

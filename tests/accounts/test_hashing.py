@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from conftest import PASSWORD, http_client
 from videoflix.accounts import passwords
 from videoflix.accounts.passwords import (
-    AT_ONCE,
+    CONCURRENT_HASHES,
     SIGN_INS_AT_ONCE,
     Admission,
     Hashing,
@@ -132,7 +132,10 @@ async def test_sign_ins_that_wait_do_not_touch_the_database(
 ) -> None:
     """A rush takes no connections from others, however long the threads are busy."""
     gate = threading.Event()
-    busy = [asyncio.create_task(hashing.run(lambda: str(gate.wait(20)))) for _ in range(AT_ONCE)]
+    busy = [
+        asyncio.create_task(hashing.run(lambda: str(gate.wait(20))))
+        for _ in range(CONCURRENT_HASHES)
+    ]
     rush = [
         asyncio.create_task(
             client.post(f"{AUTH}/token", json=ADA | {"email": f"{number}@example.org"})

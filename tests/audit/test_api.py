@@ -106,7 +106,7 @@ async def test_events_are_forgotten_after_a_year(session: AsyncSession) -> None:
     await session.execute(text("select 1"))
     for age in ("366 days", "364 days"):
         await session.execute(text(insert.text.replace(":age", f"'{age}'")))
-    assert await SecurityEventRepository(session=session).forget() == 1
+    assert await SecurityEventRepository(session=session).delete_expired() == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.backup.repository.restore import WORKING_TRIGGERS
-from videoflix.backup.repository.tables import EXPORTED
+from videoflix.backup.repository.tables import EXPORTED_TABLES
 from videoflix.media.models import PackedSegments
 from videoflix.platform.postgres.session import Record, transaction
 from videoflix.settings import settings
@@ -76,14 +76,14 @@ def fill(draw: Any) -> None:
 
 async def _fill(values: Values) -> None:
     async with transaction() as session:
-        for name in EXPORTED:
+        for name in EXPORTED_TABLES:
             await session.execute(text(f"alter table {name} disable trigger user"))
         for trigger, table in WORKING_TRIGGERS.items():
             await session.execute(text(f"alter table {table} enable trigger {trigger}"))
         ids: dict[str, list[Any]] = {}
-        for name in EXPORTED:
+        for name in EXPORTED_TABLES:
             await _fill_table(session, Record.metadata.tables[name], ids, values)
-        for name in EXPORTED:
+        for name in EXPORTED_TABLES:
             await session.execute(text(f"alter table {name} enable trigger user"))
 
 
@@ -139,7 +139,7 @@ async def _everything() -> dict[str, str]:
     connection = await asyncpg.connect(settings.database_dsn)
     try:
         found = {}
-        for name in (*EXPORTED, "search_word"):
+        for name in (*EXPORTED_TABLES, "search_word"):
             digest = hashlib.sha256()
             key = ", ".join(c.name for c in Record.metadata.tables[name].primary_key)
             collation = ' collate "C"' if name == "search_word" else ""
@@ -171,7 +171,7 @@ def wipe() -> None:
 
     async def work() -> None:
         async with transaction() as session:
-            names = ", ".join((*EXPORTED, "search_word"))
+            names = ", ".join((*EXPORTED_TABLES, "search_word"))
             await session.execute(text("alter table security_event disable trigger user"))
             await session.execute(text(f"truncate {names} cascade"))
             await session.execute(text("alter table security_event enable trigger user"))

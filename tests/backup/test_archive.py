@@ -13,8 +13,8 @@ import pytest
 from videoflix.backup.archive import (
     MANIFEST,
     Archive,
-    ArchiveRefused,
     ArchiveWriter,
+    InvalidArchive,
     Manifest,
     MediaSum,
 )
@@ -88,7 +88,7 @@ def test_no_byte_can_be_missing_at_the_end(good: Path) -> None:
     data = good.read_bytes()
     for length in [0, 1, 21, 1000, len(data) // 2, len(data) - 200, len(data) - 1]:
         good.write_bytes(data[:length])
-        with pytest.raises(ArchiveRefused, match=r"end is missing|damaged"):
+        with pytest.raises(InvalidArchive, match=r"end is missing|damaged"):
             check(good)
 
 
@@ -104,7 +104,7 @@ def test_changed_bytes_are_noticed_or_matter_to_nobody(good: Path) -> None:
             with Archive(good) as archive:
                 assert [line.decode().rstrip("\n") for line in archive.lines("person")] == ROWS
                 assert b"".join(archive.pieces("assets/1/source")) == FILM
-        except ArchiveRefused:
+        except InvalidArchive:
             noticed += 1
     assert noticed > 250
 
@@ -162,7 +162,7 @@ def test_what_is_wrong_is_said(
     if sentence is None:  # the media's own checksum is the zip's: whoever packs it anew makes it
         check(other)
         return
-    with pytest.raises(ArchiveRefused, match=sentence):
+    with pytest.raises(InvalidArchive, match=sentence):
         check(other)
 
 
@@ -170,14 +170,14 @@ def test_media_cannot_leave_their_folder(good: Path) -> None:
     def change(members: dict[str, bytes]) -> None:
         members["media/../../x"] = members.pop("media/assets/1/source")
 
-    with pytest.raises(ArchiveRefused, match="impossible name"):
+    with pytest.raises(InvalidArchive, match="impossible name"):
         check(rebuilt(good, change))
 
 
 def test_two_files_of_one_name_are_refused(good: Path) -> None:
     with ZipFile(good, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr(PEOPLE, LINES)
-    with pytest.raises(ArchiveRefused, match="two files of the same name"):
+    with pytest.raises(InvalidArchive, match="two files of the same name"):
         check(good)
 
 
@@ -185,7 +185,7 @@ def test_other_files_are_no_archives(tmp_path: Path) -> None:
     for data in (b"", b"hello", b"PK\x03\x04", b"\x1f\x8b" + bytes(100)):
         path = tmp_path / "file"
         path.write_bytes(data)
-        with pytest.raises(ArchiveRefused, match="no zip file"):
+        with pytest.raises(InvalidArchive, match="no zip file"):
             check(path)
 
 
@@ -247,5 +247,5 @@ def test_only_media_are_put_into_the_storage(good: Path, key: str) -> None:
     def change(files: dict[str, bytes]) -> None:
         files[f"media/{key}"] = files.pop("media/assets/1/source")
 
-    with pytest.raises(ArchiveRefused, match="impossible name"):
+    with pytest.raises(InvalidArchive, match="impossible name"):
         Archive(rebuilt(good, change))

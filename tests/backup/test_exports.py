@@ -218,6 +218,6 @@ async def test_one_is_asked_for_every_sunday(boss: httpx.AsyncClient) -> None:
         2026, 11, 22, 6, tzinfo=settings.time_zone
     )
     assert weekly.job == WeeklyExport()
-    await transfer_jobs.ask_weekly(WeeklyExport())
+    await transfer_jobs.request_weekly_export(WeeklyExport())
     await run_jobs(queue_name="default")
     assert [row["state"] for row in await rows("select state from export")] == ["ready"]

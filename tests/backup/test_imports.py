@@ -19,7 +19,7 @@ from backup.random_rows import empty_audit, everything
 from catalog.factories import add_category, add_films
 from queue_helpers import execute, rows
 from videoflix.backup.archive import MANIFEST
-from videoflix.backup.repository.tables import EXPORTED
+from videoflix.backup.repository.tables import EXPORTED_TABLES
 from videoflix.cli import main
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.storage.media_storage import media_storage
@@ -84,7 +84,7 @@ def changed(path: Path, **manifest: object) -> Path:
 def test_archive_is_described(export: Path) -> None:
     said = succeed("export", "verify", export)
     assert "is whole" in said
-    assert f"{len(EXPORTED)} tables" in said
+    assert f"{len(EXPORTED_TABLES)} tables" in said
     assert export.stat().st_mode & 0o777 == 0o600
 
 

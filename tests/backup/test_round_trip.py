@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backup.random_rows import everything, fill, wipe
 from videoflix.backup.archive import Archive
-from videoflix.backup.repository.tables import EXPORTED, LEFT_OUT
+from videoflix.backup.repository.tables import EXCLUDED_TABLES, EXPORTED_TABLES
 from videoflix.cli import main
 
 OURS = """
@@ -32,15 +32,15 @@ def videoflix(*arguments: object) -> Result:
 
 async def test_every_table_is_exported_or_left_out_on_purpose(session: AsyncSession) -> None:
     there = set(await session.scalars(text(OURS)))
-    assert there == {*EXPORTED, *LEFT_OUT}
-    assert not {*EXPORTED} & {*LEFT_OUT}
+    assert there == {*EXPORTED_TABLES, *EXCLUDED_TABLES}
+    assert not {*EXPORTED_TABLES} & {*EXCLUDED_TABLES}
 
 
 async def test_tables_come_after_those_they_refer_to(session: AsyncSession) -> None:
     for child, parent in await session.execute(text(REFERENCES)):
-        if child in EXPORTED:
-            assert parent in EXPORTED, f"{child} refers to {parent}, which is not exported"
-            assert EXPORTED.index(parent) < EXPORTED.index(child)
+        if child in EXPORTED_TABLES:
+            assert parent in EXPORTED_TABLES, f"{child} refers to {parent}, which is not exported"
+            assert EXPORTED_TABLES.index(parent) < EXPORTED_TABLES.index(child)
 
 
 @settings(

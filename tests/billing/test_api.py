@@ -22,13 +22,13 @@ from videoflix.accounts.service import Accounts
 from videoflix.billing import api, service
 from videoflix.billing.jobs import close
 from videoflix.billing.periods import begin_within, months_before
-from videoflix.billing.schemas import NewInvoice, Watched
-from videoflix.billing.service import Invoices, money
+from videoflix.billing.schemas import InvoiceCreate, StreamUsage
+from videoflix.billing.service import Invoices, format_amount
 from videoflix.memberships.models import Billing
-from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
+from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.postgres.session import alchemy, transaction
-from videoflix.playback.jobs import close_all_silent
+from videoflix.playback.jobs import close_all_expired
 from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
@@ -50,7 +50,7 @@ async def make_member(
 ) -> None:
     memberships = Memberships(session)
     plan = await memberships.add_plan(
-        NewPlan(
+        PlanCreate(
             name=f"{billing} {user_id}",
             price=price,
             currency=Currency.EUR,
@@ -58,7 +58,7 @@ async def make_member(
             billing=billing,
         )
     )
-    await memberships.add(NewMembership(user_id=user_id, plan_id=plan.id, starts_at=starts_at))
+    await memberships.add(MembershipCreate(user_id=user_id, plan_id=plan.id, starts_at=starts_at))
     await session.commit()
 
 
@@ -81,7 +81,7 @@ async def test_stream_is_charged_once_however_it_ends(
     await make_member(session, await number_of(viewer), Billing.PER_STREAM)
     lease = await watch(viewer, session)
     await viewer.delete(f"/api/v1/streams/{lease}")
-    await close_all_silent()
+    await close_all_expired()
     (invoice,) = (await viewer.get(MINE)).json()["items"]
     assert (invoice["amount"], invoice["status"], invoice["currency"]) == (
         300,
@@ -116,8 +116,8 @@ async def test_silent_stream_is_charged_until_it_fell_silent(
             " seen_at = now() - interval '1 h' - interval '90 s'"
         )
     )
-    assert await close_all_silent() == 1
-    assert await close_all_silent() == 0
+    assert await close_all_expired() == 1
+    assert await close_all_expired() == 0
     await session.commit()
     assert (await viewer.get(MINE)).json()["items"][0]["amount"] == 3600
 
@@ -181,7 +181,7 @@ async def test_month_is_that_of_the_installation(
     monkeypatch.setattr(service, "settings", there)
     at = datetime.fromisoformat(ended)
     (plan,) = await session.scalars(text("select id from plan"))
-    watched = Watched(7, number, plan, "Film", at, at)
+    watched = StreamUsage(7, number, plan, "Film", at, at)
     assert await Invoices(session).charge_stream(watched)
     assert not await Invoices(session).charge_stream(watched)
     await session.commit()
@@ -380,7 +380,7 @@ async def test_racing_charges_make_one_invoice_without_gaps(committed: None, app
     at = datetime(2026, 6, 5, tzinfo=UTC)
 
     async def charge(lease: int) -> bool:
-        watched = Watched(lease // 3, people[lease % 4], plan["id"], "Film", at, at)
+        watched = StreamUsage(lease // 3, people[lease % 4], plan["id"], "Film", at, at)
         async with transaction() as session:
             return await Invoices(session).charge_stream(watched)
 
@@ -409,7 +409,7 @@ async def test_two_workers_close_the_same_month_once(committed: None) -> None:
 def test_months_and_money() -> None:
     assert months_before(date(2026, 1, 1), 1) == date(2025, 12, 1)
     assert months_before(date(2025, 12, 1), -1) == date(2026, 1, 1)
-    assert (money(1299, "EUR"), money(500, "JPY")) == ("12.99 EUR", "500 JPY")
+    assert (format_amount(1299, "EUR"), format_amount(500, "JPY")) == ("12.99 EUR", "500 JPY")
 
 
 @pytest.mark.parametrize(
@@ -456,7 +456,7 @@ async def test_no_connection_is_held_while_a_file_is_printed(
         member = await Accounts(session).create_user(email="m@example.org", password=PASSWORD)
         pair = await Sessions(session).open(member)
         invoice = await Invoices(session).add(
-            NewInvoice(user_id=member.id, month="2026-11", currency=Currency.EUR)
+            InvoiceCreate(user_id=member.id, month="2026-11", currency=Currency.EUR)
         )
     engine = create_async_engine(
         settings.sqlalchemy_url, pool_size=1, max_overflow=0, pool_timeout=0.2

@@ -8,7 +8,7 @@ import pytest
 
 from queue_helpers import execute, rows
 from videoflix.billing.jobs import close
-from videoflix.platform.queue import SomeFailed
+from videoflix.platform.queue import BatchFailed
 
 MANY = 2000
 FIRST = datetime(2026, 2, 1, 0, 10, tzinfo=UTC)
@@ -91,7 +91,7 @@ async def test_a_charge_that_fails_holds_up_nobody(committed: None) -> None:
     for statement in REFUSE.split(";\ncreate trigger"):
         await execute(statement if "function refuse_one() returns" in statement
                       else f"create trigger{statement}")  # fmt: skip
-    with pytest.raises(SomeFailed, match="1 failed, 29 are done"):
+    with pytest.raises(BatchFailed, match="1 failed, 29 are done"):
         await close(FIRST)
     (mails,) = await rows("select count(*) as n from mail")
     assert mails["n"] == 29, "the others are reminded, too"

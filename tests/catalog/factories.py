@@ -6,21 +6,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category, Video, VideoState, video_category
-from videoflix.catalog.service import announce_catalogue
+from videoflix.catalog.service import publish_catalog_change
 
 
 async def add_films(session: AsyncSession, *films: dict[str, Any]) -> list[int]:
     """Published, playable films, one minute apart, the first one the oldest; their ids."""
     made = []
     for number, fields in enumerate(films):
-        shelves = fields.pop("categories", [])
+        browse = fields.pop("categories", [])
         film = Video(
             **{"state": VideoState.READY, "playable": True, "progress": 1.0, "duration": 100.0}
             | fields
         )
         session.add(film)
         await session.flush()
-        for category_id in shelves:
+        for category_id in browse:
             await session.execute(
                 video_category.insert().values(video_id=film.id, category_id=category_id)
             )
@@ -34,7 +34,7 @@ async def add_films(session: AsyncSession, *films: dict[str, Any]) -> list[int]:
             )
         made.append(film.id)
     session.expire_all()
-    await announce_catalogue(session)
+    await publish_catalog_change(session)
     await session.commit()
     return made
 

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.factories import add_films
 from conftest import PASSWORD, http_client
 from videoflix.accounts.service import Accounts
-from videoflix.catalog.api.response_cache import PARAMETERS, answers
+from videoflix.catalog.api.response_cache import PARAMETERS, response_cache
 from videoflix.catalog.service import Catalog
 from videoflix.platform.auth.identity import Role
-from videoflix.platform.postgres.notify import Newsroom, newsroom
+from videoflix.platform.postgres.notify import EventBus, event_bus
 from videoflix.platform.postgres.session import alchemy, transaction
 from videoflix.sessions.service.sessions import Sessions
 
@@ -97,22 +97,22 @@ async def test_refusals_are_not_remembered(
     session: AsyncSession, viewer: httpx.AsyncClient
 ) -> None:
     assert (await viewer.get(f"{VIDEOS}?category=drama")).status_code == 404
-    assert len(answers._kept) == 0
+    assert len(response_cache._kept) == 0
 
 
 async def test_answer_of_before_a_change_is_not_kept(
     session: AsyncSession, viewer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The change commits while the answer is being made."""
-    keep = answers.keep
+    keep = response_cache.put
 
     def late(*call: Any) -> object:
-        answers.forget()
+        response_cache.clear()
         return keep(*call)
 
-    monkeypatch.setattr(answers, "keep", late)
+    monkeypatch.setattr(response_cache, "put", late)
     await viewer.get(VIDEOS)
-    assert len(answers._kept) == 0
+    assert len(response_cache._kept) == 0
 
 
 async def test_progress_and_votes_empty_nothing(
@@ -122,7 +122,7 @@ async def test_progress_and_votes_empty_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Twenty votes and ticks of encoding later, other films and lists are still known."""
-    monkeypatch.setattr(newsroom, "hears", True)
+    monkeypatch.setattr(event_bus, "hears", True)
     monkeypatch.setattr("videoflix.platform.cache.responses.COUNTS_SECONDS", 60.0)
     voted, other, growing = await add_films(
         session, {"title": "Voted"}, {"title": "Other"},
@@ -132,7 +132,7 @@ async def test_progress_and_votes_empty_nothing(
     before = [(await viewer.get(path)).json() for path in paths]
     for number in range(20):
         await viewer.put(f"{VIDEOS}/{voted}/vote", json={"vote": ("up", "down")[number % 2]})
-        await Catalog(session).advance(growing, number / 20, playable=False)
+        await Catalog(session).update_progress(growing, number / 20, playable=False)
         await session.commit()
     queries.sent.clear()
     for path, known in zip(paths[:3], before[:3], strict=True):
@@ -146,7 +146,7 @@ async def test_counts_in_lists_are_a_few_seconds_old_at_most(
     session: AsyncSession, viewer: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("videoflix.platform.cache.responses.COUNTS_SECONDS", 0.2)
-    monkeypatch.setattr(newsroom, "hears", True)
+    monkeypatch.setattr(event_bus, "hears", True)
     (film,) = await add_films(session, {"title": "Voted"})
     assert (await viewer.get(VIDEOS)).json()["items"][0]["upvotes"] == 0
     await viewer.put(f"{VIDEOS}/{film}/vote", json={"vote": "up"})
@@ -157,10 +157,10 @@ async def test_counts_in_lists_are_a_few_seconds_old_at_most(
 async def test_film_that_is_encoded_is_shown_as_of_the_last_second(
     session: AsyncSession, editor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(newsroom, "hears", True)
+    monkeypatch.setattr(event_bus, "hears", True)
     (film,) = await add_films(session, {"title": "Growing", "state": "processing", "progress": 0.1})
     assert (await editor.get(f"{VIDEOS}/{film}")).json()["progress"] == 0.1
-    await Catalog(session).advance(film, 0.5, playable=False)
+    await Catalog(session).update_progress(film, 0.5, playable=False)
     await session.commit()
     await asyncio.sleep(1.1)
     assert (await editor.get(f"{VIDEOS}/{film}")).json()["progress"] == 0.5
@@ -205,11 +205,11 @@ async def member(committed: None, app: Litestar) -> AsyncIterator[httpx.AsyncCli
 async def test_changes_of_other_processes_are_heard_within_a_second(
     member: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with newsroom.listening():
+    async with event_bus.listening():
         await until_it_hears()
         assert (await member.get(VIDEOS)).json()["total"] == 0
         with monkeypatch.context() as other_process:
-            other_process.setattr("videoflix.platform.postgres.notify.newsroom", Newsroom())
+            other_process.setattr("videoflix.platform.postgres.notify.event_bus", EventBus())
             async with transaction() as session:
                 await add_films(session, {"title": "Film"})
         await asyncio.sleep(0.5)
@@ -219,10 +219,10 @@ async def test_changes_of_other_processes_are_heard_within_a_second(
 async def test_deaf_process_remembers_for_a_second_only(
     member: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not newsroom.hears
+    assert not event_bus.hears
     assert (await member.get(VIDEOS)).json()["total"] == 0
     with monkeypatch.context() as other_process:
-        other_process.setattr("videoflix.platform.postgres.notify.newsroom", Newsroom())
+        other_process.setattr("videoflix.platform.postgres.notify.event_bus", EventBus())
         async with transaction() as session:
             await add_films(session, {"title": "Film"})
     assert (await member.get(VIDEOS)).json()["total"] == 0, "that is what remembering means"
@@ -232,7 +232,7 @@ async def test_deaf_process_remembers_for_a_second_only(
 
 async def until_it_hears() -> None:
     for _ in range(100):
-        if newsroom.hears:
+        if event_bus.hears:
             return
         await asyncio.sleep(0.05)
     raise TimeoutError

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.factories import add_category, add_films
 from videoflix.catalog.jobs import delete_picture
 from videoflix.catalog.schemas import DeletePicture
-from videoflix.catalog.service.editing import Desk
+from videoflix.catalog.service.editing import Editing
 from videoflix.platform.storage.media_storage import media_storage
 
 VIDEOS = "/api/v1/videos"
@@ -121,7 +121,7 @@ async def test_deleted_films_are_purged_after_a_month(session: AsyncSession) -> 
             text("update video set deleted_at = now() - :days * interval '1 day' where id = :id"),
             {"id": number, "days": days},
         )
-    assert await Desk(session).due_for_purge(10) == [old]
+    assert await Editing(session).due_for_purge(10) == [old]
 
 
 async def test_bulk_is_all_or_nothing(

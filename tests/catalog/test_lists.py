@@ -147,8 +147,8 @@ async def test_totals_are_counted_only_so_far(
 async def test_front_page_lists(films: list[int], viewer: httpx.AsyncClient) -> None:
     assert await titles(viewer, "limit=2", f"{VIDEOS}/newest") == ["dunes", "Cold War"]
     assert await titles(viewer, "", f"{VIDEOS}/featured") == ["bees"]
-    shelves = (await viewer.get(f"{VIDEOS}/by-category?limit=1")).json()
-    shown = {one["category"]["slug"]: [v["title"] for v in one["videos"]] for one in shelves}
+    browse = (await viewer.get(f"{VIDEOS}/by-category?limit=1")).json()
+    shown = {one["category"]["slug"]: [v["title"] for v in one["videos"]] for one in browse}
     assert shown == {"drama": ["dunes"], "empty": []}
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from videoflix.catalog.subtitles import MAX_BYTES, Cue, SubtitlesBroken, as_webvtt, read_cues
+from videoflix.catalog.subtitles import MAX_BYTES, Cue, InvalidSubtitles, parse_cues, to_webvtt
 
 VTT = b"""\xef\xbb\xbfWEBVTT - a title
 
@@ -39,19 +39,19 @@ ends before it begins\r
 
 def test_webvtt() -> None:
     """Comments, styles, identifiers, settings and tags are left out; references are read."""
-    assert read_cues(VTT) == [
+    assert parse_cues(VTT) == [
         Cue(1.0, 2.5, "Fish & chips and <peas>"),
         Cue(360_003.0, 360_004.0, "Now!"),
     ]
 
 
 def test_subrip() -> None:
-    assert read_cues(SRT) == [Cue(1.0, 2.0, "first"), Cue(3.0, 4.0, "second, AT&amp;T")]
+    assert parse_cues(SRT) == [Cue(1.0, 2.0, "first"), Cue(3.0, 4.0, "second, AT&amp;T")]
 
 
 def test_what_is_written_reads_the_same() -> None:
-    cues = read_cues(VTT)
-    assert read_cues(as_webvtt(cues).encode()) == cues
+    cues = parse_cues(VTT)
+    assert parse_cues(to_webvtt(cues).encode()) == cues
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_large_files_are_read_in_linear_time(filler: str) -> None:
     head = "1\n00:00:01,000 --> 00:00:02,000\na<"
     data = (head + filler * ((MAX_BYTES - 100) // len(filler)) + "b").encode()
     begin = time.process_time()
-    with suppress(SubtitlesBroken):
-        read_cues(data)
+    with suppress(InvalidSubtitles):
+        parse_cues(data)
     assert time.process_time() - begin < 5.0

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from videoflix import worker
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import Job, completing, every, handles
+from videoflix.platform.queue import Job, complete_job, handles, schedule
 
 TABLES = """
 create table begun (number int not null, pid int not null, at timestamptz default now());
@@ -67,7 +67,7 @@ async def begin(number: int) -> None:
 async def work(job: Work) -> None:
     await begin(job.number)
     await asyncio.sleep(job.seconds)
-    async with completing() as session:
+    async with complete_job() as session:
         await session.execute(
             text("insert into effect (number) values (:number)"), {"number": job.number}
         )
@@ -85,7 +85,7 @@ async def mourn(job: Poison, error: Exception) -> None:
         )
 
 
-@handles(Poison, otherwise=mourn)
+@handles(Poison, on_failure=mourn)
 async def kill_everything(job: Poison) -> None:
     await begin(job.number)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -93,11 +93,11 @@ async def kill_everything(job: Poison) -> None:
 
 @handles(Minutely)
 async def ticked(job: Minutely) -> None:
-    async with completing() as session:
+    async with complete_job() as session:
         await session.execute(text("insert into effect (number) values (-1)"))
 
 
-every("* * * * *", Minutely())
+schedule("* * * * *", Minutely())
 
 if __name__ == "__main__":
     worker.run(sys.argv[1])

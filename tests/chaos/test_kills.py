@@ -69,7 +69,7 @@ def test_poison_takes_nobody_along(arena: Arena) -> None:
         *((n, 1) for n in range(NEIGHBOURS)),
         (1000, Poison.attempts),
     ]
-    assert arena.ask("select number, error from told") == [(1000, "AttemptsUsedUp")]
+    assert arena.ask("select number, error from told") == [(1000, "AttemptsExhausted")]
     assert arena.ask("select kind, reason from job_incident where kind = 'dead'") == [
-        ("dead", "AttemptsUsedUp: none of its 3 attempts came to an end")
+        ("dead", "AttemptsExhausted: none of its 3 attempts came to an end")
     ]

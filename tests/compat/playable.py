@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_films
-from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
+from videoflix.media.models import Asset, AssetState, Rendition, RenditionFile, TrackKind
 from videoflix.platform.storage.media_storage import media_storage
 
 WIDTHS = {360: 640, 120: 214}
@@ -64,7 +64,7 @@ async def _add_track(session: AsyncSession, asset: Asset, lines: int | None) -> 
     async with media_storage().writing(key) as writer:
         await writer.write(PART_BYTES)
     session.add(
-        Part(
+        RenditionFile(
             rendition_id=rendition.id,
             chunk_index=0,
             key=key,

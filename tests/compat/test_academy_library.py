@@ -18,7 +18,7 @@ from playback.test_streams import SILENCE, make_member
 from videoflix.accounts.service import Accounts
 from videoflix.compat.academy.playback import leases
 from videoflix.platform.auth.revocations import ended_streams
-from videoflix.playback.service.streams import watching
+from videoflix.playback.service.streams import heartbeats
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 HLS = "application/vnd.apple.mpegurl"
@@ -41,8 +41,8 @@ async def entered(
 
 @pytest.fixture
 async def ada(app: Litestar, session: AsyncSession) -> AsyncIterator[httpx.AsyncClient]:
-    leases.forget()
-    watching._seen.clear()
+    leases.clear()
+    heartbeats._seen.clear()
     ended_streams._until.clear()
     async with entered(app, session, "ada@example.org") as client:
         yield client
@@ -215,7 +215,7 @@ async def test_silent_stream_begins_again(ada: httpx.AsyncClient, session: Async
     part = named((await ada.get(f"{base}/{named(manifest)[1]}")).text)[0]
     await session.execute(text(SILENCE))
     await session.commit()
-    watching._seen.clear()
+    heartbeats._seen.clear()
     assert (await ada.get(f"{base}/{part}")).status_code == 200
     assert len((await ada.get("/api/v1/streams")).json()) == 1
 

@@ -6,7 +6,7 @@ from litestar.routes import HTTPRoute
 
 from dialect_docs import PAGE, page, paths
 from videoflix.compat.dialect import CANONICAL, NONE
-from videoflix.compat.drf.errors import refuse_method
+from videoflix.compat.drf.errors import method_not_allowed
 from videoflix.compat.registry import DIALECTS, dialect_routes
 
 
@@ -32,7 +32,7 @@ def test_every_handler_says_what_it_stands_for() -> None:
         for route in router.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
-        if handler.fn is not refuse_method and "OPTIONS" not in handler.http_methods
+        if handler.fn is not method_not_allowed and "OPTIONS" not in handler.http_methods
     ]
     assert len(handlers) > 40
     assert [str(handler) for handler in handlers if CANONICAL not in handler.opt] == []

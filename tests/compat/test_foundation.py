@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from conftest import http_client
 from videoflix import app
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.drf.errors import Refusal, error_shapes
+from videoflix.compat.drf.errors import DrfError, error_shapes
 from videoflix.compat.drf.formats import stamp
 from videoflix.compat.drf.parsing import Email, read_fields
 from videoflix.compat.registry import DIALECTS, dialect_routes
 from videoflix.platform.auth import csrf
 from videoflix.platform.http.urls import absolute
-from videoflix.platform.problems import Forbidden, SignInNeeded
+from videoflix.platform.problems import Forbidden, Unauthorized
 from videoflix.settings import settings
 
 CHECK = "/api/users/check-login-register"
@@ -204,13 +204,13 @@ GOOD = {"email": "a@example.org", "title": "long title", "count": 1}
     ],
 )
 def test_field_errors_are_the_older_sentences(name: str, value: object, text: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DrfError) as refused:
         read_fields(GOOD | {name: value}, Sample)
     assert (refused.value.status, refused.value.body) == (400, {name: [text]})
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(DrfError) as refused:
         read_fields({"count": 0}, Sample)
     assert refused.value.body == {
         "email": ["This field is required."],
@@ -232,7 +232,7 @@ def test_times_have_six_digits_and_z() -> None:
 async def failing() -> AsyncIterator[httpx.AsyncClient]:
     """A site whose paths fail as their name says."""
     failures: dict[str, Exception] = {
-        "stranger": SignInNeeded(),
+        "stranger": Unauthorized(),
         "forbidden": Forbidden("This needs the role “admin”."),
         "film": VideoNotFound(),
         "large": HTTPException("Too large", status_code=413),

@@ -16,7 +16,7 @@ from conftest import PASSWORD, http_client
 from queue_helpers import rows
 from videoflix.accounts.service import Accounts
 from videoflix.compat.streaming import access
-from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
+from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.postgres.session import transaction
 from videoflix.settings import read_settings, settings
@@ -52,9 +52,9 @@ async def add_member(
     user = await Accounts(session).create_user(email=email, password=PASSWORD)
     memberships = Memberships(session)
     plan = await memberships.add_plan(
-        NewPlan(name=f"Plan of {email}", price=100, currency=Currency.EUR, streams=streams)
+        PlanCreate(name=f"Plan of {email}", price=100, currency=Currency.EUR, streams=streams)
     )
-    await memberships.add(NewMembership(user_id=user.id, plan_id=plan.id, **membership))
+    await memberships.add(MembershipCreate(user_id=user.id, plan_id=plan.id, **membership))
     await session.commit()
     return user.id
 

@@ -57,7 +57,7 @@ async def whole(session: AsyncSession, editor: httpx.AsyncClient) -> AsyncIterat
         {"title": "Clip", "author": "Ada", "categories": [shelf], "uploaded_by": uploader},
     )
     await add_files(session, film)
-    leases.forget()
+    leases.clear()
     yield film
     await media_storage().delete_below(FOLDER)
 

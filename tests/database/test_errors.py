@@ -25,7 +25,7 @@ from videoflix.platform.http.database_errors import (
     problem_of,
 )
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue.batch import SomeFailed, each_apart
+from videoflix.platform.queue.batch import BatchFailed, for_each_in_transaction
 from videoflix.settings import settings
 
 CREATE = ["users", "create-admin", "boss@example.org"]
@@ -140,8 +140,8 @@ async def test_views_and_clean_ups_log_a_full_disk_in_one_line(
     counter = ViewCounter(refuse)
     async with counter.running():
         counter.count(1, 1)
-    with pytest.raises(SomeFailed):
-        await each_apart([1, 2], refuse)
+    with pytest.raises(BatchFailed):
+        await for_each_in_transaction([1, 2], refuse)
     assert [record.exc_info for record in caplog.records if "No space" in record.message] == [
         None
     ] * 3

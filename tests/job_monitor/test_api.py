@@ -12,7 +12,7 @@ from videoflix.media.payloads import DeleteFolder
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import alchemy, transaction
 from videoflix.platform.queue import enqueue, queue
-from videoflix.platform.queue.manager import PatientJobManager
+from videoflix.platform.queue.manager import ResilientJobManager
 from videoflix.platform.queue.prune import PruneJobs
 from videoflix.platform.queue.reaper import Reaper
 
@@ -197,7 +197,7 @@ async def test_stalled_job_is_taken_back_and_done(committed: None) -> None:
     async with client, queue.open_async():
         (stalled,) = (await client.get(JOBS, params={"status": "stalled"})).json()["items"]
         manager = queue.job_manager
-        assert isinstance(manager, PatientJobManager)
+        assert isinstance(manager, ResilientJobManager)
         await Reaper(manager, 1_000_000, set).reap()
         shown = (await client.get(f"{JOBS}/{stalled['id']}")).json()
         assert shown["job"]["status"] == "todo"

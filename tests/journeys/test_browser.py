@@ -127,11 +127,11 @@ def test_search_list_votes_and_going_on(page: Page, site: Site) -> None:
 
 
 def test_upload_that_is_no_film_says_why(page: Page, site: Site, tmp_path: Path) -> None:
-    letter = tmp_path / "letter.mp4"
-    letter.write_text("Dear viewer, this is no film.")
+    template = tmp_path / "letter.mp4"
+    template.write_text("Dear viewer, this is no film.")
     sign_in(page, site)
     page.get_by_role("button", name="Upload").click()
-    page.locator("#upload input[type=file]").set_input_files(letter)
+    page.locator("#upload input[type=file]").set_input_files(template)
     page.locator("#upload").get_by_role("button", name="Upload").click()
     expect(page.locator(".veil-text")).to_contain_text("not a video file", timeout=60_000)
     shoot(page, "failed")

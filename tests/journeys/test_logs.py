@@ -47,9 +47,9 @@ def reset(client: httpx.Client, site: Site, secrets: Secrets) -> None:
     assert client.post(f"{AUTH}/password/reset", json=body).is_success
 
 
-def token_in(letter: str) -> str:
-    found = re.search(r"/([\w-]{43})\b", letter)
-    assert found, letter
+def token_in(template: str) -> str:
+    found = re.search(r"/([\w-]{43})\b", template)
+    assert found, template
     return found[1]
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
-from videoflix.catalog.schemas import VideoDraft
+from videoflix.catalog.schemas import VideoCreate
 from videoflix.media.multipart import receive_form
 from videoflix.media.service import Media
 from videoflix.platform.postgres.session import transaction
@@ -29,7 +29,7 @@ async def main() -> None:
     form = await receive_form(body(), "multipart/form-data; boundary=b", storage, 1 << 30)
     assert form.file
     async with transaction() as session:
-        await Media(session).accept(VideoDraft(title="t"), form.file, None)
+        await Media(session).accept(VideoCreate(title="t"), form.file, None)
     acknowledge(form.file.key)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "part.mp4"

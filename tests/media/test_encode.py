@@ -11,8 +11,8 @@ import pytest
 from media.clips import ffmpeg, make_clip
 from videoflix.media.encode import encode_audio, encode_chunk
 from videoflix.media.ffmpeg import find_ffmpeg
-from videoflix.media.fmp4 import BrokenOutput, Index, index_video
-from videoflix.media.plan import Plan, make_plan
+from videoflix.media.fmp4 import Index, InvalidOutput, index_video
+from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe.source import probe
 from videoflix.platform.storage.media_storage import StorageFull
@@ -33,7 +33,7 @@ async def no_report(frames: int) -> None:
     """Nobody watches."""
 
 
-async def encoded(source: Path, folder: Path) -> tuple[Plan, list[dict[str, Index]]]:
+async def encoded(source: Path, folder: Path) -> tuple[EncodePlan, list[dict[str, Index]]]:
     """All chunks of a source; their files lie in a folder each."""
     plan = make_plan(await probe(source))
     found = []
@@ -44,7 +44,7 @@ async def encoded(source: Path, folder: Path) -> tuple[Plan, list[dict[str, Inde
     return plan, found
 
 
-def joined(folder: Path, plan: Plan, rung: str) -> Path:
+def joined(folder: Path, plan: EncodePlan, rung: str) -> Path:
     """What a player makes of a rendition: one init section, then everybody's fragments."""
     file = folder / f"{rung}.mp4"
     chunks = [folder / str(span.index) / f"{rung}.mp4" for span in plan.spans]
@@ -217,7 +217,7 @@ async def test_damaged_output_is_never_believed(tmp_path: Path) -> None:
     assert wrong_time != good
     for broken in (half_segment, no_fragments, wrong_time, b"", b"text"):
         file.write_bytes(broken)
-        with pytest.raises(BrokenOutput):
+        with pytest.raises(InvalidOutput):
             index_video(file, plan, span)
 
 

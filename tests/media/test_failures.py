@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media.clips import make_clip
 from videoflix.media.jobs.cleanup import delete_source, expire_sources, sweep_attempts
 from videoflix.media.jobs.encode import (
-    encode_a_chunk,
-    encode_the_audio,
-    give_up,
+    fail_asset,
     inspect,
+    run_encode_audio,
+    run_encode_chunk,
     stall,
 )
 from videoflix.media.jobs.reconcile import reconcile, stall_unserved
@@ -29,9 +29,9 @@ from videoflix.media.payloads import (
     StallUnserved,
     SweepAttempts,
 )
-from videoflix.media.service.failures import SUSPICIONS_MAX
+from videoflix.media.service.failures import SUSPECT_ATTEMPTS_MAX
 from videoflix.platform.queue import JobCancelled, TransientError
-from videoflix.platform.queue.retry import GivenUp
+from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.platform.storage.media_storage import media_storage
 
 VIDEOS = "/api/v1/videos"
@@ -65,8 +65,8 @@ async def encode_all(session: AsyncSession, asset_id: int) -> None:
         text("select index from media_chunk where asset_id = :id and not done"), {"id": asset_id}
     )
     for index in chunks.all():
-        await encode_a_chunk(EncodeChunk(asset_id=asset_id, index=index))
-    await encode_the_audio(EncodeAudio(asset_id=asset_id))
+        await run_encode_chunk(EncodeChunk(asset_id=asset_id, index=index))
+    await run_encode_audio(EncodeAudio(asset_id=asset_id))
 
 
 @pytest.fixture
@@ -137,8 +137,8 @@ async def test_retry_encodes_only_what_is_left(
     await inspect(Inspect(asset_id=asset_id))
     chunks = await one(session, "select count(*) from media_chunk")
     assert chunks > 1
-    await encode_a_chunk(EncodeChunk(asset_id=asset_id, index=0))
-    await give_up(EncodeChunk(asset_id=asset_id, index=1), error)
+    await run_encode_chunk(EncodeChunk(asset_id=asset_id, index=0))
+    await fail_asset(EncodeChunk(asset_id=asset_id, index=1), error)
     film = await shown(editor, session)
     assert film["state"] == "failed"
     assert film["failure"]["code"] in {"encoding-failed", "encoding-cancelled"}
@@ -170,7 +170,7 @@ async def test_retry_of_a_dead_letter_resumes_the_film(
         " where task_name = 'media.encode_audio' returning id",
     )
     await session.commit()
-    await give_up(EncodeAudio(asset_id=asset_id), RuntimeError("a bug"))
+    await fail_asset(EncodeAudio(asset_id=asset_id), RuntimeError("a bug"))
     assert (await shown(editor, session))["state"] == "failed"
     answer = await admin.post(f"/api/v1/operations/jobs/{dead}/retry")
     assert answer.status_code == 200, answer.text
@@ -195,8 +195,8 @@ async def test_stalled_film_says_why_and_goes_on_by_itself(
     assert (await shown(editor, session))["stalled"] is None
     assert await one(session, "select state from media_asset") == "encoding"
 
-    await encode_a_chunk(EncodeChunk(asset_id=asset_id, index=0))
-    await encode_the_audio(EncodeAudio(asset_id=asset_id))
+    await run_encode_chunk(EncodeChunk(asset_id=asset_id, index=0))
+    await run_encode_audio(EncodeAudio(asset_id=asset_id))
     await stall(EncodeChunk(asset_id=asset_id, index=1), FULL)
     assert (await shown(editor, session))["stalled"]
     seen = await viewer.get(f"{VIDEOS}/{film['id']}")
@@ -209,11 +209,11 @@ async def test_film_that_brings_machines_down_is_given_up(
 ) -> None:
     killed = TransientError("encoder-killed", "It was killed.", suspicious=True)
     job = Inspect(asset_id=asset_id)
-    for _ in range(SUSPICIONS_MAX):
+    for _ in range(SUSPECT_ATTEMPTS_MAX):
         await stall(job, killed)
-    with pytest.raises(GivenUp) as final:
+    with pytest.raises(StallLimitReached) as final:
         await stall(job, killed)
-    await give_up(job, final.value)
+    await fail_asset(job, final.value)
     film = await shown(editor, session)
     assert (film["state"], film["failure"]["code"]) == ("failed", "encoder-killed")
     key = await one(session, "select source_key from media_asset")
@@ -226,7 +226,7 @@ async def test_film_does_not_wait_for_its_machine_for_ever(
     await stall(Inspect(asset_id=asset_id), FULL)
     await session.execute(text("update media_asset set stalled_at = now() - interval '30 days'"))
     await session.commit()
-    with pytest.raises(GivenUp):
+    with pytest.raises(StallLimitReached):
         await stall(Inspect(asset_id=asset_id), FULL)
 
 

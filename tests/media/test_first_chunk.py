@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media.clips import make_clip
 from queue_helpers import rows
-from videoflix.catalog.schemas import VideoDraft
+from videoflix.catalog.schemas import VideoCreate
 from videoflix.media.jobs.encode import inspect
 from videoflix.media.models import Asset
 from videoflix.media.payloads import WATCHED, EncodeChunk, Inspect
 from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
-from videoflix.platform.queue import hasten
+from videoflix.platform.queue import prioritize
 from videoflix.platform.storage.media_storage import media_storage
 
 FOLDER = "assets/first-chunk"
@@ -35,7 +35,7 @@ async def inspected(session: AsyncSession, clip: Path, title: str) -> int:
     size = await media_storage().size(f"{folder}/source")
     assert size
     stored = StoredFile(folder, f"{folder}/source", "clip.mp4", size, "")
-    await Media(session).accept(VideoDraft(title=title), stored, None)
+    await Media(session).accept(VideoCreate(title=title), stored, None)
     await session.commit()
     asset_id: int | None = await session.scalar(select(func.max(Asset.id)))
     assert asset_id
@@ -55,7 +55,9 @@ async def test_first_chunks_go_before_all_others(session: AsyncSession, clip: Pa
     early = await inspected(session, clip, "early")
     assert await next_chunk() == (early, 0)
     assert await next_chunk() == (early, 1)
-    assert await hasten(session, EncodeChunk, WATCHED, 9, asset_id=early) > 0, "somebody watches it"
+    assert await prioritize(session, EncodeChunk, WATCHED, 9, asset_id=early) > 0, (
+        "somebody watches it"
+    )
     await session.commit()
     late = [await inspected(session, clip, f"late {n}") for n in range(2)]
     assert [await next_chunk() for _ in late] == [(asset, 0) for asset in late]

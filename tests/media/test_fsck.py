@@ -10,8 +10,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category, Video
-from videoflix.media.inventory import Role
-from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
+from videoflix.media.inventory import ObjectRole
+from videoflix.media.models import Asset, AssetState, Chunk, Rendition, RenditionFile, TrackKind
 from videoflix.media.service.fsck import Fault, Finding, Fsck, Options, Summary
 from videoflix.platform.storage.installation import adopt_storage, ensure_own_storage
 from videoflix.platform.storage.local import MARKER
@@ -26,19 +26,19 @@ FOLDER = "assets/checked"
 DATA = b"abcdef"
 SHA256 = hashlib.sha256(DATA).hexdigest()
 KEYS = {
-    Role.SOURCE: f"{FOLDER}/source",
-    Role.PART: f"{FOLDER}/a/720p.mp4",
-    Role.AUDIO: f"{FOLDER}/a/audio.mp4",
-    Role.MP4: f"{FOLDER}/b/720p.mp4",
-    Role.STORYBOARD: f"{FOLDER}/c/sprite.jpg",
-    Role.POSTER: f"{FOLDER}/d/poster.jpg",
+    ObjectRole.SOURCE: f"{FOLDER}/source",
+    ObjectRole.PART: f"{FOLDER}/a/720p.mp4",
+    ObjectRole.AUDIO: f"{FOLDER}/a/audio.mp4",
+    ObjectRole.MP4: f"{FOLDER}/b/720p.mp4",
+    ObjectRole.STORYBOARD: f"{FOLDER}/c/sprite.jpg",
+    ObjectRole.POSTER: f"{FOLDER}/d/poster.jpg",
 }
 QUEUED = {
-    Role.PART: "media.encode_chunk",
-    Role.AUDIO: "media.encode_audio",
-    Role.MP4: "media.package",
-    Role.STORYBOARD: "media.make_storyboard",
-    Role.POSTER: "media.make_poster",
+    ObjectRole.PART: "media.encode_chunk",
+    ObjectRole.AUDIO: "media.encode_audio",
+    ObjectRole.MP4: "media.package",
+    ObjectRole.STORYBOARD: "media.make_storyboard",
+    ObjectRole.POSTER: "media.make_poster",
 }
 
 
@@ -56,18 +56,18 @@ async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
     """A complete film with every kind of object."""
     for prefix in ("assets", "categories"):
         await media_storage().delete_below(prefix)
-    video = Video(title="t", poster=KEYS[Role.POSTER])
+    video = Video(title="t", poster=KEYS[ObjectRole.POSTER])
     session.add(video)
     await session.flush()
     asset = Asset(
         video_id=video.id,
         state=AssetState.READY,
         folder=FOLDER,
-        source_key=KEYS[Role.SOURCE],
+        source_key=KEYS[ObjectRole.SOURCE],
         source_name="a.mp4",
         source_bytes=len(DATA),
         source_sha256=SHA256,
-        sprite_key=KEYS[Role.STORYBOARD],
+        sprite_key=KEYS[ObjectRole.STORYBOARD],
         sprite_sha256=SHA256,
         storyboard={},
     )
@@ -78,7 +78,7 @@ async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
         name="720p",
         kind=TrackKind.VIDEO,
         max_bitrate=1,
-        file_key=KEYS[Role.MP4],
+        file_key=KEYS[ObjectRole.MP4],
         file_bytes=len(DATA),
         file_sha256=SHA256,
     )
@@ -86,7 +86,7 @@ async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
     chunk = Chunk(asset_id=asset.id, index=0, frame_count=1, encoded_frames=1, done=True)
     session.add_all([picture, sound, chunk])
     await session.flush()
-    session.add_all([part(picture, Role.PART), part(sound, Role.AUDIO)])
+    session.add_all([part(picture, ObjectRole.PART), part(sound, ObjectRole.AUDIO)])
     await session.commit()
     for key in KEYS.values():
         await store(key)
@@ -95,8 +95,8 @@ async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
         await media_storage().delete_below(prefix)
 
 
-def part(rendition: Rendition, role: Role) -> Part:
-    return Part(
+def part(rendition: Rendition, role: ObjectRole) -> RenditionFile:
+    return RenditionFile(
         rendition_id=rendition.id,
         chunk_index=0,
         key=KEYS[role],
@@ -129,24 +129,26 @@ async def test_what_is_right_is_clean(asset: Asset) -> None:
     assert summary.bytes == len(KEYS) * len(DATA)
 
 
-@pytest.mark.parametrize("role", list(Role))
-async def test_lost_objects_are_found(asset: Asset, role: Role) -> None:
+@pytest.mark.parametrize("role", list(ObjectRole))
+async def test_lost_objects_are_found(asset: Asset, role: ObjectRole) -> None:
     await media_storage().delete([KEYS[role]])
     found, _ = await check()
     assert [(one.fault, one.key, one.role) for one in found] == [(Fault.MISSING, KEYS[role], role)]
     assert (found[0].asset_id, found[0].video_id) == (asset.id, asset.video_id)
 
 
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.POSTER])
-async def test_changed_bytes_are_found_by_reading(asset: Asset, role: Role) -> None:
+@pytest.mark.parametrize("role", [role for role in ObjectRole if role is not ObjectRole.POSTER])
+async def test_changed_bytes_are_found_by_reading(asset: Asset, role: ObjectRole) -> None:
     await store(KEYS[role], b"abcdeF")
     assert (await check())[0] == []
     found, _ = await check(read_all=True)
     assert [(one.fault, one.key) for one in found] == [(Fault.WRONG_HASH, KEYS[role])]
 
 
-@pytest.mark.parametrize("role", [Role.SOURCE, Role.PART, Role.AUDIO, Role.MP4])
-async def test_cut_objects_are_found(asset: Asset, role: Role) -> None:
+@pytest.mark.parametrize(
+    "role", [ObjectRole.SOURCE, ObjectRole.PART, ObjectRole.AUDIO, ObjectRole.MP4]
+)
+async def test_cut_objects_are_found(asset: Asset, role: ObjectRole) -> None:
     await store(KEYS[role], b"abc")
     found, _ = await check()
     assert [(one.fault, one.key) for one in found] == [(Fault.WRONG_SIZE, KEYS[role])]
@@ -164,7 +166,7 @@ async def test_parts_of_earlier_releases_are_unverified(
 @pytest.mark.parametrize("role", list(QUEUED))
 @pytest.mark.parametrize("how", ["lost", "damaged"])
 async def test_repair_queues_what_can_be_made_again(
-    asset: Asset, session: AsyncSession, role: Role, how: str
+    asset: Asset, session: AsyncSession, role: ObjectRole, how: str
 ) -> None:
     if how == "lost":
         await media_storage().delete([KEYS[role]])
@@ -175,24 +177,24 @@ async def test_repair_queues_what_can_be_made_again(
     assert (summary.findings, summary.repaired) == (1, 1)
     assert await queued(session) == [QUEUED[role]]
     await session.refresh(asset)
-    broken = role in {Role.PART, Role.AUDIO}
+    broken = role in {ObjectRole.PART, ObjectRole.AUDIO}
     assert asset.state is (AssetState.ENCODING if broken else AssetState.READY)
     done = await session.scalar(select(Chunk.done).where(Chunk.asset_id == asset.id))
-    assert done is (role is not Role.PART)
+    assert done is (role is not ObjectRole.PART)
     assert asset.source_fault is None
     await check(repair=True)
-    if role is not Role.POSTER:
+    if role is not ObjectRole.POSTER:
         assert await queued(session) == [QUEUED[role]], "it was queued twice"
 
 
 async def test_lost_source_is_marked_and_nothing_is_deleted(
     asset: Asset, session: AsyncSession
 ) -> None:
-    await media_storage().delete([KEYS[Role.SOURCE], KEYS[Role.PART]])
+    await media_storage().delete([KEYS[ObjectRole.SOURCE], KEYS[ObjectRole.PART]])
     found, _ = await check(repair=True)
     assert {one.role: one.repair for one in found} == {
-        Role.SOURCE: "marked; upload the film again",
-        Role.PART: "not possible: the source is lost, too",
+        ObjectRole.SOURCE: "marked; upload the film again",
+        ObjectRole.PART: "not possible: the source is lost, too",
     }
     await session.refresh(asset)
     assert (asset.state, asset.source_fault) == (AssetState.READY, "missing")
@@ -201,12 +203,12 @@ async def test_lost_source_is_marked_and_nothing_is_deleted(
 
 
 async def test_damaged_source_is_kept(asset: Asset, session: AsyncSession) -> None:
-    await store(KEYS[Role.SOURCE], b"abcdeF")
+    await store(KEYS[ObjectRole.SOURCE], b"abcdeF")
     await check(repair=True, read_all=True)
     await session.refresh(asset)
     assert asset.source_fault == "damaged"
-    assert await media_storage().read_all(KEYS[Role.SOURCE]) == b"abcdeF"
-    await store(KEYS[Role.SOURCE])
+    assert await media_storage().read_all(KEYS[ObjectRole.SOURCE]) == b"abcdeF"
+    await store(KEYS[ObjectRole.SOURCE])
 
 
 async def test_orphans_are_deleted_only_by_repair_and_when_old(asset: Asset) -> None:

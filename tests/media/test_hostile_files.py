@@ -19,14 +19,14 @@ import pytest
 from media.clips import make_clip
 from videoflix.catalog.picture_child import NO_PICTURE
 from videoflix.catalog.pictures import LIMITS as PICTURE_LIMITS
-from videoflix.catalog.pictures import PictureRefused, encoded_again
+from videoflix.catalog.pictures import InvalidPicture, reencode
 from videoflix.media import ffmpeg, poster
 from videoflix.media.encode import encode_audio, encode_chunk
-from videoflix.media.fmp4 import BrokenOutput
+from videoflix.media.fmp4 import InvalidOutput
 from videoflix.media.mp4 import package
-from videoflix.media.plan import Plan, make_plan
-from videoflix.media.poster import NoPoster, make_poster
-from videoflix.media.probe.rejection import Rejected
+from videoflix.media.plan import EncodePlan, make_plan
+from videoflix.media.poster import PosterFailed, make_poster
+from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.result import DEMUXERS
 from videoflix.media.probe.source import probe
 from videoflix.media.storyboard import layout_of, make_sprite
@@ -36,7 +36,7 @@ from videoflix.settings import settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify tells who opens a file")
 
-REFUSALS = (Rejected, ProcessFailed, BrokenOutput, NoPoster)
+REFUSALS = (SourceRejected, ProcessFailed, InvalidOutput, PosterFailed)
 HLS = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n{}#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n"
 DASH = (
     '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"'
@@ -137,23 +137,23 @@ async def no_report(frames: int) -> None:
     """Nobody watches."""
 
 
-async def _chunk(file: Path, plan: Plan, folder: Path) -> object:
+async def _chunk(file: Path, plan: EncodePlan, folder: Path) -> object:
     return await encode_chunk(file, plan, plan.spans[0], folder, no_report)
 
 
-async def _package_picture(file: Path, plan: Plan, folder: Path) -> object:
+async def _package_picture(file: Path, plan: EncodePlan, folder: Path) -> object:
     return await package(file, None, plan, folder)
 
 
-async def _package_sound(file: Path, plan: Plan, folder: Path) -> object:
+async def _package_sound(file: Path, plan: EncodePlan, folder: Path) -> object:
     return await package(file.with_name("clip.mp4"), file, plan, folder)
 
 
-async def _storyboard(file: Path, plan: Plan, folder: Path) -> object:
+async def _storyboard(file: Path, plan: EncodePlan, folder: Path) -> object:
     return await make_sprite(file, layout_of(plan), folder)
 
 
-ENTRIES: dict[str, Callable[[Path, Plan, Path], Awaitable[object]]] = {
+ENTRIES: dict[str, Callable[[Path, EncodePlan, Path], Awaitable[object]]] = {
     "chunk": _chunk,
     "sound": encode_audio,
     "poster": make_poster,
@@ -165,7 +165,7 @@ ENTRIES: dict[str, Callable[[Path, Plan, Path], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 async def test_inspection_refuses(kind: str, watch: Watch, tmp_path: Path) -> None:
-    with pytest.raises(Rejected) as refusal:
+    with pytest.raises(SourceRejected) as refusal:
         await probe(watch.write(kind, tmp_path / FILM))
     assert refusal.value.code == "not-a-video"
     assert str(tmp_path) not in refusal.value.reason
@@ -235,8 +235,8 @@ async def test_pictures_are_what_they_claim_to_be(
         await run([*child, str(file), claimed, "1000000", "1280"], PICTURE_LIMITS, reads=[file])
     assert failure.value.returncode == NO_PICTURE
     assert watch.touched() == []
-    with pytest.raises(PictureRefused):
-        await encoded_again(file.read_bytes())
+    with pytest.raises(InvalidPicture):
+        await reencode(file.read_bytes())
 
 
 async def test_pictures_with_a_playlist_behind_their_first_bytes(
@@ -244,8 +244,8 @@ async def test_pictures_with_a_playlist_behind_their_first_bytes(
 ) -> None:
     for start in (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"):
         file = watch.write("ffconcat", tmp_path / "picture")
-        with pytest.raises(PictureRefused):
-            await encoded_again(start + file.read_bytes())
+        with pytest.raises(InvalidPicture):
+            await reencode(start + file.read_bytes())
     assert watch.touched() == []
 
 

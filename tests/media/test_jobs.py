@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category, Video
 from videoflix.media.jobs.cleanup import delete_folder, sweep_attempts, sweep_orphans
-from videoflix.media.models import Asset, AssetState, Part, Rendition, TrackKind
+from videoflix.media.models import Asset, AssetState, Rendition, RenditionFile, TrackKind
 from videoflix.media.payloads import DeleteFolder, SweepAttempts, SweepOrphans
 from videoflix.media.service.sweeping import TooManyOrphans
 from videoflix.platform.queue import enqueue
@@ -44,7 +44,7 @@ async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
     session.add(rendition)
     await session.flush()
     session.add(
-        Part(
+        RenditionFile(
             rendition_id=rendition.id,
             chunk_index=0,
             key=f"{FOLDER}/a/audio.mp4",

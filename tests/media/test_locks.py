@@ -10,21 +10,21 @@ from queue_helpers import rows
 from videoflix.catalog.service import VideoNotFound
 from videoflix.media.ladder import Rung
 from videoflix.media.models import Asset, AssetState
-from videoflix.media.plan import Plan, Span
-from videoflix.media.schemas import Piece
+from videoflix.media.plan import ChunkSpec, EncodePlan
+from videoflix.media.schemas import FileIndex
 from videoflix.media.service import Failures, Media
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import TransientError
 
 ROUNDS = int(os.environ.get("LOCK_ROUNDS", "15"))
 CHUNKS = 4
-PLAN = Plan(
+PLAN = EncodePlan(
     frame_rate_num=25,
     frame_rate_den=1,
     frame_count=100 * CHUNKS,
     segment_frames=100,
     rungs=(Rung("180p", 320, 180, 400_000),),
-    spans=tuple(Span(index, 100 * index, 100, None) for index in range(CHUNKS)),
+    spans=tuple(ChunkSpec(index, 100 * index, 100, None) for index in range(CHUNKS)),
     has_audio=False,
     origin="0",
     interlaced=False,
@@ -63,9 +63,9 @@ async def add_film(number: int) -> tuple[int, int]:
 
 
 async def show(asset_id: int, index: int) -> None:
-    piece = Piece(index, f"k/{index}", "avc1", 25, 1, "", ((100, 1, 1),))
+    piece = FileIndex(index, f"k/{index}", "avc1", 25, 1, "", ((100, 1, 1),))
     async with transaction() as session:
-        await Media(session).encoded(asset_id, index, {"180p": piece})
+        await Media(session).publish_files(asset_id, index, {"180p": piece})
 
 
 async def report(asset_id: int, index: int) -> None:

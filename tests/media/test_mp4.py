@@ -11,15 +11,15 @@ from media.clips import ffmpeg, make_clip
 from media.test_encode import difference, encoded, joined, picture_times, size_of
 from videoflix.media.encode import encode_audio
 from videoflix.media.ffmpeg import find_ffmpeg
-from videoflix.media.fmp4 import BrokenOutput
+from videoflix.media.fmp4 import InvalidOutput
 from videoflix.media.ladder import Rung
 from videoflix.media.mp4 import package
-from videoflix.media.plan import Plan, make_plan
+from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.probe.source import probe
 from videoflix.media.storyboard import Layout, layout_of, make_sprite, storyboard_vtt
 
 
-async def packaged(source: Path, folder: Path) -> tuple[Path, Plan]:
+async def packaged(source: Path, folder: Path) -> tuple[Path, EncodePlan]:
     plan, _ = await encoded(source, folder)
     sound = None
     if plan.has_audio:
@@ -70,7 +70,7 @@ async def test_what_lacks_pictures_is_refused(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "source.mp4", seconds=10, sound=False)
     plan, _ = await encoded(source, tmp_path)
     first_chunk = tmp_path / "0" / f"{plan.rungs[0].name}.mp4"
-    with pytest.raises(BrokenOutput):
+    with pytest.raises(InvalidOutput):
         await package(first_chunk, None, plan, tmp_path)
 
 
@@ -112,7 +112,7 @@ def test_storyboard_counts_past_the_minute_and_the_hour() -> None:
 def test_sheet_stays_small(seconds: float, interval: int) -> None:
     frames = max(1, round(seconds * 25))
     rungs = (Rung("360p", 640, 360, 1),)
-    plan = Plan(25, 1, frames, 100, rungs, (), False, "0", False, "", "bt709")
+    plan = EncodePlan(25, 1, frames, 100, rungs, (), False, "0", False, "", "bt709")
     layout = layout_of(plan)
     assert (layout.seconds, layout.width, layout.height) == (interval, 320, 180)
     assert 1 <= layout.count <= 100

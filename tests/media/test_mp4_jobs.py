@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media.clips import make_clip
-from videoflix.catalog.schemas import VideoDraft
+from videoflix.catalog.schemas import VideoCreate
 from videoflix.media.jobs.cleanup import sweep_attempts
-from videoflix.media.jobs.encode import encode_a_chunk, encode_the_audio, inspect
+from videoflix.media.jobs.encode import inspect, run_encode_audio, run_encode_chunk
 from videoflix.media.jobs.mp4 import make_storyboard, package_missing, package_rendition
 from videoflix.media.payloads import (
     EncodeAudio,
@@ -24,11 +24,11 @@ from videoflix.media.payloads import (
     PackageRendition,
     SweepAttempts,
 )
-from videoflix.media.schemas import FilmFiles, StoredFile
-from videoflix.media.service import Media, Packages
+from videoflix.media.schemas import DownloadFiles, StoredFile
+from videoflix.media.service import Media, Mp4Files
 from videoflix.platform.queue import TransientError
-from videoflix.platform.queue.registry import say_stalled
-from videoflix.platform.queue.retry import GivenUp
+from videoflix.platform.queue.registry import run_stall_callback
+from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.platform.storage.media_storage import media_storage
 
 FOLDER = "assets/packaging"
@@ -44,22 +44,22 @@ async def film(session: AsyncSession, tmp_path: Path) -> AsyncIterator[tuple[int
     clip = make_clip(tmp_path / "clip.mp4", seconds=6)
     await media_storage().put(f"{FOLDER}/source", clip)
     stored = StoredFile(FOLDER, f"{FOLDER}/source", "clip.mp4", clip.stat().st_size, "")
-    video = await Media(session).accept(VideoDraft(title="Clip"), stored, None)
+    video = await Media(session).accept(VideoCreate(title="Clip"), stored, None)
     await session.commit()
     asset_id = await session.scalar(text("select id from media_asset"))
     assert asset_id
     await inspect(Inspect(asset_id=asset_id))
     chunks = await session.scalars(text("select index from media_chunk order by index"))
     for index in chunks.all():
-        await encode_a_chunk(EncodeChunk(asset_id=asset_id, index=index))
-    await encode_the_audio(EncodeAudio(asset_id=asset_id))
+        await run_encode_chunk(EncodeChunk(asset_id=asset_id, index=index))
+    await run_encode_audio(EncodeAudio(asset_id=asset_id))
     yield video.id, asset_id
     await media_storage().delete_below(FOLDER)
 
 
-async def files(session: AsyncSession, video_id: int) -> FilmFiles:
+async def files(session: AsyncSession, video_id: int) -> DownloadFiles:
     session.expire_all()
-    return (await Packages(session).files_of([video_id]))[video_id]
+    return (await Mp4Files(session).for_videos([video_id]))[video_id]
 
 
 async def waiting(session: AsyncSession) -> list[str]:
@@ -176,12 +176,12 @@ async def test_what_a_film_can_do_without_does_not_wait_for_its_machine_for_ever
             " reason, created_at, updated_at) select 'transient', id, 'transcode', :name,"
             " 9, '', now(), now() from job"
         ),
-        {"mark": job.once, "name": job.name},
+        {"mark": job.unique_key, "name": job.name},
     )
-    await say_stalled(job.name, fields, fault)
+    await run_stall_callback(job.name, fields, fault)
     await session.execute(text("update job_incident set created_at = now() - interval '8 days'"))
-    with pytest.raises(GivenUp):
-        await say_stalled(job.name, fields, fault)
+    with pytest.raises(StallLimitReached):
+        await run_stall_callback(job.name, fields, fault)
 
 
 async def test_a_film_is_complete_without_its_poster(

@@ -7,9 +7,9 @@ import pytest
 
 from videoflix.media.ladder import make_ladder
 from videoflix.media.plan import make_plan
-from videoflix.media.probe.source import Source
+from videoflix.media.probe.source import ProbedSource
 
-FILM = Source(
+FILM = ProbedSource(
     container="mov",
     video_codec="h264",
     width=640,
@@ -22,7 +22,7 @@ FILM = Source(
     interlaced=False,
     hdr="",
     matrix="auto",
-    entries=tuple((float(second), second + 0.14) for second in range(0, 60, 2)),
+    seek_points=tuple((float(second), second + 0.14) for second in range(0, 60, 2)),
 )
 
 
@@ -78,13 +78,15 @@ def test_clock() -> None:
 
 
 def grid(frame_count: int, entries: tuple[tuple[float, float], ...]) -> list[tuple[int, int]]:
-    spans = make_plan(msgspec.structs.replace(FILM, frame_count=frame_count, entries=entries)).spans
+    spans = make_plan(
+        msgspec.structs.replace(FILM, frame_count=frame_count, seek_points=entries)
+    ).spans
     assert [span.index for span in spans] == list(range(len(spans)))
     return [(span.first_frame, span.frame_count) for span in spans]
 
 
 def test_chunks_follow_the_segments_and_the_first_is_short() -> None:
-    assert grid(1500, FILM.entries) == [(0, 100), (100, 300), (400, 300), (700, 300),
+    assert grid(1500, FILM.seek_points) == [(0, 100), (100, 300), (400, 300), (700, 300),
                                         (1000, 300), (1300, 200)]  # fmt: skip
 
 
@@ -102,7 +104,7 @@ def test_chunks_follow_the_segments_and_the_first_is_short() -> None:
 def test_a_short_rest_joins_the_chunk_before_it(
     frames: int, expected: list[tuple[int, int]]
 ) -> None:
-    assert grid(frames, FILM.entries) == expected
+    assert grid(frames, FILM.seek_points) == expected
 
 
 def test_chunks_grow_where_key_frames_are_rare() -> None:

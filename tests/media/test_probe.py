@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from media.clips import ffmpeg, make_clip
-from videoflix.media.probe.rejection import Rejected
+from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.source import probe
 
 Maker = Callable[[Path], None]
@@ -98,7 +98,7 @@ REFUSED: dict[Maker, str] = {
 async def test_hopeless_files_are_refused_with_a_reason(make: Maker, tmp_path: Path) -> None:
     file = tmp_path / "film.mp4"
     make(file)
-    with pytest.raises(Rejected) as refusal:
+    with pytest.raises(SourceRejected) as refusal:
         await probe(file)
     assert refusal.value.code == REFUSED[make]
     assert refusal.value.reason.endswith(".")

@@ -16,7 +16,7 @@ from queue_helpers import Count
 from videoflix.media.models import Asset, Chunk
 from videoflix.media.payloads import EncodeChunk
 from videoflix.metrics import api
-from videoflix.metrics.service import Figures
+from videoflix.metrics.service import MetricsText
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.queue import enqueue
 from videoflix.settings import settings
@@ -29,7 +29,7 @@ TOKEN = {"Authorization": "Bearer figures"}
 
 @pytest.fixture(autouse=True)
 def fresh_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "figures", Figures())
+    monkeypatch.setattr(api, "metrics_text", MetricsText())
     monkeypatch.setattr(api, "settings", msgspec.structs.replace(settings, metrics_token="figures"))
 
 
@@ -115,7 +115,7 @@ async def test_speed_is_film_per_working_second(
     ):
         await session.execute(text(statement), {"job": job})
     await session.commit()
-    monkeypatch.setattr(api, "figures", Figures())
+    monkeypatch.setattr(api, "metrics_text", MetricsText())
     found = await scraped(client)
     assert found["videoflix_transcode_speed",] == pytest.approx(4, rel=0.1)
 

@@ -86,7 +86,7 @@ async def provider(
     )
     monkeypatch.setattr(registry, "settings", changed)
     monkeypatch.setattr(answer_cache, "settings", changed)
-    answer_cache.memory.forget()
-    async with registry.asking_providers(None):
+    answer_cache.answer_cache.clear()
+    async with registry.provider_lifespan(None):
         yield fake
-    answer_cache.memory.forget()
+    answer_cache.answer_cache.clear()

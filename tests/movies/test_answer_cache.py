@@ -16,7 +16,7 @@ from videoflix.accounts.service import Accounts
 from videoflix.movies.repository import AnswerRepository
 from videoflix.movies.schemas import SweepMovieAnswers
 from videoflix.movies.service import search
-from videoflix.movies.service.answer_cache import Memory, memory
+from videoflix.movies.service.answer_cache import AnswerCache, answer_cache
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue
 from videoflix.sessions.service.sessions import Sessions
@@ -38,7 +38,7 @@ async def person(app: Litestar, committed: None) -> AsyncIterator[httpx.AsyncCli
 
 async def pass_minutes(minutes: int) -> None:
     """As if that time had passed, for this process and for all."""
-    memory.forget()
+    answer_cache.clear()
     await execute(
         "update movie_answer set fetched_at = fetched_at - cast(:span as interval)",
         span=timedelta(minutes=minutes),
@@ -47,14 +47,14 @@ async def pass_minutes(minutes: int) -> None:
 
 async def refreshed() -> None:
     """Until what happens in the background is done."""
-    await asyncio.gather(*memory._flights.values())
+    await asyncio.gather(*answer_cache._flights.values())
 
 
 async def test_answer_is_asked_once(provider: FakeProvider, person: httpx.AsyncClient) -> None:
     first = (await person.get(f"{SEARCH}?query=avatar")).json()
     provider.be("broken")
     assert (await person.get(f"{SEARCH}?query=avatar")).json() == first
-    memory.forget()
+    answer_cache.clear()
     assert (await person.get(f"{SEARCH}?query=avatar")).json() == first, "from Postgres"
     await pass_minutes(14)
     assert (await person.get(f"{SEARCH}?query=%20avatar%20")).json()["stale"] is False
@@ -129,7 +129,7 @@ async def test_two_processes_ask_once(
     provider.be("tardy")
     mine = asyncio.create_task(person.get(f"{SEARCH}?query=avatar"))
     await asyncio.sleep(0.15)
-    monkeypatch.setattr(search, "memory", Memory())  # what another process knows
+    monkeypatch.setattr(search, "answer_cache", AnswerCache())  # what another process knows
     assert (await person.get(f"{SEARCH}?query=avatar")).status_code == 200
     assert (await mine).status_code == 200
     assert provider.asked() == 1
@@ -139,8 +139,8 @@ async def test_what_was_answered_since_we_looked_is_not_asked_again(committed: N
     minute = timedelta(minutes=1)
     async with transaction() as session:
         answers = AnswerRepository(session)
-        assert await answers.find("a question") is None
-        await answers.keep({"a question": "{}"})
+        assert await answers.get("a question") is None
+        await answers.put({"a question": "{}"})
     async with transaction() as session:
         answers = AnswerRepository(session)
         assert not await answers.claim("a question", span=minute, fresh=minute)
@@ -152,7 +152,7 @@ async def test_claim_of_a_dead_process_ends(
 ) -> None:
     await person.get(f"{SEARCH}?query=avatar")
     await execute("update movie_answer set payload = null, claimed_until = now() + interval '1 h'")
-    memory.forget()
+    answer_cache.clear()
     waited = await asyncio.wait_for(person.get(f"{SEARCH}?query=avatar"), 3 * SECONDS)
     assert waited.status_code == 503
     await execute("update movie_answer set claimed_until = now() - interval '1 s'")
@@ -164,7 +164,7 @@ async def test_what_another_version_wrote_is_asked_again(
 ) -> None:
     await person.get(f"{SEARCH}?query=avatar")
     await execute('update movie_answer set payload = \'{"of": "old"}\'')
-    memory.forget()
+    answer_cache.clear()
     assert (await person.get(f"{SEARCH}?query=avatar")).json()["count"] == 16
     assert provider.asked() == 2
 

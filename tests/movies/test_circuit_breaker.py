@@ -1,6 +1,6 @@
 """The circuit breaker by its clock."""
 
-from videoflix.movies.circuit_breaker import Breaker
+from videoflix.movies.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -10,8 +10,8 @@ class Clock:
         return self.now
 
 
-def opened(clock: Clock) -> Breaker:
-    breaker = Breaker(failures=3, pause=10, clock=clock)
+def opened(clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker(failures=3, pause=10, clock=clock)
     for _ in range(3):
         assert breaker.wait() == 0
         breaker.failed()
@@ -19,7 +19,7 @@ def opened(clock: Clock) -> Breaker:
 
 
 def test_opens_after_failures_in_a_row_only() -> None:
-    breaker = Breaker(failures=3, pause=10)
+    breaker = CircuitBreaker(failures=3, pause=10)
     for _ in range(5):
         breaker.failed()
         breaker.failed()
@@ -52,5 +52,5 @@ def test_try_that_nobody_waited_for_is_made_again() -> None:
     breaker = opened(clock)
     clock.now += 10
     assert breaker.wait() == 0
-    breaker.gave_up()
+    breaker.cancelled()
     assert breaker.wait() == 0

@@ -10,7 +10,7 @@ from movies.provider import MOVIES
 from videoflix.movies.providers import registry
 from videoflix.movies.providers.november7 import Items
 from videoflix.movies.providers.provider import ProviderFailed
-from videoflix.profiles.schemas import STRANGER
+from videoflix.profiles.schemas import ANONYMOUS
 
 RECORDED = {
     "a page": b"""
@@ -44,7 +44,7 @@ def test_recorded_answers_are_understood(name: str) -> None:
 
 
 async def test_questions_are_as_recorded(provider: FakeProvider) -> None:
-    page = await registry.november7(STRANGER).search("the matrix", 2)
+    page = await registry.november7(ANONYMOUS).search("the matrix", 2)
     assert (page.total, len(page.items)) == (48, 10)
     assert page.items[0].id == UUID(str(MOVIES[21]["id"]))
     last = provider.last()
@@ -59,7 +59,7 @@ async def test_list_that_never_ends_is_read_only_so_far(
 ) -> None:
     monkeypatch.setattr("videoflix.movies.providers.november7.LISTED", 10)
     monkeypatch.setattr("videoflix.movies.providers.november7.READ_MAX", 50)
-    known = registry.november7(STRANGER)
+    known = registry.november7(ANONYMOUS)
     assert await known.movie(UUID(str(MOVIES[95]["id"]))) is None
     assert provider.asked() == 5
 
@@ -67,4 +67,4 @@ async def test_list_that_never_ends_is_read_only_so_far(
 async def test_reading_the_list_ends_at_the_time_out(provider: FakeProvider) -> None:
     provider.be("slow")
     with pytest.raises(ProviderFailed):
-        await registry.november7(STRANGER).movie(UUID(str(MOVIES[1]["id"])))
+        await registry.november7(ANONYMOUS).movie(UUID(str(MOVIES[1]["id"])))

@@ -11,7 +11,7 @@ from movies.provider import LIES, MOVIES
 from videoflix.movies import circuit_breaker as breakers
 from videoflix.movies.providers import registry
 from videoflix.movies.providers.provider import ProviderFailed
-from videoflix.profiles.schemas import STRANGER
+from videoflix.profiles.schemas import ANONYMOUS
 
 SEARCH = "/api/v1/movies"
 BROKEN = ["broken", "garbage", "no-utf8", "deep", "endless", "huge", "hanging-up", "gzipped"]
@@ -107,7 +107,7 @@ async def test_breaker_opens_and_heals(
 
 async def test_only_so_many_questions_at_once(provider: FakeProvider) -> None:
     provider.be("tardy")  # 0.3 seconds each, and 1.25 seconds to wait for a place
-    known = registry.november7(STRANGER)
+    known = registry.november7(ANONYMOUS)
     questions = [known.search(f"a{number}", 1) for number in range(20)]
     answers = await asyncio.gather(*questions, return_exceptions=True)
     failed = [one for one in answers if isinstance(one, ProviderFailed)]

@@ -7,7 +7,7 @@ import pytest
 
 from movies.conftest import FakeProvider
 from movies.provider import MOVIES
-from videoflix.movies.service.answer_cache import memory
+from videoflix.movies.service.answer_cache import answer_cache
 
 SEARCH = "/api/v1/movies"
 
@@ -123,7 +123,7 @@ async def test_earliest_form_of_a_movie_is_understood(
 async def test_nul_in_a_title_is_kept(provider: FakeProvider, viewer: httpx.AsyncClient) -> None:
     provider.be("nul")
     (movie,) = (await viewer.get(f"{SEARCH}?query=a")).json()["results"]
-    memory.forget()
+    answer_cache.clear()
     assert (await viewer.get(f"{SEARCH}/{movie['id']}")).json()["title"] == "a\0b"
     assert provider.asked() == 1, "Postgres knows it"
 

@@ -16,7 +16,7 @@ from videoflix.operations import api
 from videoflix.operations import service as operations_service
 from videoflix.operations.health_checks import SharedChecks
 from videoflix.operations.schemas import Check
-from videoflix.platform.mail import post_mail
+from videoflix.platform.mail import queue_mail
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import settings
 
@@ -161,7 +161,7 @@ async def test_kept_mail_is_listed_for_admins_and_read_by_owners(
 ) -> None:
     """A mailed link is as good as the account it is for: with a mail server nobody reads it."""
     link = "https://films.example/#/reset/" + "x" * 43
-    await post_mail(session, to=ADA, letter="password-changed", values={"url": link})
+    await queue_mail(session, to=ADA, template="password-changed", values={"url": link})
     await session.commit()
     assert (await editor.get("/api/v1/operations/mail")).status_code == 403
     for reader, reads in ((admin, False), (owner, True)):

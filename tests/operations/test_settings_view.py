@@ -2,7 +2,7 @@
 
 import httpx
 
-from videoflix.operations.settings_view import MASK, masked, settings_in_force
+from videoflix.operations.settings_view import MASK, effective_settings, masked
 from videoflix.settings import read_settings
 
 SECRETS = (
@@ -27,7 +27,7 @@ def test_secrets_are_masked_and_the_rest_is_shown() -> None:
             "PASSWORD_RESET_URL": "https://films.example/reset/{token}",
         }
     )
-    shown = {one.name: one for one in settings_in_force(settings)}
+    shown = {one.name: one for one in effective_settings(settings)}
     assert not [secret for secret in SECRETS if secret in str(shown)]
     assert shown["DATABASE_URL"].value == (
         f"postgresql://films:{MASK}@db.example:5432/films?sslmode=require"
@@ -38,7 +38,7 @@ def test_secrets_are_masked_and_the_rest_is_shown() -> None:
     assert (shown["PASSWORD_MIN"].value, shown["PASSWORD_MIN"].is_default) == ("12", False)
     assert shown["PASSWORD_RESET_URL"].value == "https://films.example/reset/{token}"
     assert shown["SITE_NAME"].is_default
-    unset = {one.name: one for one in settings_in_force(read_settings({}))}
+    unset = {one.name: one for one in effective_settings(read_settings({}))}
     assert (unset["SECRET_KEY"].value, unset["SECRET_KEY"].is_secret) == ("", False)
 
 

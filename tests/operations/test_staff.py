@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_films
 from conftest import PASSWORD
-from videoflix.platform.mail import post_mail
+from videoflix.platform.mail import queue_mail
 
 API = "/api/v1"
 
@@ -32,9 +32,9 @@ async def test_every_change_by_staff_is_audited_without_values(
     await admin.post(f"{API}/memberships/{member}/cancel")
     await editor.post(f"{API}/categories", json={"name": "Crime"})
     await editor.delete(f"{API}/categories/crime?move_to=none")  # refused: no such category
-    boss, desk = await number_of(admin), await number_of(editor)
+    boss, editing = await number_of(admin), await number_of(editor)
     assert await changes(admin) == [
-        ("Add a category: POST /categories (name)", desk),
+        ("Add a category: POST /categories (name)", editing),
         (f"Cancel a membership: POST /memberships/{member}/cancel", boss),
         ("Give somebody a membership: POST /memberships (user_id, plan_id)", boss),
         (f"Change a plan: PATCH /plans/{made} (price)", boss),
@@ -59,11 +59,11 @@ async def test_uploads_are_audited_too(admin: httpx.AsyncClient, editor: httpx.A
     film = (await editor.post(f"{API}/videos", data={"title": "T"}, files=file)).json()["id"]
     draft = (await editor.post(f"{API}/videos", json={"title": "Later"})).json()["id"]
     await editor.put(f"{API}/videos/{draft}/file", files=file)
-    desk = await number_of(editor)
+    editing = await number_of(editor)
     assert await changes(admin) == [
-        (f"Give a film its file: PUT /videos/{draft}/file", desk),
-        (f"Upload a film: /videos/{draft}", desk),
-        (f"Upload a film: /videos/{film}", desk),
+        (f"Give a film its file: PUT /videos/{draft}/file", editing),
+        (f"Upload a film: /videos/{draft}", editing),
+        (f"Upload a film: /videos/{film}", editing),
     ]
 
 
@@ -200,7 +200,7 @@ async def test_mails_to_owners_are_read_by_owners_only(
 ) -> None:
     """A link to choose a new password is as good as the account."""
     mine = (await owner.get(f"{API}/me")).json()["email"]
-    await post_mail(session, to=mine, letter="welcome-admin", values={"url": "https://a.b/link"})
+    await queue_mail(session, to=mine, template="welcome-admin", values={"url": "https://a.b/link"})
     await session.commit()
     (seen,) = (await owner.get(f"{API}/operations/mail")).json()["items"]
     assert "https://a.b/link" in seen["text"]

@@ -54,16 +54,16 @@ def test_items_of_lists_have_their_limits(document: dict[str, Any]) -> None:
 
 
 def test_a_limit_of_zero_is_a_limit(document: dict[str, Any]) -> None:
-    (age,) = properties(document, "VideoChange")["age_rating"]["oneOf"]
+    (age,) = properties(document, "VideoUpdate")["age_rating"]["oneOf"]
     assert (age["minimum"], age["maximum"]) == (0, 21)
     assert parameter(document, "/api/v1/videos", "year")["minimum"] == 0
 
 
 def test_bodies_that_refuse_unknown_fields_say_so(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    assert schemas["NewPlan"]["additionalProperties"] is False
-    assert "additionalProperties" not in schemas["NewRating"], "unknown fields are ignored"
-    assert "additionalProperties" not in schemas["PlanShown"]
+    assert schemas["PlanCreate"]["additionalProperties"] is False
+    assert "additionalProperties" not in schemas["RatingCreate"], "unknown fields are ignored"
+    assert "additionalProperties" not in schemas["PlanRead"]
 
 
 def test_points_in_time_have_their_years(document: dict[str, Any]) -> None:

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import videoflix.app
 import videoflix.worker
-from videoflix.movies.http_client import OutsideApi
+from videoflix.movies.http_client import ProviderClient
 from videoflix.movies.providers.november7 import November7
-from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.notify import publish
 from videoflix.platform.ttl import CLEAR_TOPIC, LruCache, TtlCache, clear_all, registered
 
 PAGE = Path(__file__).parents[2] / "docs" / "caches.md"
@@ -20,7 +20,7 @@ async def test_every_cache_is_documented() -> None:
     assert videoflix.app
     assert videoflix.worker
     url = "https://movies.example"
-    provider = November7(url, OutsideApi(url, seconds=1.0, in_flight=1))
+    provider = November7(url, ProviderClient(url, seconds=1.0, in_flight=1))
     there = {name: cache for name, cache in registered() if not name.startswith("test ")}
     rows = ROW.findall(PAGE.read_text())
     assert {
@@ -44,7 +44,7 @@ def test_all_caches_are_cleared() -> None:
 async def test_announcement_clears_caches_on_commit(session: AsyncSession) -> None:
     cache: LruCache[str, int] = LruCache("test announced", 10)
     cache["a"] = 1
-    await announce(session, CLEAR_TOPIC)
+    await publish(session, CLEAR_TOPIC)
     assert "a" in cache
     await session.commit()
     assert "a" not in cache

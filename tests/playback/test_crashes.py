@@ -16,7 +16,7 @@ from journeys.conftest import free_port, stop, wait_until_ready
 from queue_helpers import rows
 from videoflix.accounts.service import Accounts
 from videoflix.memberships.models import Billing
-from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
+from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.postgres.session import transaction
 from videoflix.sessions.service.sessions import Sessions
@@ -56,7 +56,7 @@ async def member(committed: None) -> dict[str, str]:
         user = await Accounts(session).create_user(email="m@example.org", password=PASSWORD)
         pair = await Sessions(session).open(user)
         plan = await Memberships(session).add_plan(
-            NewPlan(
+            PlanCreate(
                 name="One",
                 price=300,
                 currency=Currency.EUR,
@@ -64,7 +64,7 @@ async def member(committed: None) -> dict[str, str]:
                 billing=Billing.PER_STREAM,
             )
         )
-        await Memberships(session).add(NewMembership(user_id=user.id, plan_id=plan.id))
+        await Memberships(session).add(MembershipCreate(user_id=user.id, plan_id=plan.id))
     return {"Authorization": f"Bearer {pair.access}", "Idempotency-Key": "the-same"}
 
 

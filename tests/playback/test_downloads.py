@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.factories import add_films
 from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
 from videoflix.media.storyboard import Layout
-from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
+from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.revocations import ended_streams, revocations
 from videoflix.platform.storage.media_storage import media_storage
@@ -75,7 +75,7 @@ async def store(key: str, data: bytes) -> None:
 async def film(session: AsyncSession) -> AsyncIterator[int]:
     (video_id,) = await add_films(session, {"title": "Clip"})
     await add_files(session, video_id)
-    leases.forget()
+    leases.clear()
     yield video_id
     await media_storage().delete_below(FOLDER)
 
@@ -245,10 +245,10 @@ async def test_plan_limits_size_and_streams(
 ) -> None:
     memberships = Memberships(session)
     plan = await memberships.add_plan(
-        NewPlan(name="Small", price=500, currency=Currency.EUR, streams=1, max_height=360)
+        PlanCreate(name="Small", price=500, currency=Currency.EUR, streams=1, max_height=360)
     )
     user_id = (await viewer.get("/api/v1/me")).json()["id"]
-    await memberships.add(NewMembership(user_id=user_id, plan_id=plan.id))
+    await memberships.add(MembershipCreate(user_id=user_id, plan_id=plan.id))
     (other,) = await add_films(session, {"title": "Other"})
     await add_files(session, other)
     found = await links(viewer, film)

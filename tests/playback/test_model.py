@@ -16,12 +16,12 @@ from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
 from videoflix.memberships.models import Billing
-from videoflix.memberships.schemas import Currency, NewMembership, NewPlan, PlanChange
+from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate, PlanUpdate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.revocations import ended_streams
 from videoflix.platform.postgres.session import transaction
-from videoflix.playback.jobs import close_all_silent
-from videoflix.playback.service.streams import watching
+from videoflix.playback.jobs import close_all_expired
+from videoflix.playback.service.streams import heartbeats
 from videoflix.sessions.service.sessions import Sessions
 
 STREAMS = "/api/v1/streams"
@@ -38,7 +38,7 @@ class Model(RuleBasedStateMachine):
     def begin(self) -> None:
         forget_everything()
         ended_streams._until.clear()
-        watching._seen.clear()
+        heartbeats._seen.clear()
         self.limit = 2
         self.live: list[int] = []
         self.started: list[int] = []
@@ -59,7 +59,7 @@ class Model(RuleBasedStateMachine):
             pair = await Sessions(session).open(user)
         async with transaction() as session:
             memberships = Memberships(session)
-            new = NewPlan(
+            new = PlanCreate(
                 name="P",
                 price=PRICE,
                 currency=Currency.EUR,
@@ -67,7 +67,7 @@ class Model(RuleBasedStateMachine):
                 billing=Billing.PER_STREAM,
             )
             plan = await memberships.add_plan(new)
-            await memberships.add(NewMembership(user_id=user.id, plan_id=plan.id))
+            await memberships.add(MembershipCreate(user_id=user.id, plan_id=plan.id))
         header = {"Authorization": f"Bearer {pair.access}"}
         return film, plan.id, http_client(self.app, header)
 
@@ -128,13 +128,13 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def close_silent(self) -> None:
-        self.run(close_all_silent())
+        self.run(close_all_expired())
 
     @rule(streams=st.integers(1, 4))
     def change_plan(self, streams: int) -> None:
         async def change() -> None:
             async with transaction() as session:
-                await Memberships(session).change_plan(self.plan, PlanChange(streams=streams))
+                await Memberships(session).change_plan(self.plan, PlanUpdate(streams=streams))
 
         self.run(change())
         self.limit = streams

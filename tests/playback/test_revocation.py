@@ -19,7 +19,7 @@ from compat.playable import add_playable
 from conftest import PASSWORD, forget_everything, remove_all_rows
 from queue_helpers import execute
 from videoflix.accounts.service import Accounts
-from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
+from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import alchemy, transaction
@@ -106,9 +106,9 @@ async def watch(http: httpx.AsyncClient, url: str, role: Role = Role.VIEWER) -> 
         pair = await Sessions(session).open(user)
         memberships = Memberships(session)
         plan = await memberships.add_plan(
-            NewPlan(name=name, price=1, currency=Currency.EUR, streams=2, max_height=720)
+            PlanCreate(name=name, price=1, currency=Currency.EUR, streams=2, max_height=720)
         )
-        await memberships.add(NewMembership(user_id=user.id, plan_id=plan.id))
+        await memberships.add(MembershipCreate(user_id=user.id, plan_id=plan.id))
         profile = Profile(user_id=user.id, name="Second", max_age_rating=18)
         session.add_all([profile, Profile(user_id=user.id, name="First", is_first=True)])
         await session.flush()

@@ -13,7 +13,7 @@ from compat.playable import add_playable
 from videoflix.media.models import TrackKind
 from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Media
-from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.playback.service.segments import SegmentStore, segments_of, store
@@ -100,7 +100,7 @@ async def test_known_and_invented_segments_cost_no_query(
     film: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(newsroom, "hears", True)
+    monkeypatch.setattr(event_bus, "hears", True)
     url = await playlist_of(client, await master_of(client, viewer, film))
     unknown = url.replace("/assets/", "/assets/9")
     assert (await client.get(unknown)).status_code == 404
@@ -133,7 +133,7 @@ async def test_growing_film_promises_no_less_than_is_to_come(
     assert "BANDWIDTH=150000,AVERAGE-BANDWIDTH=24," in growing
     playlist = (await client.get(await playlist_of(client, master))).text
     assert "#EXT-X-PLAYLIST-TYPE:EVENT" in playlist
-    store.forget()
+    store.clear()
     await session.execute(text("update media_asset set state = 'ready'"))
     await session.commit()
     assert "BANDWIDTH=24,AVERAGE-BANDWIDTH=24," in (await client.get(master)).text
@@ -145,14 +145,14 @@ async def test_replaced_file_plays_on_where_nothing_is_remembered(
     master = await master_of(client, viewer, film)
     old = await playlist_of(client, master)
     await add_newer_file(session, film)
-    store.forget()  # another replica
+    store.clear()  # another replica
     new = await playlist_of(client, master)
     assert new != old
     for url in (old, urljoin(old, "00001.m4s"), new):
         assert (await client.get(url)).status_code == 200
-    await Media(session).forget_retired(f"assets/playable-{film}")
+    await Media(session).delete_retired(f"assets/playable-{film}")
     await session.commit()
-    store.forget()
+    store.clear()
     assert (await client.get(old)).status_code == 404
 
 

@@ -11,7 +11,7 @@ from litestar import Litestar
 from compat.playable import add_playable
 from conftest import sign_in
 from videoflix.platform.auth.identity import Role
-from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.storage.media_storage import media_storage
 
@@ -28,7 +28,7 @@ async def within(seconds: float, happened: Callable[[], Awaitable[bool]]) -> boo
 
 
 async def listens() -> bool:
-    return newsroom.hears
+    return event_bus.hears
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def watching(
     async with alchemy.get_session() as session:
         film = await add_playable(session)
         viewer = await sign_in(app, session, Role.VIEWER)
-    async with viewer, newsroom.listening():
+    async with viewer, event_bus.listening():
         assert await within(HEARD_SECONDS, listens)
         master = (await viewer.post(f"/api/v1/videos/{film}/play")).json()["master_url"]
         text = (await client_without_rows.get(master)).text

@@ -14,13 +14,13 @@ from catalog.factories import add_films
 from conftest import PASSWORD, http_client
 from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
-from videoflix.memberships.schemas import Currency, NewMembership, NewPlan
+from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.revocations import ended_streams
 from videoflix.platform.postgres.session import alchemy, transaction
-from videoflix.platform.queue import SomeFailed
-from videoflix.playback.jobs import CLOSED_AT_ONCE, close_all_silent
-from videoflix.playback.service.streams import watching
+from videoflix.platform.queue import BatchFailed
+from videoflix.playback.jobs import CLOSED_AT_ONCE, close_all_expired
+from videoflix.playback.service.streams import heartbeats
 from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 
@@ -50,9 +50,9 @@ async def films(session: AsyncSession) -> list[int]:
 async def make_member(session: AsyncSession, user_id: int, streams: int) -> None:
     memberships = Memberships(session)
     plan = await memberships.add_plan(
-        NewPlan(name=f"P{user_id}", price=100, currency=Currency.EUR, streams=streams)
+        PlanCreate(name=f"P{user_id}", price=100, currency=Currency.EUR, streams=streams)
     )
-    await memberships.add(NewMembership(user_id=user_id, plan_id=plan.id))
+    await memberships.add(MembershipCreate(user_id=user_id, plan_id=plan.id))
     await session.commit()
 
 
@@ -60,7 +60,7 @@ async def make_member(session: AsyncSession, user_id: int, streams: int) -> None
 async def member(session: AsyncSession, viewer: httpx.AsyncClient) -> httpx.AsyncClient:
     """A viewer who may have two streams at once."""
     await make_member(session, (await viewer.get("/api/v1/me")).json()["id"], 2)
-    watching._seen.clear()
+    heartbeats._seen.clear()
     ended_streams._until.clear()
     return viewer
 
@@ -121,7 +121,7 @@ async def test_silent_player_frees_its_place_with_nobody_helping(
     assert (await member.get(STREAMS)).json() == []
     assert (await start(member, films[2])).status_code == 201
     assert (await member.put(f"{STREAMS}/{lease['id']}")).status_code == 410
-    assert await close_all_silent() == 2
+    assert await close_all_expired() == 2
 
 
 async def test_silent_streams_are_closed_in_batches_and_one_that_fails_stays(
@@ -133,8 +133,8 @@ async def test_silent_streams_are_closed_in_batches_and_one_that_fails_stays(
     await session.execute(text(BAD_LEASE.format(id=lease["id"])))
     await session.execute(text(REFUSE_BAD_LEASE))
     await session.commit()
-    with pytest.raises(SomeFailed):
-        await close_all_silent()
+    with pytest.raises(BatchFailed):
+        await close_all_expired()
     counted = text(
         "select count(*), count(distinct xmin::text) from stream_lease where ended_at is not null"
     )
@@ -143,7 +143,7 @@ async def test_silent_streams_are_closed_in_batches_and_one_that_fails_stays(
     # The batch of the one that fails is worked on one by one, the other ones together.
     assert transactions <= CLOSED_AT_ONCE + 1
     await session.execute(text("drop trigger refuse_bad_lease on stream_lease"))
-    assert await close_all_silent() == 1
+    assert await close_all_expired() == 1
 
 
 async def test_ended_stream_plays_no_more(
@@ -168,7 +168,7 @@ async def test_fetching_is_a_heartbeat_and_silence_ends_the_address(
     assert age is True
     await session.execute(text(SILENCE))
     await session.commit()
-    watching._seen.clear()
+    heartbeats._seen.clear()
     assert (await client.get(lease["playback"]["master_url"])).status_code == 410
 
 

@@ -12,7 +12,7 @@ from queue_helpers import rows
 from videoflix.accounts.service import Accounts
 from videoflix.platform.auth.identity import Identity, Role
 from videoflix.platform.postgres.session import transaction
-from videoflix.profiles.schemas import NewProfile
+from videoflix.profiles.schemas import ProfileCreate
 from videoflix.profiles.service import Profiles
 
 PROFILES = "/api/v1/me/profiles"
@@ -128,7 +128,7 @@ async def test_racing_additions_stay_at_five(committed: None) -> None:
     async def one(number: int) -> None:
         async with transaction() as session:
             await Profiles(session).add(
-                Identity(user.id, Role.VIEWER, 0), NewProfile(name=f"P{number}")
+                Identity(user.id, Role.VIEWER, 0), ProfileCreate(name=f"P{number}")
             )
 
     results = await asyncio.gather(*map(one, range(10)), return_exceptions=True)

@@ -17,8 +17,16 @@ from videoflix.accounts.service import Accounts
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job
 from videoflix.registration import service as registration_service
-from videoflix.registration.jobs import write_reset, write_to_new_address, write_to_registrant
-from videoflix.registration.schemas import WriteReset, WriteToNewAddress, WriteToRegistrant
+from videoflix.registration.jobs import (
+    send_activation_mail,
+    send_email_change_mail,
+    send_password_reset_mail,
+)
+from videoflix.registration.schemas import (
+    SendActivationMail,
+    SendEmailChangeMail,
+    SendPasswordResetMail,
+)
 from videoflix.settings import settings
 
 AUTH = "/api/v1/auth"
@@ -31,16 +39,16 @@ async def do_jobs(session: AsyncSession) -> None:
     """What a worker would do with the waiting jobs."""
     found = await session.execute(text("delete from procrastinate_jobs returning task_name, args"))
     kinds: dict[str, type[Job]] = {
-        kind.name: kind for kind in (WriteToRegistrant, WriteReset, WriteToNewAddress)
+        kind.name: kind for kind in (SendActivationMail, SendPasswordResetMail, SendEmailChangeMail)
     }
     for name, fields in found.all():
         job = msgspec.convert(fields, kinds[name])
-        if isinstance(job, WriteToRegistrant):
-            await write_to_registrant(job)
-        elif isinstance(job, WriteReset):
-            await write_reset(job)
-        elif isinstance(job, WriteToNewAddress):
-            await write_to_new_address(job)
+        if isinstance(job, SendActivationMail):
+            await send_activation_mail(job)
+        elif isinstance(job, SendPasswordResetMail):
+            await send_password_reset_mail(job)
+        elif isinstance(job, SendEmailChangeMail):
+            await send_email_change_mail(job)
 
 
 async def mails(session: AsyncSession) -> list[tuple[str, str]]:

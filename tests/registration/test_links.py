@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from conftest import PASSWORD
 from registration.test_api import do_jobs
 from videoflix.platform.auth.identity import Role
-from videoflix.user_admin.schemas import NewPerson
-from videoflix.user_admin.service import Directory
+from videoflix.user_admin.schemas import UserCreate
+from videoflix.user_admin.service import UserAdmin
 
 AUTH = "/api/v1/auth"
 ADA = "ada@example.org"
@@ -133,7 +133,7 @@ async def test_administrators_take_a_registered_address_over(
 ) -> None:
     await register(client, "native", STRANGERS)
     (planted,) = await mailed(session)
-    await Directory(session).add(NewPerson(email=ADA, role=Role.EDITOR), by=None)
+    await UserAdmin(session).add(UserCreate(email=ADA, role=Role.EDITOR), by=None)
     await session.commit()
     assert (await client.post(f"{AUTH}/activate", json={"token": planted})).status_code == 400
     assert not await works(client, STRANGERS)

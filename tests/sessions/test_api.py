@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
-from videoflix.accounts.service import Accounts, EmailTaken
+from videoflix.accounts.problems import EmailTaken
+from videoflix.accounts.service import Accounts
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.auth.tokens import Purpose, sign
 from videoflix.settings import settings
@@ -86,7 +87,7 @@ async def test_deactivated_person_is_out(
 ) -> None:
     body = {"email": "ada@example.org", "password": PASSWORD}
     token = (await client.post("/api/v1/auth/token", json=body)).json()["access"]
-    (await Accounts(session).person(ada)).is_active = False
+    (await Accounts(session).get_active(ada)).is_active = False
     await session.commit()
     assert (await client.post("/api/v1/auth/token", json=body)).status_code == 401
     me = await client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})

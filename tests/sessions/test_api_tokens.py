@@ -117,7 +117,7 @@ async def test_ended_tokens_are_refused_by_who_never_saw_them(
     }
     for reason, statement in ends.items():
         token_id, header = await make(viewer)
-        opaque_tokens.forget()
+        opaque_tokens.clear()
         await session.execute(text(statement), {"id": token_id})
         await session.commit()
         async with http_client(app, header) as script:

@@ -75,7 +75,7 @@ async def test_invented_addresses_get_no_mail(
     session: AsyncSession, guest: httpx.AsyncClient
 ) -> None:
     email = (await guest.get("/api/v1/me")).json()["email"]
-    await Registration(session).write_reset(email)
+    await Registration(session).send_password_reset_mail(email)
     assert await session.scalar(text("select count(*) from mail")) == 0
 
 

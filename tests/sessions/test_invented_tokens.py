@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.platform.postgres.session import alchemy
-from videoflix.sessions.service.opaque_tokens import TRIES, TRIES_AT_ONCE, opaque_tokens
+from videoflix.sessions.service.opaque_tokens import LOOKUP_BURST, TRIES, opaque_tokens
 
 ME = "/api/v1/me"
 
@@ -54,9 +54,9 @@ async def test_other_tokens_of_an_address_are_limited(
 ) -> None:
     made = await viewer.post("/api/v1/me/tokens", json={"name": "script"})
     statements.clear()
-    answers = [await ask(client, secrets.token_hex(20)) for _ in range(TRIES_AT_ONCE + 10)]
-    assert answers == [401] * TRIES_AT_ONCE + [429] * 10
-    assert len(statements) == TRIES_AT_ONCE
+    answers = [await ask(client, secrets.token_hex(20)) for _ in range(LOOKUP_BURST + 10)]
+    assert answers == [401] * LOOKUP_BURST + [429] * 10
+    assert len(statements) == LOOKUP_BURST
     opaque_tokens._tries.give_back("127.0.0.1", TRIES)
     assert await ask(client, made.json()["token"]) == 200
-    assert len(opaque_tokens._refused) == TRIES_AT_ONCE
+    assert len(opaque_tokens._refused) == LOOKUP_BURST

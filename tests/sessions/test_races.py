@@ -12,16 +12,17 @@ from sqlalchemy import text
 from conftest import PASSWORD, http_client
 from queue_helpers import execute, rows
 from videoflix.accounts.passwords import hash_password
-from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.accounts.problems import InvalidCredentials
+from videoflix.accounts.service import Accounts
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.problems import SignInNeeded
+from videoflix.platform.problems import Unauthorized
 from videoflix.registration.service import Registration
-from videoflix.sessions.schemas import NewApiToken
+from videoflix.sessions.schemas import ApiTokenCreate
 from videoflix.sessions.service.api_tokens import ApiTokens
 from videoflix.sessions.service.sessions import Sessions
-from videoflix.user_admin.schemas import PersonChange
-from videoflix.user_admin.service import Directory
+from videoflix.user_admin.schemas import UserAdminUpdate
+from videoflix.user_admin.service import UserAdmin
 
 # Twenty runs were made by hand; the suite makes a few.
 RUNS = 2
@@ -51,12 +52,12 @@ async def change_password(user_id: int) -> None:
 
 async def demote(user_id: int) -> None:
     async with transaction() as session:
-        await Directory(session).change(user_id, PersonChange(role=Role.VIEWER), by=None)
+        await UserAdmin(session).change(user_id, UserAdminUpdate(role=Role.VIEWER), by=None)
 
 
 async def deactivate(user_id: int) -> None:
     async with transaction() as session:
-        await Directory(session).deactivate(user_id, by=None)
+        await UserAdmin(session).deactivate(user_id, by=None)
 
 
 async def sign_out_everywhere(user_id: int) -> None:
@@ -86,7 +87,7 @@ async def test_sign_in_that_was_checked_before_is_refused_after(
         checked = await Accounts(session).authenticate(**ADA)
     await end(ada)
     for way in ("open", "open_by_token", "open_by_password"):
-        with pytest.raises(CredentialsRefused):
+        with pytest.raises(InvalidCredentials):
             async with transaction() as session:
                 await getattr(Sessions(session), way)(checked)
     assert await rows("select id from sign_in where ended_at is null") == []
@@ -99,7 +100,7 @@ async def test_no_sign_in_survives_a_race(ada: int, end: Callable[[int], Awaitab
             async with transaction() as session:
                 user = await Accounts(session).authenticate(**ADA)
                 await Sessions(session).open(user)
-        except CredentialsRefused:
+        except InvalidCredentials:
             pass
 
     for _ in range(RUNS):
@@ -116,7 +117,7 @@ async def test_account_that_is_deleted_signs_nobody_in(ada: int) -> None:
         checked = await Accounts(session).authenticate(**ADA)
     async with transaction() as session:
         await Registration(session).close_account(ada, PASSWORD)
-    with pytest.raises(CredentialsRefused):
+    with pytest.raises(InvalidCredentials):
         async with transaction() as session:
             await Sessions(session).open(checked)
 
@@ -126,9 +127,9 @@ async def test_ended_sign_in_makes_no_api_token(ada: int) -> None:
         await Sessions(session).open(await Accounts(session).authenticate(**ADA))
     (sign_in,) = await rows("select id from sign_in")
     await sign_out_everywhere(ada)
-    with pytest.raises(SignInNeeded):
+    with pytest.raises(Unauthorized):
         async with transaction() as session:
-            await ApiTokens(session).make(ada, sign_in["id"], NewApiToken(name="late"))
+            await ApiTokens(session).create(ada, sign_in["id"], ApiTokenCreate(name="late"))
 
 
 async def refresh(client: httpx.AsyncClient, token: str) -> dict[str, Any]:

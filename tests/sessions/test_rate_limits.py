@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from conftest import PASSWORD
 from videoflix.accounts.service import Accounts
 from videoflix.platform.postgres.session import alchemy, transaction
-from videoflix.sessions.api.login import GUESSES_EVERYWHERE
+from videoflix.sessions.api.login import LOGIN_ATTEMPTS_EVERYWHERE
 from videoflix.settings import settings
 
 ADA = "ada@example.org"
@@ -64,8 +64,8 @@ async def test_attacker_does_not_lock_the_owner_out(from_address: From) -> None:
 async def test_botnet_slows_strangers_down_but_not_the_owner(from_address: From) -> None:
     home, elsewhere = from_address("198.51.100.1"), from_address("198.51.100.2")
     assert (await sign_in(home, PASSWORD)).status_code == 200
-    for _ in range(GUESSES_EVERYWHERE.burst):
-        await GUESSES_EVERYWHERE.spend(ADA)
+    for _ in range(LOGIN_ATTEMPTS_EVERYWHERE.burst):
+        await LOGIN_ATTEMPTS_EVERYWHERE.acquire(ADA)
     assert (await sign_in(elsewhere, PASSWORD)).status_code == 429
     assert (await sign_in(home, "wrong")).status_code == 401
     assert (await sign_in(home, PASSWORD)).status_code == 200

@@ -5,12 +5,12 @@ import io
 import pytest
 from rich.console import Console
 
-from videoflix.up.console import Screen
+from videoflix.up.console import Terminal
 
 URL = "http://127.0.0.1:8000/" + "x" * 100
 
 
-class Captured(Screen):
+class Captured(Terminal):
     """A screen of eighty columns that remembers."""
 
     def __init__(self, *, terminal: bool) -> None:

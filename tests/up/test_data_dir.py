@@ -5,36 +5,36 @@ from pathlib import Path
 
 import pytest
 
-from videoflix.up.data_dir import Home, HomeUnusable
+from videoflix.up.data_dir import DataDir, DataDirUnusable
 
 URL = "http://127.0.0.1:8123"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "deep" / "home")
+def home(tmp_path: Path) -> DataDir:
+    return DataDir(tmp_path / "deep" / "home")
 
 
-def test_has_one_owner_at_a_time(home: Home) -> None:
+def test_has_one_owner_at_a_time(home: DataDir) -> None:
     sentence = f"running already at {URL} .process {os.getpid()}"
-    with home.held(URL), pytest.raises(HomeUnusable, match=sentence):
+    with home.locked(URL), pytest.raises(DataDirUnusable, match=sentence):
         hold(home)
     hold(home)
 
 
-def hold(home: Home) -> None:
-    with Home(home.folder).held(URL):
+def hold(home: DataDir) -> None:
+    with DataDir(home.folder).locked(URL):
         assert home.logs.is_dir()
 
 
-def test_an_owner_that_failed_lets_go(home: Home) -> None:
-    with pytest.raises(RuntimeError), home.held(URL):
+def test_an_owner_that_failed_lets_go(home: DataDir) -> None:
+    with pytest.raises(RuntimeError), home.locked(URL):
         raise RuntimeError
     hold(home)
 
 
-def test_is_closed_to_others(home: Home) -> None:
-    with home.held(URL):
+def test_is_closed_to_others(home: DataDir) -> None:
+    with home.locked(URL):
         home.ensure_secret_key()
         home.first_password()
     assert home.folder.stat().st_mode & 0o066 == 0
@@ -42,8 +42,8 @@ def test_is_closed_to_others(home: Home) -> None:
         assert (home.folder / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_secrets_are_made_once(home: Home) -> None:
-    with home.held(URL):
+def test_secrets_are_made_once(home: DataDir) -> None:
+    with home.locked(URL):
         home.ensure_secret_key()
         key = (home.folder / "secret_key").read_text()
         home.ensure_secret_key()
@@ -51,8 +51,8 @@ def test_secrets_are_made_once(home: Home) -> None:
         assert len(key) >= 32
 
 
-def test_the_first_password_stays_until_it_is_forgotten(home: Home) -> None:
-    with home.held(URL):
+def test_the_first_password_stays_until_it_is_forgotten(home: DataDir) -> None:
+    with home.locked(URL):
         first = home.first_password()
         assert home.first_password() == first
         home.forget_first_password()
@@ -61,5 +61,5 @@ def test_the_first_password_stays_until_it_is_forgotten(home: Home) -> None:
 
 def test_says_that_it_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(HomeUnusable, match=r"Cannot write to .*VIDEOFLIX_HOME"):
-        hold(Home(tmp_path / "file" / "home"))
+    with pytest.raises(DataDirUnusable, match=r"Cannot write to .*VIDEOFLIX_HOME"):
+        hold(DataDir(tmp_path / "file" / "home"))

@@ -18,7 +18,7 @@ def test_demo_enters_films_that_can_be_encoded(
         done = CliRunner().invoke(main, ["seed", "demo"])
         assert done.exit_code == 0, done.output
     films = asyncio.run(rows("select title, author, tags from video"))
-    assert len(films) == len(demo_videos.SCENES)
+    assert len(films) == len(demo_videos.DEMO_VIDEOS)
     queued = asyncio.run(rows("select count(*) as n from procrastinate_jobs"))
     assert queued == [{"n": len(films)}]
     empty = asyncio.run(rows("select id from media_asset where source_bytes < 1000"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from videoflix.up.supervisor import LONGEST_LINE, Child, how_it_ended
+from videoflix.up.supervisor import LONGEST_LINE, SupervisedProcess, exit_reason
 
-Start = Callable[..., tuple[Child, asyncio.Task[None]]]
+Start = Callable[..., tuple[SupervisedProcess, asyncio.Task[None]]]
 
 
 class Lines(list[str]):
@@ -36,15 +36,17 @@ def lines() -> Lines:
 
 
 @pytest.fixture
-def hurry() -> asyncio.Event:
+def force_stop() -> asyncio.Event:
     return asyncio.Event()
 
 
 @pytest.fixture
-def start(lines: Lines, hurry: asyncio.Event, tmp_path: Path) -> Start:
-    def start(program: str, **environment: str) -> tuple[Child, asyncio.Task[None]]:
+def start(lines: Lines, force_stop: asyncio.Event, tmp_path: Path) -> Start:
+    def start(program: str, **environment: str) -> tuple[SupervisedProcess, asyncio.Task[None]]:
         command = [sys.executable, "-c", program]
-        child = Child("tester", command, environment, show=lines.hear, logs=tmp_path, hurry=hurry)
+        child = SupervisedProcess(
+            "tester", command, environment, show=lines.hear, logs=tmp_path, force_stop=force_stop
+        )
         return child, asyncio.create_task(child.keep_running())
 
     return start
@@ -95,21 +97,23 @@ async def test_may_tidy_up_when_it_ends(start: Start, lines: Lines, tmp_path: Pa
 
 
 async def test_is_killed_when_there_is_no_time(
-    start: Start, lines: Lines, hurry: asyncio.Event
+    start: Start, lines: Lines, force_stop: asyncio.Event
 ) -> None:
     _, task = start(STUBBORN)
     await lines.wait_for("ready")
     ending = asyncio.create_task(end(task))
     await lines.wait_for("heard")
     assert not ending.done()
-    hurry.set()
+    force_stop.set()
     assert await ending < 5
 
 
 async def test_a_program_that_is_not_there_is_tried_again(
-    lines: Lines, hurry: asyncio.Event, tmp_path: Path
+    lines: Lines, force_stop: asyncio.Event, tmp_path: Path
 ) -> None:
-    child = Child("tester", ["/nowhere"], {}, show=lines.hear, logs=tmp_path, hurry=hurry)
+    child = SupervisedProcess(
+        "tester", ["/nowhere"], {}, show=lines.hear, logs=tmp_path, force_stop=force_stop
+    )
     task = asyncio.create_task(child.keep_running())
     await lines.wait_for("starting again")
     await end(task)
@@ -142,4 +146,4 @@ async def test_lines_without_end_are_cut_and_bytes_that_are_no_text_replaced(
     ("code", "words"), [(0, "exit code 0"), (-9, "SIGKILL"), (-11, "SIGSEGV"), (-99, "signal 99")]
 )
 def test_exit_codes_in_words(code: int, words: str) -> None:
-    assert how_it_ended(code) == words
+    assert exit_reason(code) == words

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
 from queue_helpers import rows
-from videoflix.accounts.service import Accounts, LastAdmin
+from videoflix.accounts.problems import LastAdmin
+from videoflix.accounts.service import Accounts
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import transaction
-from videoflix.user_admin.service import Directory
+from videoflix.user_admin.service import UserAdmin
 
 USERS = "/api/v1/users"
 AUTH = "/api/v1/auth"
@@ -123,7 +124,7 @@ async def test_two_administrators_cannot_switch_each_other_off_at_once(committed
 
     async def switch_off(user_id: int) -> None:
         async with transaction() as session:
-            await Directory(session).deactivate(user_id, by=None)
+            await UserAdmin(session).deactivate(user_id, by=None)
 
     results = await asyncio.gather(*map(switch_off, ids), return_exceptions=True)
     assert [type(result) for result in results if result] == [LastAdmin]

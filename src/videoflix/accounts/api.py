@@ -6,11 +6,11 @@ from litestar import Controller, Request, get, patch
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from videoflix.accounts.schemas import Person, ProfileChange
+from videoflix.accounts.schemas import UserRead, UserUpdate
 from videoflix.accounts.service import Accounts
 from videoflix.platform.auth.identity import adults_only, signed_in
 from videoflix.platform.http.params import service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 
 
 class MeController(Controller):
@@ -19,26 +19,26 @@ class MeController(Controller):
     guards = (signed_in,)
     dependencies = {"accounts": service(Accounts)}
 
-    @get(summary="Show who is signed in", responses=problems(SignInNeeded))
+    @get(summary="Show who is signed in", responses=problems(Unauthorized))
     async def show_me(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
-    ) -> Person:
+    ) -> UserRead:
         """Show who is signed in."""
-        return Person.of(await accounts.person(request.user.user_id))
+        return UserRead.of(await accounts.get_active(request.user.user_id))
 
     @patch(
         summary="Change your account",
         guards=[adults_only],
-        responses=problems(SignInNeeded, Forbidden),
+        responses=problems(Unauthorized, Forbidden),
     )
     async def change_me(
         self,
         request: Request[Any, Any, Any],
         accounts: NamedDependency[Accounts],
-        data: JSONBody[ProfileChange],
-    ) -> Person:
+        data: JSONBody[UserUpdate],
+    ) -> UserRead:
         """Change your names, phone, address or language; what is left out stays.
 
         The profile of a child may not.
         """
-        return Person.of(await accounts.change(request.user.user_id, data))
+        return UserRead.of(await accounts.change(request.user.user_id, data))

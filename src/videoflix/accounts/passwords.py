@@ -27,11 +27,11 @@ from videoflix.platform.problems import Unavailable
 
 Result = TypeVar("Result")
 
-AT_ONCE = max(1, min((os.cpu_count() or 1) - 1, 4))
+CONCURRENT_HASHES = max(1, min((os.cpu_count() or 1) - 1, 4))
 # Hashes that are made or wait for a thread, in one process.
 WAITING_MAX = 256
 # Sign-ins that are under way: one is counted against its limits while the threads hash for others.
-SIGN_INS_AT_ONCE = AT_ONCE + 1
+SIGN_INS_AT_ONCE = CONCURRENT_HASHES + 1
 # Added to the process's own; the programs that encode add more (platform/process/launcher.py).
 NICE = 7
 
@@ -44,7 +44,7 @@ NO_PASSWORD = "!"  # noqa: S105 - no hash
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 # Verified when nobody has the address, so that the answer takes as long as for a known one.
-NOBODY = _hasher.hash("nobody has this password")
+DUMMY_HASH = _hasher.hash("nobody has this password")
 
 
 class HashingOverloaded(Unavailable):
@@ -105,7 +105,7 @@ class Admission:
             self._places.release()
 
 
-hashing = Hashing(AT_ONCE, WAITING_MAX)
+hashing = Hashing(CONCURRENT_HASHES, WAITING_MAX)
 # Before anything of a sign-in touches the database: a rush must not take all connections.
 sign_in_admission = Admission(SIGN_INS_AT_ONCE, WAITING_MAX)
 
@@ -115,12 +115,12 @@ async def hash_password(password: str) -> str:
     return await hashing.run(_hasher.hash, password)
 
 
-async def matches(stored: str, password: str) -> bool:
+async def verify(stored: str, password: str) -> bool:
     """Whether this password made the stored hash. Raises HashingOverloaded.
 
     Takes the same time for a person without a password.
     """
-    known = await hashing.run(_verify, NOBODY if stored == NO_PASSWORD else stored, password)
+    known = await hashing.run(_verify, DUMMY_HASH if stored == NO_PASSWORD else stored, password)
     return known and stored != NO_PASSWORD
 
 
@@ -129,7 +129,7 @@ def is_outdated(stored: str) -> bool:
     return _hasher.check_needs_rehash(stored)
 
 
-def weakness(password: str, email: str) -> str | None:
+def password_problem(password: str, email: str) -> str | None:
     """Why this password would be guessed at once, as a sentence; None when it would not."""
     folded = password.casefold()
     if folded in COMMON:

@@ -29,7 +29,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
         return int(found.one())
 
-    async def enter(
+    async def insert(
         self,
         *,
         user_id: int | None = None,
@@ -65,7 +65,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
         return found
 
-    async def hold(self, user_id: int, *, to_delete: bool = False) -> bool:
+    async def lock(self, user_id: int, *, to_delete: bool = False) -> bool:
         """Lock the row against others who decide about this person, sign-ins included.
 
         Before any lock on what belongs to the person: then nobody waits in a circle. False when
@@ -87,7 +87,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
         return found
 
-    async def renew_hash(self, user_id: int, old: str, new: str) -> None:
+    async def upgrade_hash(self, user_id: int, old: str, new: str) -> None:
         """The same password, hashed with other parameters, unless it was changed meanwhile."""
         await self.session.execute(
             update(User)
@@ -95,7 +95,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
             .values(password_hash=new)
         )
 
-    async def drop_unconfirmed(self, email: str, *, but: int) -> None:
+    async def delete_unconfirmed(self, email: str, *, but: int) -> None:
         """Forget a registration that nobody confirmed, so that who proves the address may have it.
 
         Such an account has no password and owns nothing.
@@ -120,7 +120,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
         return list(found)
 
-    async def listed(
+    async def list_page(
         self, page: LimitOffset, *, search: str, role: Role | None, ids: Sequence[int] | None
     ) -> tuple[list[User], int]:
         """People whose address or name holds the words, newest first; and how many there are."""

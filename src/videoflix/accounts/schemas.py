@@ -27,7 +27,7 @@ PostalAddress = Annotated[str, msgspec.Meta(max_length=300, pattern=r"^[^\x00]*$
 Language = Literal["en", "de"]
 
 
-class Person(msgspec.Struct):
+class UserRead(msgspec.Struct):
     """An account as its owner sees it.
 
     `initials` stand in for a picture; `name` is first and last name together.
@@ -62,7 +62,7 @@ class Person(msgspec.Struct):
         )
 
 
-class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
+class UserUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What people may change about themselves; what is left out stays."""
 
     first_name: Name | UnsetType = UNSET

@@ -11,75 +11,55 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.accounts.addresses import email_key, normalized
 from videoflix.accounts.models import User
 from videoflix.accounts.passwords import (
+    DUMMY_HASH,
     NO_PASSWORD,
-    NOBODY,
     HashingOverloaded,
     hash_password,
     is_outdated,
-    matches,
+    password_problem,
     sign_in_admission,
-    weakness,
+    verify,
+)
+from videoflix.accounts.problems import (
+    AccountDisabled,
+    EmailTaken,
+    EmailUnconfirmed,
+    InvalidCredentials,
+    LastAdmin,
+    WeakPassword,
+    WrongPassword,
 )
 from videoflix.accounts.repository import UserRepository
-from videoflix.accounts.schemas import ProfileChange
+from videoflix.accounts.schemas import UserUpdate
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import transaction, transaction_time, violated
-from videoflix.platform.problems import BadInput, Conflict, InvalidInput, SignInNeeded
-from videoflix.platform.rate_limit.bucket import Limit, TooManyTries
-from videoflix.platform.server.client_address import visitor
-
-
-class CredentialsRefused(SignInNeeded):
-    """E-mail address and password do not belong together."""
-
-
-class AddressUnconfirmed(CredentialsRefused):
-    """Confirm your e-mail address first: a mail says how."""
-
-
-class SwitchedOff(CredentialsRefused):
-    """This account is switched off."""
-
+from videoflix.platform.problems import Unauthorized
+from videoflix.platform.rate_limit.bucket import AttemptLimit, TooManyAttempts
+from videoflix.platform.server.client_address import current_client
 
 # What signing in may answer.
-REFUSALS = (CredentialsRefused, AddressUnconfirmed, SwitchedOff, HashingOverloaded)
+CREDENTIAL_PROBLEMS = (InvalidCredentials, EmailUnconfirmed, AccountDisabled, HashingOverloaded)
 # Guesses at the password of somebody who is signed in: from one address, and from everywhere.
-REAUTHENTICATIONS = Limit("reauthenticate", burst=6, seconds=60)
-REAUTHENTICATIONS_EVERYWHERE = Limit("reauthenticate-everywhere", burst=30, seconds=60)
+REAUTHENTICATIONS = AttemptLimit("reauthenticate", burst=6, seconds=60)
+REAUTHENTICATIONS_EVERYWHERE = AttemptLimit("reauthenticate-everywhere", burst=30, seconds=60)
 
 
-class EmailTaken(Conflict):
-    """Another account already uses this e-mail address."""
-
-
-class PasswordWeak(InvalidInput):
-    """This password would be guessed at once."""
-
-
-class PasswordWrong(BadInput):
-    """This is not your password."""
-
-
-class LastAdmin(Conflict):
-    """Somebody has to stay administrator: make another one first."""
-
-
-Farewell = Callable[[AsyncSession, int], Awaitable[None]]
+AccountDeletionHook = Callable[[AsyncSession, int], Awaitable[None]]
 # What other domains have to settle with a person before the account goes.
-_farewells: list[Farewell] = []
+_deletion_hooks: list[AccountDeletionHook] = []
 
 PendingHash = Callable[[AsyncSession, int], Awaitable[str | None]]
 # Who knows the hash of the password that a person asked for, whose address is not confirmed yet.
 _pending_hashes: list[PendingHash] = []
 
 
-def before_closing(settle: Farewell) -> Farewell:
+def on_account_deletion(settle: AccountDeletionHook) -> AccountDeletionHook:
     """Call this with a person's id before their account is deleted, in the same transaction."""
-    _farewells.append(settle)
+    _deletion_hooks.append(settle)
     return settle
 
 
-def knows_pending_password(find: PendingHash) -> PendingHash:
+def register_pending_password_check(find: PendingHash) -> PendingHash:
     """Ask this for the password of an unconfirmed person: who knows it hears what is missing."""
     _pending_hashes.append(find)
     return find
@@ -95,10 +75,10 @@ class Accounts:
         self.session = session
         self.users = UserRepository(session=session)
 
-    async def close(self, user_id: int) -> None:
+    async def delete(self, user_id: int) -> None:
         """Settle what is open with a person and delete them with all they own."""
-        await self.users.hold(user_id, to_delete=True)
-        for settle in _farewells:
+        await self.users.lock(user_id, to_delete=True)
+        for settle in _deletion_hooks:
             await settle(self.session, user_id)
         await self.users.delete(user_id)
 
@@ -112,8 +92,8 @@ class Accounts:
         language: str = "en",
         role: Role = Role.VIEWER,
     ) -> User:
-        """Add a person who may sign in at once. Raises EmailTaken or PasswordWeak."""
-        refuse_weak(password, email)
+        """Add a person who may sign in at once. Raises EmailTaken or WeakPassword."""
+        ensure_strong(password, email)
         return await self.create(
             email=email,
             password_hash=await hash_password(password),
@@ -137,7 +117,7 @@ class Accounts:
 
         A registration that nobody confirmed is taken over: it proves nothing.
         """
-        user = await self.users.enter(
+        user = await self.users.insert(
             email=normalized(email),
             first_name=first_name,
             last_name=last_name,
@@ -159,14 +139,14 @@ class Accounts:
         await self.confirm(user)
         return user
 
-    async def reserve(self, email: str) -> tuple[int, User]:
+    async def create_unconfirmed(self, email: str) -> tuple[int, User]:
         """Keep an address for who confirms it: the account has no password and no names yet.
 
         Returns an account number that was never used before, whether the address is new or not,
         and the account that has the address.
         """
         number = await self.users.next_id()
-        user = await self.users.enter(
+        user = await self.users.insert(
             user_id=number,
             email=normalized(email),
             first_name="",
@@ -180,9 +160,9 @@ class Accounts:
             raise EmailTaken
         return number, user
 
-    async def enter_guest(self) -> User:
+    async def create_guest(self) -> User:
         """Somebody who tries the site: the address is nobody's (RFC 2606), no password fits."""
-        user = await self.users.enter(
+        user = await self.users.insert(
             email=f"guest-{secrets.token_hex(8)}@guest.invalid",
             first_name="Guest",
             last_name="",
@@ -196,59 +176,59 @@ class Accounts:
             raise EmailTaken
         return user
 
-    async def change(self, user_id: int, change: ProfileChange) -> User:
+    async def change(self, user_id: int, change: UserUpdate) -> User:
         """Change what a person says about themselves."""
-        user = await self.person(user_id)
+        user = await self.get_active(user_id)
         for name, value in msgspec.structs.asdict(change).items():
             if value is not msgspec.UNSET:
                 setattr(user, name, value)
         return user
 
-    async def reauthenticated(self, user_id: int, password: str) -> User:
+    async def reauthenticate(self, user_id: int, password: str) -> User:
         """The person, who typed the password once more, as it was then; see `unchanged`.
 
-        Call it before the session holds a connection. Raises PasswordWrong or TooManyTries.
+        Call it before the session holds a connection. Raises WrongPassword or TooManyAttempts.
         """
-        address, _ = visitor()
+        address, _ = current_client()
         async with transaction() as session:
-            wait = await REAUTHENTICATIONS.try_once(session, str(user_id), address)
-            wait = wait or await REAUTHENTICATIONS_EVERYWHERE.try_once(session, str(user_id))
-            user = await Accounts(session).person(user_id)
+            wait = await REAUTHENTICATIONS.try_acquire(session, str(user_id), address)
+            wait = wait or await REAUTHENTICATIONS_EVERYWHERE.try_acquire(session, str(user_id))
+            user = await Accounts(session).get_active(user_id)
         if wait:
-            raise TooManyTries(wait)
-        if not await matches(user.password_hash, password):
-            raise PasswordWrong
+            raise TooManyAttempts(wait)
+        if not await verify(user.password_hash, password):
+            raise WrongPassword
         async with transaction() as session:
-            await REAUTHENTICATIONS.forgive(session, str(user_id), address)
-            await REAUTHENTICATIONS_EVERYWHERE.forgive(session, str(user_id))
+            await REAUTHENTICATIONS.reset(session, str(user_id), address)
+            await REAUTHENTICATIONS_EVERYWHERE.reset(session, str(user_id))
         return user
 
-    async def unchanged(self, known: User) -> User:
+    async def lock_unchanged(self, known: User) -> User:
         """Lock a person for a change that was decided about `known`.
 
-        Raises SignInNeeded when the account is gone or another password, role or sign-out came
+        Raises Unauthorized when the account is gone or another password, role or sign-out came
         between.
         """
         user = await self.users.locked(known.id)
         if user is None or not user.is_active or user.auth_version != known.auth_version:
-            raise SignInNeeded
+            raise Unauthorized
         return user
 
-    async def proven(self, user_id: int, password: str) -> User:
+    async def verify_password(self, user_id: int, password: str) -> User:
         """The person, who typed the password once more, locked. Raises like the two above."""
-        return await self.unchanged(await self.reauthenticated(user_id, password))
+        return await self.lock_unchanged(await self.reauthenticate(user_id, password))
 
-    async def admitted(self, known: User) -> User:
+    async def lock_for_sign_in(self, known: User) -> User:
         """Lock a person for a sign-in that was decided about `known`: a change waits, or wins.
 
-        Raises CredentialsRefused when something came between.
+        Raises InvalidCredentials when something came between.
         """
         user = await self.users.locked(known.id, shared=True)
         if user is None or not user.is_active or user.auth_version != known.auth_version:
-            raise CredentialsRefused
+            raise InvalidCredentials
         return user
 
-    async def keep_an_admin(self, leaving: User) -> None:
+    async def ensure_admin_remains(self, leaving: User) -> None:
         """Call before somebody stops being an administrator. Raises LastAdmin."""
         if leaving.role.administers and await self.users.active_admins() == [leaving.id]:
             raise LastAdmin
@@ -266,7 +246,7 @@ class Accounts:
 
         Raises EmailTaken.
         """
-        await self.users.drop_unconfirmed(email, but=user.id)
+        await self.users.delete_unconfirmed(email, but=user.id)
         try:
             async with self.users.session.begin_nested():
                 user.email = normalized(email)
@@ -281,7 +261,7 @@ class Accounts:
         user.auth_version += 1
 
     async def authenticate(self, email: str, password: str) -> User:
-        """The active, confirmed person these credentials belong to. Raises CredentialsRefused.
+        """The active, confirmed person these credentials belong to. Raises InvalidCredentials.
 
         Takes the same time whether or not the address is known; only who knows the password hears
         what else is in the way. No connection is held while the password is hashed, so what is
@@ -289,30 +269,30 @@ class Accounts:
         """
         async with transaction() as session:
             user = await Accounts(session).by_email(email)
-            stored = await _password_of(session, user) if user else NOBODY
-        known = await matches(stored, password)
+            stored = await _password_of(session, user) if user else DUMMY_HASH
+        known = await verify(stored, password)
         if user is None or not known:
-            raise CredentialsRefused
+            raise InvalidCredentials
         if not user.is_active:
-            raise SwitchedOff
+            raise AccountDisabled
         if user.confirmed_at is None:
-            raise AddressUnconfirmed
+            raise EmailUnconfirmed
         if is_outdated(stored):
             renewed = await hash_password(password)
             async with transaction() as session:
-                await UserRepository(session=session).renew_hash(user.id, stored, renewed)
+                await UserRepository(session=session).upgrade_hash(user.id, stored, renewed)
         return user
 
-    async def people(self, user_ids: set[int]) -> dict[int, User]:
+    async def get_many(self, user_ids: set[int]) -> dict[int, User]:
         """Those of these people who have an account."""
         found = await self.users.get_many(User.id.in_(user_ids))
         return {user.id: user for user in found}
 
-    async def person(self, user_id: int) -> User:
-        """The account behind a token. Raises SignInNeeded when it is gone or switched off."""
+    async def get_active(self, user_id: int) -> User:
+        """The account behind a token. Raises Unauthorized when it is gone or switched off."""
         user = await self.users.get_one_or_none(id=user_id)
         if user is None or not user.is_active:
-            raise SignInNeeded
+            raise Unauthorized
         return user
 
 
@@ -331,15 +311,15 @@ async def hash_secret(secret: str) -> str:
     return await hash_password(secret)
 
 
-async def knows_secret(stored: str, secret: str) -> bool:
+async def verify_secret(stored: str, secret: str) -> bool:
     """Whether this secret made the stored hash."""
-    return await matches(stored, secret)
+    return await verify(stored, secret)
 
 
-def refuse_weak(password: str, email: str) -> None:
-    """Raises PasswordWeak."""
-    if reason := weakness(password, normalized(email)):
-        raise PasswordWeak(reason, errors=[{"field": "password", "message": reason}])
+def ensure_strong(password: str, email: str) -> None:
+    """Raises WeakPassword."""
+    if reason := password_problem(password, normalized(email)):
+        raise WeakPassword(reason, errors=[{"field": "password", "message": reason}])
 
 
 def account_key(email: str) -> str:

@@ -9,20 +9,20 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.audit.schemas import Event, EventKind
+from videoflix.audit.schemas import EventKind, SecurityEventRead
 from videoflix.audit.service import Audit
 from videoflix.platform.auth.csrf import SAFE_METHODS
 from videoflix.platform.auth.identity import admins_only, editors_only, owners_only, signed_in
 from videoflix.platform.http.params import BIGINT_MAX, Limit, Offset, Page, service
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 
 PersonId = Annotated[
     int | None, QueryParameter(ge=1, le=BIGINT_MAX, description="Only what happened to them.")
 ]
 Kind = Annotated[EventKind | None, QueryParameter(description="Only events of this kind.")]
 
-FOR_STAFF = {editors_only, admins_only, owners_only}
+STAFF_GUARDS = {editors_only, admins_only, owners_only}
 
 
 async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[AsyncSession]:
@@ -32,14 +32,14 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
     """
     async with transaction() as session:
         yield session
-        if request.method not in SAFE_METHODS and FOR_STAFF.intersection(
+        if request.method not in SAFE_METHODS and STAFF_GUARDS.intersection(
             request.route_handler.resolve_guards()
         ):
             by = request.user.user_id
-            await Audit(session).record_change(await _told(request), by=by)
+            await Audit(session).record_change(await _visible_events(request), by=by)
 
 
-async def _told(request: Request[Any, Any, Any]) -> str:
+async def _visible_events(request: Request[Any, Any, Any]) -> str:
     """The change in a line: what it is, where, and which fields; never their values."""
     path = request.url.path.removeprefix("/api/v1")
     query = f"?{request.url.query}" if request.url.query else ""
@@ -57,14 +57,14 @@ class ActivityController(Controller):
     guards = (signed_in,)
     dependencies = {"audit": service(Audit)}
 
-    @get(summary="List what happened to your account", responses=problems(SignInNeeded))
+    @get(summary="List what happened to your account", responses=problems(Unauthorized))
     async def list_activity(
         self,
         request: Request[Any, Any, Any],
         audit: NamedDependency[Audit],
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[Event]:
+    ) -> Page[SecurityEventRead]:
         """List sign-ins, failed ones too, and every change of your account, newest first."""
         found, total = await audit.activity(
             LimitOffset(limit, offset), user_id=request.user.user_id
@@ -78,7 +78,7 @@ class AuditController(Controller):
     guards = (admins_only,)
     dependencies = {"audit": service(Audit)}
 
-    @get(summary="List security events", responses=problems(SignInNeeded, Forbidden))
+    @get(summary="List security events", responses=problems(Unauthorized, Forbidden))
     async def list_events(
         self,
         audit: NamedDependency[Audit],
@@ -86,7 +86,7 @@ class AuditController(Controller):
         kind: Kind = None,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[Event]:
+    ) -> Page[SecurityEventRead]:
         """List the security events of all accounts, newest first."""
         found, total = await audit.activity(LimitOffset(limit, offset), user_id=user_id, kind=kind)
         return Page(found, total, limit, offset)

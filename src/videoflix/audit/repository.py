@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 from videoflix.audit.models import SecurityEvent
 
 # The trigger on the table refuses to delete anything younger.
-KEPT = timedelta(days=365)
+RETENTION = timedelta(days=365)
 
 
 class SecurityEventRepository(SQLAlchemyAsyncRepository[SecurityEvent]):
@@ -29,7 +29,9 @@ class SecurityEventRepository(SQLAlchemyAsyncRepository[SecurityEvent]):
         found, total = await self.get_many_and_count(*conditions, page, order_by=("id", True))
         return list(found), total
 
-    async def came_from(self, user_id: int, kind: str, address: str, within: timedelta) -> bool:
+    async def has_event_from(
+        self, user_id: int, kind: str, address: str, within: timedelta
+    ) -> bool:
         """Whether such an event happened to a person from this address lately."""
         found = await self.session.scalar(
             select(SecurityEvent.id)
@@ -43,11 +45,11 @@ class SecurityEventRepository(SQLAlchemyAsyncRepository[SecurityEvent]):
         )
         return found is not None
 
-    async def forget(self) -> int:
+    async def delete_expired(self) -> int:
         """Delete what is too old; how many there were."""
         found = await self.session.scalars(
             delete(SecurityEvent)
-            .where(SecurityEvent.created_at < func.now() - KEPT)
+            .where(SecurityEvent.created_at < func.now() - RETENTION)
             .returning(SecurityEvent.id)
         )
         return len(found.all())

@@ -44,7 +44,7 @@ class EventKind(StrEnum):
     ARCHIVE_DOWNLOADED = "archive-downloaded"
 
 
-class Event(msgspec.Struct):
+class SecurityEventRead(msgspec.Struct):
     """Something that happened to an account.
 
     `actor_id` did it (none: a stranger or the system); `address` and `device` say from where.
@@ -60,7 +60,7 @@ class Event(msgspec.Struct):
     detail: str
 
 
-class ForgetEvents(Job):
+class DeleteExpiredEvents(Job):
     """Delete security events that are older than a year."""
 
     name: ClassVar = "audit.forget"

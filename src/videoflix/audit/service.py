@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.audit.models import SecurityEvent
 from videoflix.audit.repository import SecurityEventRepository
-from videoflix.audit.schemas import Event, EventKind
-from videoflix.platform.server.client_address import visitor
+from videoflix.audit.schemas import EventKind, SecurityEventRead
+from videoflix.platform.server.client_address import current_client
 
 FAMILIAR = timedelta(days=90)
 # Set in the info of a session that wrote an event.
@@ -24,7 +24,7 @@ class Audit:
         self, kind: EventKind, user_id: int | None, *, by: int | None = None, detail: str = ""
     ) -> None:
         """Note what happened to a person, in the transaction it happens in."""
-        address, device = visitor()
+        address, device = current_client()
         self.session.info[NOTED] = True
         self.session.add(
             SecurityEvent(
@@ -44,11 +44,11 @@ class Audit:
 
     async def activity(
         self, page: LimitOffset, *, user_id: int | None = None, kind: EventKind | None = None
-    ) -> tuple[list[Event], int]:
+    ) -> tuple[list[SecurityEventRead], int]:
         """What happened, the newest first, and how much there is."""
         found, total = await self.events.newest(page, user_id=user_id, kind=kind)
         return [
-            Event(
+            SecurityEventRead(
                 id=event.id,
                 at=event.created_at,
                 kind=event.kind,
@@ -63,4 +63,4 @@ class Audit:
 
     async def is_familiar(self, user_id: int, address: str) -> bool:
         """Whether the person signed in from this address in the last three months."""
-        return await self.events.came_from(user_id, EventKind.SIGNED_IN, address, FAMILIAR)
+        return await self.events.has_event_from(user_id, EventKind.SIGNED_IN, address, FAMILIAR)

@@ -9,20 +9,20 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 from litestar.status_codes import HTTP_202_ACCEPTED
 
-from videoflix.backup.schemas import ExportPage, ExportShown
+from videoflix.backup.schemas import ExportPage, ExportRead
 from videoflix.backup.service.exports import (
-    ExportBegins,
     ExportNotFound,
     ExportNotReady,
     Exports,
+    ExportStarting,
 )
 from videoflix.platform.auth.identity import admins_only, owners_only
 from videoflix.platform.http.download import RangeNotSatisfiable, download
 from videoflix.platform.http.params import Id, Limit, Offset, service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 
 ZIP = "application/zip"
-ABOUT_AN_EXPORT = (SignInNeeded, Forbidden, ExportNotFound)
+ABOUT_AN_EXPORT = (Unauthorized, Forbidden, ExportNotFound)
 
 WithMedia = Annotated[bool, QueryParameter(description="Films, posters and pictures as well.")]
 
@@ -36,34 +36,34 @@ class ArchiveController(Controller):
     @post(
         summary="Ask for an export of the installation",
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(SignInNeeded, Forbidden, ExportBegins),
+        responses=problems(Unauthorized, Forbidden, ExportStarting),
     )
     async def request_export(
         self,
         request: Request[Any, Any, Any],
         exports: NamedDependency[Exports],
         media: WithMedia = False,
-    ) -> Response[ExportShown]:
+    ) -> Response[ExportRead]:
         """Have everything put into one archive; look at it until it is `ready` or `failed`.
 
         While one like it waits to be made, that one is the answer.
         """
         made = await exports.request(with_media=media, by=request.user.user_id)
         headers = {"Location": f"/api/v1/operations/exports/{made.id}"}
-        return Response(ExportShown.of(made), headers=headers)
+        return Response(ExportRead.of(made), headers=headers)
 
-    @get(summary="List exports", responses=problems(SignInNeeded, Forbidden))
+    @get(summary="List exports", responses=problems(Unauthorized, Forbidden))
     async def list_exports(
         self, exports: NamedDependency[Exports], limit: Limit = 20, offset: Offset = 0
     ) -> ExportPage:
         """List exports of the installation, the newest first."""
-        found, total = await exports.listed(LimitOffset(limit, offset))
+        found, total = await exports.list_page(LimitOffset(limit, offset))
         return ExportPage(found, total, limit, offset)
 
     @get("/{export_id:int}", summary="Show an export", responses=problems(*ABOUT_AN_EXPORT))
-    async def show_export(self, exports: NamedDependency[Exports], export_id: Id) -> ExportShown:
+    async def show_export(self, exports: NamedDependency[Exports], export_id: Id) -> ExportRead:
         """Whether an export is made, and why not."""
-        return ExportShown.of(await exports.export(export_id))
+        return ExportRead.of(await exports.export(export_id))
 
     @get(
         "/{export_id:int}/file",

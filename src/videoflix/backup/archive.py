@@ -16,13 +16,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, ClassVar, Self
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import msgspec
 
-from videoflix.backup.zip_limits import refuse_bombs, refuse_long_directory
-from videoflix.platform.problems import BadInput
+from videoflix.backup.zip_limits import ensure_directory_is_small, ensure_no_zip_bomb
+from videoflix.platform.problems import BadRequest
 
 FORMAT = "videoflix-export"
 VERSION = 1
@@ -40,11 +40,13 @@ DAMAGES = (BadZipFile, EOFError, NotImplementedError, RuntimeError, struct.error
 Write = Callable[[bytes], Awaitable[object]]
 
 
-class ArchiveRefused(BadInput):
+class InvalidArchive(BadRequest):
     """This archive cannot be read."""
 
+    slug: ClassVar[str] = "archive-refused"
 
-class TableSum(msgspec.Struct, frozen=True):
+
+class TableDigest(msgspec.Struct, frozen=True):
     """How much of a table is inside, and its fingerprint."""
 
     rows: int
@@ -66,7 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     app_version: str
     revision: str
     created_at: datetime
-    tables: dict[str, TableSum]
+    tables: dict[str, TableDigest]
     media: MediaSum | None = None
 
     @property
@@ -74,7 +76,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(table.rows for table in self.tables.values())
 
 
-class Tally:
+class RowDigest:
     """Counts and fingerprints rows as they go by."""
 
     def __init__(self) -> None:
@@ -89,8 +91,8 @@ class Tally:
         return data
 
     @property
-    def sum(self) -> TableSum:
-        return TableSum(self._rows, self._digest.hexdigest())
+    def sum(self) -> TableDigest:
+        return TableDigest(self._rows, self._digest.hexdigest())
 
 
 class _Outgoing:
@@ -138,9 +140,9 @@ class ArchiveWriter:
             yield write
         await self._pass_on()
 
-    async def table(self, name: str, batches: AsyncGenerator[list[str]]) -> TableSum:
+    async def table(self, name: str, batches: AsyncGenerator[list[str]]) -> TableDigest:
         """Write a table's rows, each a line of JSON."""
-        tally = Tally()
+        tally = RowDigest()
         async with self.member(f"{TABLES}{name}.jsonl") as write:
             async for lines in batches:
                 await write(tally.add(lines))
@@ -167,15 +169,15 @@ class ArchiveWriter:
 class Archive:
     """An archive on the local disk.
 
-    Raises ArchiveRefused for what is none, or is damaged, and ArchiveTooLarge.
+    Raises InvalidArchive for what is none, or is damaged, and ArchiveTooLarge.
     """
 
     def __init__(self, path: Path) -> None:
-        with _damage("It is no zip file, or its end is missing"):
-            refuse_long_directory(path)
+        with _damaged("It is no zip file, or its end is missing"):
+            ensure_directory_is_small(path)
             self._zip = ZipFile(path)
         try:
-            refuse_bombs(self._zip.infolist(), path.stat().st_size)
+            ensure_no_zip_bomb(self._zip.infolist(), path.stat().st_size)
             self._names = {info.filename: info for info in self._zip.infolist()}
             self.manifest = self._read_manifest()
             self._compare_names()
@@ -203,7 +205,7 @@ class Archive:
         with self._opened(f"{TABLES}{table}.jsonl") as member:
             while line := member.readline(LINE_MAX):
                 if not line.endswith(b"\n"):
-                    raise ArchiveRefused(f"The last line of {member.name} is cut off or too long.")
+                    raise InvalidArchive(f"The last line of {member.name} is cut off or too long.")
                 yield line
 
     def pieces(self, key: str) -> Iterator[bytes]:
@@ -215,21 +217,21 @@ class Archive:
     def check(self, columns: Mapping[str, frozenset[str]] | None = None) -> None:
         """Read everything and compare it with the manifest, and rows with the tables' columns.
 
-        Raises ArchiveRefused at the first difference.
+        Raises InvalidArchive at the first difference.
         """
         for name, expected in self.manifest.tables.items():
-            found = self._summed(name, columns[name] if columns else None)
+            found = self._digest_of(name, columns[name] if columns else None)
             if found.rows != expected.rows:
-                raise ArchiveRefused(
+                raise InvalidArchive(
                     f"{name} has {found.rows} rows and should have {expected.rows}."
                 )
             if found.sha256 != expected.sha256:
-                raise ArchiveRefused(f"The rows of {name} were changed after the export.")
+                raise InvalidArchive(f"The rows of {name} were changed after the export.")
         for key, _ in self.media:
             for _piece in self.pieces(key):  # zipfile compares the checksum at the end
                 pass
 
-    def _summed(self, table: str, columns: frozenset[str] | None) -> TableSum:
+    def _digest_of(self, table: str, columns: frozenset[str] | None) -> TableDigest:
         rows, digest = 0, hashlib.sha256()
         for line in self.lines(table):
             rows += 1
@@ -237,50 +239,50 @@ class Archive:
             try:
                 fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise ArchiveRefused(f"Line {rows} of {table} is no JSON object.") from error
+                raise InvalidArchive(f"Line {rows} of {table} is no JSON object.") from error
             if columns is not None and fields.keys() != columns:
                 odd = ", ".join(sorted(fields.keys() ^ columns))
-                raise ArchiveRefused(f"Line {rows} of {table} has other columns than here: {odd}.")
-        return TableSum(rows, digest.hexdigest())
+                raise InvalidArchive(f"Line {rows} of {table} has other columns than here: {odd}.")
+        return TableDigest(rows, digest.hexdigest())
 
     def _read_manifest(self) -> Manifest:
         info = self._names.get(MANIFEST)
         if info is None or info.file_size > MANIFEST_MAX:
-            raise ArchiveRefused("It is a zip file, but no export of Videoflix: no manifest.json.")
+            raise InvalidArchive("It is a zip file, but no export of Videoflix: no manifest.json.")
         with self._opened(MANIFEST) as member:
             text = member.read()
         try:
             kind = msgspec.json.decode(text, type=_Kind)
             if kind.format != FORMAT:
-                raise ArchiveRefused(f"It is an export of something else: “{kind.format[:50]}”.")
+                raise InvalidArchive(f"It is an export of something else: “{kind.format[:50]}”.")
             if kind.version > VERSION:
-                raise ArchiveRefused(
+                raise InvalidArchive(
                     f"It was made by a newer release: its format is {kind.version}, this release"
                     f" reads up to {VERSION}."
                 )
             return msgspec.json.decode(text, type=Manifest)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArchiveRefused(f"Its manifest.json cannot be read: {error}.") from error
+            raise InvalidArchive(f"Its manifest.json cannot be read: {error}.") from error
 
     def _compare_names(self) -> None:
         expected = {MANIFEST, *(f"{TABLES}{name}.jsonl" for name in self.manifest.tables)}
         found = {name for name in self._names if not name.startswith(MEDIA)}
         if odd := sorted(expected ^ found):
             what = "misses" if odd[0] in expected else "has, beyond its manifest,"
-            raise ArchiveRefused(f"It {what} {odd[0][:200]}.")
+            raise InvalidArchive(f"It {what} {odd[0][:200]}.")
         if len(self._names) != len(self._zip.infolist()):
-            raise ArchiveRefused("It holds two files of the same name.")
+            raise InvalidArchive("It holds two files of the same name.")
         media = self.manifest.media or MediaSum(0, 0)
         sizes = [size for _, size in self.media]
         if (media.files, media.bytes) != (len(sizes), sum(sizes)):
-            raise ArchiveRefused(f"It has {len(sizes)} media files and should have {media.files}.")
+            raise InvalidArchive(f"It has {len(sizes)} media files and should have {media.files}.")
         for key, _ in self.media:
             if not is_media(key):
-                raise ArchiveRefused(f"A media file has an impossible name: {key[:200]!r}.")
+                raise InvalidArchive(f"A media file has an impossible name: {key[:200]!r}.")
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
-        with _damage(f"It is damaged at {name}"), self._zip.open(name) as member:
+        with _damaged(f"It is damaged at {name}"), self._zip.open(name) as member:
             yield member
 
 
@@ -300,8 +302,8 @@ def is_media(key: str) -> bool:
 
 
 @contextmanager
-def _damage(sentence: str) -> Iterator[None]:
+def _damaged(sentence: str) -> Iterator[None]:
     try:
         yield
     except DAMAGES as error:
-        raise ArchiveRefused(f"{sentence} ({error}).") from error
+        raise InvalidArchive(f"{sentence} ({error}).") from error

@@ -5,29 +5,29 @@ from contextlib import suppress
 
 from videoflix.backup.schemas import MakeExport, SweepExports, WeeklyExport
 from videoflix.backup.service.exports import (
-    ExportBegins,
     Exports,
+    ExportStarting,
     remove_leftovers,
     store_archive,
 )
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import AttemptLost, JobCancelled, completing, every, handles
+from videoflix.platform.queue import AttemptLost, JobCancelled, complete_job, handles, schedule
 from videoflix.platform.storage.media_storage import StorageFull, media_storage
 
 logger = logging.getLogger(__name__)
 
-every("0 6 * * 0", WeeklyExport())
-every("50 3 * * *", SweepExports())
+schedule("0 6 * * 0", WeeklyExport())
+schedule("50 3 * * *", SweepExports())
 
 
-async def give_up(job: MakeExport, error: Exception) -> None:
+async def fail_export(job: MakeExport, error: Exception) -> None:
     """There will be no archive: say why."""
     reason = "It was cancelled." if isinstance(error, JobCancelled) else str(error)
     async with transaction() as session:
         await Exports(session).fail(job.export_id, reason or type(error).__name__)
 
 
-@handles(MakeExport, otherwise=give_up)
+@handles(MakeExport, on_failure=fail_export)
 async def make_export(job: MakeExport) -> None:
     async with transaction() as session:
         if not await Exports(session).begin(job.export_id):
@@ -35,13 +35,13 @@ async def make_export(job: MakeExport) -> None:
     try:
         folder, made = await store_archive(with_media=job.with_media)
     except StorageFull as error:  # another attempt would fill the disk again
-        async with completing() as session:
+        async with complete_job() as session:
             await Exports(session).fail(job.export_id, str(error))
         logger.warning("no room for export %d: %s", job.export_id, error)
         return
     shown = False
     try:
-        async with completing() as session:
+        async with complete_job() as session:
             shown = await Exports(session).publish(job.export_id, folder, made)
     except AttemptLost:
         await media_storage().delete_below(folder)
@@ -51,16 +51,16 @@ async def make_export(job: MakeExport) -> None:
 
 
 @handles(WeeklyExport)
-async def ask_weekly(job: WeeklyExport) -> None:
-    async with completing() as session:
-        with suppress(ExportBegins):
+async def request_weekly_export(job: WeeklyExport) -> None:
+    async with complete_job() as session:
+        with suppress(ExportStarting):
             await Exports(session).request(with_media=False)
 
 
 @handles(SweepExports)
 async def sweep_exports(job: SweepExports) -> None:
     async with transaction() as session:
-        forgotten = await Exports(session).forget_oldest()
+        forgotten = await Exports(session).delete_oldest()
     left = await remove_leftovers()
     if forgotten or left:
         logger.info("deleted %d exports and %d unfinished files", forgotten, left)

@@ -8,11 +8,11 @@ what has no value is an empty text. Times are UTC.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from videoflix.platform.problems import BadInput
+from videoflix.platform.problems import BadRequest
 
 TIME = "%Y-%m-%d %H:%M:%S"
 LANGUAGES = {"english": "en", "german": "de", "french": "fr"}
@@ -20,11 +20,13 @@ NAMES = {code: name for name, code in LANGUAGES.items()}
 YES = {"1", "true", "yes"}
 
 
-class TitlesRefused(BadInput):
+class InvalidTitleList(BadRequest):
     """This is no list of titles."""
 
+    slug: ClassVar[str] = "titles-refused"
 
-class ListedTitle(msgspec.Struct, kw_only=True):
+
+class TitleRecord(msgspec.Struct, kw_only=True):
     """A title, its columns in the order in which they were exported."""
 
     id: str
@@ -61,7 +63,7 @@ class Title(msgspec.Struct, kw_only=True):
 
 def listed(row: dict[str, Any]) -> bytes:
     """A title as JSON."""
-    title = ListedTitle(
+    title = TitleRecord(
         id=str(row["id"]),
         title=row["title"],
         author=row["author"],
@@ -80,20 +82,20 @@ def listed(row: dict[str, Any]) -> bytes:
 
 
 def read_titles(data: bytes) -> Iterator[Title]:
-    """The titles of a list. Raises TitlesRefused, which names the one that is wrong."""
+    """The titles of a list. Raises InvalidTitleList, which names the one that is wrong."""
     try:
         rows = msgspec.json.decode(data, type=list[dict[str, Any]])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TitlesRefused(f"It is no JSON list of titles: {error}.") from error
+        raise InvalidTitleList(f"It is no JSON list of titles: {error}.") from error
     for number, row in enumerate(rows, 1):
         texts = {name: "" if value is None else str(value).strip() for name, value in row.items()}
         if not texts.get("title"):
-            raise TitlesRefused(f"Number {number} of the list has no title.")
+            raise InvalidTitleList(f"Number {number} of the list has no title.")
         language = texts.get("language", "").lower()
         try:
             uploaded_at = _moment(texts.get("uploaded_at", ""))
         except ValueError as error:
-            raise TitlesRefused(f"Number {number}, {texts['title'][:50]}: {error}.") from error
+            raise InvalidTitleList(f"Number {number}, {texts['title'][:50]}: {error}.") from error
         yield Title(
             title=texts["title"],
             author=texts.get("author", ""),

@@ -10,7 +10,7 @@ from videoflix.platform.http.params import Page
 from videoflix.platform.queue import Job
 
 
-class ExportShown(msgspec.Struct):
+class ExportRead(msgspec.Struct):
     """An archive of the installation; once it is ready it has a size and can be downloaded.
 
     `rows` counts the rows of all tables, `failure` says why there is no file.
@@ -30,7 +30,7 @@ class ExportShown(msgspec.Struct):
         return msgspec.convert(export, cls, from_attributes=True)
 
 
-class ExportPage(Page[ExportShown]):
+class ExportPage(Page[ExportRead]):
     """A page of exports."""
 
 
@@ -48,7 +48,7 @@ class MakeExport(Job):
         return self.name
 
     @property
-    def once(self) -> str:
+    def unique_key(self) -> str:
         return f"{self.name} media={self.with_media}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
-from videoflix.platform.problems import BadInput
+from videoflix.platform.problems import BadRequest
 
 # The list of names is held in memory, about 600 bytes an entry.
 ENTRIES_MAX = 2_000_000
@@ -28,11 +28,11 @@ COMMENT_MAX = 65_535
 ALL_ONES = {0xFFFF, 0xFFFF_FFFF}
 
 
-class ArchiveTooLarge(BadInput):
+class ArchiveTooLarge(BadRequest):
     """This archive unpacks to more than an export ever does; it was not imported."""
 
 
-def refuse_long_directory(path: Path) -> None:
+def ensure_directory_is_small(path: Path) -> None:
     """Raises ArchiveTooLarge before the list of names is read; a file that is no zip passes."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -52,7 +52,7 @@ def refuse_long_directory(path: Path) -> None:
         )
 
 
-def refuse_bombs(entries: Sequence[ZipInfo], archive_bytes: int) -> None:
+def ensure_no_zip_bomb(entries: Sequence[ZipInfo], archive_bytes: int) -> None:
     """Raises ArchiveTooLarge for what is packed more tightly than an export can be."""
     packed = sum(entry.compress_size for entry in entries)
     unpacked = sum(entry.file_size for entry in entries)

@@ -12,33 +12,32 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
-from videoflix.billing.invoice_pdf import Paper, print_invoice
+from videoflix.billing.invoice_pdf import InvoiceDocument, render_pdf
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
+from videoflix.billing.problems import (
+    ChargeNotDeletable,
+    InvoiceClosed,
+    InvoiceInOtherCurrency,
+    InvoiceNotDeletable,
+    InvoiceNotFound,
+    LineNotFound,
+)
 from videoflix.billing.schemas import (
     MONTH,
     Charge,
-    InvoiceChange,
-    InvoiceShown,
+    InvoiceCreate,
+    InvoiceLineCreate,
+    InvoiceLineRead,
+    InvoiceLineUpdate,
+    InvoiceRead,
+    InvoiceUpdate,
     InvoiceWithLines,
-    LineChange,
-    LineShown,
-    NewInvoice,
-    NewLine,
 )
-from videoflix.billing.service import (
-    ChargeKept,
-    InvoiceClosed,
-    InvoiceInOtherCurrency,
-    InvoiceKept,
-    InvoiceNotFound,
-    Invoices,
-    LineNotFound,
-    money,
-)
+from videoflix.billing.service import Invoices, format_amount
 from videoflix.billing.spreadsheet import as_rows
-from videoflix.memberships.service import PersonUnknown
+from videoflix.memberships.service import UserNotFound
 from videoflix.platform.auth.identity import Identity, Role, admins_only, signed_in
-from videoflix.platform.http.idempotency import Key, KeyReused, once
+from videoflix.platform.http.idempotency import Key, KeyReused, run_once
 from videoflix.platform.http.params import (
     BIGINT_MAX,
     Id,
@@ -50,7 +49,7 @@ from videoflix.platform.http.params import (
     service,
 )
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.settings import settings
 
 Month = Annotated[
@@ -64,7 +63,7 @@ NumberOrFile = Annotated[
 ThatMonth = Annotated[str, QueryParameter(pattern=MONTH)]
 OfPerson = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 OfStatus = Annotated[str | None, QueryParameter(schema_extra=names_of(InvoiceStatus))]
-STAFF = (SignInNeeded, Forbidden)
+STAFF_PROBLEMS = (Unauthorized, Forbidden)
 PRIVATE = {"Cache-Control": "private, no-store"}
 # One at a time: a long invoice takes a second of computing.
 _printer = CapacityLimiter(1)
@@ -78,18 +77,18 @@ class OwnInvoiceController(Controller):
     guards = (signed_in,)
     dependencies = {"invoices": service(Invoices)}
 
-    @get(summary="List your invoices", responses=problems(SignInNeeded))
+    @get(summary="List your invoices", responses=problems(Unauthorized))
     async def list_mine(
         self,
         request: Request[Any, Any, Any],
         invoices: NamedDependency[Invoices],
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[InvoiceShown]:
+    ) -> Page[InvoiceRead]:
         """List your invoices, the newest month first."""
         page = LimitOffset(limit, offset)
-        found, total = await invoices.listed(page, user_id=request.user.user_id)
-        return Page([InvoiceShown.of(one) for one in found], total, limit, offset)
+        found, total = await invoices.list_page(page, user_id=request.user.user_id)
+        return Page([InvoiceRead.of(one) for one in found], total, limit, offset)
 
 
 class InvoiceController(Controller):
@@ -98,7 +97,7 @@ class InvoiceController(Controller):
     guards = (signed_in,)
     dependencies = {"invoices": service(Invoices)}
 
-    @get(summary="List invoices", guards=[admins_only], responses=problems(*STAFF))
+    @get(summary="List invoices", guards=[admins_only], responses=problems(*STAFF_PROBLEMS))
     async def list_invoices(
         self,
         invoices: NamedDependency[Invoices],
@@ -107,28 +106,28 @@ class InvoiceController(Controller):
         month: Month = None,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[InvoiceShown]:
+    ) -> Page[InvoiceRead]:
         """List everybody's invoices, the newest month first."""
-        found, total = await invoices.listed(
+        found, total = await invoices.list_page(
             LimitOffset(limit, offset),
             user_id=user_id,
             status=one_of(InvoiceStatus, "status", status),
             month=month,
         )
-        return Page([InvoiceShown.of(one) for one in found], total, limit, offset)
+        return Page([InvoiceRead.of(one) for one in found], total, limit, offset)
 
     @get(
         "/export",
         summary="Export a month's invoices",
         guards=[admins_only],
         media_type="text/csv",
-        responses=problems(*STAFF),
+        responses=problems(*STAFF_PROBLEMS),
     )
     async def export_month(
         self, invoices: NamedDependency[Invoices], month: ThatMonth
     ) -> Response[str]:
         """Download a month's invoices as CSV (RFC 4180), amounts in minor units."""
-        found, _ = await invoices.listed(LimitOffset(EXPORTED, 0), user_id=None, month=month)
+        found, _ = await invoices.list_page(LimitOffset(EXPORTED, 0), user_id=None, month=month)
         file = io.StringIO()
         csv.writer(file).writerows(as_rows(found))
         headers = {"Content-Disposition": f'attachment; filename="invoices-{month}.csv"'}
@@ -137,26 +136,26 @@ class InvoiceController(Controller):
     @post(
         summary="Open an invoice",
         guards=[admins_only],
-        responses=problems(*STAFF, PersonUnknown, InvoiceInOtherCurrency, KeyReused),
+        responses=problems(*STAFF_PROBLEMS, UserNotFound, InvoiceInOtherCurrency, KeyReused),
     )
     async def add_invoice(
         self,
         request: Request[Any, Any, Any],
         invoices: NamedDependency[Invoices],
-        data: JSONBody[NewInvoice],
+        data: JSONBody[InvoiceCreate],
         key: Key = "",
-    ) -> InvoiceShown:
+    ) -> InvoiceRead:
         """Open a member's invoice of a month, or answer the one there is."""
 
-        async def add() -> InvoiceShown:
-            return InvoiceShown.of(await invoices.add(data))
+        async def add() -> InvoiceRead:
+            return InvoiceRead.of(await invoices.add(data))
 
-        return await once(invoices.session, request.user.user_id, key, data, add)
+        return await run_once(invoices.session, request.user.user_id, key, data, add)
 
     @get(
         "/{invoice:str}",
         summary="Show an invoice",
-        responses=problems(SignInNeeded, InvoiceNotFound),
+        responses=problems(Unauthorized, InvoiceNotFound),
     )
     async def show_invoice(
         self,
@@ -167,10 +166,10 @@ class InvoiceController(Controller):
         """Show an invoice with its lines, or download it (`12.pdf`); members see their own."""
         number, _, is_file = invoice.partition(".")
         if is_file:
-            return await printed(int(number), owner_of(request.user))
+            return await rendered_pdf(int(number), owner_of(request.user))
         found, lines = await invoices.invoice(int(number), owner_of(request.user))
         return Response(
-            InvoiceWithLines(InvoiceShown.of(found), [shown(line) for line in lines]),
+            InvoiceWithLines(InvoiceRead.of(found), [shown(line) for line in lines]),
             headers=PRIVATE,
         )
 
@@ -178,23 +177,23 @@ class InvoiceController(Controller):
         "/{invoice:str}",
         summary="Change an invoice's status",
         guards=[admins_only],
-        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+        responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, InvoiceClosed),
     )
     async def change_invoice(
         self,
         invoices: NamedDependency[Invoices],
         invoice: FromPath[Id],
-        data: JSONBody[InvoiceChange],
-    ) -> InvoiceShown:
+        data: JSONBody[InvoiceUpdate],
+    ) -> InvoiceRead:
         """Note that an outstanding invoice is paid, or void one that was wrong."""
         change = invoices.pay if data.status == "paid" else invoices.void
-        return InvoiceShown.of(await change(invoice))
+        return InvoiceRead.of(await change(invoice))
 
     @delete(
         "/{invoice:str}",
         summary="Delete an invoice",
         guards=[admins_only],
-        responses=problems(*STAFF, InvoiceNotFound, InvoiceKept),
+        responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, InvoiceNotDeletable),
     )
     async def delete_invoice(
         self, invoices: NamedDependency[Invoices], invoice: FromPath[Id]
@@ -209,75 +208,75 @@ class InvoiceController(Controller):
         "/{invoice_id:int}/pdf",
         summary="Download an invoice",
         media_type="application/pdf",
-        responses=problems(SignInNeeded, InvoiceNotFound),
+        responses=problems(Unauthorized, InvoiceNotFound),
     )
     async def print_pdf(
         self, request: Request[Any, Any, Any], invoice_id: FromPath[Id]
     ) -> Response[bytes]:
         """Download an invoice as PDF; members their own."""
-        return await printed(invoice_id, owner_of(request.user))
+        return await rendered_pdf(invoice_id, owner_of(request.user))
 
     @post(
         "/{invoice_id:int}/pay",
         summary="Note that an invoice is paid",
         guards=[admins_only],
         status_code=HTTP_200_OK,
-        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+        responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, InvoiceClosed),
     )
     async def pay_invoice(
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[Id]
-    ) -> InvoiceShown:
+    ) -> InvoiceRead:
         """Note that an invoice is paid: it does not change any more."""
-        return InvoiceShown.of(await invoices.pay(invoice_id))
+        return InvoiceRead.of(await invoices.pay(invoice_id))
 
     @post(
         "/{invoice_id:int}/void",
         summary="Void an invoice",
         guards=[admins_only],
         status_code=HTTP_200_OK,
-        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed),
+        responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, InvoiceClosed),
     )
     async def void_invoice(
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[Id]
-    ) -> InvoiceShown:
+    ) -> InvoiceRead:
         """Void an invoice that was wrong; corrections are lines of a later one."""
-        return InvoiceShown.of(await invoices.void(invoice_id))
+        return InvoiceRead.of(await invoices.void(invoice_id))
 
     @post(
         "/{invoice_id:int}/lines",
         summary="Charge something",
         guards=[admins_only],
-        responses=problems(*STAFF, InvoiceNotFound, InvoiceClosed, KeyReused),
+        responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, InvoiceClosed, KeyReused),
     )
     async def add_line(
         self,
         request: Request[Any, Any, Any],
         invoices: NamedDependency[Invoices],
         invoice_id: FromPath[Id],
-        data: JSONBody[NewLine],
+        data: JSONBody[InvoiceLineCreate],
         key: Key = "",
-    ) -> LineShown:
+    ) -> InvoiceLineRead:
         """Add a line; the invoice's amount follows."""
 
-        async def add() -> LineShown:
+        async def add() -> InvoiceLineRead:
             return shown(await invoices.add_line(invoice_id, data))
 
         charge = Charge(invoice_id, data)
-        return await once(invoices.session, request.user.user_id, key, charge, add)
+        return await run_once(invoices.session, request.user.user_id, key, charge, add)
 
     @patch(
         "/{invoice_id:int}/lines/{line_id:int}",
         summary="Change a line",
         guards=[admins_only],
-        responses=problems(*STAFF, InvoiceNotFound, LineNotFound, InvoiceClosed),
+        responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, LineNotFound, InvoiceClosed),
     )
     async def change_line(
         self,
         invoices: NamedDependency[Invoices],
         invoice_id: FromPath[Id],
         line_id: FromPath[Id],
-        data: JSONBody[LineChange],
-    ) -> LineShown:
+        data: JSONBody[InvoiceLineUpdate],
+    ) -> InvoiceLineRead:
         """Change a line; the invoice's amount follows."""
         return shown(await invoices.change_line(invoice_id, line_id, data))
 
@@ -285,7 +284,9 @@ class InvoiceController(Controller):
         "/{invoice_id:int}/lines/{line_id:int}",
         summary="Delete a line",
         guards=[admins_only],
-        responses=problems(*STAFF, InvoiceNotFound, LineNotFound, InvoiceClosed, ChargeKept),
+        responses=problems(
+            *STAFF_PROBLEMS, InvoiceNotFound, LineNotFound, InvoiceClosed, ChargeNotDeletable
+        ),
     )
     async def delete_line(
         self,
@@ -302,30 +303,30 @@ def owner_of(reader: Identity) -> int | None:
     return None if reader.may(Role.ADMIN) else reader.user_id
 
 
-async def printed(invoice_id: int, user_id: int | None) -> Response[Any]:
+async def rendered_pdf(invoice_id: int, user_id: int | None) -> Response[Any]:
     """An invoice as a PDF file; the connection is back in the pool before it is rendered.
 
     Raises InvoiceNotFound.
     """
     async with transaction() as session:
-        paper = paper_of(*await Invoices(session).invoice(invoice_id, user_id))
+        paper = document_of(*await Invoices(session).invoice(invoice_id, user_id))
     headers = {"Content-Disposition": f'inline; filename="invoice-{paper.number}.pdf"'}
-    pdf = await to_thread.run_sync(print_invoice, paper, limiter=_printer)
+    pdf = await to_thread.run_sync(render_pdf, paper, limiter=_printer)
     return Response(pdf, media_type="application/pdf", headers=headers | PRIVATE)
 
 
-def paper_of(invoice: Invoice, lines: Sequence[InvoiceLine]) -> Paper:
-    return Paper(
+def document_of(invoice: Invoice, lines: Sequence[InvoiceLine]) -> InvoiceDocument:
+    return InvoiceDocument(
         site=settings.site_name,
         number=invoice.number,
         month=f"{invoice.period:%B %Y}",
         owner=invoice.owner,
         status=invoice.status.value,
-        total=money(invoice.amount, invoice.currency),
+        total=format_amount(invoice.amount, invoice.currency),
         created_at=invoice.created_at,
-        lines=[(line.description, money(line.amount, invoice.currency)) for line in lines],
+        lines=[(line.description, format_amount(line.amount, invoice.currency)) for line in lines],
     )
 
 
-def shown(line: InvoiceLine) -> LineShown:
-    return LineShown(line.id, line.description, line.amount, line.created_at)
+def shown(line: InvoiceLine) -> InvoiceLineRead:
+    return InvoiceLineRead(line.id, line.description, line.amount, line.created_at)

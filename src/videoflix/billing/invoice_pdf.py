@@ -12,7 +12,7 @@ MARGIN = 20
 GREY = 120
 
 
-class Paper(NamedTuple):
+class InvoiceDocument(NamedTuple):
     """What an invoice says, in words."""
 
     site: str
@@ -25,7 +25,7 @@ class Paper(NamedTuple):
     lines: list[tuple[str, str]]
 
 
-def print_invoice(paper: Paper) -> bytes:
+def render_pdf(paper: InvoiceDocument) -> bytes:
     """The PDF, A4."""
     pdf = FPDF(format="A4")
     pdf.set_margins(MARGIN, MARGIN)

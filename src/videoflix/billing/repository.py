@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus, invoice_number
-from videoflix.billing.schemas import Agreed, FlatPrice
+from videoflix.billing.schemas import FlatPrice, FlatTerm
 from videoflix.memberships.models import Billing, Membership, MembershipTerm, Plan
 
 
@@ -43,7 +43,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
 
     model_type = Invoice
 
-    async def listed(
+    async def list_page(
         self,
         page: LimitOffset,
         *,
@@ -88,7 +88,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         await self._count_to(last + 1, period.year)
         return await self.add(_new_invoice(user, period, last + 1, currency))
 
-    async def members_locked(self, user_ids: set[int]) -> dict[int, User]:
+    async def lock_members(self, user_ids: set[int]) -> dict[int, User]:
         """These people, held in the order of their ids, as `hold` of the accounts does."""
         found = await self.session.scalars(
             select(User)
@@ -136,7 +136,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         last: int = (await self.session.scalars(held.with_for_update())).one()
         return last
 
-    async def take_back(self, invoice: Invoice) -> None:
+    async def delete_newest(self, invoice: Invoice) -> None:
         """Delete the newest invoice of a year, and its number; `last_number` is held."""
         await self._count_to((await self.last_number(invoice.period.year)) - 1, invoice.period.year)
         await self.delete(invoice.id)
@@ -165,9 +165,9 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         )
         return [(row[0], row[1]) for row in rows]
 
-    async def agreed_flat(
+    async def flat_terms(
         self, month: date, begin: datetime, end: datetime, user_id: int | None = None
-    ) -> list[Agreed]:
+    ) -> list[FlatTerm]:
         """Flat prices that were agreed in this span with people who may sign in.
 
         Those that were charged for the month are left out.
@@ -200,7 +200,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         )
         if user_id is not None:
             statement = statement.where(Membership.user_id == user_id)
-        return [Agreed(*row) for row in await self.session.execute(statement)]
+        return [FlatTerm(*row) for row in await self.session.execute(statement)]
 
 
 class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
@@ -208,13 +208,13 @@ class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
 
     model_type = InvoiceLine
 
-    async def of(self, invoice_id: int) -> list[InvoiceLine]:
+    async def for_invoice(self, invoice_id: int) -> list[InvoiceLine]:
         found = await self.session.scalars(
             select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.id)
         )
         return list(found)
 
-    async def of_many(self, invoice_ids: Sequence[int] | None) -> list[InvoiceLine]:
+    async def for_invoices(self, invoice_ids: Sequence[int] | None) -> list[InvoiceLine]:
         statement = select(InvoiceLine).order_by(InvoiceLine.id)
         if invoice_ids is not None:
             statement = statement.where(InvoiceLine.invoice_id.in_(invoice_ids))

@@ -29,7 +29,7 @@ Month = Annotated[str, msgspec.Meta(pattern=MONTH)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
 
 
-class InvoiceShown(msgspec.Struct):
+class InvoiceRead(msgspec.Struct):
     """An invoice; `amount` counts the currency's minor units, `month` is like 2026-11."""
 
     id: int
@@ -61,7 +61,7 @@ class InvoiceShown(msgspec.Struct):
         )
 
 
-class LineShown(msgspec.Struct):
+class InvoiceLineRead(msgspec.Struct):
     """A line of an invoice, in minor units."""
 
     id: int
@@ -73,11 +73,11 @@ class LineShown(msgspec.Struct):
 class InvoiceWithLines(msgspec.Struct):
     """An invoice and what it is made of."""
 
-    invoice: InvoiceShown
-    lines: list[LineShown]
+    invoice: InvoiceRead
+    lines: list[InvoiceLineRead]
 
 
-class NewInvoice(msgspec.Struct, forbid_unknown_fields=True):
+class InvoiceCreate(msgspec.Struct, forbid_unknown_fields=True):
     """An invoice for a member's month; there is one for each, in the currency of their plan."""
 
     user_id: Id
@@ -85,13 +85,13 @@ class NewInvoice(msgspec.Struct, forbid_unknown_fields=True):
     currency: Currency | None = None
 
 
-class InvoiceChange(msgspec.Struct, forbid_unknown_fields=True):
+class InvoiceUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """Where an invoice goes from being outstanding; a paid one may still be void."""
 
     status: Literal["paid", "void"]
 
 
-class NewLine(msgspec.Struct, forbid_unknown_fields=True):
+class InvoiceLineCreate(msgspec.Struct, forbid_unknown_fields=True):
     """What to charge, in minor units."""
 
     description: Description
@@ -102,17 +102,17 @@ class Charge(msgspec.Struct):
     """A request to charge something on an invoice, as an Idempotency-Key remembers it."""
 
     invoice_id: int
-    line: NewLine
+    line: InvoiceLineCreate
 
 
-class LineChange(msgspec.Struct, forbid_unknown_fields=True):
+class InvoiceLineUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays."""
 
     description: Description | UnsetType = UNSET
     amount: Amount | UnsetType = UNSET
 
 
-class Watched(msgspec.Struct, frozen=True):
+class StreamUsage(msgspec.Struct, frozen=True):
     """A stream that is over, and by which plan it is charged."""
 
     lease_id: int
@@ -139,7 +139,7 @@ class FlatPrice(NamedTuple):
         return f"flat:{self.term_id}:{self.month:%Y-%m}"
 
 
-class Agreed(NamedTuple):
+class FlatTerm(NamedTuple):
     """A flat price a person agreed to, from when until when."""
 
     term_id: int

@@ -8,50 +8,40 @@ from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, before_closing
+from videoflix.accounts.service import Accounts, on_account_deletion
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
 from videoflix.billing.periods import months_before, start_of
+from videoflix.billing.problems import (
+    ChargeNotDeletable,
+    InvoiceClosed,
+    InvoiceInOtherCurrency,
+    InvoiceNotDeletable,
+    InvoiceNotFound,
+    LineNotFound,
+)
 from videoflix.billing.repository import (
     InvoiceLineRepository,
     InvoiceRepository,
     numbered,
 )
-from videoflix.billing.schemas import FlatPrice, LineChange, NewInvoice, NewLine, Watched, first_day
+from videoflix.billing.schemas import (
+    FlatPrice,
+    InvoiceCreate,
+    InvoiceLineCreate,
+    InvoiceLineUpdate,
+    StreamUsage,
+    first_day,
+)
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency
-from videoflix.memberships.service import Memberships, PersonUnknown
-from videoflix.platform.mail import Letter, post_mails
+from videoflix.memberships.service import Memberships, UserNotFound
+from videoflix.platform.mail import MailRequest, queue_mails
 from videoflix.platform.postgres.session import transaction_time
-from videoflix.platform.problems import Conflict, NotFound
 from videoflix.settings import settings
 
 HOUR = timedelta(hours=1)
 # A closing that was missed is caught up with.
 CLOSED_AGAIN = 2
-
-
-class InvoiceNotFound(NotFound):
-    """There is no such invoice, or it is not yours."""
-
-
-class LineNotFound(NotFound):
-    """This invoice has no such line."""
-
-
-class InvoiceClosed(Conflict):
-    """A paid or void invoice does not change: charge the next month instead."""
-
-
-class InvoiceKept(Conflict):
-    """Only the newest invoice of a year, outstanding and without charges, goes: void it instead."""
-
-
-class ChargeKept(Conflict):
-    """This line says that something was charged, and would be charged again: make it 0 instead."""
-
-
-class InvoiceInOtherCurrency(Conflict):
-    """This member's invoice of the month is in another currency."""
 
 
 class Invoices:
@@ -62,7 +52,7 @@ class Invoices:
         self.invoices = InvoiceRepository(session=session)
         self.lines = InvoiceLineRepository(session=session)
 
-    async def listed(
+    async def list_page(
         self,
         page: LimitOffset,
         *,
@@ -72,7 +62,7 @@ class Invoices:
     ) -> tuple[list[Invoice], int]:
         """Invoices of a person or of all, the newest month first; and how many there are."""
         period = first_day(month) if month else None
-        return await self.invoices.listed(page, user_id=user_id, status=status, period=period)
+        return await self.invoices.list_page(page, user_id=user_id, status=status, period=period)
 
     async def invoice(
         self, invoice_id: int, owner_id: int | None
@@ -87,15 +77,15 @@ class Invoices:
         found = await self.invoices.get_one_or_none(*conditions)
         if found is None:
             raise InvoiceNotFound
-        return found, await self.lines.of(invoice_id)
+        return found, await self.lines.for_invoice(invoice_id)
 
-    async def add(self, new: NewInvoice) -> Invoice:
+    async def add(self, new: InvoiceCreate) -> Invoice:
         """A member's invoice of a month, the one there is if there is one.
 
-        Raises PersonUnknown or InvoiceInOtherCurrency.
+        Raises UserNotFound or InvoiceInOtherCurrency.
         """
         user = await self._person(new.user_id)
-        await self.accounts.users.hold(user.id)
+        await self.accounts.users.lock(user.id)
         currency = new.currency or await self._usual_currency(user.id)
         invoice = await self.invoices.open(user, first_day(new.month), currency)
         if new.currency not in (None, invoice.currency):
@@ -111,15 +101,17 @@ class Invoices:
 
     async def lines_of(self, invoice_ids: Sequence[int] | None = None) -> list[InvoiceLine]:
         """The lines of these invoices, or of all, in their order."""
-        return await self.lines.of_many(invoice_ids)
+        return await self.lines.for_invoices(invoice_ids)
 
-    async def add_line(self, invoice_id: int, new: NewLine) -> InvoiceLine:
+    async def add_line(self, invoice_id: int, new: InvoiceLineCreate) -> InvoiceLine:
         """Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self._open(invoice_id)
         line = InvoiceLine(invoice_id=invoice.id, description=new.description, amount=new.amount)
         return await self.lines.add(line)
 
-    async def change_line(self, invoice_id: int, line_id: int, change: LineChange) -> InvoiceLine:
+    async def change_line(
+        self, invoice_id: int, line_id: int, change: InvoiceLineUpdate
+    ) -> InvoiceLine:
         """Raises InvoiceNotFound, LineNotFound or InvoiceClosed."""
         line = await self._line(invoice_id, line_id)
         for name, value in msgspec.structs.asdict(change).items():
@@ -129,10 +121,10 @@ class Invoices:
         return line
 
     async def remove_line(self, invoice_id: int, line_id: int) -> None:
-        """Raises InvoiceNotFound, LineNotFound, InvoiceClosed or ChargeKept."""
+        """Raises InvoiceNotFound, LineNotFound, InvoiceClosed or ChargeNotDeletable."""
         line = await self._line(invoice_id, line_id)
         if line.source is not None:
-            raise ChargeKept
+            raise ChargeNotDeletable
         await self.lines.delete(line_id)
 
     async def pay(self, invoice_id: int) -> Invoice:
@@ -158,7 +150,7 @@ class Invoices:
     async def remove(self, invoice_id: int) -> None:
         """Take back the newest invoice of a year, whose number is given out again.
 
-        Raises InvoiceNotFound or InvoiceKept.
+        Raises InvoiceNotFound or InvoiceNotDeletable.
         """
         seen, _ = await self.invoice(invoice_id, None)
         # The counter first, as whoever opens an invoice does: neither waits for the other.
@@ -169,10 +161,10 @@ class Invoices:
         is_newest = invoice.number == numbered(invoice.period.year, last)
         is_open = invoice.status is InvoiceStatus.OUTSTANDING
         if not (is_newest and is_open) or await self.lines.are_charged(invoice_id):
-            raise InvoiceKept
-        await self.invoices.take_back(invoice)
+            raise InvoiceNotDeletable
+        await self.invoices.delete_newest(invoice)
 
-    async def charge_stream(self, watched: Watched) -> bool:
+    async def charge_stream(self, watched: StreamUsage) -> bool:
         """Charge a stream that is over as its plan says, once; whether it was charged now."""
         if watched.plan_id is None:
             return False
@@ -195,13 +187,13 @@ class Invoices:
             f"stream:{watched.lease_id}",
         )
 
-    async def charge_now(self, user_id: int, new: NewLine, source: str) -> InvoiceLine:
-        """Charge a member something that has just happened. Raises PersonUnknown."""
+    async def charge_now(self, user_id: int, new: InvoiceLineCreate, source: str) -> InvoiceLine:
+        """Charge a member something that has just happened. Raises UserNotFound."""
         user = await self._person(user_id)
-        await self.accounts.users.hold(user.id)
+        await self.accounts.users.lock(user.id)
         now = await transaction_time(self.session)
         month = now.astimezone(settings.time_zone).date().replace(day=1)
-        invoice = await self._growing(user, month, await self._usual_currency(user.id))
+        invoice = await self._open_invoice(user, month, await self._usual_currency(user.id))
         return await self.lines.add(
             InvoiceLine(
                 invoice_id=invoice.id,
@@ -223,7 +215,7 @@ class Invoices:
         for month in months:
             end = min(start_of(months_before(month, -1), settings.time_zone), now)
             begin = start_of(month, settings.time_zone)
-            for agreed in await self.invoices.agreed_flat(month, begin, end, user_id):
+            for agreed in await self.invoices.flat_terms(month, begin, end, user_id):
                 if agreed.costs_in(month, settings.time_zone, now):
                     found.append(agreed.price_of(month))
         return found
@@ -239,12 +231,12 @@ class Invoices:
             due.source,
         )
 
-    async def charge_together(self, dues: Sequence[FlatPrice]) -> int:
+    async def charge_many(self, dues: Sequence[FlatPrice]) -> int:
         """Charge periods of many members in a few statements, each once; how many were charged now.
 
         Locks are taken as everywhere: members in order, the year's counter, invoices.
         """
-        users = await self.invoices.members_locked({due.user_id for due in dues})
+        users = await self.invoices.lock_members({due.user_id for due in dues})
         charged = await self.lines.charged({due.source for due in dues})
         left = [due for due in dues if due.source not in charged and due.user_id in users]
         invoices = await self.invoices.open_many(users, left)
@@ -262,16 +254,16 @@ class Invoices:
                 written += await self.charge_flat(due)
         return written
 
-    async def owed(self, now: datetime) -> list[int]:
+    async def outstanding(self, now: datetime) -> list[int]:
         """Invoices of the month before this one whose owners are to be reminded."""
         this_month = now.astimezone(settings.time_zone).date().replace(day=1)
         return await self.invoices.outstanding(months_before(this_month, 1))
 
     async def remind(self, invoice_id: int) -> bool:
         """Mail the owner of an invoice that is outstanding, once; whether it was done now."""
-        return bool(await self.remind_together([invoice_id]))
+        return bool(await self.remind_many([invoice_id]))
 
-    async def remind_together(self, invoice_ids: Sequence[int]) -> int:
+    async def remind_many(self, invoice_ids: Sequence[int]) -> int:
         """Mail the owners of invoices that are outstanding, once; how many it was done for now."""
         owed = await self.invoices.to_remind_of(invoice_ids)
         now = await transaction_time(self.session)
@@ -282,23 +274,23 @@ class Invoices:
                 "name": user.name,
                 "url": f"{settings.site_url}/api/v1/invoices/{invoice.id}.pdf",
                 "number": invoice.number,
-                "amount": money(invoice.amount, invoice.currency),
+                "amount": format_amount(invoice.amount, invoice.currency),
             }
-            letters.append(Letter(user.email, "invoice", user.language, values))
-        await post_mails(self.session, letters)
+            letters.append(MailRequest(user.email, "invoice", user.language, values))
+        await queue_mails(self.session, letters)
         return len(owed)
 
     async def _charge(
         self, user: User, month: date, currency: str, description: str, amount: int, source: str
     ) -> bool:
         """A line on the member's first invoice from this month on that still grows."""
-        await self.accounts.users.hold(user.id)
+        await self.accounts.users.lock(user.id)
         if await self.lines.is_charged(source):
             return False
-        invoice = await self._growing(user, month, currency)
+        invoice = await self._open_invoice(user, month, currency)
         return await self.lines.charge(invoice.id, description, amount, source)
 
-    async def _growing(self, user: User, month: date, currency: str) -> Invoice:
+    async def _open_invoice(self, user: User, month: date, currency: str) -> Invoice:
         """The member's first invoice from this month on that may still grow."""
         while True:
             invoice = await self.invoices.open(user, month, currency)
@@ -323,23 +315,23 @@ class Invoices:
         return line
 
     async def _usual_currency(self, user_id: int) -> str:
-        membership = await self.memberships.of(user_id)
+        membership = await self.memberships.for_user(user_id)
         return membership.plan.currency if membership else Currency.EUR
 
     async def _person(self, user_id: int) -> User:
         user = await self.accounts.users.get_one_or_none(id=user_id)
         if user is None:
-            raise PersonUnknown
+            raise UserNotFound
         return user
 
 
-def money(amount: int, currency: str) -> str:
+def format_amount(amount: int, currency: str) -> str:
     """An amount in minor units as people write it."""
     return f"{amount} {currency}" if currency == "JPY" else f"{amount / 100:.2f} {currency}"
 
 
-@before_closing
-async def charge_what_began(session: AsyncSession, user_id: int) -> None:
+@on_account_deletion
+async def charge_started_periods(session: AsyncSession, user_id: int) -> None:
     """Who closes their account still owes what has begun."""
     invoices = Invoices(session)
     for due in await invoices.due(await transaction_time(session), user_id):

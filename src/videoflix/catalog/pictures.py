@@ -5,9 +5,10 @@ import sys
 from base64 import b64decode
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 from videoflix.catalog.picture_child import NO_PICTURE, TOO_LARGE
-from videoflix.platform.problems import BadInput
+from videoflix.platform.problems import BadRequest
 from videoflix.platform.process.run import Limits, ProcessFailed, run
 from videoflix.platform.process.scratch import scratch_folder
 
@@ -18,15 +19,17 @@ LIMITS = Limits(wall_seconds=30, cpu_seconds=20, memory_bytes=2 << 30, file_byte
 SIGNATURES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 
 
-class PictureRefused(BadInput):
+class InvalidPicture(BadRequest):
     """A picture is a JPEG or PNG file of at most 2 MiB and 40 megapixels."""
 
+    slug: ClassVar[str] = "picture-refused"
 
-async def encoded_again(data: bytes) -> bytes:
-    """The same picture, without anything else that was in the file. Raises PictureRefused."""
-    kind = format_of(data)
+
+async def reencode(data: bytes) -> bytes:
+    """The same picture, without anything else that was in the file. Raises InvalidPicture."""
+    kind = detect_format(data)
     if not kind or len(data) > BYTES_MAX:
-        raise PictureRefused
+        raise InvalidPicture
     scratch = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=scratch) as folder:
         file = Path(folder) / "picture"
@@ -41,11 +44,11 @@ async def encoded_again(data: bytes) -> bytes:
         except ProcessFailed as error:
             # A negative code is a limit: a small file that takes so much is an attack.
             if error.returncode in {NO_PICTURE, TOO_LARGE} or error.returncode < 0:
-                raise PictureRefused from error
+                raise InvalidPicture from error
             raise
     return b64decode(answer)
 
 
-def format_of(data: bytes) -> str:
+def detect_format(data: bytes) -> str:
     """The format a picture's first bytes tell: jpeg, png, or nothing."""
     return next((kind for start, kind in SIGNATURES.items() if data.startswith(start)), "")

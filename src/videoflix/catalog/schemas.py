@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.catalog import models
 from videoflix.catalog.models import Audience, VideoState
-from videoflix.platform.http.params import BIGINT_MAX, Moment, within_reason
+from videoflix.platform.http.params import BIGINT_MAX, Moment, ensure_plausible
 from videoflix.platform.queue import Job
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -51,7 +51,7 @@ class Publication(StrEnum):
     DELETED = "deleted"
 
 
-class VideoDraft(msgspec.Struct, forbid_unknown_fields=True):
+class VideoCreate(msgspec.Struct, forbid_unknown_fields=True):
     """What an editor says about a new film."""
 
     title: Title
@@ -68,7 +68,7 @@ class VideoDraft(msgspec.Struct, forbid_unknown_fields=True):
     publish: bool = True
 
 
-class VideoChange(msgspec.Struct, forbid_unknown_fields=True):
+class VideoUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What an editor changes; what is left out stays."""
 
     title: Title | UnsetType = UNSET
@@ -90,7 +90,7 @@ class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
     publish_at: Moment | None = None
 
     def __post_init__(self) -> None:
-        within_reason(self.publish_at)
+        ensure_plausible(self.publish_at)
 
 
 class BulkRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -129,14 +129,14 @@ class SubtitleTrack(msgspec.Struct):
     url: str
 
 
-class Hit(msgspec.Struct):
+class SubtitleHit(msgspec.Struct):
     """Where somebody says what was searched for: seconds from the start, and the words."""
 
     at: float
     text: str
 
 
-class Video(msgspec.Struct):
+class VideoRead(msgspec.Struct):
     """A film; `progress` runs from 0 to 1, `duration` counts seconds.
 
     Only editors see `stalled`, why work on the newest file waits for the machine, and
@@ -176,7 +176,7 @@ class Video(msgspec.Struct):
     uploaded_by: int | None
     created_at: datetime
     updated_at: datetime
-    hits: list[Hit]
+    hits: list[SubtitleHit]
 
     @classmethod
     def of(
@@ -184,7 +184,7 @@ class Video(msgspec.Struct):
         video: models.Video,
         categories: list[dict[str, Any]] | None = None,
         subtitles: list[dict[str, Any]] | None = None,
-        hits: list[Hit] | None = None,
+        hits: list[SubtitleHit] | None = None,
         *,
         for_editors: bool = False,
     ) -> Self:
@@ -238,7 +238,7 @@ class VideoPage(msgspec.Struct):
     was searched for instead of words that nobody wrote.
     """
 
-    items: list[Video]
+    items: list[VideoRead]
     total: int | None
     limit: int
     offset: int | None
@@ -255,7 +255,7 @@ class Suggestion(msgspec.Struct):
     title: str
 
 
-class NewCategory(msgspec.Struct, forbid_unknown_fields=True):
+class CategoryCreate(msgspec.Struct, forbid_unknown_fields=True):
     """A shelf to be; without a slug, one is made of the name."""
 
     name: CategoryTitle
@@ -263,7 +263,7 @@ class NewCategory(msgspec.Struct, forbid_unknown_fields=True):
     position: Position | None = None
 
 
-class CategoryChange(msgspec.Struct, forbid_unknown_fields=True):
+class CategoryUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays."""
 
     name: CategoryTitle | UnsetType = UNSET
@@ -273,7 +273,7 @@ class CategoryChange(msgspec.Struct, forbid_unknown_fields=True):
     position: Position | UnsetType = UNSET
 
 
-class CategoryShown(msgspec.Struct):
+class CategoryRead(msgspec.Struct):
     """A shelf of the catalogue."""
 
     id: int
@@ -294,8 +294,8 @@ class CategoryShown(msgspec.Struct):
 class CategoryWithVideos(msgspec.Struct):
     """A shelf and its newest films."""
 
-    category: CategoryShown
-    videos: list[Video]
+    category: CategoryRead
+    videos: list[VideoRead]
 
 
 class PurgeDeleted(Job):

@@ -13,7 +13,7 @@ TIMES = re.compile(
 TAGS = re.compile(r"<[^>]{0,200}>|\{\\[^}]{0,100}\}")
 
 
-class SubtitlesBroken(ValueError):
+class InvalidSubtitles(ValueError):
     """This is no subtitle file; the message says what is missing."""
 
 
@@ -25,28 +25,28 @@ class Cue(NamedTuple):
     text: str
 
 
-def read_cues(data: bytes) -> list[Cue]:
-    """The cues of a WebVTT or SubRip file, in their order. Raises SubtitlesBroken."""
+def parse_cues(data: bytes) -> list[Cue]:
+    """The cues of a WebVTT or SubRip file, in their order. Raises InvalidSubtitles."""
     if len(data) > MAX_BYTES:
-        raise SubtitlesBroken(f"A subtitle file has at most {MAX_BYTES} bytes.")
+        raise InvalidSubtitles(f"A subtitle file has at most {MAX_BYTES} bytes.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SubtitlesBroken("Save the subtitle file as UTF-8.") from error
+        raise InvalidSubtitles("Save the subtitle file as UTF-8.") from error
     if "\x00" in text:
-        raise SubtitlesBroken("This is not a text file.")
+        raise InvalidSubtitles("This is not a text file.")
     # Only in WebVTT a `&` begins a character reference.
     decode = html.unescape if text.startswith("WEBVTT") else str
     blocks = re.split(r"\r?\n[ \t]*\r?\n", text)
     cues = [cue for block in blocks if (cue := _cue(block, decode))]
     if not cues:
-        raise SubtitlesBroken("No line of this file has times like 00:01:02.000 --> 00:01:04.500.")
+        raise InvalidSubtitles("No line of this file has times like 00:01:02.000 --> 00:01:04.500.")
     if len(cues) > MAX_CUES:
-        raise SubtitlesBroken(f"A subtitle file has at most {MAX_CUES} lines.")
+        raise InvalidSubtitles(f"A subtitle file has at most {MAX_CUES} lines.")
     return sorted(cues)
 
 
-def as_webvtt(cues: list[Cue]) -> str:
+def to_webvtt(cues: list[Cue]) -> str:
     """The cues as a WebVTT file."""
     blocks = [f"{_clock(c.start)} --> {_clock(c.end)}\n{_escaped(c.text)}" for c in cues]
     return "WEBVTT\n\n" + "\n\n".join(blocks) + "\n"

@@ -10,27 +10,27 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
-from videoflix.accounts.schemas import Name, Password, Typed
-from videoflix.accounts.service import (
-    Accounts,
-    AddressUnconfirmed,
-    CredentialsRefused,
-    PasswordWrong,
-    SwitchedOff,
+from videoflix.accounts.problems import (
+    AccountDisabled,
+    EmailUnconfirmed,
+    InvalidCredentials,
+    WrongPassword,
 )
-from videoflix.compat.basic_auth import in_person, token_needed
+from videoflix.accounts.schemas import Name, Password, Typed
+from videoflix.accounts.service import Accounts
+from videoflix.compat.basic_auth import interactive_only, token_needed
 from videoflix.compat.categories import CategoryController
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf.errors import REQUIRED, Refusal, field_error
+from videoflix.compat.drf.errors import REQUIRED, DrfError, field_error
 from videoflix.compat.drf.parsing import Email, read
 from videoflix.compat.videos import RootController, VideosController
-from videoflix.platform.auth.csrf import refuse_links
+from videoflix.platform.auth.csrf import ensure_no_cross_site_link
 from videoflix.platform.http.params import service
 from videoflix.platform.server.client_address import device_of
-from videoflix.profiles.service import refuse_children
+from videoflix.profiles.service import ensure_no_child
 from videoflix.registration.api import limit_mail
-from videoflix.registration.schemas import NewAccount
-from videoflix.registration.service import LinkSpent, Registration
+from videoflix.registration.schemas import RegistrationCreate
+from videoflix.registration.service import LinkInvalid, Registration
 from videoflix.sessions.api.login import authenticated
 from videoflix.sessions.schemas import Credentials
 from videoflix.sessions.service.sessions import Sessions
@@ -42,35 +42,35 @@ UNVERIFIED = {"detail": "Unable to verify user."}
 VERIFIED = {"success": "Email address verified."}
 NOT_LOGGED_IN = "Unable to login with provided credentials."
 WHY_NOT = {
-    AddressUnconfirmed: "User account not verified.",
-    SwitchedOff: "User account not active.",
+    EmailUnconfirmed: "User account not verified.",
+    AccountDisabled: "User account not active.",
 }
 
 Code = Annotated[str, msgspec.Meta(max_length=200)]
 
 
-class Registrant(msgspec.Struct):
+class RegistrationForm(msgspec.Struct):
     email: Email
     password: Password
     first_name: Name = ""
     last_name: Name = ""
 
 
-class Address(msgspec.Struct):
+class EmailForm(msgspec.Struct):
     email: Email
 
 
-class NewPassword(msgspec.Struct):
+class PasswordChangeForm(msgspec.Struct):
     password: Password
     current_password: Typed | None = None
 
 
-class NewAddress(msgspec.Struct):
+class EmailChangeForm(msgspec.Struct):
     email: Email
     current_password: Typed | None = None
 
 
-class PasswordByCode(msgspec.Struct):
+class PasswordResetForm(msgspec.Struct):
     code: Code
     password: Password
 
@@ -80,7 +80,7 @@ def paths(name: str) -> list[str]:
     return [f"/{name}", f"/{name}.json"]
 
 
-class LetterController(Controller):
+class RegistrationController(Controller):
     """Registering, and what mailed codes lead to."""
 
     path = "/api/accounts"
@@ -91,9 +91,9 @@ class LetterController(Controller):
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, str]]:
         """Each registration has a link of its own, and counts when that one is opened."""
-        sent = await read(request, Registrant)
+        sent = await read(request, RegistrationForm)
         await limit_mail(request, sent.email)
-        new = NewAccount(sent.email, sent.password, sent.first_name, sent.last_name)
+        new = RegistrationCreate(sent.email, sent.password, sent.first_name, sent.last_name)
         made = await registration.register(new)
         if made.is_known and settings.dialects_reveal_accounts:
             # Not raised: the person who has the address gets their mail.
@@ -107,8 +107,8 @@ class LetterController(Controller):
     ) -> dict[str, str]:
         try:
             await registration.activate(_code(request))
-        except LinkSpent as error:
-            raise Refusal(UNVERIFIED) from error
+        except LinkInvalid as error:
+            raise DrfError(UNVERIFIED) from error
         return VERIFIED
 
     @post(
@@ -120,9 +120,9 @@ class LetterController(Controller):
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
         """The same for everybody: who has an account is not told here."""
-        email = (await read(request, Address)).email
+        email = (await read(request, EmailForm)).email
         await limit_mail(request, email)
-        await registration.forgot(email)
+        await registration.request_password_reset(email)
         return {"email": email}
 
     @get(
@@ -133,7 +133,7 @@ class LetterController(Controller):
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
         if not await registration.may_reset(_code(request)):
-            raise Refusal(UNVERIFIED)
+            raise DrfError(UNVERIFIED)
         return VERIFIED
 
     @post(
@@ -144,11 +144,11 @@ class LetterController(Controller):
     async def reset_password(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        chosen = await read(request, PasswordByCode)
+        chosen = await read(request, PasswordResetForm)
         try:
-            await registration.reset(chosen.code, chosen.password)
-        except LinkSpent as error:
-            raise Refusal(UNVERIFIED) from error
+            await registration.reset_password(chosen.code, chosen.password)
+        except LinkInvalid as error:
+            raise DrfError(UNVERIFIED) from error
         return {"success": "Password reset."}
 
     @get(paths("email/change/verify"), opt={"canonical": "POST /api/v1/auth/email/confirm"})
@@ -157,12 +157,12 @@ class LetterController(Controller):
     ) -> dict[str, str]:
         try:
             await registration.confirm_email(_code(request))
-        except LinkSpent as error:
-            raise Refusal(UNVERIFIED) from error
+        except LinkInvalid as error:
+            raise DrfError(UNVERIFIED) from error
         return {"success": "Email address changed."}
 
 
-class PersonController(Controller):
+class UserController(Controller):
     """Signing in and out, and what people change about themselves."""
 
     path = "/api/accounts"
@@ -182,13 +182,13 @@ class PersonController(Controller):
         typed = await read(request, Credentials)
         try:
             user = await authenticated(request, accounts, sessions, typed)
-        except CredentialsRefused as error:
+        except InvalidCredentials as error:
             text = WHY_NOT.get(type(error), NOT_LOGGED_IN)
-            raise Refusal({"detail": text}, HTTPStatus.UNAUTHORIZED) from error
+            raise DrfError({"detail": text}, HTTPStatus.UNAUTHORIZED) from error
         opened = await sessions.open_by_token(user, device_of(request))
         return {"token": opened.token}
 
-    @get(paths("logout"), guards=[in_person], opt={"canonical": "POST /api/v1/auth/logout"})
+    @get(paths("logout"), guards=[interactive_only], opt={"canonical": "POST /api/v1/auth/logout"})
     async def log_out(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> dict[str, str]:
@@ -196,28 +196,28 @@ class PersonController(Controller):
 
         A link somewhere may ask for this too, with the visitor's cookie: not here.
         """
-        refuse_links(request)
+        ensure_no_cross_site_link(request)
         await sessions.sign_out_by_token(request.user.user_id, request.user.sign_in_id)
         return {"success": "User logged out."}
 
     @post(
         paths("password/change"),
         status_code=HTTP_200_OK,
-        guards=[in_person],
+        guards=[interactive_only],
         opt={"canonical": "POST /api/v1/auth/password/change"},
     )
     async def change_password(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
         """Takes `current_password`, which older pages only send where DIALECTS_TRUST_SIGN_IN is."""
-        chosen = await read(request, NewPassword)
+        chosen = await read(request, PasswordChangeForm)
         user_id = request.user.user_id
         if chosen.current_password is not None:
             current = chosen.current_password
             with _named_wrong():
                 await registration.change_password(user_id, current, chosen.password)
         elif settings.dialects_trust_sign_in:
-            await refuse_children(request.user)
+            await ensure_no_child(request.user)
             await registration.replace_password(user_id, chosen.password)
         else:
             raise field_error(CURRENT, REQUIRED)
@@ -225,7 +225,7 @@ class PersonController(Controller):
 
     @post(
         paths("email/change"),
-        guards=[in_person],
+        guards=[interactive_only],
         opt={"canonical": "POST /api/v1/auth/email/change"},
     )
     async def change_email(
@@ -235,26 +235,26 @@ class PersonController(Controller):
         registration: NamedDependency[Registration],
     ) -> dict[str, str]:
         """Takes `current_password` like the change of the password."""
-        chosen = await read(request, NewAddress)
+        chosen = await read(request, EmailChangeForm)
         await limit_mail(request, chosen.email)
         user_id = request.user.user_id
         if chosen.current_password is not None:
             with _named_wrong():
                 await registration.change_email(user_id, chosen.current_password, chosen.email)
         elif settings.dialects_trust_sign_in:
-            await refuse_children(request.user)
-            await registration.ask_for_email(user_id, chosen.email)
+            await ensure_no_child(request.user)
+            await registration.request_email_change(user_id, chosen.email)
         else:
             raise field_error(CURRENT, REQUIRED)
         if settings.dialects_reveal_accounts and await accounts.by_email(chosen.email):
-            raise Refusal(TAKEN)
+            raise DrfError(TAKEN)
         return {"email": chosen.email}
 
     @get(paths("users/me"), guards=[token_needed], opt={"canonical": "GET /api/v1/me"})
     async def show_me(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> dict[str, Any]:
-        user = await accounts.person(request.user.user_id)
+        user = await accounts.get_active(request.user.user_id)
         return {
             "id": user.id,
             "email": user.email,
@@ -268,7 +268,7 @@ def _named_wrong() -> Iterator[None]:
     """A block in which a wrong password is told as an error of its field."""
     try:
         yield
-    except PasswordWrong as error:
+    except WrongPassword as error:
         raise field_error(CURRENT, "This is not your password.") from error
 
 
@@ -278,5 +278,5 @@ def _code(request: Request[Any, Any, Any]) -> str:
 
 AUTHEMAIL = Dialect(
     "authemail",
-    (LetterController, PersonController, CategoryController, VideosController, RootController),
+    (RegistrationController, UserController, CategoryController, VideosController, RootController),
 )

@@ -17,9 +17,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Send
 
-from videoflix.accounts.service import Accounts, CredentialsRefused
-from videoflix.compat.drf.errors import NOT_ALLOWED, SIGN_IN, Refusal
-from videoflix.platform.auth.csrf import SAFE_METHODS, refuse_cross_site, refuse_foreign_page
+from videoflix.accounts.problems import InvalidCredentials
+from videoflix.accounts.service import Accounts
+from videoflix.compat.drf.errors import NOT_ALLOWED, SIGN_IN, DrfError
+from videoflix.platform.auth.csrf import SAFE_METHODS, ensure_own_page, ensure_same_site
 from videoflix.platform.auth.identity import Identity, Role, ScopeTooNarrow
 from videoflix.platform.auth.revocations import revocations
 from videoflix.platform.postgres.session import transaction
@@ -49,7 +50,7 @@ TOKEN_NOT_VALID = {
 }
 
 
-class Passwords:
+class PasswordCache:
     """Whom passwords in headers speak for, as this process has seen lately, by their hashes."""
 
     def __init__(self) -> None:
@@ -57,7 +58,7 @@ class Passwords:
         self._known = TtlCache("passwords in headers", KNOWN_MAX, KNOWN_SECONDS)
 
     async def holder_of(self, request: Request[Any, Any, Any], sent: str) -> Identity | None:
-        """The person; tried as often as a sign-in may be. Raises TooManyTries."""
+        """The person; tried as often as a sign-in may be. Raises TooManyAttempts."""
         key = hashlib.sha256(sent.encode()).digest()
         identity = self._known.get(key)
         if identity is None or identity.sign_in_id in revocations:
@@ -67,10 +68,10 @@ class Passwords:
         return identity
 
 
-passwords = Passwords()
+passwords = PasswordCache()
 
 
-class OlderSignIns(ASGIMiddleware):
+class BasicAuthMiddleware(ASGIMiddleware):
     """Sets `request.user` where our own middleware found nobody: by Basic, or by `sessionid`.
 
     A cookie counts only without a header, so that an old one never spoils a valid header.
@@ -91,21 +92,21 @@ async def token_needed(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRo
         return
     scheme = connection.headers.get("authorization", "").partition(" ")[0].lower()
     if scheme == "bearer":
-        raise Refusal(TOKEN_NOT_VALID, HTTPStatus.UNAUTHORIZED, BEARER_CHALLENGE)
+        raise DrfError(TOKEN_NOT_VALID, HTTPStatus.UNAUTHORIZED, BEARER_CHALLENGE)
     text = {"token": "Invalid token.", "basic": "Invalid username/password."}.get(scheme, SIGN_IN)
-    raise Refusal({"detail": text}, HTTPStatus.UNAUTHORIZED, TOKEN_CHALLENGE)
+    raise DrfError({"detail": text}, HTTPStatus.UNAUTHORIZED, TOKEN_CHALLENGE)
 
 
-async def administrators(
+async def admins_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """Guard: admins; these backends let nobody else change films."""
     await token_needed(connection, handler)
     if not connection.scope["user"].may(Role.ADMIN):
-        raise Refusal({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN)
+        raise DrfError({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN)
 
 
-async def in_person(
+async def interactive_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """Guard: people who signed in themselves."""
@@ -121,14 +122,14 @@ async def _identified(request: Request[Any, Any, Any]) -> Identity | None:
         if scheme.lower() != "basic":
             return None
         if request.method not in SAFE_METHODS:
-            refuse_foreign_page(request)
+            ensure_own_page(request)
         return await passwords.holder_of(request, sent.strip())
     cookie, address = request.cookies.get(SESSION_COOKIE, ""), client_address(request)
     identity = await opaque_tokens.holder_of(cookie, address) if cookie else None
     if identity is not None and identity.scope is not None:
         return None  # a script's token is no sign-in
     if identity is not None and request.method not in SAFE_METHODS:
-        refuse_cross_site(request, identity.sign_in_id)
+        ensure_same_site(request, identity.sign_in_id)
     return identity
 
 
@@ -142,7 +143,7 @@ async def _by_password(request: Request[Any, Any, Any], sent: str) -> Identity |
         sessions = Sessions(session)
         try:
             user = await authenticated(request, Accounts(session), sessions, typed)
-        except CredentialsRefused:
+        except InvalidCredentials:
             return None
         sign_in = await sessions.open_by_password(user, device_of(request))
         return Identity(user.id, user.role, sign_in.id)

@@ -11,22 +11,22 @@ from litestar.status_codes import HTTP_403_FORBIDDEN
 
 from videoflix.catalog.models import Category
 from videoflix.catalog.schemas import CategoryTitle
-from videoflix.catalog.service import CategoryNotFound, CategoryTaken, Shelves
+from videoflix.catalog.service import Browse, CategoryNotFound, CategoryTaken
 from videoflix.compat.drf.errors import NOT_ALLOWED, field_error
 from videoflix.compat.drf.parsing import read
 from videoflix.platform.auth.identity import editors_only
 from videoflix.platform.http.params import service
-from videoflix.platform.problems import SignInNeeded
+from videoflix.platform.problems import Unauthorized
 
 NAMED = re.compile(r"[\w-]{1,120}")
 
 
-def refuse_strangers(request: Request[Any, Any, Any], error: SignInNeeded) -> Response[Any]:
+def refuse_strangers(request: Request[Any, Any, Any], error: Unauthorized) -> Response[Any]:
     """As others are refused: 403, which is what older clients expect."""
     return Response({"detail": NOT_ALLOWED}, status_code=HTTP_403_FORBIDDEN)
 
 
-class NewShelf(msgspec.Struct):
+class CategoryForm(msgspec.Struct):
     name: CategoryTitle
 
 
@@ -34,36 +34,36 @@ class CategoryController(Controller):
     """Everybody may read what shelves there are; what stands on them takes signing in."""
 
     path = "/api/categories"
-    dependencies = {"shelves": service(Shelves)}
+    dependencies = {"browse": service(Browse)}
 
     @get(opt={"canonical": "GET /api/v1/categories"})
-    async def list_categories(self, shelves: NamedDependency[Shelves]) -> list[dict[str, Any]]:
-        return [_shown(category) for category in await shelves.categories.all()]
+    async def list_categories(self, browse: NamedDependency[Browse]) -> list[dict[str, Any]]:
+        return [_serialize(category) for category in await browse.categories.all()]
 
     @get("/{category:str}", opt={"canonical": "GET /api/v1/categories/{category}"})
     async def show_category(
-        self, shelves: NamedDependency[Shelves], category: FromPath[str]
+        self, browse: NamedDependency[Browse], category: FromPath[str]
     ) -> dict[str, Any]:
         if not NAMED.fullmatch(category):
             raise CategoryNotFound
-        return _shown(await shelves.category(category))
+        return _serialize(await browse.category(category))
 
     @post(
         summary="Add a category",
         guards=[editors_only],
-        exception_handlers={SignInNeeded: refuse_strangers},
+        exception_handlers={Unauthorized: refuse_strangers},
         opt={"canonical": "POST /api/v1/categories"},
     )
     async def add_category(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> dict[str, Any]:
-        name = (await read(request, NewShelf)).name
+        name = (await read(request, CategoryForm)).name
         try:
-            made = await shelves.add_category(name, "", None)
+            made = await browse.add_category(name, "", None)
         except CategoryTaken as error:
             raise field_error("name", "category with this name already exists.") from error
-        return {"message": "Category created successfully", **_shown(made)}
+        return {"message": "Category created successfully", **_serialize(made)}
 
 
-def _shown(category: Category) -> dict[str, Any]:
+def _serialize(category: Category) -> dict[str, Any]:
     return {"id": category.id, "name": category.name, "slug": category.slug}

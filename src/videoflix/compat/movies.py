@@ -12,22 +12,22 @@ from litestar import Controller, Request, Response, delete, get, patch, post, pu
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from videoflix.accounts.problems import WeakPassword
 from videoflix.accounts.schemas import Name, Password
-from videoflix.accounts.service import PasswordWeak
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf.errors import NON_FIELD, NOT_ALLOWED, Refusal, field_error, not_found
+from videoflix.compat.drf.errors import NON_FIELD, NOT_ALLOWED, DrfError, field_error, not_found
 from videoflix.compat.drf.formats import stamp
 from videoflix.compat.drf.parsing import Email, read, read_fields
 from videoflix.movies.api.movies import MovieController, found_movie, found_page
 from videoflix.movies.api.ratings import MovieRatingController, rating_page
 from videoflix.movies.models import MovieRating, RatingType
-from videoflix.movies.schemas import NewRating, RatingChange, RatingShown, SearchPage, SingleMovie
-from videoflix.movies.service.search import MoviesProviderUnavailable, PageInvalid
-from videoflix.movies.service.votes import MovieRatedAlready, MovieVotes, RatingNotFound
+from videoflix.movies.schemas import RatingCreate, RatingRead, RatingUpdate, SearchPage, SingleMovie
+from videoflix.movies.service.search import InvalidPage, MoviesProviderUnavailable
+from videoflix.movies.service.votes import MovieAlreadyRated, MovieVotes, RatingNotFound
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, service
 from videoflix.registration.api import limit_mail
-from videoflix.registration.schemas import NewAccount
+from videoflix.registration.schemas import RegistrationCreate
 from videoflix.registration.service import Registration
 from videoflix.settings import settings
 
@@ -35,16 +35,16 @@ PAGE = "Invalid page."
 RATED = "You can have only one rating per movie"
 
 
-class Search(msgspec.Struct):
+class SearchForm(msgspec.Struct):
     query: Annotated[str, msgspec.Meta(max_length=200, pattern=r"\S")]
     page: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
-class OfType(msgspec.Struct):
+class RatingTypeFilter(msgspec.Struct):
     rating_type: RatingType | None = None
 
 
-class Registrant(msgspec.Struct):
+class RegistrationForm(msgspec.Struct):
     email: Email
     password: Password
     first_name: Name = ""
@@ -60,11 +60,11 @@ class RegisterController(Controller):
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, Any]]:
         """The address has to be confirmed, unless ACTIVATION_REQUIRED is off."""
-        new = await read(request, Registrant)
+        new = await read(request, RegistrationForm)
         await limit_mail(request, new.email)
         try:
-            made = await registration.register(NewAccount(**msgspec.structs.asdict(new)))
-        except PasswordWeak as error:
+            made = await registration.register(RegistrationCreate(**msgspec.structs.asdict(new)))
+        except WeakPassword as error:
             raise field_error("password", error.detail) from error
         if made.is_known and settings.dialects_reveal_accounts:
             # Not raised: the person who has the address gets their mail.
@@ -86,11 +86,11 @@ class OlderMovieController(Controller):
 
     @get(opt={"canonical": "GET /api/v1/movies"})
     async def search_movies(self, request: Request[Any, Any, Any]) -> Response[SearchPage]:
-        asked = read_fields(_asked(request), Search)
+        asked = read_fields(_asked(request), SearchForm)
         try:
             return await found_page(request, asked.query, asked.page)
-        except PageInvalid as error:
-            raise Refusal({"detail": PAGE}) from error
+        except InvalidPage as error:
+            raise DrfError({"detail": PAGE}) from error
         except MoviesProviderUnavailable as error:
             raise _provider_error(error) from error
 
@@ -114,25 +114,25 @@ class OlderRatingController(Controller):
         self, request: Request[Any, Any, Any], votes: NamedDependency[MovieVotes]
     ) -> dict[str, Any]:
         asked = _asked(request)
-        wanted = read_fields({k: v for k, v in asked.items() if v}, OfType).rating_type
+        wanted = read_fields({k: v for k, v in asked.items() if v}, RatingTypeFilter).rating_type
         page = asked.get("page", "1")
         try:
             number = int(page) if page.isdecimal() and len(page) < 10 else 0
             found = await rating_page(request, votes, wanted, number)
-        except PageInvalid as error:
-            raise Refusal({"detail": PAGE}, HTTPStatus.NOT_FOUND) from error
+        except InvalidPage as error:
+            raise DrfError({"detail": PAGE}, HTTPStatus.NOT_FOUND) from error
         return msgspec.structs.asdict(found) | {
-            "results": [_shown(rating) for rating in found.results]
+            "results": [_serialize(rating) for rating in found.results]
         }
 
     @post(opt={"canonical": "POST /api/v1/movies/ratings"})
     async def add_rating(
         self, request: Request[Any, Any, Any], votes: NamedDependency[MovieVotes]
     ) -> dict[str, Any]:
-        new = await read(request, NewRating)
+        new = await read(request, RatingCreate)
         try:
-            return _shown(await votes.vote(request.user.user_id, new))
-        except MovieRatedAlready as error:
+            return _serialize(await votes.vote(request.user.user_id, new))
+        except MovieAlreadyRated as error:
             raise field_error(NON_FIELD, RATED) from error
 
     @get("/{rating_id:int}", opt={"canonical": "GET /api/v1/movies/ratings/{rating_id}"})
@@ -142,7 +142,7 @@ class OlderRatingController(Controller):
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
     ) -> dict[str, Any]:
-        return _shown(await _owned(request, votes, rating_id))
+        return _serialize(await _owned(request, votes, rating_id))
 
     @put("/{rating_id:int}", opt={"canonical": "PUT /api/v1/movies/ratings/{rating_id}"})
     async def replace_rating(
@@ -170,17 +170,17 @@ class OlderRatingController(Controller):
         rating_id: FromPath[Id],
     ) -> None:
         await _owned(request, votes, rating_id)
-        await votes.take(request.user.user_id, rating_id)
+        await votes.remove(request.user.user_id, rating_id)
 
 
 async def _changed(
     request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int
 ) -> dict[str, Any]:
     rating = await _owned(request, votes, rating_id)
-    change = await read(request, RatingChange)
+    change = await read(request, RatingUpdate)
     if change.rating_type is not msgspec.UNSET:
         rating = await votes.change(request.user.user_id, rating_id, change.rating_type)
-    return _shown(rating)
+    return _serialize(rating)
 
 
 async def _owned(request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int) -> MovieRating:
@@ -189,7 +189,7 @@ async def _owned(request: Request[Any, Any, Any], votes: MovieVotes, rating_id: 
         return await votes.rating(request.user.user_id, rating_id)
     except RatingNotFound as error:
         if await votes.is_anybodys(rating_id):
-            raise Refusal({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN) from error
+            raise DrfError({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN) from error
         raise not_found("MovieRating") from error
 
 
@@ -198,12 +198,12 @@ def _asked(request: Request[Any, Any, Any]) -> dict[str, str]:
     return {name: request.query_params.getall(name)[-1] for name in request.query_params}
 
 
-def _provider_error(error: MoviesProviderUnavailable) -> Refusal:
+def _provider_error(error: MoviesProviderUnavailable) -> DrfError:
     """What older clients read, without the 500 of then: it is not our fault."""
-    return Refusal({"detail": "Data provider error"}, error.status, error.answer_headers())
+    return DrfError({"detail": "Data provider error"}, error.status, error.response_headers())
 
 
-def _shown(rating: MovieRating | RatingShown) -> dict[str, Any]:
+def _serialize(rating: MovieRating | RatingRead) -> dict[str, Any]:
     return {
         "id": rating.id,
         "rating_type": rating.rating_type,

@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from videoflix.compat.academy import ACADEMY
 from videoflix.compat.authemail import AUTHEMAIL
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf.errors import ALLOWED, error_shapes, refuse_method
+from videoflix.compat.drf.errors import ALLOWED, error_shapes, method_not_allowed
 from videoflix.compat.movies import MOVIES
 from videoflix.compat.netiflex import NETIFLEX
 from videoflix.compat.streaming import STREAMING
@@ -58,7 +58,7 @@ def _refusals(router: Router) -> list[HTTPRouteHandler]:
     return [
         route(
             path=served.path, http_method=others, opt={ALLOWED: ", ".join(sorted(served.methods))}
-        )(refuse_method)
+        )(method_not_allowed)
         for served in router.routes
         if (others := [method for method in METHODS if method not in served.methods])
     ]

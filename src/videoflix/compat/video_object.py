@@ -15,12 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts
 from videoflix.catalog.models import VideoState
-from videoflix.catalog.schemas import Video
+from videoflix.catalog.schemas import VideoRead
 from videoflix.compat.drf.formats import stamp
-from videoflix.media.service import Packages
+from videoflix.media.service import Mp4Files
 from videoflix.platform.http.urls import absolute
-from videoflix.playback.service.downloads import Links, included, links_to
-from videoflix.profiles.schemas import Viewing
+from videoflix.playback.service.downloads import (
+    DownloadAddresses,
+    allowed_files,
+    download_addresses,
+)
+from videoflix.profiles.schemas import Viewer
 
 # The older backend knew these; what else a film may be is shown as it is.
 GENRES = ("drama", "documentary", "technic", "horror", "action")
@@ -28,24 +32,26 @@ LANGUAGES = {"fr": "french", "en": "english", "de": "german"}
 RENDITIONS = (360, 480, 720, 1080)
 
 
-class Shelf(msgspec.Struct, frozen=True):
+class SerializerContext(msgspec.Struct, frozen=True):
     """What showing films to somebody takes."""
 
     request: Request[Any, Any, Any]
     session: AsyncSession
-    viewing: Viewing
+    viewer: Viewer
 
 
-async def shown(shelf: Shelf, films: Sequence[Video]) -> list[dict[str, Any]]:
+async def serialize_videos(
+    shelf: SerializerContext, films: Sequence[VideoRead]
+) -> list[dict[str, Any]]:
     """The films as objects, in their order; two queries, however many there are."""
-    files = await Packages(shelf.session).files_of([film.id for film in films])
+    files = await Mp4Files(shelf.session).for_videos([film.id for film in films])
     uploaders = {film.uploaded_by for film in films if film.uploaded_by is not None}
-    people = await Accounts(shelf.session).people(uploaders) if uploaders else {}
+    people = await Accounts(shelf.session).get_many(uploaders) if uploaders else {}
     sign_in_id = shelf.request.user.sign_in_id
     found = []
     for film in films:
-        links = links_to(
-            shelf.viewing,
+        links = download_addresses(
+            shelf.viewer,
             sign_in_id,
             film.id,
             film.slug,
@@ -53,21 +59,23 @@ async def shown(shelf: Shelf, films: Sequence[Video]) -> list[dict[str, Any]]:
             has_poster=film.poster_url is not None,
         )
         uploader = people.get(film.uploaded_by) if film.uploaded_by is not None else None
-        found.append(_film(shelf, film, links, uploader))
+        found.append(_serialize_video(shelf, film, links, uploader))
     return found
 
 
-def genre_of(film: Video) -> str | None:
+def genre_of(film: VideoRead) -> str | None:
     """The older word where there is one, else the film's own."""
     folded = film.genre.casefold()
     return folded if folded in GENRES else film.genre or None
 
 
-def language_of(film: Video) -> str | None:
+def language_of(film: VideoRead) -> str | None:
     return LANGUAGES.get(film.language.partition("-")[0])
 
 
-def _film(shelf: Shelf, film: Video, links: Links, uploader: User | None) -> dict[str, Any]:
+def _serialize_video(
+    shelf: SerializerContext, film: VideoRead, links: DownloadAddresses, uploader: User | None
+) -> dict[str, Any]:
     movie = absolute(links.movie())
     poster = absolute(links.poster)
     vtt = absolute(links.storyboard)
@@ -81,7 +89,7 @@ def _film(shelf: Shelf, film: Video, links: Links, uploader: User | None) -> dic
         "title": film.title,
         "author": film.author,
         "description": film.description,
-        "uploaded_by": _person(shelf.viewing, uploader) if uploader else None,
+        "uploaded_by": _serialize_person(shelf.viewer, uploader) if uploader else None,
         "genre": genre_of(film),
         "uploaded_at": stamp(film.created_at),
         "updated_at": stamp(film.updated_at),
@@ -102,14 +110,14 @@ def _film(shelf: Shelf, film: Video, links: Links, uploader: User | None) -> dic
                 "src": absolute(links.movie(f"_{found.name}")),
                 "type": "video/mp4",
             }
-            for found in included(shelf.viewing, links.movies)
+            for found in allowed_files(shelf.viewer, links.movies)
         ],
     }
 
 
-def _person(viewing: Viewing, person: User) -> dict[str, Any]:
+def _serialize_person(viewer: Viewer, person: User) -> dict[str, Any]:
     """How to reach an uploader is for editors and for themselves; the fields stay."""
-    told = viewing.is_editor or viewing.user_id == person.id
+    told = viewer.is_editor or viewer.user_id == person.id
     return {
         "id": person.id,
         "email": person.email if told else "",

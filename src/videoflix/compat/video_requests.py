@@ -7,14 +7,14 @@ from typing import Any
 from litestar import Request
 from litestar.enums import RequestEncodingType
 
-from videoflix.catalog.schemas import Ordering, Video
-from videoflix.catalog.service import Filters, Shelves
+from videoflix.catalog.schemas import Ordering, VideoRead
+from videoflix.catalog.service import Browse, Filters
 from videoflix.compat.drf.errors import not_found
-from videoflix.compat.drf.parsing import sent
-from videoflix.media.api import kept, receive
-from videoflix.media.schemas import Form, StoredFile
+from videoflix.compat.drf.parsing import sent_fields
+from videoflix.media.api import discard_on_error, read_upload
+from videoflix.media.schemas import StoredFile, UploadForm
 from videoflix.platform.http.params import BIGINT_MAX
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 
 # The older wire knows no pages: a list holds the newest films, so many at most.
 LIST_MAX = 2_000
@@ -22,7 +22,7 @@ DIGITS = len(str(BIGINT_MAX))
 PAGE = 100
 
 
-def number(video_id: str) -> int:
+def parse_id(video_id: str) -> int:
     """The film's number. Raises Refusal for what is none, as older backends did."""
     is_number = video_id.isascii() and video_id.isdigit() and len(video_id) <= DIGITS
     if not (is_number and 0 < int(video_id) <= BIGINT_MAX):
@@ -30,30 +30,32 @@ def number(video_id: str) -> int:
     return int(video_id)
 
 
-async def films_of(shelves: Shelves, viewing: Viewing, filters: Filters, count: int) -> list[Video]:
+async def list_videos(
+    browse: Browse, viewer: Viewer, filters: Filters, count: int
+) -> list[VideoRead]:
     """The newest films, from as many pages as it takes."""
-    found: list[Video] = []
+    found: list[VideoRead] = []
     cursor: str | None = ""
     while cursor is not None and len(found) < count:
         size = min(PAGE, count - len(found))
-        page = await shelves.next_page(viewing, filters, Ordering.NEWEST, cursor, size)
+        page = await browse.next_page(viewer, filters, Ordering.NEWEST, cursor, size)
         found += page.items
         cursor = page.next_cursor
     return found
 
 
-async def film_form(request: Request[Any, Any, Any]) -> Form:
+async def read_video_form(request: Request[Any, Any, Any]) -> UploadForm:
     """The fields of any body; a file goes straight to the storage."""
     if request.content_type[0] == RequestEncodingType.MULTI_PART:
-        return await receive(request, "video_file")
-    return Form(await sent(request), None)
+        return await read_upload(request, "video_file")
+    return UploadForm(await sent_fields(request), None)
 
 
 @asynccontextmanager
-async def stored(form: Form) -> AsyncGenerator[StoredFile | None]:
+async def create_video(form: UploadForm) -> AsyncGenerator[StoredFile | None]:
     """The form's file, if it has one; it goes away again if the block fails."""
     if form.file is None:
         yield None
     else:
-        async with kept(form) as file:
+        async with discard_on_error(form) as file:
             yield file

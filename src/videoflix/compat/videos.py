@@ -13,22 +13,35 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_404_NOT_FOUND
 from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.schemas import Description, Video, VideoChange, VideoDraft
-from videoflix.catalog.service import Catalog, Filters, Shelves, VideoNotFound
-from videoflix.catalog.service.editing import Desk
-from videoflix.compat.basic_auth import OlderSignIns, administrators, token_needed
+from videoflix.catalog.schemas import Description, VideoCreate, VideoRead, VideoUpdate
+from videoflix.catalog.service import Browse, Catalog, Filters, VideoNotFound
+from videoflix.catalog.service.editing import Editing
+from videoflix.compat.basic_auth import BasicAuthMiddleware, admins_only, token_needed
 from videoflix.compat.dialect import NONE
-from videoflix.compat.drf.errors import Refusal, field_error
+from videoflix.compat.drf.errors import DrfError, field_error
 from videoflix.compat.drf.parsing import read_fields
-from videoflix.compat.video_object import GENRES, LANGUAGES, Shelf, genre_of, language_of, shown
-from videoflix.compat.video_requests import LIST_MAX, film_form, films_of, number, stored
+from videoflix.compat.video_object import (
+    GENRES,
+    LANGUAGES,
+    SerializerContext,
+    genre_of,
+    language_of,
+    serialize_videos,
+)
+from videoflix.compat.video_requests import (
+    LIST_MAX,
+    create_video,
+    list_videos,
+    parse_id,
+    read_video_form,
+)
 from videoflix.media.service import Media
 from videoflix.platform.http.params import BIGINT_MAX, service
 from videoflix.platform.http.urls import absolute
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.rate_limit.middleware import UPLOAD
-from videoflix.profiles.schemas import Viewing, unlimited
-from videoflix.profiles.service import viewing_of
+from videoflix.profiles.schemas import Viewer, unrestricted_viewer
+from videoflix.profiles.service import current_viewer
 
 RECENT = 5
 WORDS_MAX = 200
@@ -44,7 +57,7 @@ Genre = Literal["", "documentary", "action", "horror", "drama", "technic"] | Non
 Language = Literal["", "french", "english", "german"] | None
 
 
-class FilmFields(msgspec.Struct):
+class VideoFields(msgspec.Struct):
     title: Short | UnsetType = UNSET
     author: Short | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -52,8 +65,8 @@ class FilmFields(msgspec.Struct):
     language: Language | UnsetType = UNSET
     is_favorite: bool | UnsetType = UNSET
 
-    def change(self) -> VideoChange:
-        return VideoChange(
+    def change(self) -> VideoUpdate:
+        return VideoUpdate(
             title=self.title,
             author=self.author,
             description=self.description,
@@ -65,7 +78,7 @@ class FilmFields(msgspec.Struct):
         )
 
 
-class WholeFilm(FilmFields, kw_only=True):
+class VideoForm(VideoFields, kw_only=True):
     title: Short
     author: Short
 
@@ -73,45 +86,47 @@ class WholeFilm(FilmFields, kw_only=True):
 class VideosController(Controller):
     path = "/api/videos"
     guards = (token_needed,)
-    middleware = (OlderSignIns(),)
+    middleware = (BasicAuthMiddleware(),)
     response_headers = PRIVATE
     dependencies = {
         "catalog": service(Catalog),
-        "shelves": service(Shelves),
-        "desk": service(Desk),
+        "browse": service(Browse),
+        "editing": service(Editing),
     }
 
     @get(opt={"canonical": "GET /api/v1/videos"})
     async def list_videos(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
         """All of them, as the older wire knows no pages; `limit` and `page` ask for some."""
         asked = request.query_params
-        viewing = await viewing_of(request.user)
-        films = _matching(asked, await _found(shelves, viewing, asked))
-        return await shown(Shelf(request, shelves.session, viewing), _page(asked, films))
+        viewer = await current_viewer(request.user)
+        films = _matching(asked, await _search(browse, viewer, asked))
+        return await serialize_videos(
+            SerializerContext(request, browse.session, viewer), _page(asked, films)
+        )
 
     @get("/recent_videos", opt={"canonical": "GET /api/v1/videos/newest"})
     async def list_recent(
         self,
         request: Request[Any, Any, Any],
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         catalog: NamedDependency[Catalog],
     ) -> list[dict[str, Any]]:
-        viewing = await viewing_of(request.user)
-        excluded = await _excluded(request.query_params.get("to_exclude_id"), catalog, viewing)
-        films = await films_of(shelves, viewing, Filters(), RECENT + 1)
+        viewer = await current_viewer(request.user)
+        excluded = await _excluded(request.query_params.get("to_exclude_id"), catalog, viewer)
+        films = await list_videos(browse, viewer, Filters(), RECENT + 1)
         recent = [film for film in films if film.id != excluded][:RECENT]
-        return await shown(Shelf(request, shelves.session, viewing), recent)
+        return await serialize_videos(SerializerContext(request, browse.session, viewer), recent)
 
     @get("/categorized_videos", opt={"canonical": "GET /api/v1/videos"})
     async def list_by_genre(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> dict[str, list[dict[str, Any]]]:
-        viewing = await viewing_of(request.user)
-        films = await films_of(shelves, viewing, Filters(), LIST_MAX)
+        viewer = await current_viewer(request.user)
+        films = await list_videos(browse, viewer, Filters(), LIST_MAX)
         known = [film for film in films if genre_of(film) in GENRES]
-        objects = await shown(Shelf(request, shelves.session, viewing), known)
+        objects = await serialize_videos(SerializerContext(request, browse.session, viewer), known)
         return {genre: [one for one in objects if one["genre"] == genre] for genre in GENRES}
 
     @get("/{video_id:str}", opt={"canonical": "GET /api/v1/videos/{video_id}"})
@@ -121,25 +136,27 @@ class VideosController(Controller):
         catalog: NamedDependency[Catalog],
         video_id: FromPath[str],
     ) -> dict[str, Any]:
-        viewing = await viewing_of(request.user)
-        film = await catalog.shown(viewing, number(video_id))
-        return (await shown(Shelf(request, catalog.session, viewing), [film]))[0]
+        viewer = await current_viewer(request.user)
+        film = await catalog.read(viewer, parse_id(video_id))
+        return (
+            await serialize_videos(SerializerContext(request, catalog.session, viewer), [film])
+        )[0]
 
     @post(
-        guards=[administrators],
+        guards=[admins_only],
         request_max_body_size=None,
         opt={"canonical": "POST /api/v1/videos", **UPLOAD},
     )
     async def add_video(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        form = await film_form(request)
-        async with stored(form) as file:
-            change = read_fields(dict(form.fields), WholeFilm).change()
+        form = await read_video_form(request)
+        async with create_video(form) as file:
+            change = read_fields(dict(form.fields), VideoForm).change()
             said = {
                 name: value
                 for name, value in msgspec.structs.asdict(change).items()
                 if value is not UNSET
             }
-            draft = msgspec.convert({"language": UNKNOWN_LANGUAGE} | said, VideoDraft)
+            draft = msgspec.convert({"language": UNKNOWN_LANGUAGE} | said, VideoCreate)
             async with transaction() as session:
                 if file:
                     video = await Media(session).accept(draft, file, request.user.user_id)
@@ -150,46 +167,48 @@ class VideosController(Controller):
 
     @put(
         "/{video_id:str}",
-        guards=[administrators],
+        guards=[admins_only],
         request_max_body_size=None,
         opt={"canonical": "PATCH /api/v1/videos/{video_id}", **UPLOAD},
     )
     async def put_video(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
     ) -> dict[str, Any]:
-        return await _change(request, number(video_id), WholeFilm)
+        return await _change(request, parse_id(video_id), VideoForm)
 
     @patch(
         "/{video_id:str}",
-        guards=[administrators],
+        guards=[admins_only],
         request_max_body_size=None,
         opt={"canonical": "PATCH /api/v1/videos/{video_id}", **UPLOAD},
     )
     async def change_video(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
     ) -> dict[str, Any]:
-        return await _change(request, number(video_id), FilmFields)
+        return await _change(request, parse_id(video_id), VideoFields)
 
     @delete(
         "/{video_id:str}",
-        guards=[administrators],
+        guards=[admins_only],
         opt={"canonical": "DELETE /api/v1/videos/{video_id}"},
     )
-    async def delete_video(self, desk: NamedDependency[Desk], video_id: FromPath[str]) -> None:
-        await desk.delete(number(video_id))
+    async def delete_video(
+        self, editing: NamedDependency[Editing], video_id: FromPath[str]
+    ) -> None:
+        await editing.delete(parse_id(video_id))
 
 
 class RootController(Controller):
     path = "/api"
     guards = (token_needed,)
-    middleware = (OlderSignIns(),)
+    middleware = (BasicAuthMiddleware(),)
 
     @get(opt={"canonical": NONE})
     async def list_routes(self) -> dict[str, str | None]:
         return {name: absolute(f"/api/{name}/") for name in ("categories", "videos")}
 
 
-async def _found(shelves: Shelves, viewing: Viewing, asked: MultiDict[str]) -> list[Video]:
+async def _search(browse: Browse, viewer: Viewer, asked: MultiDict[str]) -> list[VideoRead]:
     """Films by what the database filters, newest first."""
     filters = Filters(
         featured=BOOLEANS.get(asked.get("is_favorite", "").lower()),
@@ -198,12 +217,12 @@ async def _found(shelves: Shelves, viewing: Viewing, asked: MultiDict[str]) -> l
     )
     words = asked.get("search", "").replace("\x00", "")[:WORDS_MAX].strip()
     if not words:
-        return await films_of(shelves, viewing, filters, LIST_MAX)
-    page = await shelves.found(viewing, words, filters, LimitOffset(LIST_MAX, 0))
+        return await list_videos(browse, viewer, filters, LIST_MAX)
+    page = await browse.search_videos(viewer, words, filters, LimitOffset(LIST_MAX, 0))
     return sorted(page.items, key=lambda film: film.created_at, reverse=True)
 
 
-def _matching(asked: MultiDict[str], films: list[Video]) -> list[Video]:
+def _matching(asked: MultiDict[str], films: list[VideoRead]) -> list[VideoRead]:
     """What only the older words tell apart, in the order that is asked for."""
     genre, language = asked.get("genre"), asked.get("language")
     since = _moment(asked, "updated_at")
@@ -222,7 +241,7 @@ def _matching(asked: MultiDict[str], films: list[Video]) -> list[Video]:
     return found
 
 
-def _page(asked: MultiDict[str], films: list[Video]) -> list[Video]:
+def _page(asked: MultiDict[str], films: list[VideoRead]) -> list[VideoRead]:
     size, page = (asked.get(name, "") for name in ("limit", "page"))
     if not (size.isascii() and size.isdigit() and 0 < int(size[:6]) <= LIST_MAX):
         return films
@@ -254,27 +273,27 @@ def _moment(asked: MultiDict[str], name: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-async def _excluded(value: str | None, catalog: Catalog, viewing: Viewing) -> int | None:
+async def _excluded(value: str | None, catalog: Catalog, viewer: Viewer) -> int | None:
     """The film to leave out. Raises Refusal for what is no number, or no film's."""
     if not value:
         return None
     if not (value.isascii() and value.isdigit()):
         raise field_error("to_exclude_id", "A valid integer is required.")
     try:
-        return (await catalog.video(viewing, min(int(value[:20]), BIGINT_MAX))).id
+        return (await catalog.video(viewer, min(int(value[:20]), BIGINT_MAX))).id
     except VideoNotFound as error:
-        raise Refusal({"detail": "Model does not exist"}, HTTP_404_NOT_FOUND) from error
+        raise DrfError({"detail": "Model does not exist"}, HTTP_404_NOT_FOUND) from error
 
 
 async def _change(
-    request: Request[Any, Any, Any], video_id: int, kind: type[FilmFields]
+    request: Request[Any, Any, Any], video_id: int, kind: type[VideoFields]
 ) -> dict[str, Any]:
     """What is left out stays; another file takes the place of the one that plays."""
-    form = await film_form(request)
-    async with stored(form) as file:
+    form = await read_video_form(request)
+    async with create_video(form) as file:
         change = read_fields(dict(form.fields), kind).change()
         async with transaction() as session:
-            await Desk(session).change(video_id, change)
+            await Editing(session).change(video_id, change)
             if file:
                 await Media(session).replace(video_id, file)
             return await _shown_to_admin(request, session, video_id)
@@ -283,6 +302,6 @@ async def _change(
 async def _shown_to_admin(
     request: Request[Any, Any, Any], session: AsyncSession, video_id: int
 ) -> dict[str, Any]:
-    viewing = unlimited(request.user)
-    film = await Catalog(session).shown(viewing, video_id)
-    return (await shown(Shelf(request, session, viewing), [film]))[0]
+    viewer = unrestricted_viewer(request.user)
+    film = await Catalog(session).read(viewer, video_id)
+    return (await serialize_videos(SerializerContext(request, session, viewer), [film]))[0]

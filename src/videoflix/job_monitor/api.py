@@ -15,15 +15,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from videoflix.job_monitor.schemas import (
     JobFilters,
-    JobShown,
+    JobRead,
     JobStatus,
     JobWithIncidents,
     QueueSnapshot,
 )
 from videoflix.job_monitor.service import (
+    JobAlreadyQueued,
+    JobMonitor,
     JobNotFound,
-    JobWaitsAlready,
-    Monitor,
     ScheduleNotFound,
     cancel,
 )
@@ -31,12 +31,12 @@ from videoflix.platform.auth.identity import Identity, admins_only
 from videoflix.platform.auth.revocations import revocations
 from videoflix.platform.http.params import Id, Limit, Offset, Page, names_of, one_of, service
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.platform.server.shutdown import RECONNECT_MS, shutdown
 from videoflix.platform.ttl import TtlCache
 
-LOOK_EVERY_SECONDS = 2.0
-STAFF = (SignInNeeded, Forbidden)
+SNAPSHOT_SECONDS = 2.0
+STAFF_PROBLEMS = (Unauthorized, Forbidden)
 
 Named = QueryParameter(max_length=128, pattern=r"^[A-Za-z0-9_.-]+(?!\n)$")
 OfQueue = Annotated[str | None, Named]
@@ -57,80 +57,80 @@ class JobController(Controller):
     tags = ("Jobs",)
     guards = (admins_only,)
     dependencies = {
-        "monitor": service(Monitor),
+        "job_monitor": service(JobMonitor),
         "filters": Provide(provide_filters, sync_to_thread=False),
     }
 
-    @get(summary="List jobs", responses=problems(*STAFF))
+    @get(summary="List jobs", responses=problems(*STAFF_PROBLEMS))
     async def list_jobs(
         self,
-        monitor: NamedDependency[Monitor],
+        job_monitor: NamedDependency[JobMonitor],
         filters: NamedDependency[JobFilters],
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[JobShown]:
+    ) -> Page[JobRead]:
         """List jobs, the newest first. What is done is forgotten after a day."""
-        found, total = await monitor.jobs(filters, LimitOffset(limit, offset))
+        found, total = await job_monitor.jobs(filters, LimitOffset(limit, offset))
         return Page(found, total, limit, offset)
 
-    @get("/overview", summary="The queue at a glance", responses=problems(*STAFF))
-    async def show_queue(self, monitor: NamedDependency[Monitor]) -> QueueSnapshot:
+    @get("/overview", summary="The queue at a glance", responses=problems(*STAFF_PROBLEMS))
+    async def show_queue(self, job_monitor: NamedDependency[JobMonitor]) -> QueueSnapshot:
         """Queues, workers, schedules and throughput as they are now."""
-        return await monitor.snapshot()
+        return await job_monitor.snapshot()
 
-    @get("/events", summary="Follow the queue live", responses=problems(*STAFF))
+    @get("/events", summary="Follow the queue live", responses=problems(*STAFF_PROBLEMS))
     async def follow_queue(self, request: Request[Any, Any, Any]) -> ServerSentEvent:
         """Follow the queue live: an event `queue` with the overview at once and while it lasts."""
-        return ServerSentEvent(_glances(request.user))
+        return ServerSentEvent(_snapshots(request.user))
 
     @get(
         "/{job_id:int}",
         summary="Show a job",
-        responses=problems(*STAFF, JobNotFound),
+        responses=problems(*STAFF_PROBLEMS, JobNotFound),
     )
     async def show_job(
-        self, monitor: NamedDependency[Monitor], job_id: FromPath[Id]
+        self, job_monitor: NamedDependency[JobMonitor], job_id: FromPath[Id]
     ) -> JobWithIncidents:
         """Show a job and everything that went wrong with it."""
-        return await monitor.job(job_id)
+        return await job_monitor.job(job_id)
 
     @post(
         "/{job_id:int}/retry",
         summary="Try a job again",
         status_code=HTTP_200_OK,
-        responses=problems(*STAFF, JobNotFound, JobWaitsAlready),
+        responses=problems(*STAFF_PROBLEMS, JobNotFound, JobAlreadyQueued),
     )
     async def retry_job(
         self,
         request: Request[Any, Any, Any],
-        monitor: NamedDependency[Monitor],
+        job_monitor: NamedDependency[JobMonitor],
         job_id: FromPath[Id],
     ) -> JobWithIncidents:
         """Give a job that failed or was cancelled all its attempts again."""
-        await monitor.retry_job(job_id, by=request.user.user_id)
-        return await monitor.job(job_id)
+        await job_monitor.retry_job(job_id, by=request.user.user_id)
+        return await job_monitor.job(job_id)
 
     @post(
         "/{job_id:int}/run",
         summary="Run a job now",
         status_code=HTTP_200_OK,
-        responses=problems(*STAFF, JobNotFound),
+        responses=problems(*STAFF_PROBLEMS, JobNotFound),
     )
     async def run_job(
         self,
         request: Request[Any, Any, Any],
-        monitor: NamedDependency[Monitor],
+        job_monitor: NamedDependency[JobMonitor],
         job_id: FromPath[Id],
     ) -> JobWithIncidents:
         """Let a job that waits for its time run as soon as a worker is free."""
-        await monitor.run_job(job_id, by=request.user.user_id)
-        return await monitor.job(job_id)
+        await job_monitor.run_job(job_id, by=request.user.user_id)
+        return await job_monitor.job(job_id)
 
     @post(
         "/{job_id:int}/cancel",
         summary="Cancel a job",
         status_code=HTTP_200_OK,
-        responses=problems(*STAFF, JobNotFound),
+        responses=problems(*STAFF_PROBLEMS, JobNotFound),
     )
     async def cancel_job(
         self, request: Request[Any, Any, Any], job_id: FromPath[Id]
@@ -138,26 +138,26 @@ class JobController(Controller):
         """Cancel a job: a waiting one at once, a running one as soon as its worker hears of it."""
         await cancel(job_id, by=request.user.user_id)
         async with transaction() as session:
-            return await Monitor(session).job(job_id)
+            return await JobMonitor(session).job(job_id)
 
     @post(
         "/schedules/{kind:str}/run",
         summary="Run a scheduled job now",
-        responses=problems(*STAFF, ScheduleNotFound, JobWaitsAlready),
+        responses=problems(*STAFF_PROBLEMS, ScheduleNotFound, JobAlreadyQueued),
     )
     async def run_schedule(
-        self, request: Request[Any, Any, Any], monitor: NamedDependency[Monitor], kind: Kind
+        self, request: Request[Any, Any, Any], job_monitor: NamedDependency[JobMonitor], kind: Kind
     ) -> JobWithIncidents:
         """Enqueue a scheduled job now; its schedule stays as it is."""
-        return await monitor.run_schedule(kind, by=request.user.user_id)
+        return await job_monitor.run_schedule(kind, by=request.user.user_id)
 
 
-class Glances:
+class QueueSnapshots:
     """The queue at a glance, made at most once a second for all who follow it here."""
 
     def __init__(self) -> None:
         self._making = asyncio.Lock()
-        self._latest: TtlCache[str, str] = TtlCache("job monitor", 1, LOOK_EVERY_SECONDS / 2)
+        self._latest: TtlCache[str, str] = TtlCache("job monitor", 1, SNAPSHOT_SECONDS / 2)
 
     async def latest(self) -> str:
         """The snapshot as JSON. Raises SQLAlchemyError or OSError while the database is away."""
@@ -165,21 +165,21 @@ class Glances:
             latest = self._latest.get("snapshot")
             if latest is None:
                 async with transaction() as session:
-                    snapshot = await Monitor(session).snapshot()
+                    snapshot = await JobMonitor(session).snapshot()
                 latest = self._latest["snapshot"] = msgspec.json.encode(snapshot).decode()
         return latest
 
 
-glances = Glances()
+snapshots = QueueSnapshots()
 
 
-async def _glances(viewer: Identity) -> AsyncGenerator[ServerSentEventMessage]:
+async def _snapshots(viewer: Identity) -> AsyncGenerator[ServerSentEventMessage]:
     """Until the viewer is signed out; while the database is away there is nothing to tell."""
     while viewer.sign_in_id not in revocations and not shutdown.has_begun:
         try:
-            seen = await glances.latest()
+            seen = await snapshots.latest()
         except (SQLAlchemyError, OSError):
             yield ServerSentEventMessage(data=None, comment="the database is away")
         else:
             yield ServerSentEventMessage(event="queue", data=seen, retry=RECONNECT_MS)
-        await shutdown.wait_for(None, LOOK_EVERY_SECONDS)
+        await shutdown.wait_for(None, SNAPSHOT_SECONDS)

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.job_monitor.schemas import (
     Incident,
     JobFilters,
-    JobShown,
+    JobRead,
     JobStatus,
     QueueCount,
-    WorkerSeen,
+    WorkerRead,
 )
 from videoflix.platform.queue.load import queue_loads
 from videoflix.settings import settings
@@ -25,7 +25,7 @@ SILENT_AT_MOST = 60.0
 ENDED_COUNTED, MINUTE_COUNTED, LISTED_COUNTED = 20_000, 5_000, 10_000
 
 # Every job with the state that is shown: `doing` takes a worker that lives.
-JUDGED = """
+WITH_EFFECTIVE_STATUS = """
     select job.*,
            case when job.status <> 'doing' then job.status::text
                 when worker.last_heartbeat >= now() - make_interval(secs => :stall) then 'doing'
@@ -80,13 +80,13 @@ WANTED = """
 """
 COUNT = text(f"""
     select count(*) from (
-        select from ({JUDGED}) as job where {WANTED} limit :counted) as found
+        select from ({WITH_EFFECTIVE_STATUS}) as job where {WANTED} limit :counted) as found
 """)  # noqa: S608 - constants
 JOBS = text(f"""
     select job.id, queue_name, task_name, shown, args, attempts, priority,
            case when shown = 'doing' then worker_id end, abort_requested, scheduled_at,
            event.created, event.started, event.ended, coalesce(incident.reason, '')
-    from (select * from ({JUDGED}) as every_job where {WANTED}
+    from (select * from ({WITH_EFFECTIVE_STATUS}) as every_job where {WANTED}
           order by id desc limit :limit offset :offset) as job
     left join lateral (
         select min(at) as created,
@@ -108,7 +108,7 @@ LAST_RUNS = text("""
     select distinct on (kind) kind, scheduled_for, job_id from cron_run
     order by kind, scheduled_for desc
 """)
-REVIVE = text("""
+RETRY = text("""
     with forgiven as (
         delete from job_incident where job_id = :job_id and kind = 'transient'
     )
@@ -116,7 +116,7 @@ REVIVE = text("""
     set status = 'todo', attempts = 0, scheduled_at = null, abort_requested = false
     where id = :job_id and status in ('failed', 'aborted', 'cancelled') returning id
 """)
-HURRY = text("""
+RUN_NOW = text("""
     update procrastinate_jobs set scheduled_at = null
     where id = :job_id and status = 'todo' and scheduled_at > now() returning id
 """)
@@ -147,27 +147,27 @@ class QueueRepository:
             for load in await queue_loads(self.session, self.stall)
         ]
 
-    async def workers(self) -> list[WorkerSeen]:
+    async def workers(self) -> list[WorkerRead]:
         found = await self.session.execute(WORKERS, {"stall": self.stall})
-        return [WorkerSeen(*row) for row in found]
+        return [WorkerRead(*row) for row in found]
 
     async def throughput(self) -> list[int]:
         """How many jobs were done in each of the last 60 minutes, the earliest first."""
         return list(await self.session.scalars(THROUGHPUT, {"counted": MINUTE_COUNTED}))
 
-    async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobShown], int]:
+    async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobRead], int]:
         """Jobs, the newest first, and how many there are."""
         wanted = self._wanted(filters)
         window = {"limit": page.limit, "offset": page.offset}
         found = await self.session.execute(JOBS, wanted | window)
         total = await self.session.scalar(COUNT, wanted | {"counted": LISTED_COUNTED})
-        return [_shown(row) for row in found], total or 0
+        return [_to_read(row) for row in found], total or 0
 
-    async def job(self, job_id: int) -> JobShown | None:
+    async def job(self, job_id: int) -> JobRead | None:
         window = {"limit": 1, "offset": 0}
         wanted = self._wanted(JobFilters(), job_id)
         row = (await self.session.execute(JOBS, wanted | window)).one_or_none()
-        return None if row is None else _shown(row)
+        return None if row is None else _to_read(row)
 
     def _wanted(self, filters: JobFilters, job_id: int | None = None) -> dict[str, Any]:
         """The values of WANTED; the state as it is stored lets an index find the jobs."""
@@ -190,16 +190,16 @@ class QueueRepository:
         row = (await self.session.execute(STORED, {"job_id": job_id})).one_or_none()
         return None if row is None else (row[0], row[1], row[2])
 
-    async def revive(self, job_id: int) -> bool:
+    async def retry(self, job_id: int) -> bool:
         """Put a job that ended without success back, with all its attempts; False if none did.
 
         Raises IntegrityError when an equal job waits already.
         """
-        return await self.session.scalar(REVIVE, {"job_id": job_id}) is not None
+        return await self.session.scalar(RETRY, {"job_id": job_id}) is not None
 
-    async def hurry(self, job_id: int) -> bool:
+    async def run_now(self, job_id: int) -> bool:
         """Make a job that waits for its time due now; False if it does not."""
-        return await self.session.scalar(HURRY, {"job_id": job_id}) is not None
+        return await self.session.scalar(RUN_NOW, {"job_id": job_id}) is not None
 
     async def cancel(self, job_id: int) -> bool:
         """Cancel a waiting job, or ask the worker to stop a running one; False if it is neither."""
@@ -211,5 +211,5 @@ class QueueRepository:
         return age
 
 
-def _shown(row: Any) -> JobShown:
-    return msgspec.convert(dict(zip(JobShown.__struct_fields__, row, strict=True)), JobShown)
+def _to_read(row: Any) -> JobRead:
+    return msgspec.convert(dict(zip(JobRead.__struct_fields__, row, strict=True)), JobRead)

@@ -50,7 +50,7 @@ class QueueCount(msgspec.Struct):
     unknown: int
 
 
-class WorkerSeen(msgspec.Struct):
+class WorkerRead(msgspec.Struct):
     """A worker process, its last sign of life, and the jobs it is at.
 
     `stopped` names the queues it does not fetch from now, and why: its circuit breaker is open.
@@ -64,7 +64,7 @@ class WorkerSeen(msgspec.Struct):
     stopped: dict[str, str]
 
 
-class ScheduleShown(msgspec.Struct):
+class ScheduleRead(msgspec.Struct):
     """A job that a schedule enqueues; `expression` is cron, in the installation's time zone."""
 
     kind: str
@@ -76,7 +76,7 @@ class ScheduleShown(msgspec.Struct):
     last_job_id: int | None
 
 
-class JobShown(msgspec.Struct):
+class JobRead(msgspec.Struct):
     """A job; `reason` says what went wrong last, `cancelling` that its worker was told to stop."""
 
     id: int
@@ -107,7 +107,7 @@ class Incident(msgspec.Struct):
 class JobWithIncidents(msgspec.Struct):
     """A job and everything that went wrong with it, the latest first."""
 
-    job: JobShown
+    job: JobRead
     incidents: list[Incident]
 
 
@@ -116,8 +116,8 @@ class QueueSnapshot(msgspec.Struct):
 
     at: datetime
     queues: list[QueueCount]
-    workers: list[WorkerSeen]
-    schedules: list[ScheduleShown]
+    workers: list[WorkerRead]
+    schedules: list[ScheduleRead]
     throughput: list[int]
 
 

@@ -1,6 +1,7 @@
 """What operators may ask about jobs, and do with them; each thing they do ends in the audit."""
 
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,19 +13,19 @@ from videoflix.job_monitor.repository import QueueRepository
 from videoflix.job_monitor.schemas import (
     CancelledJob,
     JobFilters,
-    JobShown,
+    JobRead,
     JobStatus,
     JobWithIncidents,
     QueueCount,
     QueueSnapshot,
-    ScheduleShown,
-    WorkerSeen,
+    ScheduleRead,
+    WorkerRead,
 )
 from videoflix.platform.postgres.session import transaction, violated
 from videoflix.platform.problems import Conflict, NotFound
 from videoflix.platform.queue import JobCancelled, enqueue, enqueue_many
 from videoflix.platform.queue.cron import schedules
-from videoflix.platform.queue.registry import jobs_to_resume, say_last_words
+from videoflix.platform.queue.registry import jobs_to_resume, run_failure_callback
 
 ENDED = ("failed", "aborted", "cancelled")
 QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
@@ -38,11 +39,13 @@ class ScheduleNotFound(NotFound):
     """No schedule enqueues such a job."""
 
 
-class JobWaitsAlready(Conflict):
+class JobAlreadyQueued(Conflict):
     """An equal job waits already; this one is not needed."""
 
+    slug: ClassVar[str] = "job-waits-already"
 
-class Monitor:
+
+class JobMonitor:
     """`by` is the administrator who does it; None for the commands of an operator."""
 
     def __init__(self, session: AsyncSession) -> None:
@@ -63,21 +66,21 @@ class Monitor:
     async def queues(self) -> list[QueueCount]:
         return await self.queue.queues()
 
-    async def workers(self) -> list[WorkerSeen]:
+    async def workers(self) -> list[WorkerRead]:
         return await self.queue.workers()
 
     async def seconds_since_heartbeat(self) -> float | None:
         """Age of the youngest heartbeat, or None when no worker is known."""
         return await self.queue.seconds_since_heartbeat()
 
-    async def schedules(self) -> list[ScheduleShown]:
+    async def schedules(self) -> list[ScheduleRead]:
         """Every scheduled job of this release, with its last and next run."""
         now, runs = datetime.now(UTC), await self.queue.last_runs()
         shown = []
         for kind, schedule in sorted(schedules.items()):
             last_run, last_job_id = runs.get(kind, (None, None))
             shown.append(
-                ScheduleShown(
+                ScheduleRead(
                     kind=kind,
                     purpose=(schedule.job.__doc__ or "").partition("\n")[0],
                     queue=schedule.job.queue,
@@ -89,11 +92,11 @@ class Monitor:
             )
         return shown
 
-    async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobShown], int]:
+    async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobRead], int]:
         """Jobs, the newest first, and how many there are."""
         return await self.queue.jobs(filters, page)
 
-    async def dead_letters(self, limit: int = 20) -> list[JobShown]:
+    async def dead_letters(self, limit: int = 20) -> list[JobRead]:
         """The newest jobs that failed for good."""
         found, _ = await self.jobs(JobFilters(status=JobStatus.FAILED), LimitOffset(limit, 0))
         return found
@@ -109,18 +112,18 @@ class Monitor:
         """Give a job that ended without success all its attempts again.
 
         What the job was for is told first, takes back that it failed, and queues what else it
-        needs. Raises JobNotFound, JobWaitsAlready, or what the job's domain says against it.
+        needs. Raises JobNotFound, JobAlreadyQueued, or what the job's domain says against it.
         """
         found = await self.queue.stored(job_id)
         if found is None or found[0] not in ENDED:
             raise JobNotFound
         others = await jobs_to_resume(self.session, found[1], found[2])
         try:
-            revived = await self.queue.revive(job_id)
+            revived = await self.queue.retry(job_id)
         except SQLAlchemyError as error:
             if violated(error) != QUEUEING_LOCK:
                 raise
-            raise JobWaitsAlready from error
+            raise JobAlreadyQueued from error
         if not revived:
             raise JobNotFound
         await enqueue_many(self.session, others)
@@ -128,21 +131,21 @@ class Monitor:
 
     async def run_job(self, job_id: int, *, by: int | None) -> None:
         """Let a job that waits for its time run now. Raises JobNotFound."""
-        if not await self.queue.hurry(job_id):
+        if not await self.queue.run_now(job_id):
             raise JobNotFound
         await self._record(EventKind.JOB_HURRIED, job_id, by)
 
     async def run_schedule(self, kind: str, *, by: int | None) -> JobWithIncidents:
         """Enqueue a scheduled job now, besides its schedule.
 
-        Raises ScheduleNotFound, or JobWaitsAlready.
+        Raises ScheduleNotFound, or JobAlreadyQueued.
         """
         schedule = schedules.get(kind)
         if schedule is None:
             raise ScheduleNotFound
         job_id = await enqueue(self.session, schedule.job)
         if job_id is None:
-            raise JobWaitsAlready
+            raise JobAlreadyQueued
         await self._record(EventKind.JOB_HURRIED, job_id, by)
         return await self.job(job_id)
 
@@ -168,6 +171,6 @@ class Monitor:
 async def cancel(job_id: int, *, by: int | None) -> None:
     """Cancel a job, then tell whoever waits for it. Raises JobNotFound."""
     async with transaction() as session:
-        cancelled = await Monitor(session).cancel_job(job_id, by=by)
+        cancelled = await JobMonitor(session).cancel_job(job_id, by=by)
     if cancelled:
-        await say_last_words(cancelled.task, cancelled.payload, JobCancelled())
+        await run_failure_callback(cancelled.task, cancelled.payload, JobCancelled())

@@ -4,15 +4,15 @@ import logging
 
 from videoflix.library.schemas import CountViews
 from videoflix.library.service import Views
-from videoflix.platform.queue import completing, every, handles
+from videoflix.platform.queue import complete_job, handles, schedule
 
 logger = logging.getLogger(__name__)
 
-every("25 * * * *", CountViews())
+schedule("25 * * * *", CountViews())
 
 
 @handles(CountViews)
 async def count_views(job: CountViews) -> None:
-    async with completing() as session:
+    async with complete_job() as session:
         changed = await Views(session).roll_up()
     logger.info("the popularity of %d films changed", changed)

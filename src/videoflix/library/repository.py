@@ -46,7 +46,7 @@ class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
 
     model_type = WatchlistEntry
 
-    async def of(self, profile_id: int, limit: int, offset: int) -> list[WatchlistEntry]:
+    async def for_profile(self, profile_id: int, limit: int, offset: int) -> list[WatchlistEntry]:
         found = await self.session.scalars(
             select(WatchlistEntry)
             .where(WatchlistEntry.profile_id == profile_id)
@@ -56,7 +56,7 @@ class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
         )
         return list(found)
 
-    async def put(self, profile_id: int, video_id: int) -> bool:
+    async def add_first(self, profile_id: int, video_id: int) -> bool:
         """Add a film in front; False when it is there already."""
         first = (
             select(func.coalesce(func.min(WatchlistEntry.position), 0.0) - 1)
@@ -77,7 +77,7 @@ class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
         )
         return added is not None
 
-    async def take(self, profile_id: int, video_id: int) -> bool:
+    async def remove(self, profile_id: int, video_id: int) -> bool:
         gone = await self.session.scalar(
             delete(WatchlistEntry)
             .where(WatchlistEntry.profile_id == profile_id, WatchlistEntry.video_id == video_id)
@@ -109,7 +109,7 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
 
     model_type = WatchState
 
-    async def beat(
+    async def upsert_position(
         self, profile_id: int, video_id: int, seconds: float, client_at: datetime
     ) -> bool:
         """Note where a player is, unless a later word of it is known: one statement.
@@ -152,7 +152,7 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
         )
         return noted is not None
 
-    async def of(
+    async def for_profile(
         self, profile_id: int, *, unfinished: bool, limit: int, offset: int
     ) -> list[WatchState]:
         conditions = [WatchState.profile_id == profile_id]
@@ -175,7 +175,7 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
         )
         return list(found)
 
-    async def forget(self, profile_id: int, video_id: int | None = None) -> int:
+    async def delete_position(self, profile_id: int, video_id: int | None = None) -> int:
         """Forget one film, or all; how many there were."""
         statement = delete(WatchState).where(WatchState.profile_id == profile_id)
         if video_id is not None:
@@ -210,7 +210,7 @@ class VoteRepository(SQLAlchemyAsyncRepository[Vote]):
             delete(Vote).where(and_(Vote.profile_id == profile_id, Vote.video_id == video_id))
         )
 
-    async def listed(
+    async def list_page(
         self, page: LimitOffset, *, video_id: int | None, user_id: int | None
     ) -> tuple[list[tuple[Vote, str, Profile, str]], int]:
         """Votes with the film's title, the profile and its owner's address; and how many."""

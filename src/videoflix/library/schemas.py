@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from videoflix.catalog.schemas import BigId, Video
-from videoflix.platform.http.params import Moment, within_reason
+from videoflix.catalog.schemas import BigId, VideoRead
+from videoflix.platform.http.params import Moment, ensure_plausible
 from videoflix.platform.queue import Job
 
 # Far beyond any film; the film's own length limits it anyway.
@@ -17,7 +17,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 class WatchlistItem(msgspec.Struct):
     """A film somebody means to watch."""
 
-    video: Video
+    video: VideoRead
     added_at: datetime
 
 
@@ -49,7 +49,7 @@ class ProgressUpdate(msgspec.Struct, forbid_unknown_fields=True):
     at: Moment | None = None
 
     def __post_init__(self) -> None:
-        within_reason(self.at)
+        ensure_plausible(self.at)
         if not math.isfinite(self.seconds):
             raise ValueError("seconds is no number")
 
@@ -67,7 +67,7 @@ class Progress(msgspec.Struct):
 class HistoryItem(msgspec.Struct):
     """A film somebody began, and where they are."""
 
-    video: Video
+    video: VideoRead
     progress: Progress
 
 
@@ -77,7 +77,7 @@ class VoteCast(msgspec.Struct, forbid_unknown_fields=True):
     vote: Literal["up", "down"]
 
 
-class VoteShown(msgspec.Struct):
+class VoteRead(msgspec.Struct):
     """Your vote, and everybody's."""
 
     vote: Literal["up", "down"] | None
@@ -85,7 +85,7 @@ class VoteShown(msgspec.Struct):
     downvotes: int
 
 
-class VoteListed(msgspec.Struct):
+class VoteAdminRead(msgspec.Struct):
     """A vote as administrators see it: whose profile thinks what of which film."""
 
     id: int

@@ -7,7 +7,7 @@ from typing import Literal
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.service import Catalog, announce_catalogue, announce_votes
+from videoflix.catalog.service import Catalog, publish_catalog_change, publish_vote_change
 from videoflix.library.models import WatchState
 from videoflix.library.repository import (
     ViewRepository,
@@ -19,12 +19,12 @@ from videoflix.library.schemas import (
     HistoryItem,
     Progress,
     ProgressUpdate,
-    VoteListed,
-    VoteShown,
+    VoteAdminRead,
+    VoteRead,
     WatchlistItem,
 )
 from videoflix.platform.problems import Conflict, NotFound
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 
 WATCHLIST_MAX = 1_000
 # A view counts from here on.
@@ -46,12 +46,12 @@ class VoteNotFound(NotFound):
 
 
 class Library:
-    """`viewing` is the profile that remembers; what it may not see (any more) is left out."""
+    """`viewer` is the profile that remembers; what it may not see (any more) is left out."""
 
-    def __init__(self, session: AsyncSession, viewing: Viewing) -> None:
+    def __init__(self, session: AsyncSession, viewer: Viewer) -> None:
         self.session = session
-        self.viewing = viewing
-        self.profile_id = viewing.profile_id
+        self.viewer = viewer
+        self.profile_id = viewer.profile_id
         self.catalog = Catalog(session)
         self.watchlist_entries = WatchlistRepository(session=session)
         self.states = WatchStateRepository(session=session)
@@ -59,8 +59,8 @@ class Library:
 
     async def watchlist(self, limit: int, offset: int) -> list[WatchlistItem]:
         """The films of the list in its order, those of them that may be seen."""
-        entries = await self.watchlist_entries.of(self.profile_id, limit, offset)
-        films = await self.catalog.some(self.viewing, [entry.video_id for entry in entries])
+        entries = await self.watchlist_entries.for_profile(self.profile_id, limit, offset)
+        films = await self.catalog.get_many(self.viewer, [entry.video_id for entry in entries])
         return [
             WatchlistItem(films[entry.video_id], entry.created_at)
             for entry in entries
@@ -69,14 +69,14 @@ class Library:
 
     async def add(self, video_id: int) -> None:
         """Put a film on the list, once. Raises VideoNotFound or WatchlistFull."""
-        await self.catalog.video(self.viewing, video_id)
-        added = await self.watchlist_entries.put(self.profile_id, video_id)
+        await self.catalog.video(self.viewer, video_id)
+        added = await self.watchlist_entries.add_first(self.profile_id, video_id)
         if added and await self.watchlist_entries.count(profile_id=self.profile_id) > WATCHLIST_MAX:
             raise WatchlistFull
 
-    async def take(self, video_id: int) -> None:
+    async def remove(self, video_id: int) -> None:
         """Take a film off the list. Raises NotOnWatchlist."""
-        if not await self.watchlist_entries.take(self.profile_id, video_id):
+        if not await self.watchlist_entries.remove(self.profile_id, video_id):
             raise NotOnWatchlist
 
     async def move(self, video_id: int, before: int | None) -> None:
@@ -97,18 +97,18 @@ class Library:
         """Which of these films are on the list."""
         return await self.watchlist_entries.contained(self.profile_id, video_ids)
 
-    async def note(self, video_id: int, update: ProgressUpdate) -> tuple[Progress, bool]:
+    async def save_position(self, video_id: int, update: ProgressUpdate) -> tuple[Progress, bool]:
         """Remember where a player is; and whether that makes it a view. Raises VideoNotFound."""
-        video = await self.catalog.video(self.viewing, video_id)
+        video = await self.catalog.video(self.viewer, video_id)
         at = update.at or datetime.now(UTC)
-        await self.states.beat(self.profile_id, video_id, update.seconds, at)
+        await self.states.upsert_position(self.profile_id, video_id, update.seconds, at)
         (state,) = await self.states.some(self.profile_id, [video_id])
         enough = min(VIEW_SECONDS, VIEW_SHARE * (video.duration or 2 * VIEW_SECONDS))
         return _progress(state, video.duration), state.seconds >= enough
 
     async def progress(self, video_id: int) -> Progress:
         """Where the profile is; at the beginning if it never was. Raises VideoNotFound."""
-        video = await self.catalog.video(self.viewing, video_id)
+        video = await self.catalog.video(self.viewer, video_id)
         states = await self.states.some(self.profile_id, [video_id])
         if not states:
             return Progress(video_id, 0.0, video.duration, finished=False, updated_at=None)
@@ -116,45 +116,47 @@ class Library:
 
     async def positions(self, limit: int, offset: int) -> list[WatchState]:
         """Where the profile stopped in the films it watched, the latest first."""
-        states = await self.states.of(self.profile_id, unfinished=False, limit=limit, offset=offset)
-        seen = await self.catalog.some(self.viewing, [state.video_id for state in states])
+        states = await self.states.for_profile(
+            self.profile_id, unfinished=False, limit=limit, offset=offset
+        )
+        seen = await self.catalog.get_many(self.viewer, [state.video_id for state in states])
         return [state for state in states if state.video_id in seen]
 
     async def position(self, video_id: int) -> WatchState | None:
         """Where the profile stopped in a film. Raises VideoNotFound."""
-        await self.catalog.video(self.viewing, video_id)
+        await self.catalog.video(self.viewer, video_id)
         states = await self.states.some(self.profile_id, [video_id])
         return states[0] if states else None
 
     async def history(self, limit: int, offset: int, *, unfinished: bool) -> list[HistoryItem]:
         """What the profile watched, the latest first; or only what it did not finish."""
-        states = await self.states.of(
+        states = await self.states.for_profile(
             self.profile_id, unfinished=unfinished, limit=limit, offset=offset
         )
-        films = await self.catalog.some(self.viewing, [state.video_id for state in states])
+        films = await self.catalog.get_many(self.viewer, [state.video_id for state in states])
         return [
             HistoryItem(film, _progress(state, film.duration))
             for state in states
             if (film := films.get(state.video_id))
         ]
 
-    async def forget(self, video_id: int | None = None) -> None:
+    async def clear_history(self, video_id: int | None = None) -> None:
         """Forget where the profile was in a film, or in all of them."""
-        await self.states.forget(self.profile_id, video_id)
+        await self.states.delete_position(self.profile_id, video_id)
 
-    async def vote(self, video_id: int, vote: Literal["up", "down"] | None) -> VoteShown:
+    async def vote(self, video_id: int, vote: Literal["up", "down"] | None) -> VoteRead:
         """Cast the profile's vote, change it, or take it back. Raises VideoNotFound."""
-        await self.catalog.video(self.viewing, video_id)
+        await self.catalog.video(self.viewer, video_id)
         if vote is None:
             await self.votes.withdraw(self.profile_id, video_id)
         else:
             await self.votes.cast(self.profile_id, video_id, VALUES[vote])
-        await announce_votes(self.session, video_id)
+        await publish_vote_change(self.session, video_id)
         return await self._shown_vote(video_id)
 
-    async def own_vote(self, video_id: int) -> VoteShown:
+    async def own_vote(self, video_id: int) -> VoteRead:
         """Raises VideoNotFound."""
-        await self.catalog.video(self.viewing, video_id)
+        await self.catalog.video(self.viewer, video_id)
         return await self._shown_vote(video_id)
 
     async def votes_cast(self) -> dict[int, int]:
@@ -162,9 +164,9 @@ class Library:
         found = await self.votes.get_many(profile_id=self.profile_id)
         return {vote.video_id: vote.value for vote in found}
 
-    async def _shown_vote(self, video_id: int) -> VoteShown:
+    async def _shown_vote(self, video_id: int) -> VoteRead:
         mine, up, down = await self.votes.counts(self.profile_id, video_id)
-        return VoteShown(None if mine is None else _named(mine), up, down)
+        return VoteRead(None if mine is None else _named(mine), up, down)
 
 
 class Votes:
@@ -174,13 +176,13 @@ class Votes:
         self.session = session
         self.votes = VoteRepository(session=session)
 
-    async def listed(
+    async def list_page(
         self, page: LimitOffset, *, video_id: int | None, user_id: int | None
-    ) -> tuple[list[VoteListed], int]:
+    ) -> tuple[list[VoteAdminRead], int]:
         """Votes on a film, of a person, or all, the newest first; and how many there are."""
-        found, total = await self.votes.listed(page, video_id=video_id, user_id=user_id)
+        found, total = await self.votes.list_page(page, video_id=video_id, user_id=user_id)
         return [
-            VoteListed(
+            VoteAdminRead(
                 id=vote.id,
                 video_id=vote.video_id,
                 title=title,
@@ -199,7 +201,7 @@ class Votes:
         if vote is None:
             raise VoteNotFound
         await self.votes.withdraw(vote.profile_id, vote.video_id)
-        await announce_votes(self.session, vote.video_id)
+        await publish_vote_change(self.session, vote.video_id)
 
 
 class Views:
@@ -222,7 +224,7 @@ class Views:
             begin = end
         changed = await self.views.roll_up()
         if changed:
-            await announce_catalogue(self.session)
+            await publish_catalog_change(self.session)
         return changed
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 
-from videoflix.platform.postgres.session import crash_info, in_one_line
+from videoflix.platform.postgres.session import crash_info, one_line
 
 WRITE_SECONDS = 5.0
 WAITING_MAX = 10_000
@@ -69,4 +69,4 @@ class ViewCounter:
             await self.flush()
         except Exception as error:  # a database that is away must not end the counting
             message = "views could not be written; they wait (%s)"
-            logger.warning(message, in_one_line(error), exc_info=crash_info(error))
+            logger.warning(message, one_line(error), exc_info=crash_info(error))

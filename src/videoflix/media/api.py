@@ -13,20 +13,20 @@ from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.audit.service import Audit
-from videoflix.catalog.schemas import Video, VideoDraft
+from videoflix.catalog.schemas import VideoCreate, VideoRead
 from videoflix.catalog.service import Catalog, VideoNotFound
-from videoflix.catalog.service.catalog import CategoryUnknown
-from videoflix.catalog.service.editing import Desk
+from videoflix.catalog.service.catalog import UnknownCategory
+from videoflix.catalog.service.editing import Editing
 from videoflix.media.forms import FileUpload, FilmUpload
 from videoflix.media.models import AssetState
 from videoflix.media.multipart import (
     FileEmpty,
     FileMissing,
-    UploadBroken,
+    UploadIncomplete,
     UploadTooLarge,
     receive_form,
 )
-from videoflix.media.schemas import AssetShown, Form, StoredFile
+from videoflix.media.schemas import AssetRead, StoredFile, UploadForm
 from videoflix.media.service import Failures, Media
 from videoflix.media.service.failures import NothingToRetry, SourceRemoved
 from videoflix.platform.auth.identity import Role, admins_only, editors_only
@@ -44,11 +44,11 @@ from videoflix.platform.http.params import (
 from videoflix.platform.json_body import invalid_input, with_integers
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import (
-    BadInput,
+    BadRequest,
     Forbidden,
     InvalidInput,
     Problem,
-    SignInNeeded,
+    Unauthorized,
     UnsupportedMediaType,
     problems,
 )
@@ -59,7 +59,7 @@ from videoflix.platform.storage.media_storage import (
     StorageUnavailable,
     media_storage,
 )
-from videoflix.profiles.schemas import ALL_AGES, Viewing
+from videoflix.profiles.schemas import ALL_AGES, Viewer
 from videoflix.settings import settings
 
 OfFilm = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
@@ -67,7 +67,7 @@ OfFilm = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 OfState = Annotated[str | None, QueryParameter(name="state", schema_extra=names_of(AssetState))]
 
 
-class TitleMissing(BadInput):
+class TitleMissing(BadRequest):
     """Give the film a title: the form field “title”, at most 200 characters."""
 
 
@@ -84,12 +84,12 @@ class UploadController(Controller):
         request_max_body_size=None,
         responses=problems(
             TitleMissing,
-            CategoryUnknown,
+            UnknownCategory,
             FileMissing,
             FileEmpty,
-            UploadBroken,
+            UploadIncomplete,
             InvalidInput,
-            SignInNeeded,
+            Unauthorized,
             Forbidden,
             UploadTooLarge,
             UnsupportedMediaType,
@@ -97,7 +97,7 @@ class UploadController(Controller):
             StorageUnavailable,
         ),
     )
-    async def upload_video(self, request: Request[Any, Any, Any]) -> Response[Video]:
+    async def upload_video(self, request: Request[Any, Any, Any]) -> Response[VideoRead]:
         """Upload a film as multipart/form-data: `title`, optional details, `file`.
 
         Bytes go straight to the storage; a film of any size takes little memory. The answer
@@ -105,9 +105,9 @@ class UploadController(Controller):
         body enters a draft whose file follows.
         """
         if request.headers.get("content-type", "").startswith("application/json"):
-            video = await _enter_draft(await request.body(), request.user.user_id)
+            video = await _create_draft(await request.body(), request.user.user_id)
         else:
-            video = await _enter(await receive(request), request.user.user_id)
+            video = await _create(await read_upload(request), request.user.user_id)
         headers = {"Location": f"/api/v1/videos/{video.id}"}
         return Response(video, status_code=HTTP_201_CREATED, headers=headers)
 
@@ -121,8 +121,8 @@ class UploadController(Controller):
         responses=problems(
             FileMissing,
             FileEmpty,
-            UploadBroken,
-            SignInNeeded,
+            UploadIncomplete,
+            Unauthorized,
             Forbidden,
             VideoNotFound,
             UploadTooLarge,
@@ -136,8 +136,8 @@ class UploadController(Controller):
 
         What people remember belongs to the film and stays.
         """
-        form = await receive(request)
-        async with kept(form) as file, transaction() as session:
+        form = await read_upload(request)
+        async with discard_on_error(form) as file, transaction() as session:
             await Media(session).replace(video_id, file)
             line = f"Give a film its file: PUT /videos/{video_id}/file"
             await Audit(session).record_change(line, by=request.user.user_id)
@@ -147,27 +147,27 @@ class UploadController(Controller):
         summary="Retry a film",
         status_code=HTTP_202_ACCEPTED,
         dependencies={"failures": service(Failures)},
-        responses=problems(SignInNeeded, Forbidden, VideoNotFound, NothingToRetry, SourceRemoved),
+        responses=problems(Unauthorized, Forbidden, VideoNotFound, NothingToRetry, SourceRemoved),
     )
     async def retry_video(
         self,
         request: Request[Any, Any, Any],
         failures: NamedDependency[Failures],
         video_id: Id,
-    ) -> Video:
+    ) -> VideoRead:
         """Resume the work on the film's newest file, after it failed or while it is stalled.
 
         Chunks that are encoded already are not encoded again.
         """
         await failures.retry(video_id)
-        viewing = Viewing(request.user.user_id, 0, Role.EDITOR, ALL_AGES, member=True)
-        return await failures.catalog.shown(viewing, video_id)
+        viewer = Viewer(request.user.user_id, 0, Role.EDITOR, ALL_AGES, member=True)
+        return await failures.catalog.read(viewer, video_id)
 
     @get(
         "/{video_id:int}/sources",
         summary="List a film's files",
         dependencies={"media": service(Media)},
-        responses=problems(SignInNeeded, Forbidden, VideoNotFound),
+        responses=problems(Unauthorized, Forbidden, VideoNotFound),
     )
     async def list_files(
         self,
@@ -175,22 +175,22 @@ class UploadController(Controller):
         video_id: Id,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[AssetShown]:
+    ) -> Page[AssetRead]:
         """List the files that were uploaded for a film, the newest first, and why one failed."""
         page = LimitOffset(limit, offset)
-        found, total = await media.listed(page, video_id=video_id, state=None)
+        found, total = await media.list_page(page, video_id=video_id, state=None)
         return Page(found, total, limit, offset)
 
     @delete(
         "/{video_id:int}",
         summary="Delete a film",
-        dependencies={"media": service(Media), "desk": service(Desk)},
-        responses=problems(SignInNeeded, Forbidden, VideoNotFound),
+        dependencies={"media": service(Media), "editing": service(Editing)},
+        responses=problems(Unauthorized, Forbidden, VideoNotFound),
     )
     async def delete_video(
         self,
         media: NamedDependency[Media],
-        desk: NamedDependency[Desk],
+        editing: NamedDependency[Editing],
         video_id: Id,
         permanently: FromQuery[bool] = False,
     ) -> None:
@@ -201,7 +201,7 @@ class UploadController(Controller):
         if permanently:
             await media.remove(video_id)
         else:
-            await desk.delete(video_id)
+            await editing.delete(video_id)
 
 
 class AssetController(Controller):
@@ -210,7 +210,7 @@ class AssetController(Controller):
     guards = (admins_only,)
     dependencies = {"media": service(Media)}
 
-    @get(summary="List uploaded files", responses=problems(SignInNeeded, Forbidden))
+    @get(summary="List uploaded files", responses=problems(Unauthorized, Forbidden))
     async def list_assets(
         self,
         media: NamedDependency[Media],
@@ -218,15 +218,15 @@ class AssetController(Controller):
         asset_state: OfState = None,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[AssetShown]:
+    ) -> Page[AssetRead]:
         """List the files films were made of, the newest first."""
         wanted = one_of(AssetState, "state", asset_state)
         page = LimitOffset(limit, offset)
-        found, total = await media.listed(page, video_id=video_id, state=wanted)
+        found, total = await media.list_page(page, video_id=video_id, state=wanted)
         return Page(found, total, limit, offset)
 
 
-async def receive(request: Request[Any, Any, Any], file_field: str = "file") -> Form:
+async def read_upload(request: Request[Any, Any, Any], file_field: str = "file") -> UploadForm:
     """Store what comes, unless it is announced to be too large or the storage is full."""
     storage = media_storage()
     announced = int(request.headers.get("content-length") or 0)
@@ -243,7 +243,7 @@ async def receive(request: Request[Any, Any, Any], file_field: str = "file") -> 
 
 
 @asynccontextmanager
-async def kept(form: Form) -> AsyncGenerator[StoredFile]:
+async def discard_on_error(form: UploadForm) -> AsyncGenerator[StoredFile]:
     """The stored file, which goes away again if the block raises a Problem.
 
     After any other error it is unknown whether the row was committed (the answer to a commit can
@@ -262,36 +262,36 @@ async def kept(form: Form) -> AsyncGenerator[StoredFile]:
         raise
 
 
-async def _enter(form: Form, uploaded_by: int) -> Video:
+async def _create(form: UploadForm, uploaded_by: int) -> VideoRead:
     """Enter the stored file; its own transaction, so that a failed one leaves no file behind."""
-    async with kept(form) as file:
+    async with discard_on_error(form) as file:
         draft = _draft(form.fields)
         async with transaction() as session:
             video = await Media(session).accept(draft, file, uploaded_by)
-            return await _entered(session, video.id, uploaded_by)
+            return await _created(session, video.id, uploaded_by)
 
 
-async def _enter_draft(body: bytes, uploaded_by: int) -> Video:
+async def _create_draft(body: bytes, uploaded_by: int) -> VideoRead:
     """Enter a film without a file; nobody but editors sees it before it has one."""
     try:
-        draft = msgspec.convert(with_integers(msgspec.json.decode(body)), VideoDraft)
+        draft = msgspec.convert(with_integers(msgspec.json.decode(body)), VideoCreate)
     except msgspec.ValidationError as error:
         raise invalid_input(error) from error
     except msgspec.DecodeError as error:
-        raise BadInput(str(error)) from error
+        raise BadRequest(str(error)) from error
     async with transaction() as session:
         video = await Catalog(session).add(draft, uploaded_by)
-        return await _entered(session, video.id, uploaded_by)
+        return await _created(session, video.id, uploaded_by)
 
 
-async def _entered(session: AsyncSession, video_id: int, editor: int) -> Video:
+async def _created(session: AsyncSession, video_id: int, editor: int) -> VideoRead:
     """The film as its editor sees it; that it was entered is noted."""
     await Audit(session).record_change(f"Upload a film: /videos/{video_id}", by=editor)
-    viewing = Viewing(editor, 0, Role.EDITOR, ALL_AGES, member=True)
-    return await Catalog(session).shown(viewing, video_id)
+    viewer = Viewer(editor, 0, Role.EDITOR, ALL_AGES, member=True)
+    return await Catalog(session).read(viewer, video_id)
 
 
-def _draft(fields: dict[str, str]) -> VideoDraft:
+def _draft(fields: dict[str, str]) -> VideoCreate:
     """The draft a form describes; lists are written with commas between."""
     title = fields.pop("title", "").strip()
     if not title:
@@ -303,6 +303,6 @@ def _draft(fields: dict[str, str]) -> VideoDraft:
     }
     described: dict[str, object] = {**fields, **lists, "title": title}
     try:
-        return msgspec.convert(described, VideoDraft, strict=False)
+        return msgspec.convert(described, VideoCreate, strict=False)
     except msgspec.ValidationError as error:
         raise invalid_input(error) from error

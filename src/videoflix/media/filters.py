@@ -1,7 +1,7 @@
 """FFmpeg's filters for a plan: the frame grid, the picture's form and colours, the sound."""
 
 from videoflix.media.ladder import Rung
-from videoflix.media.plan import Plan, Span
+from videoflix.media.plan import ChunkSpec, EncodePlan
 
 SAMPLE_RATE = 48_000
 # FFmpeg's AAC encoder begins with so many samples of its own (ISO/IEC 14496-3, priming).
@@ -11,9 +11,9 @@ DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
 BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
-def ladder(plan: Plan, span: Span, *, from_start: bool) -> str:
+def ladder(plan: EncodePlan, span: ChunkSpec, *, from_start: bool) -> str:
     """A graph that decodes once and ends in a pad a rung: each is scaled from the one above."""
-    chain = f"[0:V:0]{grid(plan, span, from_start=from_start)},{picture(plan, plan.rungs[0])}"
+    chain = f"[0:V:0]{frame_grid(plan, span, from_start=from_start)},{video(plan, plan.rungs[0])}"
     for rung, smaller in zip(plan.rungs, plan.rungs[1:], strict=False):
         # zimg scales in less than half the time swscale takes for the same Lanczos kernel; cut
         # into slices for threads it would take more, and the encoders use every core anyway.
@@ -22,7 +22,7 @@ def ladder(plan: Plan, span: Span, *, from_start: bool) -> str:
     return f"{chain}[{plan.rungs[-1].name}]"
 
 
-def grid(plan: Plan, span: Span, *, from_start: bool) -> str:
+def frame_grid(plan: EncodePlan, span: ChunkSpec, *, from_start: bool) -> str:
     """Exactly the span's frames, counted from its first one.
 
     Time stamps are put on the plan's clock before any is rounded, so that each chunk chooses the
@@ -42,7 +42,7 @@ def grid(plan: Plan, span: Span, *, from_start: bool) -> str:
     return ",".join(steps)
 
 
-def picture(plan: Plan, rung: Rung) -> str:
+def video(plan: EncodePlan, rung: Rung) -> str:
     """The picture in a rung's size, in square pixels and the colours every screen shows."""
     size = f"{rung.width}:{rung.height}"
     form = f"format=yuv420p,setsar=1,setparams=field_mode=prog:{BT709}"
@@ -57,7 +57,7 @@ def picture(plan: Plan, rung: Rung) -> str:
     )
 
 
-def sound(plan: Plan) -> str:
+def audio(plan: EncodePlan) -> str:
     """Sound on the picture's clock: gaps become silence, and it ends with the picture.
 
     The encoder's priming takes the place of the first samples, so the rest is on time without

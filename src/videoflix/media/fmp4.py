@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from videoflix.media.plan import Plan, Span
+from videoflix.media.plan import ChunkSpec, EncodePlan
 
 AUDIO_TOLERANCE_SECONDS = 0.5
 
 
-class BrokenOutput(Exception):
+class InvalidOutput(Exception):
     """FFmpeg's output is not what was ordered; the message says where it differs."""
 
 
@@ -55,33 +55,33 @@ class Fragment(msgspec.Struct, frozen=True):
     length: int
 
 
-def index_video(path: Path, plan: Plan, span: Span) -> Index:
+def index_video(path: Path, plan: EncodePlan, span: ChunkSpec) -> Index:
     """The segments of an encoded chunk, on the plan's grid.
 
-    Raises BrokenOutput unless the file is whole and holds exactly the span's frames, each
+    Raises InvalidOutput unless the file is whole and holds exactly the span's frames, each
     segment beginning with a picture that needs no other.
     """
     index, fragments = _read(path)
-    expect(index.timescale == plan.timescale, f"timescale {index.timescale}")
+    check(index.timescale == plan.timescale, f"timescale {index.timescale}")
     frames = sum(fragment.samples for fragment in fragments)
-    expect(frames == span.frame_count, f"{frames} frames, {span.frame_count} were ordered")
+    check(frames == span.frame_count, f"{frames} frames, {span.frame_count} were ordered")
     first = span.first_frame * plan.frame_ticks
-    expect(index.start == first, f"starts at {index.start} instead of {first}")
+    check(index.start == first, f"starts at {index.start} instead of {first}")
     grid = plan.segment_frames * plan.frame_ticks
     segments = _grouped(fragments, lambda fragment: (fragment.decode_time - first) % grid == 0)
     for segment in segments[:-1]:
-        expect(segment.duration == grid, f"a segment of {segment.duration} ticks")
-    expect(len(segments) == -(-span.frame_count // plan.segment_frames), "off the grid")
+        check(segment.duration == grid, f"a segment of {segment.duration} ticks")
+    check(len(segments) == -(-span.frame_count // plan.segment_frames), "off the grid")
     return msgspec.structs.replace(index, segments=segments)
 
 
-def index_audio(path: Path, plan: Plan) -> Index:
-    """The segments of the film's sound. Raises BrokenOutput when it is not as long as the film."""
+def index_audio(path: Path, plan: EncodePlan) -> Index:
+    """The segments of the film's sound. Raises InvalidOutput when it is not as long as the film."""
     index, fragments = _read(path)
     segments = _grouped(fragments, lambda _: True)
     seconds = sum(segment.duration for segment in segments) / index.timescale
     missing = abs(seconds - plan.duration)
-    expect(missing <= AUDIO_TOLERANCE_SECONDS, f"sound of {seconds:.2f} s")
+    check(missing <= AUDIO_TOLERANCE_SECONDS, f"sound of {seconds:.2f} s")
     return msgspec.structs.replace(index, segments=segments)
 
 
@@ -93,14 +93,14 @@ def shift(path: Path, ticks: int) -> None:
                 at = _find(file, (start, end), b"traf", b"tfdt")[0]
                 file.seek(at)
                 version, time = struct.unpack(">IQ", file.read(12))
-                expect(version >> 24 == 1, "decode times of 32 bits")
+                check(version >> 24 == 1, "decode times of 32 bits")
                 file.seek(at + 4)
                 file.write(struct.pack(">Q", time + ticks))
 
 
-def expect(condition: bool, difference: str) -> None:
+def check(condition: bool, difference: str) -> None:
     if not condition:
-        raise BrokenOutput(difference)
+        raise InvalidOutput(difference)
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -108,12 +108,12 @@ def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, in
     while start < end:
         file.seek(start)
         header = file.read(8)
-        expect(len(header) == 8, "ends inside a box")
+        check(len(header) == 8, "ends inside a box")
         size, name = struct.unpack(">I4s", header)
         content = start + 8
         if size == 1:
             size, content = struct.unpack(">Q", file.read(8))[0], start + 16
-        expect(size >= 8 and start + size <= end, f"box {name!r} is cut off")
+        check(size >= 8 and start + size <= end, f"box {name!r} is cut off")
         yield name, content, start + size
         start += size
 
@@ -122,7 +122,7 @@ def _find(file: BinaryIO, within: tuple[int, int], *names: bytes) -> tuple[int, 
     """The extent of a nested box's content."""
     for wanted in names:
         found = [(s, e) for name, s, e in boxes(file, *within) if name == wanted]
-        expect(bool(found), f"no box {wanted!r}")
+        check(bool(found), f"no box {wanted!r}")
         within = found[0]
     return within
 
@@ -133,9 +133,9 @@ def _read(path: Path) -> tuple[Index, list[Fragment]]:
         top = list(boxes(file, 0, size))
         moov = next(((s, e) for name, s, e in top if name == b"moov"), None)
         if moov is None:
-            raise BrokenOutput("no moov box")
+            raise InvalidOutput("no moov box")
         fragments = _fragments(file, top, _trex(file, moov))
-        expect(bool(fragments), "no fragments")
+        check(bool(fragments), "no fragments")
         index = Index(_timescale(file, moov), _codec(file, moov), moov[1], 0, ())
     return msgspec.structs.replace(index, start=fragments[0].decode_time), fragments
 
@@ -147,15 +147,15 @@ def _fragments(
     for (name, start, end), (following, mdat_start, mdat_end) in pairwise(top):
         if name != b"moof":
             continue
-        expect(following == b"mdat", "a moof without its mdat")
+        check(following == b"mdat", "a moof without its mdat")
         traf = _find(file, (start, end), b"traf")
         fragment, data = _fragment(file, traf, defaults, start - 8, mdat_end)
-        expect(data == mdat_end - mdat_start, "samples and data differ in size")
+        check(data == mdat_end - mdat_start, "samples and data differ in size")
         if found:
             last = found[-1]
-            expect(fragment.decode_time == last.decode_time + last.duration, "a gap in time")
+            check(fragment.decode_time == last.decode_time + last.duration, "a gap in time")
         found.append(fragment)
-    expect(not top or top[-1][0] != b"moof", "ends with a moof")
+    check(not top or top[-1][0] != b"moof", "ends with a moof")
     return found
 
 
@@ -235,7 +235,7 @@ def _codec(file: BinaryIO, moov: tuple[int, int]) -> str:
     at = entry.find(b"avcC")
     if at >= 0:  # profile, constraints and level follow the configuration's version byte
         return "avc1." + entry[at + 5 : at + 8].hex()
-    expect(b"mp4a" in entry, "an unknown codec")
+    check(b"mp4a" in entry, "an unknown codec")
     return "mp4a.40.2"  # AAC-LC is the only profile we encode
 
 
@@ -244,10 +244,10 @@ def _grouped(fragments: list[Fragment], begins: Callable[[Fragment], bool]) -> t
     segments: list[Segment] = []
     for fragment in fragments:
         if begins(fragment):
-            expect(fragment.begins_with_sync, "a segment that cannot be decoded by itself")
+            check(fragment.begins_with_sync, "a segment that cannot be decoded by itself")
             segments.append(Segment(fragment.duration, fragment.offset, fragment.length))
         else:
-            expect(bool(segments), "begins off the grid")
+            check(bool(segments), "begins off the grid")
             last = segments[-1]
             segments[-1] = Segment(
                 last.duration + fragment.duration, last.offset, last.length + fragment.length

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from litestar.enums import RequestEncodingType
 
-from videoflix.catalog.schemas import VideoDraft
+from videoflix.catalog.schemas import VideoCreate
 from videoflix.platform.http.params import JSON, VISIBLE
 from videoflix.platform.openapi import DescribedOperation, body_of, schema_of
 
 MULTI_PART = RequestEncodingType.MULTI_PART.value
 # A file of at least one byte.
 FILE = {"type": "string", "format": "binary", "minLength": 1}
-DRAFT = schema_of(VideoDraft)
+DRAFT = schema_of(VideoCreate)
 YES_OR_NO = {"type": "string", "enum": ["true", "false", "1", "0"]}
 COMMAS = "Separate with commas."
 # A form is text, without lists; a title may not be blank.

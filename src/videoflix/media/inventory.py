@@ -8,7 +8,14 @@ from sqlalchemy import LargeBinary, func, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category, Video
-from videoflix.media.models import Asset, AssetState, PackedSegments, Part, Rendition, TrackKind
+from videoflix.media.models import (
+    Asset,
+    AssetState,
+    PackedSegments,
+    Rendition,
+    RenditionFile,
+    TrackKind,
+)
 from videoflix.media.segment_index import RECORD
 
 # A folder that a queued job deletes later is still read by players.
@@ -19,7 +26,7 @@ DELETED_LATER = text("""
 """)
 
 
-class Role(StrEnum):
+class ObjectRole(StrEnum):
     """What an object is to its film."""
 
     SOURCE = "source"
@@ -30,11 +37,11 @@ class Role(StrEnum):
     POSTER = "poster"
 
 
-class Expected(msgspec.Struct, frozen=True):
+class ExpectedObject(msgspec.Struct, frozen=True):
     """An object that must be there; what is not known of it is None."""
 
     key: str
-    role: Role
+    role: ObjectRole
     size: int | None = None
     sha256: str | None = None
     rendition_id: int | None = None
@@ -49,7 +56,7 @@ class AssetInventory(msgspec.Struct, frozen=True):
     video_id: int
     folder: str
     failed: bool
-    expected: dict[str, Expected]
+    expected: dict[str, ExpectedObject]
 
 
 class Inventory:
@@ -93,14 +100,19 @@ class Inventory:
         objects = []
         if asset.source_removed_at is None:
             objects.append(
-                Expected(
-                    asset.source_key, Role.SOURCE, asset.source_bytes, asset.source_sha256 or None
+                ExpectedObject(
+                    asset.source_key,
+                    ObjectRole.SOURCE,
+                    asset.source_bytes,
+                    asset.source_sha256 or None,
                 )
             )
         if asset.sprite_key:
-            objects.append(Expected(asset.sprite_key, Role.STORYBOARD, sha256=asset.sprite_sha256))
+            objects.append(
+                ExpectedObject(asset.sprite_key, ObjectRole.STORYBOARD, sha256=asset.sprite_sha256)
+            )
         if poster and poster.startswith(f"{asset.folder}/"):
-            objects.append(Expected(poster, Role.POSTER))
+            objects.append(ExpectedObject(poster, ObjectRole.POSTER))
         objects += await self._renditions(asset.id)
         return AssetInventory(
             asset_id=asset.id,
@@ -110,14 +122,14 @@ class Inventory:
             expected={found.key: found for found in objects},
         )
 
-    async def _renditions(self, asset_id: int) -> list[Expected]:
+    async def _renditions(self, asset_id: int) -> list[ExpectedObject]:
         renditions = await self.session.scalars(
             select(Rendition).where(Rendition.asset_id == asset_id)
         )
         found = [
-            Expected(
+            ExpectedObject(
                 rendition.file_key,
-                Role.MP4,
+                ObjectRole.MP4,
                 rendition.file_bytes,
                 rendition.file_sha256,
                 rendition.id,
@@ -127,23 +139,23 @@ class Inventory:
             if rendition.file_key
         ]
         # Only where the last segment ends: two hours of them are megabytes.
-        packed = type_coerce(Part.segments, LargeBinary)
+        packed = type_coerce(RenditionFile.segments, LargeBinary)
         last = func.substr(packed, func.length(packed) - RECORD.size + 1, type_=PackedSegments)
         rows = await self.session.execute(
             select(
-                Part.key,
-                Part.sha256,
-                Part.chunk_index,
+                RenditionFile.key,
+                RenditionFile.sha256,
+                RenditionFile.chunk_index,
                 last,
                 Rendition.id,
                 Rendition.name,
                 Rendition.kind,
             )
-            .join(Rendition, Rendition.id == Part.rendition_id)
+            .join(Rendition, Rendition.id == RenditionFile.rendition_id)
             .where(Rendition.asset_id == asset_id)
         )
         for key, sha256, chunk_index, ((_, offset, length),), rendition_id, name, kind in rows:
-            role = Role.AUDIO if kind is TrackKind.AUDIO else Role.PART
+            role = ObjectRole.AUDIO if kind is TrackKind.AUDIO else ObjectRole.PART
             size = offset + length
-            found.append(Expected(key, role, size, sha256, rendition_id, name, chunk_index))
+            found.append(ExpectedObject(key, role, size, sha256, rendition_id, name, chunk_index))
         return found

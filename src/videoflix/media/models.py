@@ -156,7 +156,7 @@ class PackedSegments(TypeDecorator[Sequence[Sequence[int]]]):
         return None if value is None else unpack(value)
 
 
-class Part(Record):
+class RenditionFile(Record):
     """One file of a rendition: the segments of one chunk, or all of the sound.
 
     `segments` lists [duration in ticks, offset, length in bytes]; the file begins with

@@ -9,16 +9,16 @@ from typing import BinaryIO
 from videoflix.media.encode import CLEAN
 from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
-from videoflix.media.fmp4 import boxes, expect
-from videoflix.media.plan import Plan
+from videoflix.media.fmp4 import boxes, check
+from videoflix.media.plan import EncodePlan
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
 
 
-async def package(picture: Path, sound: Path | None, plan: Plan, folder: Path) -> Path:
+async def package(picture: Path, sound: Path | None, plan: EncodePlan, folder: Path) -> Path:
     """Write `folder/film.mp4` from fragmented files without encoding anything, and prove it.
 
-    It begins with its index, so that it plays while it is fetched. Raises BrokenOutput,
+    It begins with its index, so that it plays while it is fetched. Raises InvalidOutput,
     ProcessFailed, or StorageFull.
     """
     file = folder / "film.mp4"
@@ -32,19 +32,19 @@ async def package(picture: Path, sound: Path | None, plan: Plan, folder: Path) -
         f"file:{file}",
     ]  # fmt: skip
     await run_ffmpeg(inputs, options, folder, plan.duration)
-    await asyncio.to_thread(_prove, file, plan, 2 if sound else 1)
+    await asyncio.to_thread(_verify, file, plan, 2 if sound else 1)
     return file
 
 
-def _prove(path: Path, plan: Plan, tracks: int) -> None:
-    """Raises BrokenOutput unless the file begins with its index and holds every picture."""
+def _verify(path: Path, plan: EncodePlan, tracks: int) -> None:
+    """Raises InvalidOutput unless the file begins with its index and holds every picture."""
     size = path.stat().st_size
     with path.open("rb") as file:
         order = [name for name, _, _ in boxes(file, 0, size) if name in {b"moov", b"mdat"}]
-        expect(order == [b"moov", b"mdat"], f"boxes in the order {order}")
+        check(order == [b"moov", b"mdat"], f"boxes in the order {order}")
         counts = list(_sample_counts(file, 0, size))
-    expect(len(counts) == tracks, f"{len(counts)} tracks, {tracks} were ordered")
-    expect(counts[0] == plan.frame_count, f"{counts[0]} of {plan.frame_count} frames")
+    check(len(counts) == tracks, f"{len(counts)} tracks, {tracks} were ordered")
+    check(counts[0] == plan.frame_count, f"{counts[0]} of {plan.frame_count} frames")
 
 
 def _sample_counts(file: BinaryIO, start: int, end: int) -> Iterator[int]:

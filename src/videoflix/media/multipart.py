@@ -15,8 +15,8 @@ from typing import Any, ClassVar, TypeAlias
 from litestar.exceptions import InternalServerException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from videoflix.media.schemas import Form, StoredFile
-from videoflix.platform.problems import BadInput, Problem, UnsupportedMediaType
+from videoflix.media.schemas import StoredFile, UploadForm
+from videoflix.platform.problems import BadRequest, Problem, UnsupportedMediaType
 from videoflix.platform.storage.media_storage import Storage, StorageProblem
 
 FIELD_MAX_BYTES = 64 * 1024
@@ -25,16 +25,18 @@ FIELDS_MAX = 20
 Event: TypeAlias = Any  # a MultipartSegment, its bytes, or None at its end
 
 
-class FileMissing(BadInput):
+class FileMissing(BadRequest):
     """The upload holds no file: send it as the form field “file”."""
 
 
-class FileEmpty(BadInput):
+class FileEmpty(BadRequest):
     """The uploaded file has no content."""
 
 
-class UploadBroken(BadInput):
+class UploadIncomplete(BadRequest):
     """The upload ended early or is not a valid multipart/form-data body."""
+
+    slug: ClassVar[str] = "upload-broken"
 
 
 class UploadTooLarge(Problem):
@@ -49,16 +51,16 @@ async def receive_form(
     storage: Storage,
     limit: int,
     file_field: str = "file",
-) -> Form:
+) -> UploadForm:
     """Store the field named `file_field` and collect the text fields, in whatever order they come.
 
-    `limit` is the file's largest size in bytes. Raises UploadBroken, UploadTooLarge,
+    `limit` is the file's largest size in bytes. Raises UploadIncomplete, UploadTooLarge,
     UnsupportedMediaType, StorageFull; nothing stays in the storage then.
     """
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise UnsupportedMediaType("Send the film as multipart/form-data.")
-    form = Form({}, None)
+    form = UploadForm({}, None)
     events = _events(body, options["boundary"])
     try:
         async for event in events:
@@ -68,10 +70,10 @@ async def receive_form(
                 form.file = await _store(events, event.filename, storage, limit)
             elif event.filename is None:
                 if event.name in form.fields:
-                    raise UploadBroken(f"The field “{event.name[:50]}” is there twice.")
+                    raise UploadIncomplete(f"The field “{event.name[:50]}” is there twice.")
                 form.fields[event.name] = await _text(events)
             else:
-                await _pass_over(events)
+                await _skip(events)
     except BaseException:
         if form.file:
             with suppress(StorageProblem):  # logged; the sweep removes it later
@@ -89,7 +91,7 @@ async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[E
                     for event in parser.parse(data):
                         yield bytes(event) if isinstance(event, bytearray) else event
     except (MultipartError, InternalServerException) as error:  # the latter: client went away
-        raise UploadBroken from error
+        raise UploadIncomplete from error
 
 
 async def _store(
@@ -111,7 +113,7 @@ async def _store(
     return StoredFile(folder, key, name, size, digest.hexdigest())
 
 
-async def _pass_over(events: AsyncIterator[Event]) -> None:
+async def _skip(events: AsyncIterator[Event]) -> None:
     """A file that nobody asked for."""
     async for data in events:
         if not isinstance(data, bytes):
@@ -125,8 +127,8 @@ async def _text(events: AsyncIterator[Event]) -> str:
             break
         value += data
         if len(value) > FIELD_MAX_BYTES:
-            raise UploadBroken(f"A text field holds at most {FIELD_MAX_BYTES} bytes.")
+            raise UploadIncomplete(f"A text field holds at most {FIELD_MAX_BYTES} bytes.")
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise UploadBroken("Text fields are UTF-8.") from error
+        raise UploadIncomplete("Text fields are UTF-8.") from error

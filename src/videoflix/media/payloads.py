@@ -38,7 +38,7 @@ class EncodeChunk(Job):
     index: int
 
     @property
-    def urgency(self) -> int:
+    def effective_priority(self) -> int:
         return FIRST_PICTURE if self.index == 0 else REST
 
     @property

@@ -12,14 +12,14 @@ from operator import itemgetter
 import msgspec
 
 from videoflix.media.ladder import Rung, make_ladder
-from videoflix.media.probe.source import Source
+from videoflix.media.probe.source import ProbedSource
 
 SEGMENT_SECONDS = 4
 CHUNK_SEGMENTS = (3, 4, 2)  # the most wanted length first
 TIMESCALE_AT_LEAST = 10_000
 
 
-class Span(msgspec.Struct, frozen=True):
+class ChunkSpec(msgspec.Struct, frozen=True):
     """The frames of a chunk, counted from the film's first one.
 
     `entry` is the time to seek to for decoding them, in seconds of the source's clock; None for
@@ -32,7 +32,7 @@ class Span(msgspec.Struct, frozen=True):
     entry: float | None
 
 
-class Plan(msgspec.Struct, frozen=True):
+class EncodePlan(msgspec.Struct, frozen=True):
     """What the inspection decided; stored as JSON with the asset.
 
     `origin` is the time stamp of the first picture in the source, in seconds as "num/den"; all
@@ -44,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     frame_count: int
     segment_frames: int
     rungs: tuple[Rung, ...]
-    spans: tuple[Span, ...]
+    spans: tuple[ChunkSpec, ...]
     has_audio: bool
     origin: str
     interlaced: bool
@@ -74,17 +74,17 @@ class Plan(msgspec.Struct, frozen=True):
         return -(-TIMESCALE_AT_LEAST // self.frame_rate_num)
 
 
-def make_plan(source: Source) -> Plan:
+def make_plan(source: ProbedSource) -> EncodePlan:
     """Decide how a film is encoded."""
     frame_rate = Fraction(source.frame_rate_num, source.frame_rate_den)
     segment_frames = max(1, round(SEGMENT_SECONDS * frame_rate))
-    return Plan(
+    return EncodePlan(
         frame_rate_num=source.frame_rate_num,
         frame_rate_den=source.frame_rate_den,
         frame_count=source.frame_count,
         segment_frames=segment_frames,
         rungs=make_ladder(source.width, source.height, frame_rate),
-        spans=_spans(source, frame_rate, segment_frames),
+        spans=_chunk_specs(source, frame_rate, segment_frames),
         has_audio=source.has_audio,
         origin=source.origin,
         interlaced=source.interlaced,
@@ -93,23 +93,27 @@ def make_plan(source: Source) -> Plan:
     )
 
 
-def _spans(source: Source, frame_rate: Fraction, segment_frames: int) -> tuple[Span, ...]:
+def _chunk_specs(
+    source: ProbedSource, frame_rate: Fraction, segment_frames: int
+) -> tuple[ChunkSpec, ...]:
     """Chunks on the segment grid; the first is one segment, so that the film starts early.
 
     A rest of less than half a segment joins the chunk before it.
     """
-    spans: list[Span] = []
+    spans: list[ChunkSpec] = []
     start, size, entry = 0, segment_frames, None
     while source.frame_count - (start + size) >= max(1, segment_frames // 2):
-        spans.append(Span(len(spans), start, size, entry))
+        spans.append(ChunkSpec(len(spans), start, size, entry))
         start += size
-        entry, _ = _entry(source, start, frame_rate)
+        entry, _ = _seek_point(source, start, frame_rate)
         size = _chunk_frames(source, start, frame_rate, segment_frames)
-    spans.append(Span(len(spans), start, source.frame_count - start, entry))
+    spans.append(ChunkSpec(len(spans), start, source.frame_count - start, entry))
     return tuple(spans)
 
 
-def _chunk_frames(source: Source, start: int, frame_rate: Fraction, segment_frames: int) -> int:
+def _chunk_frames(
+    source: ProbedSource, start: int, frame_rate: Fraction, segment_frames: int
+) -> int:
     """Frames of the chunk that begins at `start`.
 
     What is decoded before a chunk's own frames is work done twice, so a chunk ends where the next
@@ -118,7 +122,7 @@ def _chunk_frames(source: Source, start: int, frame_rate: Fraction, segment_fram
     """
 
     def run_up(frame: int) -> Fraction:
-        return _entry(source, frame, frame_rate)[1] * frame_rate / segment_frames
+        return _seek_point(source, frame, frame_rate)[1] * frame_rate / segment_frames
 
     fewest = ceil(run_up(start))
     choice = [segments for segments in CHUNK_SEGMENTS if segments >= fewest] or [fewest]
@@ -126,12 +130,14 @@ def _chunk_frames(source: Source, start: int, frame_rate: Fraction, segment_fram
     return best * segment_frames
 
 
-def _entry(source: Source, frame: int, frame_rate: Fraction) -> tuple[float | None, Fraction]:
+def _seek_point(
+    source: ProbedSource, frame: int, frame_rate: Fraction
+) -> tuple[float | None, Fraction]:
     """Where to begin decoding for a frame, and how many seconds before it that is."""
     origin = Fraction(source.origin)
     begin = origin + frame / frame_rate
-    at = bisect_right(source.entries, begin, key=itemgetter(0)) - 1
+    at = bisect_right(source.seek_points, begin, key=itemgetter(0)) - 1
     if at < 1:
         return None, begin - origin
-    shown, sought = source.entries[at]
+    shown, sought = source.seek_points[at]
     return sought, begin - Fraction(shown)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
-from videoflix.media.plan import Plan
+from videoflix.media.plan import EncodePlan
 from videoflix.platform.process.run import LaunchFailed, ProcessFailed, ProcessKilled
 
 CANDIDATES = 8
@@ -13,14 +13,14 @@ FIRST, LAST = 0.05, 0.95  # share of the film; what lies outside is often black 
 WIDEST = 1280
 
 
-class NoPoster(Exception):
+class PosterFailed(Exception):
     """No picture of the film could be decoded."""
 
 
-async def make_poster(source: Path, plan: Plan, folder: Path) -> Path:
+async def make_poster(source: Path, plan: EncodePlan, folder: Path) -> Path:
     """Write `folder/poster.jpg`, at most 1280 pixels wide.
 
-    Raises NoPoster, LaunchFailed or ProcessKilled.
+    Raises PosterFailed, LaunchFailed or ProcessKilled.
 
     Of some pictures spread over the film the one with most detail wins. At a fixed quality a
     JPEG is the larger the more it shows: black, blurred and faded pictures are small. Only key
@@ -29,15 +29,15 @@ async def make_poster(source: Path, plan: Plan, folder: Path) -> Path:
     found = [
         candidate
         for number in range(CANDIDATES)
-        if (candidate := await _picture(source, plan, folder, number))
+        if (candidate := await _frame(source, plan, folder, number))
     ]
     if not found:
-        raise NoPoster
+        raise PosterFailed
     best = max(found, key=lambda candidate: candidate.stat().st_size)
     return best.rename(folder / "poster.jpg")
 
 
-async def _picture(source: Path, plan: Plan, folder: Path, number: int) -> Path | None:
+async def _frame(source: Path, plan: EncodePlan, folder: Path, number: int) -> Path | None:
     share = FIRST + (LAST - FIRST) * number / (CANDIDATES - 1)
     time = Fraction(plan.origin) + Fraction(round(plan.duration * share * 1000), 1000)
     file = folder / f"candidate-{number}.jpg"

@@ -13,7 +13,7 @@ from videoflix.media.models import AssetState, TrackKind
 from videoflix.media.storyboard import Layout, storyboard_vtt
 
 
-class AssetShown(msgspec.Struct):
+class AssetRead(msgspec.Struct):
     """An uploaded file and the film it is for; `encoded` runs from 0 to 1.
 
     `failure` says why it failed, `stalled` why work on it waits (since `stalled_at`). The file
@@ -54,14 +54,14 @@ class StoredFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Form(msgspec.Struct):
+class UploadForm(msgspec.Struct):
     """An upload: its text fields, and its file once stored."""
 
     fields: dict[str, str]
     file: StoredFile | None
 
 
-class Piece(msgspec.Struct, frozen=True):
+class FileIndex(msgspec.Struct, frozen=True):
     """A finished file of a track; `segments` lists (ticks, offset, length)."""
 
     chunk_index: int
@@ -73,7 +73,7 @@ class Piece(msgspec.Struct, frozen=True):
     segments: tuple[tuple[int, int, int], ...]
 
 
-class StoredPiece(Piece, frozen=True):
+class StoredFileIndex(FileIndex, frozen=True):
     """A piece whose file was just stored, with the SHA-256 of the file."""
 
     sha256: str
@@ -87,7 +87,7 @@ class Track(msgspec.Struct, frozen=True):
     width: int
     height: int
     max_bitrate: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[FileIndex, ...]
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -176,7 +176,7 @@ class Presentation(msgspec.Struct, frozen=True):
         return 500 + sum(track.bytes_held for track in self.tracks.values())
 
 
-class MovieFile(msgspec.Struct, frozen=True):
+class Mp4File(msgspec.Struct, frozen=True):
     """A rendition with its sound as one MP4 file."""
 
     name: str
@@ -191,14 +191,14 @@ class MovieFile(msgspec.Struct, frozen=True):
         return min(self.width, self.height)
 
 
-class FilmFiles(msgspec.Struct, frozen=True):
+class DownloadFiles(msgspec.Struct, frozen=True):
     """What of a film can be fetched as plain files.
 
     `movies` begins with the largest, and is empty until all of them are there.
     """
 
     asset_id: int
-    movies: tuple[MovieFile, ...]
+    movies: tuple[Mp4File, ...]
     sprite_key: str | None
     storyboard: Layout | None
 

@@ -28,7 +28,7 @@ OPEN_FILES_MIN = 256
 FILE_MIN_BYTES = 1 << 30
 
 
-class Unfit(Exception):
+class SelfTestFailed(Exception):
     """This machine cannot encode; the message says why, and what to do."""
 
 
@@ -43,7 +43,7 @@ async def check_encoder() -> None:
     folder = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=folder) as name:
         if fault := await encoder_fault(Path(name)):
-            raise Unfit(f"{fault} Check FFMPEG_PATH, X264_PRESET and X264_CRF.")
+            raise SelfTestFailed(f"{fault} Check FFMPEG_PATH, X264_PRESET and X264_CRF.")
 
 
 async def encoder_fault(folder: Path) -> str:
@@ -90,7 +90,7 @@ def _check_scratch() -> None:
         (Path(name) / "test").write_bytes(bytes(64 * 1024))
     free = shutil.disk_usage(folder).free
     if free < SCRATCH_MIN_BYTES:
-        raise Unfit(
+        raise SelfTestFailed(
             f"{free // MIB} MiB free in {folder}, at least {SCRATCH_MIN_BYTES // MIB} are needed."
             " Free some, or move VIDEOFLIX_HOME to a larger disk."
         )
@@ -100,7 +100,9 @@ def _check_scratch() -> None:
     ):
         soft = resource.getrlimit(kind)[0]
         if soft != resource.RLIM_INFINITY and soft < least:
-            raise Unfit(f"The limit on {name} is {soft}, at least {least} is needed (ulimit).")
+            raise SelfTestFailed(
+                f"The limit on {name} is {soft}, at least {least} is needed (ulimit)."
+            )
 
 
 @self_test("transcode", "Storage")

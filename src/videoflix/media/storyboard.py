@@ -10,7 +10,7 @@ import msgspec
 
 from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
-from videoflix.media.plan import Plan
+from videoflix.media.plan import EncodePlan
 
 # A sheet stays small enough for every browser, so long films get a picture every few seconds.
 TILES_MAX = 100
@@ -31,7 +31,7 @@ class Layout(msgspec.Struct, frozen=True):
     duration: float
 
 
-def layout_of(plan: Plan) -> Layout:
+def layout_of(plan: EncodePlan) -> Layout:
     """A sheet that is nearly square."""
     seconds = next(
         (step for step in INTERVALS if plan.duration <= step * TILES_MAX),

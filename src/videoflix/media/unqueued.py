@@ -213,14 +213,14 @@ class UnqueuedWork:
 
     async def without_dead_letter(self, asset_id: int, jobs: Sequence[Job]) -> list[Job]:
         """Those of a file's jobs that have not failed for good."""
-        marks = [job.once for job in jobs]
+        marks = [job.unique_key for job in jobs]
         values = {"marks": marks, "asset_id": str(asset_id)}
         dead = set(await self.session.scalars(DEAD, values))
-        return [job for job in jobs if job.once not in dead]
+        return [job for job in jobs if job.unique_key not in dead]
 
     async def waited_too_long(self, job: Job) -> bool:
         """Whether a running job has waited for its machine for STALL_MAX_HOURS."""
-        values = {"mark": job.once, "hours": settings.stall_max_hours}
+        values = {"mark": job.unique_key, "hours": settings.stall_max_hours}
         return bool(await self.session.scalar(WAITED_TOO_LONG, values))
 
     async def note_requeued(self, job_ids: Sequence[int]) -> None:

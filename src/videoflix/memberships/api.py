@@ -9,31 +9,31 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.memberships.schemas import (
-    MembershipChange,
-    MembershipListed,
-    MembershipShown,
-    NewMembership,
-    NewPlan,
-    PlanChange,
-    PlanShown,
+    MembershipAdminRead,
+    MembershipCreate,
+    MembershipRead,
+    MembershipUpdate,
+    PlanCreate,
+    PlanRead,
+    PlanUpdate,
 )
 from videoflix.memberships.service import (
+    AlreadyMember,
     CurrencyDiffers,
-    DatesReversed,
-    MemberAlready,
+    InvalidDateRange,
     MembershipNotFound,
     Memberships,
-    PersonUnknown,
     PlanInUse,
     PlanNotFound,
     PlanTaken,
+    UserNotFound,
 )
 from videoflix.platform.auth.identity import Role, admins_only, signed_in
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 
 Of = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
-STAFF = (SignInNeeded, Forbidden)
+STAFF_PROBLEMS = (Unauthorized, Forbidden)
 
 
 class PlanController(Controller):
@@ -42,42 +42,44 @@ class PlanController(Controller):
     guards = (signed_in,)
     dependencies = {"memberships": service(Memberships)}
 
-    @get(summary="List plans", responses=problems(SignInNeeded))
+    @get(summary="List plans", responses=problems(Unauthorized))
     async def list_plans(
         self, request: Request[Any, Any, Any], memberships: NamedDependency[Memberships]
-    ) -> list[PlanShown]:
+    ) -> list[PlanRead]:
         """List the plans on offer, the cheapest first; administrators see all."""
         everything = request.user.may(Role.ADMIN)
-        found = await memberships.plans.listed(offered_only=not everything)
-        return [PlanShown.of(plan) for plan in found]
+        found = await memberships.plans.list_all(offered_only=not everything)
+        return [PlanRead.of(plan) for plan in found]
 
-    @post(summary="Add a plan", guards=[admins_only], responses=problems(*STAFF, PlanTaken))
+    @post(
+        summary="Add a plan", guards=[admins_only], responses=problems(*STAFF_PROBLEMS, PlanTaken)
+    )
     async def add_plan(
-        self, memberships: NamedDependency[Memberships], data: JSONBody[NewPlan]
-    ) -> PlanShown:
+        self, memberships: NamedDependency[Memberships], data: JSONBody[PlanCreate]
+    ) -> PlanRead:
         """Add a plan. From the first one on, watching takes a membership."""
-        return PlanShown.of(await memberships.add_plan(data))
+        return PlanRead.of(await memberships.add_plan(data))
 
     @patch(
         "/{plan_id:int}",
         summary="Change a plan",
         guards=[admins_only],
-        responses=problems(*STAFF, PlanNotFound, PlanTaken),
+        responses=problems(*STAFF_PROBLEMS, PlanNotFound, PlanTaken),
     )
     async def change_plan(
         self,
         memberships: NamedDependency[Memberships],
         plan_id: FromPath[Id],
-        data: JSONBody[PlanChange],
-    ) -> PlanShown:
+        data: JSONBody[PlanUpdate],
+    ) -> PlanRead:
         """Change a plan for all its members; running streams continue, no larger than it allows."""
-        return PlanShown.of(await memberships.change_plan(plan_id, data))
+        return PlanRead.of(await memberships.change_plan(plan_id, data))
 
     @delete(
         "/{plan_id:int}",
         summary="Delete a plan",
         guards=[admins_only],
-        responses=problems(*STAFF, PlanNotFound, PlanInUse),
+        responses=problems(*STAFF_PROBLEMS, PlanNotFound, PlanInUse),
     )
     async def delete_plan(
         self, memberships: NamedDependency[Memberships], plan_id: FromPath[Id]
@@ -92,7 +94,7 @@ class MembershipController(Controller):
     guards = (admins_only,)
     dependencies = {"memberships": service(Memberships)}
 
-    @get(summary="List memberships", responses=problems(*STAFF))
+    @get(summary="List memberships", responses=problems(*STAFF_PROBLEMS))
     async def list_memberships(
         self,
         memberships: NamedDependency[Memberships],
@@ -100,7 +102,7 @@ class MembershipController(Controller):
         plan_id: Of = None,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[MembershipListed]:
+    ) -> Page[MembershipAdminRead]:
         """List memberships of all, of a person or of a plan, the newest first."""
         page = LimitOffset(limit, offset)
         found, total = await memberships.page(page, user_id=user_id, plan_id=plan_id)
@@ -108,11 +110,13 @@ class MembershipController(Controller):
 
     @post(
         summary="Give somebody a membership",
-        responses=problems(*STAFF, PersonUnknown, PlanNotFound, MemberAlready, DatesReversed),
+        responses=problems(
+            *STAFF_PROBLEMS, UserNotFound, PlanNotFound, AlreadyMember, InvalidDateRange
+        ),
     )
     async def add_membership(
-        self, memberships: NamedDependency[Memberships], data: JSONBody[NewMembership]
-    ) -> MembershipShown:
+        self, memberships: NamedDependency[Memberships], data: JSONBody[MembershipCreate]
+    ) -> MembershipRead:
         """Give somebody a membership; a person has one, which changes with time."""
         return await memberships.add(data)
 
@@ -120,22 +124,22 @@ class MembershipController(Controller):
         "/{membership_id:int}",
         summary="Change a membership",
         responses=problems(
-            *STAFF, MembershipNotFound, PlanNotFound, DatesReversed, CurrencyDiffers
+            *STAFF_PROBLEMS, MembershipNotFound, PlanNotFound, InvalidDateRange, CurrencyDiffers
         ),
     )
     async def change_membership(
         self,
         memberships: NamedDependency[Memberships],
         membership_id: FromPath[Id],
-        data: JSONBody[MembershipChange],
-    ) -> MembershipShown:
+        data: JSONBody[MembershipUpdate],
+    ) -> MembershipRead:
         """Change plan, dates or the number of streams; running streams follow."""
         return await memberships.change(membership_id, data)
 
     @delete(
         "/{membership_id:int}",
         summary="Delete a membership",
-        responses=problems(*STAFF, MembershipNotFound),
+        responses=problems(*STAFF_PROBLEMS, MembershipNotFound),
     )
     async def delete_membership(
         self, memberships: NamedDependency[Memberships], membership_id: FromPath[Id]
@@ -147,10 +151,10 @@ class MembershipController(Controller):
         "/{membership_id:int}/cancel",
         summary="Cancel a membership",
         status_code=HTTP_200_OK,
-        responses=problems(*STAFF, MembershipNotFound),
+        responses=problems(*STAFF_PROBLEMS, MembershipNotFound),
     )
     async def cancel_membership(
         self, memberships: NamedDependency[Memberships], membership_id: FromPath[Id]
-    ) -> MembershipShown:
+    ) -> MembershipRead:
         """Cancel a membership: no stream begins any more."""
         return await memberships.cancel(membership_id)

@@ -13,7 +13,7 @@ class PlanRepository(SQLAlchemyAsyncRepository[Plan]):
 
     model_type = Plan
 
-    async def listed(self, *, offered_only: bool) -> list[Plan]:
+    async def list_all(self, *, offered_only: bool) -> list[Plan]:
         statement = select(Plan).order_by(Plan.price, Plan.id)
         if offered_only:
             statement = statement.where(Plan.is_offered.is_(True))
@@ -29,7 +29,7 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
 
     model_type = Membership
 
-    async def of(self, user_id: int) -> tuple[Membership, Plan] | None:
+    async def for_user(self, user_id: int) -> tuple[Membership, Plan] | None:
         """A person's membership as it is now, whatever this session has seen before."""
         statement = (
             select(Membership, Plan)

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.memberships import models
 from videoflix.memberships.models import Billing, Period
-from videoflix.platform.http.params import BIGINT_MAX, VISIBLE, Moment, within_reason
+from videoflix.platform.http.params import BIGINT_MAX, VISIBLE, Moment, ensure_plausible
 
 PlanName = Annotated[
     str,
@@ -41,7 +41,7 @@ class Currency(StrEnum):
     JPY = "JPY"
 
 
-class Standing(StrEnum):
+class MembershipStatus(StrEnum):
     """How a membership stands now."""
 
     ACTIVE = "active"
@@ -50,7 +50,7 @@ class Standing(StrEnum):
     CANCELLED = "cancelled"
 
 
-class NewPlan(msgspec.Struct, forbid_unknown_fields=True):
+class PlanCreate(msgspec.Struct, forbid_unknown_fields=True):
     """A plan to be; `price` in minor units."""
 
     name: PlanName
@@ -64,7 +64,7 @@ class NewPlan(msgspec.Struct, forbid_unknown_fields=True):
     is_offered: bool = True
 
 
-class PlanChange(msgspec.Struct, forbid_unknown_fields=True):
+class PlanUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays; members of the plan feel it at once."""
 
     name: PlanName | UnsetType = UNSET
@@ -75,7 +75,7 @@ class PlanChange(msgspec.Struct, forbid_unknown_fields=True):
     is_offered: bool | UnsetType = UNSET
 
 
-class PlanShown(msgspec.Struct):
+class PlanRead(msgspec.Struct):
     """A plan; `price` counts the currency's minor units."""
 
     id: int
@@ -94,7 +94,7 @@ class PlanShown(msgspec.Struct):
         return msgspec.convert(plan, cls, from_attributes=True)
 
 
-class NewMembership(msgspec.Struct, forbid_unknown_fields=True):
+class MembershipCreate(msgspec.Struct, forbid_unknown_fields=True):
     """Who gets which plan, from now on unless it says otherwise."""
 
     user_id: Id
@@ -104,10 +104,10 @@ class NewMembership(msgspec.Struct, forbid_unknown_fields=True):
     streams_override: Streams | None = None
 
     def __post_init__(self) -> None:
-        within_reason(self.starts_at, self.ends_at)
+        ensure_plausible(self.starts_at, self.ends_at)
 
 
-class MembershipChange(msgspec.Struct, forbid_unknown_fields=True):
+class MembershipUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays."""
 
     plan_id: Id | UnsetType = UNSET
@@ -117,16 +117,16 @@ class MembershipChange(msgspec.Struct, forbid_unknown_fields=True):
     cancelled: bool | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        within_reason(self.starts_at, self.ends_at)
+        ensure_plausible(self.starts_at, self.ends_at)
 
 
-class MembershipShown(msgspec.Struct):
+class MembershipRead(msgspec.Struct):
     """A person's membership; `streams` may run at once."""
 
     id: int
     user_id: int
-    plan: PlanShown
-    standing: Standing
+    plan: PlanRead
+    standing: MembershipStatus
     starts_at: datetime
     ends_at: datetime | None
     cancelled_at: datetime | None
@@ -134,18 +134,18 @@ class MembershipShown(msgspec.Struct):
     streams_override: int | None
 
 
-class MembershipListed(MembershipShown):
+class MembershipAdminRead(MembershipRead):
     """A membership as administrators see it; `owner` is the person's address."""
 
     owner: str
 
 
-def standing_of(membership: models.Membership, now: datetime) -> Standing:
+def status_of(membership: models.Membership, now: datetime) -> MembershipStatus:
     """How a membership stands at a time."""
     if membership.cancelled_at is not None:
-        return Standing.CANCELLED
+        return MembershipStatus.CANCELLED
     if membership.starts_at > now:
-        return Standing.FUTURE
+        return MembershipStatus.FUTURE
     if membership.ends_at is not None and membership.ends_at <= now:
-        return Standing.EXPIRED
-    return Standing.ACTIVE
+        return MembershipStatus.EXPIRED
+    return MembershipStatus.ACTIVE

@@ -1,7 +1,7 @@
 """Plans, and who has which."""
 
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -18,17 +18,17 @@ from videoflix.memberships.repository import (
     plan_of_member,
 )
 from videoflix.memberships.schemas import (
-    MembershipChange,
-    MembershipListed,
-    MembershipShown,
-    NewMembership,
-    NewPlan,
-    PlanChange,
-    PlanShown,
-    Standing,
-    standing_of,
+    MembershipAdminRead,
+    MembershipCreate,
+    MembershipRead,
+    MembershipStatus,
+    MembershipUpdate,
+    PlanCreate,
+    PlanRead,
+    PlanUpdate,
+    status_of,
 )
-from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time, violated
 from videoflix.platform.problems import Conflict, Forbidden, InvalidInput, NotFound
 
@@ -51,50 +51,58 @@ class PlanInUse(Conflict):
     """Somebody has or had this plan: offer it no longer instead (`is_offered`)."""
 
 
-class PersonUnknown(NotFound):
+class UserNotFound(NotFound):
     """There is no such person."""
+
+    slug: ClassVar[str] = "person-unknown"
 
 
 class MembershipNotFound(NotFound):
     """There is no such membership."""
 
 
-class MemberAlready(Conflict):
+class AlreadyMember(Conflict):
     """This person has a membership; change it."""
+
+    slug: ClassVar[str] = "member-already"
 
 
 class CurrencyDiffers(Conflict):
     """A member's invoices have one currency; this plan has another."""
 
 
-class DatesReversed(InvalidInput):
+class InvalidDateRange(InvalidInput):
     """A membership ends after it began."""
 
+    slug: ClassVar[str] = "dates-reversed"
 
-class MembershipNeeded(Forbidden):
+
+class MembershipRequired(Forbidden):
     """Watching takes a membership."""
 
+    slug: ClassVar[str] = "membership-needed"
 
-class MembershipNotStarted(MembershipNeeded):
+
+class MembershipNotStarted(MembershipRequired):
     """Your membership has not begun yet."""
 
 
-class MembershipExpired(MembershipNeeded):
+class MembershipExpired(MembershipRequired):
     """Your membership is over."""
 
 
-class MembershipCancelled(MembershipNeeded):
+class MembershipCancelled(MembershipRequired):
     """Your membership was cancelled."""
 
 
-REFUSALS: dict[Standing, type[MembershipNeeded]] = {
-    Standing.FUTURE: MembershipNotStarted,
-    Standing.EXPIRED: MembershipExpired,
-    Standing.CANCELLED: MembershipCancelled,
+MEMBERSHIP_PROBLEMS: dict[MembershipStatus, type[MembershipRequired]] = {
+    MembershipStatus.FUTURE: MembershipNotStarted,
+    MembershipStatus.EXPIRED: MembershipExpired,
+    MembershipStatus.CANCELLED: MembershipCancelled,
 }
 
 
-class Agreed(NamedTuple):
+class TermDates(NamedTuple):
     """What was agreed before a change: when it began, and since when it is over."""
 
     starts_at: datetime
@@ -102,7 +110,7 @@ class Agreed(NamedTuple):
 
     @classmethod
     def of(cls, membership: Membership, now: datetime) -> Self:
-        is_over = standing_of(membership, now) is Standing.EXPIRED
+        is_over = status_of(membership, now) is MembershipStatus.EXPIRED
         return cls(membership.starts_at, membership.ends_at if is_over else None)
 
 
@@ -114,7 +122,7 @@ class Memberships:
         self.memberships = MembershipRepository(session=session)
         self.terms = MembershipTermRepository(session=session)
 
-    async def add_plan(self, new: NewPlan) -> Plan:
+    async def add_plan(self, new: PlanCreate) -> Plan:
         """Raises PlanTaken."""
         plan = Plan(**{**msgspec.structs.asdict(new), "currency": new.currency.value})
         try:
@@ -126,7 +134,7 @@ class Memberships:
             raise PlanTaken from error
         return plan
 
-    async def change_plan(self, plan_id: int, change: PlanChange) -> Plan:
+    async def change_plan(self, plan_id: int, change: PlanUpdate) -> Plan:
         """Raises PlanNotFound or PlanTaken."""
         plan = await self.plan(plan_id)
         try:
@@ -158,11 +166,11 @@ class Memberships:
             raise PlanNotFound
         return plan
 
-    async def add(self, new: NewMembership) -> MembershipShown:
-        """Raises PersonUnknown, PlanNotFound, MemberAlready or DatesReversed."""
+    async def add(self, new: MembershipCreate) -> MembershipRead:
+        """Raises UserNotFound, PlanNotFound, AlreadyMember or InvalidDateRange."""
         plan = await self.plan(new.plan_id)
         if not await self.accounts.users.exists(id=new.user_id):
-            raise PersonUnknown
+            raise UserNotFound
         membership = Membership(
             user_id=new.user_id,
             plan_id=plan.id,
@@ -172,13 +180,13 @@ class Memberships:
         )
         await self._write(membership)
         await self._begin_term(membership, membership.starts_at)
-        return await self.shown(membership, plan)
+        return await self.read(membership, plan)
 
-    async def change(self, membership_id: int, change: MembershipChange) -> MembershipShown:
-        """Raises MembershipNotFound, PlanNotFound or DatesReversed."""
+    async def change(self, membership_id: int, change: MembershipUpdate) -> MembershipRead:
+        """Raises MembershipNotFound, PlanNotFound or InvalidDateRange."""
         membership, plan = await self._found(membership_id)
         now = await transaction_time(self.session)
-        before = Agreed.of(membership, now)
+        before = TermDates.of(membership, now)
         if change.plan_id is not msgspec.UNSET:
             former, plan = plan, await self.plan(change.plan_id)
             if former.currency != plan.currency:
@@ -192,47 +200,47 @@ class Memberships:
             membership.cancelled_at = (membership.cancelled_at or now) if cancelled else None
         await self._write(membership)
         await self._keep_terms(before, membership, now)
-        return await self.shown(membership, plan)
+        return await self.read(membership, plan)
 
-    async def cancel(self, membership_id: int) -> MembershipShown:
+    async def cancel(self, membership_id: int) -> MembershipRead:
         """End what a person may watch now, running streams included. Raises MembershipNotFound."""
         membership, plan = await self._found(membership_id)
         now = await transaction_time(self.session)
-        before = Agreed.of(membership, now)
+        before = TermDates.of(membership, now)
         membership.cancelled_at = membership.cancelled_at or now
         await self._write(membership)
         await self._keep_terms(before, membership, now)
-        return await self.shown(membership, plan)
+        return await self.read(membership, plan)
 
     async def remove(self, membership_id: int) -> None:
         """As if it had never been given. Raises MembershipNotFound."""
         membership, _ = await self._found(membership_id)
         await self.memberships.delete(membership_id)
-        await announce(self.session, f"{TOPIC}{membership.user_id}")
+        await publish(self.session, f"{TOPIC}{membership.user_id}")
 
     async def page(
         self, page: LimitOffset, *, user_id: int | None = None, plan_id: int | None = None
-    ) -> tuple[list[MembershipListed], int]:
+    ) -> tuple[list[MembershipAdminRead], int]:
         """Memberships, the newest first, and how many there are."""
         found, total = await self.memberships.page(page, user_id=user_id, plan_id=plan_id)
         listed = []
         for membership, plan, owner in found:
-            shown = await self.shown(membership, plan)
-            listed.append(MembershipListed(**msgspec.structs.asdict(shown), owner=owner))
+            shown = await self.read(membership, plan)
+            listed.append(MembershipAdminRead(**msgspec.structs.asdict(shown), owner=owner))
         return listed, total
 
-    async def of(self, user_id: int) -> MembershipShown | None:
+    async def for_user(self, user_id: int) -> MembershipRead | None:
         """A person's membership, if they ever had one."""
-        found = await self.memberships.of(user_id)
-        return None if found is None else await self.shown(*found)
+        found = await self.memberships.for_user(user_id)
+        return None if found is None else await self.read(*found)
 
     async def streams_allowed(self, user_id: int) -> tuple[int, int] | None:
         """How many streams a person may have at once, and by which plan; None without a limit.
 
         Locks the person until the transaction ends: two streams that begin at once are
-        counted one after the other. Raises MembershipNeeded, or a more telling kind of it.
+        counted one after the other. Raises MembershipRequired, or a more telling kind of it.
         """
-        await self.accounts.users.hold(user_id)
+        await self.accounts.users.lock(user_id)
         found = await self._active(user_id)
         if found is None:
             return None
@@ -242,27 +250,27 @@ class Memberships:
     async def allowed_until(self, user_id: int) -> datetime | None:
         """Until when a person's membership lets them watch; None without an end.
 
-        Raises MembershipNeeded, or a more telling kind of it.
+        Raises MembershipRequired, or a more telling kind of it.
         """
         found = await self._active(user_id)
         return found[0].ends_at if found else None
 
     async def profiles_allowed(self, user_id: int) -> int | None:
         """How many profiles a person's plan has; None without a running membership."""
-        found = await self.memberships.of(user_id)
+        found = await self.memberships.for_user(user_id)
         if found is None:
             return None
         membership, plan = found
-        standing = standing_of(membership, await transaction_time(self.session))
-        return plan.profiles if standing is Standing.ACTIVE else None
+        standing = status_of(membership, await transaction_time(self.session))
+        return plan.profiles if standing is MembershipStatus.ACTIVE else None
 
-    async def shown(self, membership: Membership, plan: Plan) -> MembershipShown:
+    async def read(self, membership: Membership, plan: Plan) -> MembershipRead:
         now: datetime = await transaction_time(self.session)
-        return MembershipShown(
+        return MembershipRead(
             id=membership.id,
             user_id=membership.user_id,
-            plan=PlanShown.of(plan),
-            standing=standing_of(membership, now),
+            plan=PlanRead.of(plan),
+            standing=status_of(membership, now),
             starts_at=membership.starts_at,
             ends_at=membership.ends_at,
             cancelled_at=membership.cancelled_at,
@@ -273,19 +281,19 @@ class Memberships:
     async def _active(self, user_id: int) -> tuple[Membership, Plan] | None:
         """A person's running membership; None where there are no plans.
 
-        Raises MembershipNeeded, or a more telling kind of it.
+        Raises MembershipRequired, or a more telling kind of it.
         """
-        found = await self.memberships.of(user_id)
+        found = await self.memberships.for_user(user_id)
         if found is None:
             if await self.plans.any():
-                raise MembershipNeeded
+                raise MembershipRequired
             return None
-        standing = standing_of(found[0], await transaction_time(self.session))
-        if standing is not Standing.ACTIVE:
-            raise REFUSALS[standing]
+        standing = status_of(found[0], await transaction_time(self.session))
+        if standing is not MembershipStatus.ACTIVE:
+            raise MEMBERSHIP_PROBLEMS[standing]
         return found
 
-    async def _keep_terms(self, before: Agreed, membership: Membership, now: datetime) -> None:
+    async def _keep_terms(self, before: TermDates, membership: Membership, now: datetime) -> None:
         """Write down since when which plan holds, after a membership was changed."""
         term = await self.terms.open(membership.id)
         begin = max(now, membership.starts_at)
@@ -294,7 +302,10 @@ class Memberships:
                 term.until_at = now
         elif term is None:
             await self._begin_term(membership, begin)
-        elif before.ended_at is not None and standing_of(membership, now) is not Standing.EXPIRED:
+        elif (
+            before.ended_at is not None
+            and status_of(membership, now) is not MembershipStatus.EXPIRED
+        ):
             term.until_at = before.ended_at
             await self._begin_term(membership, begin)
         else:
@@ -319,12 +330,12 @@ class Memberships:
 
     async def _write(self, membership: Membership) -> None:
         if membership.ends_at is not None and membership.ends_at <= membership.starts_at:
-            raise DatesReversed
+            raise InvalidDateRange
         try:
             async with self.session.begin_nested():
                 self.session.add(membership)
         except SQLAlchemyError as error:
             if violated(error) != "uq_membership_user_id":
                 raise
-            raise MemberAlready from error
-        await announce(self.session, f"{TOPIC}{membership.user_id}")
+            raise AlreadyMember from error
+        await publish(self.session, f"{TOPIC}{membership.user_id}")

@@ -1,21 +1,23 @@
 """What Prometheus scrapes."""
 
 import hmac
-from typing import Any
+from typing import Any, ClassVar
 
 from litestar import Controller, Request, Response, get
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from videoflix.metrics.service import figures
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.metrics.service import metrics_text
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.settings import settings
 
 
-class MetricsTokenNeeded(SignInNeeded):
+class MetricsTokenRequired(Unauthorized):
     """Send METRICS_TOKEN as a bearer token."""
+
+    slug: ClassVar[str] = "metrics-token-needed"
 
 
 class MetricsClosed(Forbidden):
@@ -34,7 +36,7 @@ async def scrapers_only(
     expected = f"Bearer {settings.metrics_token}"
     sent = connection.headers.get("authorization", "")
     if not hmac.compare_digest(sent.encode(), expected.encode()):
-        raise MetricsTokenNeeded
+        raise MetricsTokenRequired
 
 
 class MetricsController(Controller):
@@ -46,12 +48,12 @@ class MetricsController(Controller):
         summary="Figures for Prometheus",
         guards=[scrapers_only],
         media_type="text/plain",
-        responses=problems(MetricsTokenNeeded, MetricsClosed),
+        responses=problems(MetricsTokenRequired, MetricsClosed),
     )
     async def show(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """Requests, latencies, queues, streams and connections, in Prometheus's text format."""
         return Response(
-            await figures.text(),
+            await metrics_text.text(),
             media_type=CONTENT_TYPE_LATEST,
             headers={"Cache-Control": "no-store"},
         )

@@ -44,7 +44,7 @@ class Metrics:
         )
 
 
-class DatabaseFigures(Collector):
+class DatabaseMetrics(Collector):
     """Figures of the whole installation: every replica shows the same ones."""
 
     def __init__(self) -> None:
@@ -68,13 +68,13 @@ class DatabaseFigures(Collector):
             yield gauge("transcode_speed", words, self.load.transcode_speed)
 
 
-class Figures:
+class MetricsText:
     """All figures, as Prometheus reads them; the database's are some seconds old at most."""
 
     def __init__(self) -> None:
         self._asking = asyncio.Lock()
         self._fresh: TtlCache[str, None] = TtlCache("metrics", 1, KNOWN_SECONDS)
-        self._database = DatabaseFigures()
+        self._database = DatabaseMetrics()
         self._registry = CollectorRegistry()
         self._registry.register(self._database)
 
@@ -125,4 +125,4 @@ def of_queues(loads: list[QueueLoad]) -> list[GaugeMetricFamily]:
     return [jobs, oldest]
 
 
-figures = Figures()
+metrics_text = MetricsText()

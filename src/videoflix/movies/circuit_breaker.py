@@ -7,7 +7,7 @@ FAILURES = 5
 PAUSE_SECONDS = 10.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens after so many failures in a row; after the pause one question tries whether it heals.
 
     Each question begins with `wait()`, and one that may be asked ends with one of the others.
@@ -46,6 +46,6 @@ class Breaker:
         if self._failures >= self._limit:
             self._open_until = self._clock() + self._pause
 
-    def gave_up(self) -> None:
+    def cancelled(self) -> None:
         """Nobody waited for the answer: it says nothing about the service."""
         self._is_trying = False

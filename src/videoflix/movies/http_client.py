@@ -15,7 +15,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from videoflix.movies.circuit_breaker import Breaker
+from videoflix.movies.circuit_breaker import CircuitBreaker
 
 ANSWER_MAX_BYTES = 4 * 1024 * 1024
 CONNECT_SECONDS = 1.0
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-class OutsideFailed(Exception):
+class ProviderUnavailable(Exception):
     """No answer, or not what was agreed; `retry_after` counts seconds."""
 
     def __init__(self, reason: str, retry_after: float = 5.0) -> None:
@@ -49,11 +49,11 @@ class OutsideFailed(Exception):
         self.retry_after = retry_after
 
 
-class OutsideRefused(Exception):
+class RequestRejected(Exception):
     """The service works, and does not accept this question (422)."""
 
 
-class TriedInVain(Exception):
+class TransientError(Exception):
     """The service failed in a way that may be over in a moment."""
 
 
@@ -63,16 +63,16 @@ FAILURES = (
     RecursionError,
     httpx.HTTPError,
     msgspec.MsgspecError,
-    TriedInVain,
+    TransientError,
 )
 
 
-class OutsideApi:
+class ProviderClient:
     """One service, asked by this process at most `in_flight` times at once."""
 
     def __init__(self, base_url: str, *, seconds: float, in_flight: int) -> None:
         self.seconds = seconds
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
         self._places = asyncio.Semaphore(in_flight)
         self._client = httpx.AsyncClient(
             base_url=base_url,
@@ -84,13 +84,13 @@ class OutsideApi:
         )
 
     async def get(self, path: str, params: Parameters, kind: type[Kind]) -> Kind:
-        """The answer to a question. Raises OutsideFailed or OutsideRefused, soon."""
+        """The answer to a question. Raises ProviderUnavailable or RequestRejected, soon."""
         deadline = asyncio.get_running_loop().time() + self.seconds
         try:
             async with asyncio.timeout(self.seconds / 2):  # the other half is for the answer
                 await self._places.acquire()
         except TimeoutError as error:
-            raise OutsideFailed("too many questions at once") from error
+            raise ProviderUnavailable("too many questions at once") from error
         try:
             return await self._ask(path, params, kind, deadline)
         finally:
@@ -101,38 +101,38 @@ class OutsideApi:
 
     async def _ask(self, path: str, params: Parameters, kind: type[Kind], deadline: float) -> Kind:
         if wait := self._breaker.wait():
-            raise OutsideFailed("it failed too often; it is left alone for a while", wait)
+            raise ProviderUnavailable("it failed too often; it is left alone for a while", wait)
         try:
             async with asyncio.timeout_at(deadline):
-                body = await self._read_twice(path, params)
+                body = await self._read_with_retry(path, params)
             answer = msgspec.json.decode(body, type=kind)
-        except OutsideRefused:
+        except RequestRejected:
             self._breaker.succeeded()
             raise
         except FAILURES as error:
             self._breaker.failed()
             reason = f"{type(error).__name__}: {error}"
             logger.warning("%s did not answer as agreed (%s)", self._client.base_url, reason[:300])
-            raise OutsideFailed(reason) from error
+            raise ProviderUnavailable(reason) from error
         except BaseException:
-            self._breaker.gave_up()
+            self._breaker.cancelled()
             raise
         self._breaker.succeeded()
         return answer
 
-    async def _read_twice(self, path: str, params: Parameters) -> bytes:
+    async def _read_with_retry(self, path: str, params: Parameters) -> bytes:
         try:
             return await self._read(path, params)
-        except (httpx.TransportError, TriedInVain):
+        except (httpx.TransportError, TransientError):
             await asyncio.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
             return await self._read(path, params)
 
     async def _read(self, path: str, params: Parameters) -> bytes:
         async with self._client.stream("GET", path, params=params) as answer:
             if answer.status_code in TRANSIENT:
-                raise TriedInVain(f"status {answer.status_code}")
+                raise TransientError(f"status {answer.status_code}")
             if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
-                raise OutsideRefused
+                raise RequestRejected
             if answer.status_code != HTTPStatus.OK:
                 raise ValueError(f"status {answer.status_code}")
             body = bytearray()

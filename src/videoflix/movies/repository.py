@@ -11,7 +11,7 @@ from sqlalchemy import and_, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.movies.models import MovieRating, RatingType, movie_tally
-from videoflix.movies.schemas import Tally
+from videoflix.movies.schemas import VoteCounts
 
 FIND = text("""
 select payload, extract(epoch from clock_timestamp() - fetched_at)::float8 as age
@@ -50,7 +50,7 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
 
     model_type = MovieRating
 
-    async def of(
+    async def for_user(
         self, user_id: int, rating_type: RatingType | None, page: LimitOffset
     ) -> tuple[list[MovieRating], int]:
         """A person's votes, the newest first, and how many they are."""
@@ -76,7 +76,7 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
         )
         return changed
 
-    async def take(self, user_id: int, rating_id: int) -> bool:
+    async def remove(self, user_id: int, rating_id: int) -> bool:
         gone = await self.session.scalar(
             delete(MovieRating)
             .where(MovieRating.id == rating_id, MovieRating.user_id == user_id)
@@ -84,7 +84,7 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
         )
         return gone is not None
 
-    async def tallies(self, user_id: int, movie_ids: Sequence[UUID]) -> dict[UUID, Tally]:
+    async def tallies(self, user_id: int, movie_ids: Sequence[UUID]) -> dict[UUID, VoteCounts]:
         """The votes on those of these movies that have any."""
         tally = movie_tally.c
         mine = and_(MovieRating.movie_id == tally.movie_id, MovieRating.user_id == user_id)
@@ -93,10 +93,10 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
             .outerjoin_from(movie_tally, MovieRating, mine)
             .where(tally.movie_id.in_(movie_ids))
         )
-        return {movie_id: Tally(up, down, my_vote) for movie_id, up, down, my_vote in rows}
+        return {movie_id: VoteCounts(up, down, my_vote) for movie_id, up, down, my_vote in rows}
 
 
-class Answer(NamedTuple):
+class StoredAnswer(NamedTuple):
     """What a provider answered, so many seconds ago; None while it is only being asked."""
 
     payload: str | None
@@ -109,9 +109,9 @@ class AnswerRepository:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def find(self, key: str) -> Answer | None:
+    async def get(self, key: str) -> StoredAnswer | None:
         row = (await self.session.execute(FIND, {"key": key})).one_or_none()
-        return None if row is None else Answer(row.payload, row.age)
+        return None if row is None else StoredAnswer(row.payload, row.age)
 
     async def claim(self, key: str, span: timedelta, fresh: timedelta) -> bool:
         """Whether the caller is the one who asks the provider now, for at most so long.
@@ -125,7 +125,7 @@ class AnswerRepository:
         """The provider said nothing: the next one may ask."""
         await self.session.execute(RELEASE, {"key": key})
 
-    async def keep(self, payloads: Mapping[str, str]) -> None:
+    async def put(self, payloads: Mapping[str, str]) -> None:
         """Write answers down, as given now."""
         values = {"keys": [*payloads], "payloads": [*payloads.values()]}
         await self.session.execute(KEEP, values)

@@ -31,7 +31,7 @@ class MoviePage(msgspec.Struct, frozen=True):
     items: list[Movie]
 
 
-class Tally(msgspec.Struct, frozen=True):
+class VoteCounts(msgspec.Struct, frozen=True):
     """Everybody's votes on a movie, and one's own."""
 
     upvotes: int = 0
@@ -39,7 +39,7 @@ class Tally(msgspec.Struct, frozen=True):
     my_vote: RatingType | None = None
 
 
-class MovieShown(msgspec.Struct):
+class MovieRead(msgspec.Struct):
     """A movie with the votes of the people here; `my_vote` is one's own."""
 
     id: UUID
@@ -52,7 +52,7 @@ class MovieShown(msgspec.Struct):
     my_vote: RatingType | None
 
 
-class SingleMovie(MovieShown):
+class SingleMovie(MovieRead):
     """A movie; `stale` when the provider could not be asked lately."""
 
     stale: bool
@@ -67,11 +67,11 @@ class SearchPage(msgspec.Struct):
     count: int
     next: str | None
     previous: str | None
-    results: list[MovieShown]
+    results: list[MovieRead]
     stale: bool
 
 
-class RatingShown(msgspec.Struct):
+class RatingRead(msgspec.Struct):
     """A vote on a movie."""
 
     id: int
@@ -99,18 +99,18 @@ class RatingPage(msgspec.Struct):
     count: int
     next: str | None
     previous: str | None
-    results: list[RatingShown]
+    results: list[RatingRead]
 
 
 # Older clients send whole objects back: what may not be changed is ignored.
-class NewRating(msgspec.Struct):
+class RatingCreate(msgspec.Struct):
     """A vote to be."""
 
     movie_id: UUID
     rating_type: RatingType = RatingType.UPVOTE
 
 
-class RatingChange(msgspec.Struct):
+class RatingUpdate(msgspec.Struct):
     """What is left out stays."""
 
     rating_type: RatingType | UnsetType = UNSET

@@ -12,29 +12,29 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_503_SERVICE_UNAVAILABLE
 
-from videoflix.memberships.service import PersonUnknown
+from videoflix.memberships.service import UserNotFound
 from videoflix.operations.schemas import (
     Health,
-    KeptMailPage,
+    MailPage,
     Overview,
     PersonalData,
     ProfileData,
-    SettingInForce,
+    SettingRead,
 )
 from videoflix.operations.service import Operations, health_details, readiness
-from videoflix.operations.settings_view import settings_in_force
+from videoflix.operations.settings_view import effective_settings
 from videoflix.platform.auth.identity import (
     Role,
     ScopeTooNarrow,
+    account_holder_only,
     admins_only,
-    deciding,
     owners_only,
 )
 from videoflix.platform.disconnect import while_connected
 from videoflix.platform.http.params import Id, Limit, Offset, service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
-from videoflix.profiles.service import PasswordNeeded
+from videoflix.profiles.service import PasswordRequired
 from videoflix.settings import settings
 
 
@@ -81,7 +81,7 @@ class HealthController(Controller):
         "/details",
         summary="What the installation needs",
         guards=[staff_or_scrapers],
-        responses=problems(SignInNeeded, Forbidden),
+        responses=problems(Unauthorized, Forbidden),
     )
     async def details(self) -> Health:
         """Database, tables, storage and workers, for administrators and METRICS_TOKEN.
@@ -100,40 +100,40 @@ class OperationsController(Controller):
     @get(
         "/overview",
         summary="The installation at a glance",
-        responses=problems(SignInNeeded, Forbidden),
+        responses=problems(Unauthorized, Forbidden),
     )
     async def show_overview(self, operations: NamedDependency[Operations]) -> Overview:
         """Checks, queues, workers and films at a glance."""
         return await operations.overview()
 
-    @get("/mail", summary="List kept mails", responses=problems(SignInNeeded, Forbidden))
+    @get("/mail", summary="List kept mails", responses=problems(Unauthorized, Forbidden))
     async def list_mail(
         self,
         request: Request[Any, Any, Any],
         operations: NamedDependency[Operations],
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> KeptMailPage:
+    ) -> MailPage:
         """List the mails this installation wrote, newest first.
 
         Owners read what they say while there is no mail server (SMTP_URL); nobody does with one.
         """
         is_owner = request.user.may(Role.OWNER)
         found, total = await operations.mail(LimitOffset(limit, offset), to_owner=is_owner)
-        return KeptMailPage(found, total, limit, offset)
+        return MailPage(found, total, limit, offset)
 
     @get(
         "/settings",
         summary="The settings in force",
-        responses=problems(SignInNeeded, Forbidden),
+        responses=problems(Unauthorized, Forbidden),
         sync_to_thread=False,
     )
-    def show_settings(self) -> list[SettingInForce]:
+    def show_settings(self) -> list[SettingRead]:
         """Every setting as this process read it; secrets are masked."""
-        return settings_in_force(settings)
+        return effective_settings(settings)
 
 
-class PersonLibraryController(Controller):
+class UserLibraryController(Controller):
     path = "/users/{user_id:int}/library"
     tags = ("People",)
     guards = (owners_only,)
@@ -141,7 +141,7 @@ class PersonLibraryController(Controller):
 
     @get(
         summary="What somebody watches",
-        responses=problems(SignInNeeded, Forbidden, PersonUnknown),
+        responses=problems(Unauthorized, Forbidden, UserNotFound),
     )
     async def show_library(
         self,
@@ -157,12 +157,12 @@ class PersonLibraryController(Controller):
 class ExportController(Controller):
     path = "/me/export"
     tags = ("Accounts",)
-    guards = (deciding,)
+    guards = (account_holder_only,)
     dependencies = {"operations": service(Operations)}
 
     @get(
         summary="Export your data",
-        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordNeeded),
+        responses=problems(Unauthorized, ScopeTooNarrow, PasswordRequired),
     )
     async def export_me(
         self, request: Request[Any, Any, Any], operations: NamedDependency[Operations]

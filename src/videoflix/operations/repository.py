@@ -23,5 +23,5 @@ class MailRepository(SQLAlchemyAsyncRepository[Mail]):
 
     model_type = Mail
 
-    async def newest(self, page: LimitOffset) -> tuple[list[Mail], int]:
+    async def list_page(self, page: LimitOffset) -> tuple[list[Mail], int]:
         return await self.get_many_and_count(page, order_by=[("id", True)])

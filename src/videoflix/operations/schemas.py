@@ -5,18 +5,18 @@ from typing import Literal
 
 import msgspec
 
-from videoflix.accounts.schemas import Person
-from videoflix.audit.schemas import Event
-from videoflix.billing.schemas import InvoiceShown
-from videoflix.catalog.schemas import Video
-from videoflix.job_monitor.schemas import QueueCount, WorkerSeen
+from videoflix.accounts.schemas import UserRead
+from videoflix.audit.schemas import SecurityEventRead
+from videoflix.billing.schemas import InvoiceRead
+from videoflix.catalog.schemas import VideoRead
+from videoflix.job_monitor.schemas import QueueCount, WorkerRead
 from videoflix.library.schemas import HistoryItem, WatchlistItem
-from videoflix.memberships.schemas import MembershipShown
-from videoflix.movies.schemas import RatingShown
+from videoflix.memberships.schemas import MembershipRead
+from videoflix.movies.schemas import RatingRead
 from videoflix.platform.http.params import Page
-from videoflix.playback.schemas import StreamShown
-from videoflix.profiles.schemas import ProfileShown
-from videoflix.sessions.schemas import ApiTokenShown, SignInShown
+from videoflix.playback.schemas import StreamRead
+from videoflix.profiles.schemas import ProfileRead
+from videoflix.sessions.schemas import ApiTokenRead, SessionRead
 
 
 class Check(msgspec.Struct):
@@ -39,11 +39,11 @@ class Overview(msgspec.Struct):
     version: str
     checks: dict[str, Check]
     queues: list[QueueCount]
-    workers: list[WorkerSeen]
+    workers: list[WorkerRead]
     videos: dict[str, int]
 
 
-class KeptMail(msgspec.Struct):
+class MailRead(msgspec.Struct):
     """A mail of this installation; `sent_at` is empty while it waits or was only kept.
 
     `failure` says why the mail server never will take it. `text` and `html` are empty for everybody
@@ -60,11 +60,11 @@ class KeptMail(msgspec.Struct):
     failure: str | None
 
 
-class KeptMailPage(Page[KeptMail]):
+class MailPage(Page[MailRead]):
     """A page of mails."""
 
 
-class SettingInForce(msgspec.Struct):
+class SettingRead(msgspec.Struct):
     """A setting as this process read it; secrets are masked."""
 
     name: str
@@ -76,7 +76,7 @@ class SettingInForce(msgspec.Struct):
 class ProfileData(msgspec.Struct):
     """What a profile remembers."""
 
-    profile: ProfileShown
+    profile: ProfileRead
     watchlist: list[WatchlistItem]
     history: list[HistoryItem]
     votes: dict[int, int]
@@ -85,13 +85,13 @@ class ProfileData(msgspec.Struct):
 class PersonalData(msgspec.Struct):
     """Everything that is stored about a person; votes are 1 or -1 by the film's id."""
 
-    account: Person
+    account: UserRead
     profiles: list[ProfileData]
-    membership: MembershipShown | None
-    invoices: list[InvoiceShown]
-    streams: list[StreamShown]
-    devices: list[SignInShown]
-    api_tokens: list[ApiTokenShown]
-    activity: list[Event]
-    uploads: list[Video]
-    movie_ratings: list[RatingShown]
+    membership: MembershipRead | None
+    invoices: list[InvoiceRead]
+    streams: list[StreamRead]
+    devices: list[SessionRead]
+    api_tokens: list[ApiTokenRead]
+    activity: list[SecurityEventRead]
+    uploads: list[VideoRead]
+    movie_ratings: list[RatingRead]

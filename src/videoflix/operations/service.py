@@ -8,37 +8,37 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.schemas import Person
+from videoflix.accounts.schemas import UserRead
 from videoflix.accounts.service import Accounts
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
-from videoflix.billing.schemas import InvoiceShown
+from videoflix.billing.schemas import InvoiceRead
 from videoflix.billing.service import Invoices
-from videoflix.catalog.schemas import Video
+from videoflix.catalog.schemas import VideoRead
 from videoflix.catalog.service import Catalog
-from videoflix.job_monitor.service import Monitor
+from videoflix.job_monitor.service import JobMonitor
 from videoflix.library.service import Library
-from videoflix.memberships.service import Memberships, PersonUnknown
-from videoflix.movies.schemas import RatingShown
+from videoflix.memberships.service import Memberships, UserNotFound
+from videoflix.movies.schemas import RatingRead
 from videoflix.movies.service.votes import MovieVotes
 from videoflix.operations.health_checks import SharedChecks
 from videoflix.operations.repository import DatabaseRepository, MailRepository
 from videoflix.operations.schemas import (
     Check,
     Health,
-    KeptMail,
+    MailRead,
     Overview,
     PersonalData,
     ProfileData,
 )
 from videoflix.platform.postgres.migrations import current_revision, newest_revision
-from videoflix.platform.postgres.notify import DEAF, newsroom
+from videoflix.platform.postgres.notify import NO_NOTIFICATIONS, event_bus
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.server.shutdown import shutdown
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.playback.service.streams import Streams
 from videoflix.profiles.models import Profile
-from videoflix.profiles.schemas import ALL_AGES, ProfileShown, Viewing
+from videoflix.profiles.schemas import ALL_AGES, ProfileRead, Viewer
 from videoflix.profiles.service import Profiles
 from videoflix.sessions.service.api_tokens import ApiTokens
 from videoflix.sessions.service.sessions import Sessions
@@ -52,7 +52,7 @@ expected_revision = cache(newest_revision)
 class Operations:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-        self.monitor = Monitor(session)
+        self.job_monitor = JobMonitor(session)
         self.mails = MailRepository(session=session)
 
     async def overview(self) -> Overview:
@@ -60,21 +60,21 @@ class Operations:
         return Overview(
             version=version("videoflix"),
             checks=checks,
-            queues=await self.monitor.queues(),
-            workers=await self.monitor.workers(),
+            queues=await self.job_monitor.queues(),
+            workers=await self.job_monitor.workers(),
             videos=await Catalog(self.session).counts(),
         )
 
-    async def mail(self, page: LimitOffset, *, to_owner: bool) -> tuple[list[KeptMail], int]:
+    async def mail(self, page: LimitOffset, *, to_owner: bool) -> tuple[list[MailRead], int]:
         """Mails, newest first, and how many there are.
 
         A link to choose a new password is as good as the account it is for. So what mails say is
         shown where they cannot be read otherwise: to owners, while there is no mail server.
         """
-        found, total = await self.mails.newest(page)
+        found, total = await self.mails.list_page(page)
         is_shown = to_owner and settings.smtp_url is None
         return [
-            KeptMail(
+            MailRead(
                 id=mail.id,
                 to=mail.recipient,
                 subject=mail.subject,
@@ -94,42 +94,42 @@ class Operations:
         await audit.record(EventKind.EXPORTED, user_id, by=user_id)
         activity, _ = await audit.activity(everything, user_id=user_id)
         uploads = await Catalog(self.session).uploads_of(user_id, everything)
-        invoices, _ = await Invoices(self.session).listed(everything, user_id=user_id)
-        ratings = await MovieVotes(self.session).every(user_id, everything)
-        user = await Accounts(self.session).person(user_id)
+        invoices, _ = await Invoices(self.session).list_page(everything, user_id=user_id)
+        ratings = await MovieVotes(self.session).all_of_user(user_id, everything)
+        user = await Accounts(self.session).get_active(user_id)
         return PersonalData(
-            account=Person.of(user),
+            account=UserRead.of(user),
             profiles=[
                 await self._profile_data(user, profile)
-                for profile in await Profiles(self.session).of(user_id)
+                for profile in await Profiles(self.session).for_user(user_id)
             ],
-            membership=await Memberships(self.session).of(user_id),
-            invoices=[InvoiceShown.of(invoice) for invoice in invoices],
-            streams=await Streams(self.session).mine(user_id),
-            devices=await sessions.of(user_id, sign_in_id),
-            api_tokens=await ApiTokens(self.session).of(user_id),
+            membership=await Memberships(self.session).for_user(user_id),
+            invoices=[InvoiceRead.of(invoice) for invoice in invoices],
+            streams=await Streams(self.session).for_user(user_id),
+            devices=await sessions.for_user(user_id, sign_in_id),
+            api_tokens=await ApiTokens(self.session).for_user(user_id),
             activity=activity,
-            uploads=[Video.of(video) for video in uploads],
-            movie_ratings=[RatingShown.of(rating) for rating in ratings],
+            uploads=[VideoRead.of(video) for video in uploads],
+            movie_ratings=[RatingRead.of(rating) for rating in ratings],
         )
 
     async def library_of(self, user_id: int, *, by: int) -> list[ProfileData]:
         """What the profiles of a person remember; that it was read is told to them.
 
-        Raises PersonUnknown.
+        Raises UserNotFound.
         """
         user = await Accounts(self.session).users.get_one_or_none(id=user_id)
         if user is None:
-            raise PersonUnknown
+            raise UserNotFound
         await Audit(self.session).record(EventKind.LIBRARY_READ, user_id, by=by)
-        profiles = await Profiles(self.session).of(user_id)
+        profiles = await Profiles(self.session).for_user(user_id)
         return [await self._profile_data(user, profile) for profile in profiles]
 
     async def _profile_data(self, user: User, profile: Profile) -> ProfileData:
-        viewing = Viewing(user.id, profile.id, user.role, ALL_AGES, member=True)
-        library = Library(self.session, viewing)
+        viewer = Viewer(user.id, profile.id, user.role, ALL_AGES, member=True)
+        library = Library(self.session, viewer)
         return ProfileData(
-            profile=ProfileShown.of(profile),
+            profile=ProfileRead.of(profile),
             watchlist=await library.watchlist(PERSONAL_ROWS, 0),
             history=await library.history(PERSONAL_ROWS, 0, unfinished=False),
             votes=await library.votes_cast(),
@@ -173,14 +173,14 @@ async def _check_migrations() -> Check:
 
 
 async def _check_notifications() -> Check:
-    if newsroom.deaf:
-        return Check(False, DEAF)
+    if event_bus.deaf:
+        return Check(False, NO_NOTIFICATIONS)
     return Check(True, "What other processes announce arrives.")
 
 
 async def _check_workers() -> Check:
     async with transaction() as session:
-        workers = [worker for worker in await Monitor(session).workers() if worker.alive]
+        workers = [worker for worker in await JobMonitor(session).workers() if worker.alive]
     if not workers:
         return Check(False, "No worker has been seen: run `videoflix worker`.")
     stopped = [

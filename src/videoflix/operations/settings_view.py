@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from videoflix.operations.schemas import SettingInForce
+from videoflix.operations.schemas import SettingRead
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import Settings
 
@@ -16,17 +16,17 @@ USER_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\s]*@")
 SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:secret|key|token|password)[^=&]*=)[^&\s,]*", re.I)
 
 
-def settings_in_force(settings: Settings) -> list[SettingInForce]:
+def effective_settings(settings: Settings) -> list[SettingRead]:
     """Every setting by its variable's name, as one would type it."""
     fields = msgspec.structs.fields(settings)
-    return [_in_force(field, getattr(settings, field.name)) for field in fields]
+    return [_effective(field, getattr(settings, field.name)) for field in fields]
 
 
-def _in_force(field: msgspec.structs.FieldInfo, value: Any) -> SettingInForce:
+def _effective(field: msgspec.structs.FieldInfo, value: Any) -> SettingRead:
     name, typed = field.name.upper(), _typed(value)
     is_secret = bool(SECRET_NAME.search(name)) and isinstance(value, str) and value != ""
     shown = MASK if is_secret else masked(typed)
-    return SettingInForce(
+    return SettingRead(
         name=name,
         value=shown,
         is_default=_typed(_default(field)) == typed,

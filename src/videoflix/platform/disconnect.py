@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 from litestar import Request
 
-from videoflix.platform.problems import BadInput
+from videoflix.platform.problems import BadRequest
 
 Result = TypeVar("Result")
 
 
-class ClientDisconnected(BadInput):
+class ClientDisconnected(BadRequest):
     """The client closed the connection before the answer was ready."""
 
 

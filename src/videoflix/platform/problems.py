@@ -3,8 +3,8 @@
 Problem
 ├── NotFound          404
 ├── Conflict          409
-├── BadInput          400
-├── SignInNeeded      401
+├── BadRequest          400
+├── Unauthorized      401
 ├── Forbidden         403
 └── Unavailable       503
 
@@ -22,7 +22,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from videoflix.platform.postgres.session import database_unavailable, in_one_line
+from videoflix.platform.postgres.session import database_unavailable, one_line
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -32,13 +32,16 @@ class Problem(Exception):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     headers: ClassVar[dict[str, str]] = {}
+    slug: ClassVar[str] = (
+        ""  # in a class of its own: its `type`, kept when the class got another name
+    )
 
     def __init__(self, detail: str = "", **members: Any) -> None:
         super().__init__(detail or self.__doc__)
         self.detail = detail
         self.members = members
 
-    def answer_headers(self) -> dict[str, str]:
+    def response_headers(self) -> dict[str, str]:
         """Headers that belong to this answer."""
         return dict(self.headers)
 
@@ -55,19 +58,21 @@ class Conflict(Problem):
     status = HTTPStatus.CONFLICT
 
 
-class BadInput(Problem):
+class BadRequest(Problem):
     """The request cannot be understood."""
 
+    slug: ClassVar[str] = "bad-input"
     status = HTTPStatus.BAD_REQUEST
 
 
-class InvalidInput(BadInput):
+class InvalidInput(BadRequest):
     """Some values are not what this endpoint accepts."""
 
 
-class SignInNeeded(Problem):
+class Unauthorized(Problem):
     """Sign in first."""
 
+    slug: ClassVar[str] = "sign-in-needed"
     status = HTTPStatus.UNAUTHORIZED
     headers: ClassVar = {"WWW-Authenticate": 'Bearer realm="videoflix"'}
 
@@ -118,15 +123,16 @@ def problems(*kinds: type[Problem]) -> dict[int, ResponseSpec]:
 
 def kind_of(problem: type[Problem]) -> str:
     """The stable last part of a problem's `type`: `VideoNotFound` is `video-not-found`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", problem.__name__).lower()
+    own: str = problem.__dict__.get("slug", "")
+    return own or re.sub(r"(?<!^)(?=[A-Z])", "-", problem.__name__).lower()
 
 
 def problem_response(request: Request[Any, Any, Any], error: Problem) -> Response[dict[str, Any]]:
-    return problem_answer(error)
+    return response_for(error)
 
 
-def problem_answer(error: Problem) -> Response[dict[str, Any]]:
-    return _response(problem_body(error), error.answer_headers())
+def response_for(error: Problem) -> Response[dict[str, Any]]:
+    return _response(problem_body(error), error.response_headers())
 
 
 def problem_body(error: Problem) -> dict[str, Any]:
@@ -161,12 +167,12 @@ def validation_response(
     """What failed msgspec's or Litestar's checks, with the name of each field."""
     found = error.extra if isinstance(error.extra, list) else []
     errors = [
-        {"field": sent_as(request, item.get("key")), "message": sentence_of(item)}
+        {"field": wire_name(request, item.get("key")), "message": sentence_of(item)}
         for item in found
         if isinstance(item, dict)
     ]
     detail = "; ".join(f"{e['field']}: {e['message']}".lstrip(": ") for e in errors)
-    return problem_answer(InvalidInput(detail or error.detail, errors=errors))
+    return response_for(InvalidInput(detail or error.detail, errors=errors))
 
 
 def sentence_of(item: dict[str, Any]) -> str:
@@ -177,7 +183,7 @@ def sentence_of(item: dict[str, Any]) -> str:
     return "is not of the expected form" if "matching regex" in message else message
 
 
-def sent_as(request: Request[Any, Any, Any], key: object) -> str:
+def wire_name(request: Request[Any, Any, Any], key: object) -> str:
     """A field's name on the wire; some parameters have another one here (`query`, `state`)."""
     parameter = request.route_handler.parsed_fn_signature.parameters.get(str(key))
     name = getattr(parameter.kwarg_definition, "name", None) if parameter else None
@@ -189,8 +195,8 @@ def database_response(
     error: InterfaceError | OperationalError | PoolTimeoutError | OSError,
 ) -> Response[dict[str, Any]]:
     """Postgres is gone, restarting or out of connections: say so, and when to come back."""
-    request.logger.error("database unavailable: %s", in_one_line(error))
-    return problem_answer(Unavailable())
+    request.logger.error("database unavailable: %s", one_line(error))
+    return response_for(Unavailable())
 
 
 def unreadable_response(
@@ -199,19 +205,21 @@ def unreadable_response(
     """A body of a thousand brackets, or one that is no UTF-8: Litestar lets both through."""
     kind = type(error).__name__  # no traceback: a client could write as many as it likes
     request.logger.warning("unreadable (%s): %s %s", kind, request.method, request.url.path)
-    return problem_answer(BadInput("The body is no JSON in UTF-8, or nested too deeply."))
+    return response_for(BadRequest("The body is no JSON in UTF-8, or nested too deeply."))
 
 
-def crash_response(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+def internal_error_response(
+    request: Request[Any, Any, Any], error: Exception
+) -> Response[dict[str, Any]]:
     """What nobody foresaw: logged with its traceback, told without it.
 
     A deadlock, or a lock or statement that took too long, changed nothing: 503, ask again.
     """
     if database_unavailable(error):
-        request.logger.warning("the database was busy: %s", in_one_line(error))
-        return problem_answer(Unavailable())
+        request.logger.warning("the database was busy: %s", one_line(error))
+        return response_for(Unavailable())
     request.logger.error("unhandled error", exc_info=error)
-    return problem_answer(Problem())
+    return response_for(Problem())
 
 
 def _response(body: dict[str, Any], headers: dict[str, str]) -> Response[dict[str, Any]]:

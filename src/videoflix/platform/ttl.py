@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import cachetools
 
-from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.notify import event_bus
 
 # Announced when rows changed behind the triggers' back: every process clears its caches.
 CLEAR_TOPIC = "caches:clear"
@@ -54,4 +54,4 @@ def clear_all(_: str = "") -> None:
         cache.clear()
 
 
-newsroom.pass_on(CLEAR_TOPIC, clear_all)
+event_bus.subscribe_prefix(CLEAR_TOPIC, clear_all)

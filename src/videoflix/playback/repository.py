@@ -9,14 +9,14 @@ from sqlalchemy import ColumnElement, Interval, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.billing.schemas import Watched
+from videoflix.billing.schemas import StreamUsage
 from videoflix.catalog.models import Video
 from videoflix.playback.models import StreamLease
 from videoflix.sessions.models import SignIn
 from videoflix.settings import settings
 
 
-class Running(NamedTuple):
+class RunningStream(NamedTuple):
     """A live lease, with the film's title and whose it is."""
 
     lease: StreamLease
@@ -29,7 +29,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
 
     model_type = StreamLease
 
-    async def live(self, user_id: int | None) -> list[Running]:
+    async def live(self, user_id: int | None) -> list[RunningStream]:
         """A person's running streams or everybody's, the oldest first."""
         statement = (
             select(StreamLease, func.coalesce(Video.title, StreamLease.device), User.email)
@@ -40,7 +40,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         )
         if user_id is not None:
             statement = statement.where(StreamLease.user_id == user_id)
-        return [Running(*row) for row in await self.session.execute(statement)]
+        return [RunningStream(*row) for row in await self.session.execute(statement)]
 
     async def checked_in(self, user_id: int) -> StreamLease | None:
         """A person's oldest live lease without a film."""
@@ -56,7 +56,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         """How many streams are watched now."""
         return await self.count(is_live())
 
-    async def beat(self, lease_ids: Sequence[int], user_id: int | None = None) -> list[int]:
+    async def heartbeat(self, lease_ids: Sequence[int], user_id: int | None = None) -> list[int]:
         """Note that these are watched; the ids of those that were still live."""
         statement = update(StreamLease).where(StreamLease.id.in_(lease_ids), is_live())
         if user_id is not None:
@@ -67,22 +67,22 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         return list(found)
 
     async def end(
-        self, lease_id: int, user_id: int, *, only_silent: bool = False
-    ) -> Watched | None:
+        self, lease_id: int, user_id: int, *, only_expired: bool = False
+    ) -> StreamUsage | None:
         """None when the person has no such lease that has not ended."""
         ended = update(StreamLease).where(
             StreamLease.id == lease_id,
             StreamLease.user_id == user_id,
             StreamLease.ended_at.is_(None),
         )
-        if only_silent:
+        if only_expired:
             ended = ended.where(~is_live())
         row = (
-            await self.session.execute(ended.values(ended_at=_end()).returning(*_watched()))
+            await self.session.execute(ended.values(ended_at=_end()).returning(*_usage()))
         ).one_or_none()
-        return None if row is None else Watched(*row)
+        return None if row is None else StreamUsage(*row)
 
-    async def silent(self) -> list[tuple[int, int]]:
+    async def expired(self) -> list[tuple[int, int]]:
         """Whose leases fell silent without having ended, and which, in the order of their locks."""
         rows = await self.session.execute(
             select(StreamLease.user_id, StreamLease.id)
@@ -114,7 +114,7 @@ def _end() -> ColumnElement[datetime]:
     return func.least(func.now(), StreamLease.seen_at + lifetime)
 
 
-def _watched() -> list[Any]:
+def _usage() -> list[Any]:
     """What is charged of a lease that is over."""
     title = select(Video.title).where(Video.id == StreamLease.video_id).scalar_subquery()
     return [

@@ -5,19 +5,19 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from videoflix.memberships.schemas import MembershipShown
+from videoflix.memberships.schemas import MembershipRead
 from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.queue import Job
 
 
-class PlayPass(msgspec.Struct):
+class PlaybackUrl(msgspec.Struct):
     """Where to play a film: an address that needs no header until `expires_at`."""
 
     master_url: str
     expires_at: datetime
 
 
-class MovieLink(msgspec.Struct):
+class Mp4Link(msgspec.Struct):
     """A film as one MP4 file of `size` bytes."""
 
     name: str
@@ -27,19 +27,19 @@ class MovieLink(msgspec.Struct):
     url: str
 
 
-class FileLinks(msgspec.Struct):
+class DownloadLinks(msgspec.Struct):
     """Addresses that need no header until `expires_at`; `movies` begins with the largest.
 
     The storyboard is a WebVTT file whose cues name small pictures. What is not made yet is missing.
     """
 
-    movies: list[MovieLink]
+    movies: list[Mp4Link]
     poster_url: str | None
     storyboard_url: str | None
     expires_at: datetime
 
 
-class NewStream(msgspec.Struct, forbid_unknown_fields=True):
+class StreamCreate(msgspec.Struct, forbid_unknown_fields=True):
     """Which film, on which device (“Living room”)."""
 
     video_id: Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
@@ -50,10 +50,10 @@ class StreamWanted(msgspec.Struct):
     """A request for a stream, as an Idempotency-Key remembers it: of one profile (X-Profile)."""
 
     profile: str
-    stream: NewStream
+    stream: StreamCreate
 
 
-class StreamShown(msgspec.Struct):
+class StreamRead(msgspec.Struct):
     """A running stream; without a film, another program counts it."""
 
     id: int
@@ -64,7 +64,7 @@ class StreamShown(msgspec.Struct):
     seen_at: datetime
 
 
-class StreamOfAnyone(StreamShown):
+class StreamAdminRead(StreamRead):
     """A running stream, and whose it is."""
 
     user_id: int
@@ -80,7 +80,7 @@ class StreamStarted(msgspec.Struct):
     id: int
     heartbeat_seconds: int
     expires_at: datetime
-    playback: PlayPass
+    playback: PlaybackUrl
 
 
 class Heartbeat(msgspec.Struct):
@@ -93,12 +93,12 @@ class Heartbeat(msgspec.Struct):
 class OwnMembership(msgspec.Struct):
     """A person's membership, and how much of it is in use; `streams` is null without a limit."""
 
-    membership: MembershipShown | None
+    membership: MembershipRead | None
     streams: int | None
     streams_in_use: int
 
 
-class CloseSilent(Job):
+class CloseExpiredStreams(Job):
     """Write down the end of streams that fell silent."""
 
     name: ClassVar = "playback.close_silent"

@@ -8,28 +8,28 @@ from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import UNSET
 
-from videoflix.accounts.service import PasswordWrong
+from videoflix.accounts.problems import WrongPassword
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.openapi import OptionalBody
-from videoflix.platform.problems import SignInNeeded, problems
-from videoflix.platform.rate_limit.bucket import TooManyTries
+from videoflix.platform.problems import Unauthorized, problems
+from videoflix.platform.rate_limit.bucket import TooManyAttempts
 from videoflix.profiles.schemas import (
-    NewProfile,
     PinEntry,
-    ProfileChange,
+    ProfileCreate,
     ProfileKey,
+    ProfileRead,
     ProfileRemoval,
-    ProfileShown,
+    ProfileUpdate,
 )
 from videoflix.profiles.service.profiles import (
-    FirstProfileStays,
+    FirstProfileNotDeletable,
     NameTaken,
-    PasswordNeeded,
-    PinWrong,
+    PasswordRequired,
     ProfileNotFound,
     Profiles,
     TooManyProfiles,
+    WrongPin,
 )
 
 
@@ -39,33 +39,43 @@ class ProfileController(Controller):
     guards = (signed_in,)
     dependencies = {"profiles": service(Profiles)}
 
-    @get(summary="List your profiles", responses=problems(SignInNeeded))
+    @get(summary="List your profiles", responses=problems(Unauthorized))
     async def list_profiles(
         self, request: Request[Any, Any, Any], profiles: NamedDependency[Profiles]
-    ) -> list[ProfileShown]:
+    ) -> list[ProfileRead]:
         """List the profiles of your account, the first one first."""
-        return [ProfileShown.of(found) for found in await profiles.of(request.user.user_id)]
+        return [ProfileRead.of(found) for found in await profiles.for_user(request.user.user_id)]
 
     @post(
         summary="Add a profile",
         responses=problems(
-            SignInNeeded, PasswordNeeded, PasswordWrong, TooManyTries, TooManyProfiles, NameTaken
+            Unauthorized,
+            PasswordRequired,
+            WrongPassword,
+            TooManyAttempts,
+            TooManyProfiles,
+            NameTaken,
         ),
     )
     async def add_profile(
         self,
         request: Request[Any, Any, Any],
         profiles: NamedDependency[Profiles],
-        data: JSONBody[NewProfile],
-    ) -> ProfileShown:
+        data: JSONBody[ProfileCreate],
+    ) -> ProfileRead:
         """Add a profile with lists of its own; choose it by sending its id as X-Profile."""
-        return ProfileShown.of(await profiles.add(request.user, data))
+        return ProfileRead.of(await profiles.add(request.user, data))
 
     @patch(
         "/{profile_id:int}",
         summary="Change a profile",
         responses=problems(
-            SignInNeeded, ProfileNotFound, PasswordNeeded, PasswordWrong, TooManyTries, NameTaken
+            Unauthorized,
+            ProfileNotFound,
+            PasswordRequired,
+            WrongPassword,
+            TooManyAttempts,
+            NameTaken,
         ),
     )
     async def change_profile(
@@ -73,22 +83,22 @@ class ProfileController(Controller):
         request: Request[Any, Any, Any],
         profiles: NamedDependency[Profiles],
         profile_id: FromPath[Id],
-        data: JSONBody[ProfileChange],
-    ) -> ProfileShown:
+        data: JSONBody[ProfileUpdate],
+    ) -> ProfileRead:
         """Change a profile; its PIN and its age limit only with the account's password."""
-        return ProfileShown.of(await profiles.change(request.user, profile_id, data))
+        return ProfileRead.of(await profiles.change(request.user, profile_id, data))
 
     @delete(
         "/{profile_id:int}",
         summary="Delete a profile",
         operation_class=OptionalBody,
         responses=problems(
-            SignInNeeded,
+            Unauthorized,
             ProfileNotFound,
-            PasswordNeeded,
-            PasswordWrong,
-            TooManyTries,
-            FirstProfileStays,
+            PasswordRequired,
+            WrongPassword,
+            TooManyAttempts,
+            FirstProfileNotDeletable,
         ),
     )
     async def delete_profile(
@@ -106,7 +116,7 @@ class ProfileController(Controller):
         "/{profile_id:int}/unlock",
         summary="Unlock a profile",
         status_code=HTTP_200_OK,
-        responses=problems(SignInNeeded, ProfileNotFound, PinWrong, TooManyTries),
+        responses=problems(Unauthorized, ProfileNotFound, WrongPin, TooManyAttempts),
     )
     async def unlock_profile(
         self,

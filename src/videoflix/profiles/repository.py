@@ -14,7 +14,7 @@ class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
 
     model_type = Profile
 
-    async def of(self, user_id: int) -> list[Profile]:
+    async def for_user(self, user_id: int) -> list[Profile]:
         found = await self.session.scalars(
             select(Profile)
             .where(Profile.user_id == user_id)

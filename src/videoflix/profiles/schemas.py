@@ -21,7 +21,7 @@ AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
 Pin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4,8}(?!\n)$")]
 
 
-class Viewing(msgspec.Struct, frozen=True):
+class Viewer(msgspec.Struct, frozen=True):
     """Who watches: what decides which films are visible, and whose lists are meant.
 
     `profile_id` is 0 while the first profile has nothing to remember yet. `max_age` is the highest
@@ -41,7 +41,7 @@ class Viewing(msgspec.Struct, frozen=True):
         return self.role is not Role.VIEWER
 
     @property
-    def sees(self) -> str:
+    def cache_key(self) -> str:
         """Equal for all who see the same films."""
         return "all" if self.is_editor else f"{self.max_age}{'m' if self.member else 'g'}"
 
@@ -51,15 +51,15 @@ ALL_AGES = 99
 
 
 # Somebody without an account sees what a guest sees.
-STRANGER = Viewing(0, 0, Role.VIEWER, ALL_AGES, member=False)
+ANONYMOUS = Viewer(0, 0, Role.VIEWER, ALL_AGES, member=False)
 
 
-def unlimited(identity: Identity) -> Viewing:
+def unrestricted_viewer(identity: Identity) -> Viewer:
     """The person without a profile."""
-    return Viewing(identity.user_id, 0, identity.role, ALL_AGES, member=True)
+    return Viewer(identity.user_id, 0, identity.role, ALL_AGES, member=True)
 
 
-class ProfileShown(msgspec.Struct):
+class ProfileRead(msgspec.Struct):
     """A profile; `locked` ones need their PIN before they are used."""
 
     id: int
@@ -83,7 +83,7 @@ class ProfileShown(msgspec.Struct):
         )
 
 
-class NewProfile(msgspec.Struct, forbid_unknown_fields=True):
+class ProfileCreate(msgspec.Struct, forbid_unknown_fields=True):
     """A profile to be; the profile of a child needs the account's password to add one."""
 
     name: ProfileName
@@ -94,7 +94,7 @@ class NewProfile(msgspec.Struct, forbid_unknown_fields=True):
     password: Typed | UnsetType = UNSET
 
 
-class ProfileChange(msgspec.Struct, forbid_unknown_fields=True):
+class ProfileUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What is left out stays; `null` takes a PIN or an age limit away.
 
     A locked profile, a PIN and an age limit take the account's password, or the key of an adult

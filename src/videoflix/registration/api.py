@@ -7,27 +7,28 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
-from videoflix.accounts.service import LastAdmin, PasswordWeak, PasswordWrong, account_key
-from videoflix.platform.auth.identity import ScopeTooNarrow, in_person
+from videoflix.accounts.problems import LastAdmin, WeakPassword, WrongPassword
+from videoflix.accounts.service import account_key
+from videoflix.platform.auth.identity import ScopeTooNarrow, interactive_only
 from videoflix.platform.http.params import service
-from videoflix.platform.problems import SignInNeeded, problems
-from videoflix.platform.rate_limit.bucket import Limit, TooManyTries
+from videoflix.platform.problems import Unauthorized, problems
+from videoflix.platform.rate_limit.bucket import AttemptLimit, TooManyAttempts
 from videoflix.platform.server.client_address import client_address
 from videoflix.registration.schemas import (
     Accepted,
+    AccountDeletion,
     Address,
     EmailChange,
-    Farewell,
     MailedToken,
-    NewAccount,
     PasswordChange,
     PasswordReset,
+    RegistrationCreate,
 )
-from videoflix.registration.service import LinkSpent, Registration
+from videoflix.registration.service import LinkInvalid, Registration
 
 # Each of these may cause a mail: limited from one address, and to one mailbox.
-ASKING = Limit("ask-for-mail", burst=10, seconds=60)
-MAILBOX = Limit("mailbox", burst=4, seconds=600)
+MAIL_REQUESTS = AttemptLimit("ask-for-mail", burst=10, seconds=60)
+MAILBOX = AttemptLimit("mailbox", burst=4, seconds=600)
 
 
 class RegistrationController(Controller):
@@ -39,13 +40,13 @@ class RegistrationController(Controller):
         "/register",
         summary="Register",
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(PasswordWeak, TooManyTries),
+        responses=problems(WeakPassword, TooManyAttempts),
     )
     async def register(
         self,
         request: Request[Any, Any, Any],
         registration: NamedDependency[Registration],
-        data: JSONBody[NewAccount],
+        data: JSONBody[RegistrationCreate],
     ) -> Accepted:
         """Ask for an account; the mailed link activates it with the password of this request.
 
@@ -60,7 +61,7 @@ class RegistrationController(Controller):
         "/activate",
         summary="Confirm an address",
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(LinkSpent),
+        responses=problems(LinkInvalid),
     )
     async def activate(
         self, registration: NamedDependency[Registration], data: JSONBody[MailedToken]
@@ -72,7 +73,7 @@ class RegistrationController(Controller):
         "/activate/resend",
         summary="Mail the confirmation again",
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(TooManyTries),
+        responses=problems(TooManyAttempts),
     )
     async def resend(
         self,
@@ -89,7 +90,7 @@ class RegistrationController(Controller):
         "/password/forgot",
         summary="Ask for a new password",
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(TooManyTries),
+        responses=problems(TooManyAttempts),
     )
     async def forgot_password(
         self,
@@ -99,27 +100,29 @@ class RegistrationController(Controller):
     ) -> Accepted:
         """Mail a link to choose a new password."""
         await limit_mail(request, data.email)
-        await registration.forgot(data.email)
+        await registration.request_password_reset(data.email)
         return Accepted("If somebody has this address, a link is on its way.")
 
     @post(
         "/password/reset",
         summary="Choose a new password by a link",
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(LinkSpent, PasswordWeak),
+        responses=problems(LinkInvalid, WeakPassword),
     )
     async def reset_password(
         self, registration: NamedDependency[Registration], data: JSONBody[PasswordReset]
     ) -> None:
         """Choose a new password with the mailed token; you are signed out everywhere."""
-        await registration.reset(data.token, data.password)
+        await registration.reset_password(data.token, data.password)
 
     @post(
         "/password/change",
         summary="Change the password",
-        guards=[in_person],
+        guards=[interactive_only],
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, PasswordWeak, TooManyTries),
+        responses=problems(
+            Unauthorized, ScopeTooNarrow, WrongPassword, WeakPassword, TooManyAttempts
+        ),
     )
     async def change_password(
         self,
@@ -133,9 +136,9 @@ class RegistrationController(Controller):
     @post(
         "/email/change",
         summary="Change the e-mail address",
-        guards=[in_person],
+        guards=[interactive_only],
         status_code=HTTP_202_ACCEPTED,
-        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, TooManyTries),
+        responses=problems(Unauthorized, ScopeTooNarrow, WrongPassword, TooManyAttempts),
     )
     async def change_email(
         self,
@@ -152,7 +155,7 @@ class RegistrationController(Controller):
         "/email/confirm",
         summary="Confirm the new address",
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(LinkSpent),
+        responses=problems(LinkInvalid),
     )
     async def confirm_email(
         self, registration: NamedDependency[Registration], data: JSONBody[MailedToken]
@@ -161,27 +164,27 @@ class RegistrationController(Controller):
         await registration.confirm_email(data.token)
 
 
-class FarewellController(Controller):
+class AccountDeletionController(Controller):
     path = "/me"
     tags = ("Accounts",)
-    guards = (in_person,)
+    guards = (interactive_only,)
     dependencies = {"registration": service(Registration)}
 
     @delete(
         summary="Close your account",
-        responses=problems(SignInNeeded, ScopeTooNarrow, PasswordWrong, LastAdmin, TooManyTries),
+        responses=problems(Unauthorized, ScopeTooNarrow, WrongPassword, LastAdmin, TooManyAttempts),
     )
     async def close_account(
         self,
         request: Request[Any, Any, Any],
         registration: NamedDependency[Registration],
-        data: JSONBody[Farewell],
+        data: JSONBody[AccountDeletion],
     ) -> None:
         """Close your account with your password: everything about you is forgotten."""
         await registration.close_account(request.user.user_id, data.password)
 
 
 async def limit_mail(request: Request[Any, Any, Any], email: str) -> None:
-    """The same for known and unknown addresses. Raises TooManyTries."""
-    await ASKING.spend(client_address(request))
-    await MAILBOX.spend(account_key(email))
+    """The same for known and unknown addresses. Raises TooManyAttempts."""
+    await MAIL_REQUESTS.acquire(client_address(request))
+    await MAILBOX.acquire(account_key(email))

@@ -5,42 +5,42 @@ They are written later, so that the request takes the same time for both.
 
 import logging
 
-from videoflix.platform.queue import completing, every, handles
+from videoflix.platform.queue import complete_job, handles, schedule
 from videoflix.registration.repository import MailTokenRepository
 from videoflix.registration.schemas import (
-    SweepLinks,
-    WriteReset,
-    WriteToNewAddress,
-    WriteToRegistrant,
+    DeleteExpiredLinks,
+    SendActivationMail,
+    SendEmailChangeMail,
+    SendPasswordResetMail,
 )
 from videoflix.registration.service import Registration
 
 logger = logging.getLogger(__name__)
 
-every("50 * * * *", SweepLinks())
+schedule("50 * * * *", DeleteExpiredLinks())
 
 
-@handles(WriteToRegistrant)
-async def write_to_registrant(job: WriteToRegistrant) -> None:
-    async with completing() as session:
-        await Registration(session).write_to_registrant(job.email, job.link_id)
+@handles(SendActivationMail)
+async def send_activation_mail(job: SendActivationMail) -> None:
+    async with complete_job() as session:
+        await Registration(session).send_activation_mail(job.email, job.link_id)
 
 
-@handles(WriteReset)
-async def write_reset(job: WriteReset) -> None:
-    async with completing() as session:
-        await Registration(session).write_reset(job.email)
+@handles(SendPasswordResetMail)
+async def send_password_reset_mail(job: SendPasswordResetMail) -> None:
+    async with complete_job() as session:
+        await Registration(session).send_password_reset_mail(job.email)
 
 
-@handles(WriteToNewAddress)
-async def write_to_new_address(job: WriteToNewAddress) -> None:
-    async with completing() as session:
-        await Registration(session).write_to_new_address(job)
+@handles(SendEmailChangeMail)
+async def send_email_change_mail(job: SendEmailChangeMail) -> None:
+    async with complete_job() as session:
+        await Registration(session).send_email_change_mail(job)
 
 
-@handles(SweepLinks)
-async def sweep_links(job: SweepLinks) -> None:
-    async with completing() as session:
+@handles(DeleteExpiredLinks)
+async def sweep_links(job: DeleteExpiredLinks) -> None:
+    async with complete_job() as session:
         forgotten = await MailTokenRepository(session=session).forget_expired()
     if forgotten:
         logger.info("deleted %d expired mailed links", forgotten)

@@ -12,7 +12,7 @@ Secret = Annotated[
 ]
 
 
-class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
+class RegistrationCreate(msgspec.Struct, forbid_unknown_fields=True):
     """Who wants an account."""
 
     email: Email
@@ -74,13 +74,13 @@ class EmailChange(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
 
 
-class Farewell(msgspec.Struct, forbid_unknown_fields=True):
+class AccountDeletion(msgspec.Struct, forbid_unknown_fields=True):
     """Your password, to close your account with."""
 
     password: Typed
 
 
-class WriteToRegistrant(Job):
+class SendActivationMail(Job):
     """Mail a link to confirm the address, or say that there is an account already."""
 
     name: ClassVar = "registration.write_to_registrant"
@@ -89,14 +89,14 @@ class WriteToRegistrant(Job):
     link_id: int = 0
 
 
-class WriteReset(Job):
+class SendPasswordResetMail(Job):
     """Mail a link to choose a new password, if anybody has this address."""
 
     name: ClassVar = "registration.write_reset"
     email: str
 
 
-class WriteToNewAddress(Job):
+class SendEmailChangeMail(Job):
     """Mail a link to the address somebody wants to change to."""
 
     name: ClassVar = "registration.write_to_new_address"
@@ -106,7 +106,7 @@ class WriteToNewAddress(Job):
     auth_version: int = 0
 
 
-class SweepLinks(Job):
+class DeleteExpiredLinks(Job):
     """Forget mailed tokens that expired."""
 
     name: ClassVar = "registration.sweep_links"

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, or_, select, update
 from videoflix.accounts.models import User
 from videoflix.sessions.models import RefreshToken, SignIn
 
-FORGOTTEN_AFTER = timedelta(days=30)
+RETENTION = timedelta(days=30)
 
 
 class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
@@ -99,9 +99,9 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         ).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    async def forget(self) -> int:
+    async def delete_expired(self) -> int:
         """Delete sign-ins that were over a month ago, with their tokens; how many there were."""
-        over = func.now() - FORGOTTEN_AFTER
+        over = func.now() - RETENTION
         found = await self.session.scalars(
             delete(SignIn)
             .where(or_(SignIn.expires_at < over, SignIn.ended_at < over))
@@ -130,7 +130,7 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
         )
         return found
 
-    async def trade(self, token: RefreshToken, successor: RefreshToken) -> RefreshToken:
+    async def rotate(self, token: RefreshToken, successor: RefreshToken) -> RefreshToken:
         """Mark a token as used, and enter the one that takes its place."""
         token.used_at = await self.clock()
         token.successor_jti = successor.jti

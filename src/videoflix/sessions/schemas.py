@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from videoflix.accounts.schemas import Person
+from videoflix.accounts.schemas import UserRead
 from videoflix.platform.auth.identity import Scope
 from videoflix.platform.queue import Job
 
@@ -58,10 +58,10 @@ class Verified(msgspec.Struct):
 class SignedIn(msgspec.Struct):
     """Who the cookies now stand for."""
 
-    user: Person
+    user: UserRead
 
 
-class SignInShown(msgspec.Struct):
+class SessionRead(msgspec.Struct):
     """A device that is signed in; `current` is the one that asks."""
 
     id: int
@@ -72,7 +72,7 @@ class SignInShown(msgspec.Struct):
     current: bool
 
 
-class NewApiToken(msgspec.Struct, forbid_unknown_fields=True):
+class ApiTokenCreate(msgspec.Struct, forbid_unknown_fields=True):
     """What a token is for, what it may do, and for how many days."""
 
     name: Annotated[
@@ -82,7 +82,7 @@ class NewApiToken(msgspec.Struct, forbid_unknown_fields=True):
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 365
 
 
-class ApiTokenShown(msgspec.Struct):
+class ApiTokenRead(msgspec.Struct):
     """An API token without the token itself, which is not kept."""
 
     id: int
@@ -93,11 +93,11 @@ class ApiTokenShown(msgspec.Struct):
     expires_at: datetime
 
 
-class ApiTokenMade(msgspec.Struct):
+class ApiTokenCreated(msgspec.Struct):
     """A new API token; `token` is shown this once."""
 
     token: str
-    about: ApiTokenShown
+    about: ApiTokenRead
 
 
 class SweepSignIns(Job):

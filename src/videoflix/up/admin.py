@@ -21,14 +21,14 @@ from videoflix.platform.http.database_errors import (
     problem_of,
     sentence_of,
 )
-from videoflix.platform.mail import post_mail
+from videoflix.platform.mail import queue_mail
 from videoflix.platform.observability import logs
 from videoflix.platform.postgres.migrations import upgrade
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Problem
 from videoflix.settings import settings
-from videoflix.user_admin.schemas import NewPerson
-from videoflix.user_admin.service import Directory
+from videoflix.user_admin.schemas import UserCreate
+from videoflix.user_admin.service import UserAdmin
 
 ASK_AGAIN_SECONDS = 1.0
 
@@ -96,7 +96,7 @@ async def add_admin(
     last_name: str = "",
     role: Role = Role.ADMIN,
 ) -> User:
-    """Raises msgspec.ValidationError, EmailTaken or PasswordWeak."""
+    """Raises msgspec.ValidationError, EmailTaken or WeakPassword."""
     new = msgspec.convert(
         {
             "email": email,
@@ -105,11 +105,11 @@ async def add_admin(
             "last_name": last_name,
             "role": role,
         },
-        NewPerson,
+        UserCreate,
     )
-    user = await Directory(session).add(new, by=None)
+    user = await UserAdmin(session).add(new, by=None)
     url = f"{settings.site_url}/admin"
-    await post_mail(session, to=user.email, letter="welcome-admin", values={"url": url})
+    await queue_mail(session, to=user.email, template="welcome-admin", values={"url": url})
     return user
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from videoflix.backup.archive import Archive, Manifest
 from videoflix.backup.service.exports import FILE_NAME, Exports, save_archive, store_archive
 from videoflix.backup.service.imports import ImportReport, import_archive
-from videoflix.backup.service.legacy_titles import Titles, save_titles
+from videoflix.backup.service.legacy_titles import LegacyTitles, save_titles
 from videoflix.backup.zip_limits import ArchiveTooLarge
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.storage.media_storage import media_storage
@@ -29,7 +29,7 @@ async def export(file: Path | None, with_media: bool) -> None:
             return
         folder, made = await store_archive(with_media=with_media)
         async with transaction() as session:
-            kept = await Exports(session).enter(folder, made, with_media=with_media)
+            kept = await Exports(session).add_finished(folder, made, with_media=with_media)
         console.print(f"Export {kept.id}: {_summary(made.manifest)}, {made.size} bytes.")
         place = media_storage().folder or Path()
         console.print(f"It is in the storage as {place / folder / FILE_NAME}")
@@ -53,7 +53,7 @@ async def import_file(file: Path, dry_run: bool, replace: bool) -> None:
                 raise ArchiveTooLarge(f"A list of titles holds at most {TITLES_MAX_BYTES} bytes.")
             data = await asyncio.to_thread(file.read_bytes)
             async with transaction() as session:
-                titles = await Titles(session).enter(data, dry_run=dry_run)
+                titles = await LegacyTitles(session).import_titles(data, dry_run=dry_run)
             did = "would be entered" if dry_run else "are entered, as drafts without a file"
             console.print(f"{titles.entered} titles {did}; {titles.known} were here already.")
             return

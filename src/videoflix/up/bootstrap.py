@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from videoflix.platform.process.parent_death import tethered
+from videoflix.platform.process.parent_death import with_parent_death_signal
 from videoflix.up.supervisor import PYTHON, end
 
 
-class Wishes(msgspec.Struct):
+class BootstrapRequest(msgspec.Struct):
     """What the database should have when it is ready, besides the newest schema."""
 
     admin_email: str
@@ -23,7 +23,7 @@ class Wishes(msgspec.Struct):
     hand_back_jobs: bool  # whether we know that no worker is alive
 
 
-class Prepared(msgspec.Struct):
+class BootstrapResult(msgspec.Struct):
     """What was done, and a token to speak to the API as an administrator, if there is one.
 
     `first_start`: the first administrator can sign in with the password we wished for.
@@ -34,14 +34,16 @@ class Prepared(msgspec.Struct):
     token: str | None
 
 
-class PreparationFailed(Exception):
+class BootstrapFailed(Exception):
     """The database could not be made ready; the message is what the child said."""
 
 
-async def prepare(wishes: Wishes, environment: Mapping[str, str], hurry: asyncio.Event) -> Prepared:
-    """Migrate and the rest. Raises PreparationFailed."""
+async def bootstrap(
+    wishes: BootstrapRequest, environment: Mapping[str, str], force_stop: asyncio.Event
+) -> BootstrapResult:
+    """Migrate and the rest. Raises BootstrapFailed."""
     process = await asyncio.create_subprocess_exec(
-        *tethered([*PYTHON, "-m", "videoflix.up.bootstrap_child"], signal.SIGKILL),
+        *with_parent_death_signal([*PYTHON, "-m", "videoflix.up.bootstrap_child"], signal.SIGKILL),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -51,8 +53,8 @@ async def prepare(wishes: Wishes, environment: Mapping[str, str], hurry: asyncio
     try:
         answer, complaint = await process.communicate(msgspec.json.encode(wishes))
     finally:
-        await end(process, hurry)
+        await end(process, force_stop)
     if process.returncode != 0:
-        raise PreparationFailed(complaint.decode(errors="replace").strip())
+        raise BootstrapFailed(complaint.decode(errors="replace").strip())
     sys.stderr.write(complaint.decode(errors="replace"))
-    return msgspec.json.decode(answer.splitlines()[-1], type=Prepared)
+    return msgspec.json.decode(answer.splitlines()[-1], type=BootstrapResult)

@@ -11,7 +11,7 @@ from click import ClickException
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, knows_secret
+from videoflix.accounts.service import Accounts, verify_secret
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg
 from videoflix.platform.auth.identity import ADMINISTRATORS, Role
 from videoflix.platform.postgres.session import transaction
@@ -21,13 +21,13 @@ from videoflix.platform.storage.media_storage import media_storage
 from videoflix.sessions.service.sessions import Sessions
 from videoflix.settings import settings
 from videoflix.up.admin import add_admin, errors_as_sentences, migrate
-from videoflix.up.bootstrap import Prepared, Wishes
+from videoflix.up.bootstrap import BootstrapRequest, BootstrapResult
 from videoflix.up.recovery import hand_back_jobs
 
 DEVICE = "videoflix up"
 
 
-async def fulfil(wishes: Wishes) -> Prepared:
+async def run(wishes: BootstrapRequest) -> BootstrapResult:
     """Take what is missing care of in one transaction."""
     async with transaction() as session:
         handed_back = await hand_back_jobs(session) if wishes.hand_back_jobs else 0
@@ -40,13 +40,13 @@ async def fulfil(wishes: Wishes) -> Prepared:
             User.role.in_(ADMINISTRATORS), User.is_active.is_(True), order_by=("id", False)
         )
         token = (await Sessions(session).open(admins[0], DEVICE)).access if admins else None
-    return Prepared(first_start=first_start, jobs_handed_back=handed_back, token=token)
+    return BootstrapResult(first_start=first_start, jobs_handed_back=handed_back, token=token)
 
 
-async def signs_in(session: AsyncSession, wishes: Wishes) -> bool:
+async def signs_in(session: AsyncSession, wishes: BootstrapRequest) -> bool:
     """Whether the first password works: made just now, or by a start that never showed it."""
     user = await Accounts(session).by_email(wishes.admin_email)
-    return user is not None and await knows_secret(user.password_hash, wishes.admin_password)
+    return user is not None and await verify_secret(user.password_hash, wishes.admin_password)
 
 
 async def check_media() -> None:
@@ -68,17 +68,17 @@ async def check_media() -> None:
         ) from error
 
 
-async def prepare(wishes: Wishes) -> Prepared:
+async def bootstrap(wishes: BootstrapRequest) -> BootstrapResult:
     await check_media()
-    return await fulfil(wishes)
+    return await run(wishes)
 
 
 def main() -> None:
-    wishes = msgspec.json.decode(sys.stdin.buffer.read(), type=Wishes)
+    wishes = msgspec.json.decode(sys.stdin.buffer.read(), type=BootstrapRequest)
     try:
         migrate()
         with errors_as_sentences():
-            prepared = asyncio.run(prepare(wishes))
+            prepared = asyncio.run(bootstrap(wishes))
     except ClickException as error:
         sys.exit(error.message)
     sys.stdout.write(f"\n{msgspec.json.encode(prepared).decode()}\n")

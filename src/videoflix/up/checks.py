@@ -13,13 +13,13 @@ import aiosmtplib
 import asyncpg
 import msgspec
 
-from videoflix.job_monitor.service import Monitor
+from videoflix.job_monitor.service import JobMonitor
 from videoflix.media.ffmpeg import FFmpegMissing, find_ffmpeg, lacks_encoder
-from videoflix.media.self_tests import Unfit, check_encoder, check_scratch
+from videoflix.media.self_tests import SelfTestFailed, check_encoder, check_scratch
 from videoflix.metrics.service import Metrics
 from videoflix.platform.postgres.connect import connect
 from videoflix.platform.postgres.migrations import newest_revision
-from videoflix.platform.postgres.notify import DEAF, hears_notifications
+from videoflix.platform.postgres.notify import NO_NOTIFICATIONS, receives_notifications
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Problem
 from videoflix.platform.process.sandbox import SandboxMissing, sandbox
@@ -46,7 +46,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     level: Literal["ok", "warn", "fail"]
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 Check = Callable[[], Awaitable[Finding]]
@@ -109,9 +109,9 @@ async def check_extensions() -> Finding:
 
 
 async def check_notifications() -> Finding:
-    if await hears_notifications():
+    if await receives_notifications():
         return Finding("ok", "What one process announces reaches the others.")
-    sentence, mend = DEAF.split(". ", 1)
+    sentence, mend = NO_NOTIFICATIONS.split(". ", 1)
     return Finding("warn", f"{sentence}. Everything is noticed a second later.", mend)
 
 
@@ -181,7 +181,7 @@ async def check_ffmpeg() -> Finding:
     except TimeoutError:
         words = f"{path} took longer than {ENCODER_SECONDS:g} seconds to encode half a second."
         return Finding("warn", words, "Look again when this machine is less busy.")
-    except Unfit as error:
+    except SelfTestFailed as error:
         return Finding("fail", f"{path}: {error}", "See what FFmpeg says, and the settings named.")
     if await asyncio.to_thread(lacks_encoder, path, "libwebp"):
         return Finding(
@@ -204,7 +204,7 @@ async def check_sandbox() -> Finding:
 async def check_scratch_space() -> Finding:
     try:
         await check_scratch()
-    except (Unfit, OSError) as error:
+    except (SelfTestFailed, OSError) as error:
         return Finding("fail", str(error), "Encoding needs room in VIDEOFLIX_HOME/scratch.")
     return Finding("ok", "Unfinished work fits, and no limit is too low.")
 
@@ -271,7 +271,7 @@ async def check_workers() -> Finding:
             "Start `videoflix worker --role all`, or one for each role.",
         )
     async with transaction() as session:
-        workers = await Monitor(session).workers()
+        workers = await JobMonitor(session).workers()
     for worker in workers:
         for queue_name, reason in worker.stopped.items():
             if worker.alive:

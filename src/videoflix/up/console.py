@@ -13,7 +13,7 @@ COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
 NAME_WIDTH = 12
 
 
-class Screen:
+class Terminal:
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
         self._colours: dict[str, str] = {}
@@ -25,7 +25,7 @@ class Screen:
     def say(self, sentence: str) -> None:
         self.console.print(Text(sentence))
 
-    def complain(self, sentence: str) -> None:
+    def error(self, sentence: str) -> None:
         self.console.print(Text(sentence, style="bold red"))
 
     @contextmanager
@@ -42,7 +42,7 @@ class Screen:
     def progress(self, sentence: str) -> Iterator[Callable[[float], None]]:
         """A bar that is told the share done, from 0 to 1; without a terminal, every quarter."""
         if not self.is_terminal:
-            yield _Quarters(self, sentence)
+            yield _ProgressSteps(self, sentence)
             return
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
         with Progress(*columns, TimeElapsedColumn(), console=self.console) as bar:
@@ -83,10 +83,10 @@ class Screen:
         self.console.print()
 
 
-class _Quarters:
+class _ProgressSteps:
     """Progress for logs: a line at each quarter."""
 
-    def __init__(self, screen: Screen, sentence: str) -> None:
+    def __init__(self, screen: Terminal, sentence: str) -> None:
         self._screen = screen
         self._sentence = sentence
         self._next = 0

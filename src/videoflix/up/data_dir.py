@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 
-class HomeUnusable(Exception):
+class DataDirUnusable(Exception):
     """The folder cannot be used; the message says why and what to do."""
 
 
@@ -27,7 +27,7 @@ class State(msgspec.Struct):
     url: str
 
 
-class Home:
+class DataDir:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.postgres = folder / "postgres"
@@ -36,16 +36,16 @@ class Home:
         self._first_password = folder / "first_password"
 
     @contextmanager
-    def held(self, url: str) -> Iterator[None]:
+    def locked(self, url: str) -> Iterator[None]:
         """Be the only `up` on this home; the kernel lets go when we die, however that happens.
 
-        Raises HomeUnusable when another one holds it, or when we may not write here.
+        Raises DataDirUnusable when another one holds it, or when we may not write here.
         """
         try:
             self._create()
             lock = (self.folder / "lock").open("a")
         except OSError as error:
-            raise HomeUnusable(
+            raise DataDirUnusable(
                 f"Cannot write to {self.folder} ({error.strerror})."
                 " Set VIDEOFLIX_HOME to a folder of yours."
             ) from error
@@ -66,12 +66,12 @@ class Home:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HomeUnusable(
-                f"Videoflix is running already{self._where()}."
+            raise DataDirUnusable(
+                f"Videoflix is running already{self._running_address()}."
                 f" Its home is {self.folder}; for another one set VIDEOFLIX_HOME."
             ) from None
 
-    def _where(self) -> str:
+    def _running_address(self) -> str:
         try:
             state = msgspec.json.decode(self._state.read_bytes(), type=State)
         except (FileNotFoundError, msgspec.DecodeError):

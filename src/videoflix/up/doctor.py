@@ -54,5 +54,5 @@ def table_of(findings: dict[str, Finding]) -> Table:
         table.add_column(heading, overflow="fold")
     for name, finding in findings.items():
         level = Text(finding.level, style=STYLES[finding.level])
-        table.add_row(level, name, finding.detail, finding.mend)
+        table.add_row(level, name, finding.detail, finding.fix)
     return table

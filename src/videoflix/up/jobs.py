@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from videoflix import worker
-from videoflix.job_monitor.schemas import JobShown, QueueCount, ScheduleShown, WorkerSeen
-from videoflix.job_monitor.service import Monitor
+from videoflix.job_monitor.schemas import JobRead, QueueCount, ScheduleRead, WorkerRead
+from videoflix.job_monitor.service import JobMonitor
 from videoflix.job_monitor.service import cancel as cancel_and_tell
 from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.postgres.session import transaction
@@ -25,9 +25,9 @@ async def show() -> None:
     """Print queues, workers, schedules and dead letters. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
-            monitor = Monitor(session)
-            seen = await monitor.snapshot()
-            letters = await monitor.dead_letters()
+            job_monitor = JobMonitor(session)
+            seen = await job_monitor.snapshot()
+            letters = await job_monitor.dead_letters()
     console = Console(highlight=False)
     console.print(_queues(seen.queues))
     console.print(_workers(seen.workers))
@@ -41,7 +41,7 @@ async def retry(job_id: int) -> None:
     """Give a dead letter all its attempts again. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
-            await Monitor(session).retry_job(job_id, by=None)
+            await JobMonitor(session).retry_job(job_id, by=None)
 
 
 async def cancel(job_id: int) -> None:
@@ -55,9 +55,9 @@ async def run(job: str) -> None:
     with errors_as_sentences():
         async with transaction() as session:
             if job.isdecimal() and int(job) <= BIGINT_MAX:
-                await Monitor(session).run_job(int(job), by=None)
+                await JobMonitor(session).run_job(int(job), by=None)
             else:
-                await Monitor(session).run_schedule(job, by=None)
+                await JobMonitor(session).run_schedule(job, by=None)
 
 
 def _queues(queues: list[QueueCount]) -> Table:
@@ -86,7 +86,7 @@ def _trouble(queue: QueueCount) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
 
 
-def _workers(workers: list[WorkerSeen]) -> Table:
+def _workers(workers: list[WorkerRead]) -> Table:
     table = titled("Workers", "Worker", "State", "Last sign of life", "Jobs")
     for seen in workers:
         state = "alive" if seen.alive else "silent"
@@ -95,7 +95,7 @@ def _workers(workers: list[WorkerSeen]) -> Table:
     return table
 
 
-def _schedules(schedules: list[ScheduleShown]) -> Table:
+def _schedules(schedules: list[ScheduleRead]) -> Table:
     table = titled("Schedules", "Job", "When", "Last run", "Next run")
     now = datetime.now(UTC)
     for one in schedules:
@@ -105,12 +105,12 @@ def _schedules(schedules: list[ScheduleShown]) -> Table:
     return table
 
 
-def _dead_letters(letters: list[JobShown]) -> Table:
+def _dead_letters(letters: list[JobRead]) -> Table:
     table = titled("Dead letters", "ID", "Job", "Attempts", "Why")
-    for letter in letters:
-        fields = ", ".join(f"{name}={value}" for name, value in letter.payload.items())
-        job = f"{letter.kind}({fields})"
-        table.add_row(str(letter.id), job, str(letter.attempts), letter.reason)
+    for template in letters:
+        fields = ", ".join(f"{name}={value}" for name, value in template.payload.items())
+        job = f"{template.kind}({fields})"
+        table.add_row(str(template.id), job, str(template.attempts), template.reason)
     return table
 
 

@@ -2,7 +2,7 @@
 
 from videoflix.media.service import Failures
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import each_apart
+from videoflix.platform.queue import for_each_in_transaction
 from videoflix.up.admin import errors_as_sentences
 
 
@@ -18,4 +18,6 @@ async def retry(video_id: int | None) -> int:
             return 1
         async with transaction() as session:
             failed = await Failures(session).work.failed()
-        return await each_apart(failed, lambda session, one: Failures(session).retry_failed(one))
+        return await for_each_in_transaction(
+            failed, lambda session, one: Failures(session).retry_failed(one)
+        )

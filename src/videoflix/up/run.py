@@ -14,13 +14,13 @@ from videoflix.platform.postgres.embedded import EmbeddedPostgres
 from videoflix.platform.server.serve import server_arguments
 from videoflix.settings import Settings, settings
 from videoflix.up.address import Address, AddressUnusable, free_address, wanted_address
-from videoflix.up.bootstrap import PreparationFailed, Prepared, Wishes, prepare
-from videoflix.up.console import Screen
-from videoflix.up.data_dir import Home, HomeUnusable
+from videoflix.up.bootstrap import BootstrapFailed, BootstrapRequest, BootstrapResult, bootstrap
+from videoflix.up.console import Terminal
+from videoflix.up.data_dir import DataDir, DataDirUnusable
 from videoflix.up.health import NeverReady, until_ready
 from videoflix.up.log_format import readable
 from videoflix.up.sample import SampleFailed, show_sample
-from videoflix.up.supervisor import PYTHON, Child
+from videoflix.up.supervisor import PYTHON, SupervisedProcess
 
 ADMIN_EMAIL = "admin@videoflix.local"
 MOST_WORKERS_UNASKED = 4
@@ -40,21 +40,21 @@ class Stopped(Exception):
     """We were told to stop before everything ran."""
 
 
-FAILURES = (AddressUnusable, HomeUnusable, NeverReady, PostgresUnusable, PreparationFailed)
+FAILURES = (AddressUnusable, DataDirUnusable, NeverReady, PostgresUnusable, BootstrapFailed)
 
 
 def run(host: str, port: int | None, sample: bool | None) -> int:
     """Run the installation until it is told to stop; the exit code."""
-    screen = Screen()
+    screen = Terminal()
     try:
-        home = Home(settings.videoflix_home)
-        with home.held(wanted_address(host, port).url):
+        home = DataDir(settings.videoflix_home)
+        with home.locked(wanted_address(host, port).url):
             address = free_address(host, port)
             home.clear_scratch()
             home.ensure_secret_key()
             asyncio.run(Installation(home, address, screen, settings).run(sample))
     except FAILURES as error:
-        screen.complain(str(error))
+        screen.error(str(error))
         return 1
     return 0
 
@@ -62,13 +62,13 @@ def run(host: str, port: int | None, sample: bool | None) -> int:
 class Installation:
     """One `up`: it ends by a signal, or by raising one of FAILURES."""
 
-    def __init__(self, home: Home, address: Address, screen: Screen, given: Settings) -> None:
+    def __init__(self, home: DataDir, address: Address, screen: Terminal, given: Settings) -> None:
         self.home = home
         self.address = address
         self.screen = screen
         self.settings = given
         self.postgres = None if given.database_url else EmbeddedPostgres(home.postgres)
-        self._hurry = asyncio.Event()
+        self._force_stop = asyncio.Event()
         self._stop = asyncio.Event()
         self._told_to_stop_at = 0.0
         self._environment = {
@@ -78,7 +78,7 @@ class Installation:
 
     async def run(self, sample: bool | None) -> None:
         """Start everything in order, wait for the end, stop everything in reverse order."""
-        self._hear_signals()
+        self._handle_signals()
         try:
             if self.postgres:
                 with self.screen.step("Starting Postgres …"):
@@ -105,10 +105,12 @@ class Installation:
             async with in_background(self._keep_postgres(), *extras):
                 await self._stop.wait()
 
-    async def _prepare(self) -> Prepared:
+    async def _prepare(self) -> BootstrapResult:
         """Migrate, and make the first administrator, whose password is shown once."""
-        wishes = Wishes(ADMIN_EMAIL, self.home.first_password(), self.postgres is not None)
-        prepared = await prepare(wishes, self._environment, self._hurry)
+        wishes = BootstrapRequest(
+            ADMIN_EMAIL, self.home.first_password(), self.postgres is not None
+        )
+        prepared = await bootstrap(wishes, self._environment, self._force_stop)
         if not prepared.first_start:
             self.home.forget_first_password()
         return prepared
@@ -136,7 +138,7 @@ class Installation:
                 except PostgresUnusable as error:
                     self.screen.line("postgres", str(error))
 
-    def _children(self) -> list[Child]:
+    def _children(self) -> list[SupervisedProcess]:
         """The API first, then the workers."""
         uvicorn = [*PYTHON, "-m", "uvicorn"]
         worker = [*PYTHON, "-m", "videoflix.cli", "worker", "--role"]
@@ -148,13 +150,13 @@ class Installation:
         for number in range(1, self._transcoders() + 1):
             commands[f"transcoder-{number}"] = [*worker, "transcode"]
         return [
-            Child(
+            SupervisedProcess(
                 name,
                 command,
                 self._environment,
                 show=self._show_line,
                 logs=self.home.logs,
-                hurry=self._hurry,
+                force_stop=self._force_stop,
             )
             for name, command in commands.items()
         ]
@@ -166,7 +168,7 @@ class Installation:
     def _transcoders(self) -> int:
         return self.settings.transcode_workers or min(os.cpu_count() or 1, MOST_WORKERS_UNASKED)
 
-    def _show_panel(self, prepared: Prepared) -> None:
+    def _show_panel(self, prepared: BootstrapResult) -> None:
         url = self.address.url
         rows = {
             "Watch": url,
@@ -184,40 +186,40 @@ class Installation:
         self.screen.panel("Videoflix is running", rows, "Ctrl-C stops everything")
         self.home.forget_first_password()
 
-    async def _sample(self, prepared: Prepared) -> None:
+    async def _sample(self, prepared: BootstrapResult) -> None:
         if prepared.token is None:
-            self.screen.complain("No sample: there is no active administrator to upload it.")
+            self.screen.error("No sample: there is no active administrator to upload it.")
             return
         scratch = self.home.folder / "scratch"
         try:
             await show_sample(self.address.url, prepared.token, scratch, self.screen)
         except SampleFailed as error:
-            self.screen.complain(f"The sample film failed: {error} Everything else goes on.")
+            self.screen.error(f"The sample film failed: {error} Everything else goes on.")
 
-    def _hear_signals(self) -> None:
+    def _handle_signals(self) -> None:
         """The first signal stops in order, the second one at once."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                loop.add_signal_handler(number, self._stop_or_hurry)
+                loop.add_signal_handler(number, self._stop_or_force)
         if _name_of(os.getppid()) == STARTER:
-            loop.call_later(LOOK_EVERY_SECONDS, self._look_for_starter, os.getppid())
+            loop.call_later(LOOK_EVERY_SECONDS, self._watch_parent, os.getppid())
 
-    def _stop_or_hurry(self) -> None:
+    def _stop_or_force(self) -> None:
         now = time.monotonic()
         if not self._stop.is_set():
             self._told_to_stop_at = now
             self._stop.set()
             self.screen.say("Stopping …")
         elif now - self._told_to_stop_at > SAME_KEYSTROKE_SECONDS:
-            self._hurry.set()
+            self._force_stop.set()
 
-    def _look_for_starter(self, starter: int) -> None:
+    def _watch_parent(self, starter: int) -> None:
         if os.getppid() != starter:
-            self._stop_or_hurry()
+            self._stop_or_force()
             return
         loop = asyncio.get_running_loop()
-        loop.call_later(LOOK_EVERY_SECONDS, self._look_for_starter, starter)
+        loop.call_later(LOOK_EVERY_SECONDS, self._watch_parent, starter)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import httpx
 
 from videoflix.media.ffmpeg import FFmpegMissing
 from videoflix.platform.process.run import ProcessFailed
-from videoflix.up.console import Screen
+from videoflix.up.console import Terminal
 from videoflix.up.sample_video import render
 
 TITLE = "Welcome to Videoflix"
@@ -24,7 +24,7 @@ class SampleFailed(Exception):
     """There is no sample film; the message says at which step and why."""
 
 
-async def show_sample(url: str, token: str, scratch: Path, screen: Screen) -> None:
+async def show_sample(url: str, token: str, scratch: Path, screen: Terminal) -> None:
     """Make the film, upload it, show how it is encoded, and say where to watch it.
 
     Raises SampleFailed.

@@ -104,7 +104,7 @@ def _command(film: Path, light: Path, title: Path) -> list[str]:
 
 def draw_title(word: str) -> bytes:
     """The word in white on nothing, one pixel between letters."""
-    rows = ["0".join(LETTERS[letter].split()[row] for letter in word) for row in range(7)]
+    rows = ["0".join(LETTERS[template].split()[row] for template in word) for row in range(7)]
     return pam(len(rows[0]), 7, WHITE, (230 * int(dot) for row in rows for dot in row))
 
 

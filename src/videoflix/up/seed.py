@@ -12,14 +12,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category
-from videoflix.catalog.schemas import VideoDraft
-from videoflix.catalog.service import Shelves, announce_catalogue
+from videoflix.catalog.schemas import VideoCreate
+from videoflix.catalog.service import Browse, publish_catalog_change
 from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.up.admin import errors_as_sentences
-from videoflix.up.demo_videos import SCENES, Scene, draw
+from videoflix.up.demo_videos import DEMO_VIDEOS, DemoVideo, draw
 
 BATCH = 10_000
 WORDS = 3_000
@@ -69,8 +69,8 @@ async def demo() -> None:
     Raises ClickException.
     """
     with errors_as_sentences(), Progress() as progress, TemporaryDirectory() as folder:
-        task = progress.add_task("Drawing films", total=len(SCENES))
-        for scene in SCENES:
+        task = progress.add_task("Drawing films", total=len(DEMO_VIDEOS))
+        for scene in DEMO_VIDEOS:
             film = Path(folder) / "film.mp4"
             await draw(scene, film)
             await enter(scene, film)
@@ -78,7 +78,7 @@ async def demo() -> None:
             progress.advance(task)
 
 
-async def enter(scene: Scene, film: Path) -> None:
+async def enter(scene: DemoVideo, film: Path) -> None:
     """Store a drawn film and enter it; one of the same title stays alone."""
     folder = f"assets/{uuid.uuid4().hex}"
     data = await asyncio.to_thread(film.read_bytes)
@@ -90,7 +90,7 @@ async def enter(scene: Scene, film: Path) -> None:
         ):
             return
         shelf = await shelf_of(session, scene.category)
-        draft = VideoDraft(
+        draft = VideoCreate(
             title=scene.title,
             description=scene.description,
             author=scene.author,
@@ -106,9 +106,9 @@ async def enter(scene: Scene, film: Path) -> None:
 
 async def shelf_of(session: AsyncSession, name: str) -> int:
     """The category of this name, made if it is missing."""
-    shelves = Shelves(session)
-    found = await shelves.categories.get_one_or_none(Category.name == name)
-    return (found or await shelves.add_category(name, "", None)).id
+    browse = Browse(session)
+    found = await browse.categories.get_one_or_none(Category.name == name)
+    return (found or await browse.add_category(name, "", None)).id
 
 
 async def bulk(videos: int) -> None:
@@ -135,7 +135,7 @@ async def bulk(videos: int) -> None:
                 await enter_many(session, count, words)
             progress.advance(task, count)
         async with transaction() as session:
-            await announce_catalogue(session)
+            await publish_catalog_change(session)
 
 
 async def enter_many(session: AsyncSession, count: int, words: list[str]) -> None:

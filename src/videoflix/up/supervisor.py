@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from videoflix.platform.observability.log_handlers import LogFile
-from videoflix.platform.process.parent_death import tethered
+from videoflix.platform.process.parent_death import with_parent_death_signal
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -26,7 +26,7 @@ PYTHON = (sys.executable, "-P")
 Show = Callable[[str, str], None]
 
 
-class Child:
+class SupervisedProcess:
     """A program that `keep_running()` keeps running until it is cancelled.
 
     Its lines go to `show(name, line)` and to a log file; it ends with us (see parent_death.py).
@@ -40,7 +40,7 @@ class Child:
         *,
         show: Show,
         logs: Path,
-        hurry: asyncio.Event,
+        force_stop: asyncio.Event,
     ) -> None:
         self.name = name
         self.exits = 0
@@ -48,10 +48,10 @@ class Child:
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         self._show = show
         self._log = LogFile(logs / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, delay=True)
-        self._hurry = hurry
+        self._force_stop = force_stop
 
     async def keep_running(self) -> None:
-        """Run for ever; on cancellation end the process, politely unless `hurry` is set."""
+        """Run for ever; on cancellation end the process, with SIGTERM, or SIGKILL once `force_stop` is set."""
         pause = FIRST_PAUSE
         try:
             while True:
@@ -60,7 +60,7 @@ class Child:
                 self.exits += 1
                 steady = time.monotonic() - began > STEADY_SECONDS
                 pause = FIRST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
-                self._say(f"stopped ({ended}), starting again in {pause:g} s")
+                self._log_exit(f"stopped ({ended}), starting again in {pause:g} s")
                 await asyncio.sleep(pause)
         finally:
             with suppress(OSError):  # a full disk: what is buffered cannot be written either
@@ -69,13 +69,13 @@ class Child:
     async def _run_once(self) -> str:
         """How it ended, in words."""
         try:
-            return how_it_ended(await self._run())
+            return exit_reason(await self._run())
         except OSError as error:  # no process or memory left: later, perhaps
             return f"could not start: {error}"
 
     async def _run(self) -> int:
         process = await asyncio.create_subprocess_exec(
-            *tethered(self._command, signal.SIGKILL),
+            *with_parent_death_signal(self._command, signal.SIGKILL),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -86,7 +86,7 @@ class Child:
         try:
             return await process.wait()
         finally:
-            await end(process, self._hurry)
+            await end(process, self._force_stop)
             await asyncio.wait([follower], timeout=1)  # a grandchild may keep the pipe open
             follower.cancel()
 
@@ -98,11 +98,11 @@ class Child:
             if len(rest) > LONGEST_LINE:
                 lines, rest = [*lines, rest], b""
             if lines:
-                self._say(*[line.decode(errors="replace").rstrip() for line in lines])
+                self._log_exit(*[line.decode(errors="replace").rstrip() for line in lines])
         if rest:
-            self._say(rest.decode(errors="replace"))
+            self._log_exit(rest.decode(errors="replace"))
 
-    def _say(self, *lines: str) -> None:
+    def _log_exit(self, *lines: str) -> None:
         """Show lines, and write all of them to the log file at once."""
         for line in lines:
             self._show(self.name, line)
@@ -115,25 +115,25 @@ def stamped(line: str) -> str:
     return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
 
 
-async def end(process: asyncio.subprocess.Process, hurry: asyncio.Event) -> None:
-    """Ask a process to stop; kill its group after GRACE_SECONDS, or when told to hurry."""
+async def end(process: asyncio.subprocess.Process, force_stop: asyncio.Event) -> None:
+    """Ask a process to stop; kill its group after GRACE_SECONDS, or once `force_stop` is set."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):
         process.terminate()
-    impatience = asyncio.create_task(hurry.wait())
+    forced = asyncio.create_task(force_stop.wait())
     waiting = asyncio.create_task(process.wait())
     await asyncio.wait(
-        [waiting, impatience], timeout=GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        [waiting, forced], timeout=GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
     )
-    impatience.cancel()
+    forced.cancel()
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     await waiting
 
 
-def how_it_ended(code: int) -> str:
+def exit_reason(code: int) -> str:
     """An exit code in words: `exit code 1`, or `SIGKILL` for -9."""
     if code >= 0:
         return f"exit code {code}"

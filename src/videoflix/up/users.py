@@ -10,8 +10,8 @@ from videoflix.accounts.schemas import Email
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import transaction
 from videoflix.up.admin import errors_as_sentences
-from videoflix.user_admin.schemas import PersonChange
-from videoflix.user_admin.service import Directory, PersonNotFound
+from videoflix.user_admin.schemas import UserAdminUpdate
+from videoflix.user_admin.service import UserAdmin, UserNotFound
 
 BATCH = 500
 
@@ -21,9 +21,9 @@ async def show() -> None:
     table = Table("id", "e-mail", "name", "role", "state", "since", box=None)
     with errors_as_sentences():
         async with transaction() as session:
-            directory, total = Directory(session), 1
+            user_admin, total = UserAdmin(session), 1
             while table.row_count < total:
-                people, total = await directory.people(LimitOffset(BATCH, table.row_count))
+                people, total = await user_admin.list_page(LimitOffset(BATCH, table.row_count))
                 for user in people:
                     state = "active" if user.is_active else "off"
                     if user.confirmed_at is None:
@@ -37,9 +37,9 @@ async def deactivate(email: str) -> None:
     """Switch an account off; it is signed out everywhere. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
-            directory = Directory(session)
-            user = await _named(directory, email)
-            await directory.deactivate(user.id, by=None)
+            user_admin = UserAdmin(session)
+            user = await _named(user_admin, email)
+            await user_admin.deactivate(user.id, by=None)
 
 
 async def change_email(user_id: int, email: str) -> None:
@@ -47,20 +47,20 @@ async def change_email(user_id: int, email: str) -> None:
     with errors_as_sentences():
         address = msgspec.convert(email, Email)
         async with transaction() as session:
-            await Directory(session).change_email(user_id, address, by=None)
+            await UserAdmin(session).change_email(user_id, address, by=None)
 
 
 async def change_role(email: str, role: str) -> None:
     """Give an account another role. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
-            directory = Directory(session)
-            user = await _named(directory, email)
-            await directory.change(user.id, PersonChange(role=Role(role)), by=None)
+            user_admin = UserAdmin(session)
+            user = await _named(user_admin, email)
+            await user_admin.change(user.id, UserAdminUpdate(role=Role(role)), by=None)
 
 
-async def _named(directory: Directory, email: str) -> User:
-    user = await directory.accounts.by_email(email)
+async def _named(user_admin: UserAdmin, email: str) -> User:
+    user = await user_admin.accounts.by_email(email)
     if user is None:
-        raise PersonNotFound(f"Nobody has the address {email}.")
+        raise UserNotFound(f"Nobody has the address {email}.")
     return user

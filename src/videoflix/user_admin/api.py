@@ -9,12 +9,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
-from videoflix.accounts.service import EmailTaken, LastAdmin, PasswordWeak
+from videoflix.accounts.problems import EmailTaken, LastAdmin, WeakPassword
 from videoflix.platform.auth.identity import Role, admins_only
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.user_admin.schemas import Account, NewPerson, PersonChange
-from videoflix.user_admin.service import Directory, OwnersOnly, PersonNotFound
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
+from videoflix.user_admin.schemas import UserAdminRead, UserAdminUpdate, UserCreate
+from videoflix.user_admin.service import OwnerRequired, UserAdmin, UserNotFound
 
 Search = Annotated[
     str,
@@ -36,89 +36,89 @@ class UserController(Controller):
     path = "/users"
     tags = ("People",)
     guards = (admins_only,)
-    dependencies = {"directory": service(Directory)}
+    dependencies = {"user_admin": service(UserAdmin)}
 
-    @get(summary="List people", responses=problems(SignInNeeded, Forbidden))
+    @get(summary="List people", responses=problems(Unauthorized, Forbidden))
     async def list_people(
         self,
-        directory: NamedDependency[Directory],
+        user_admin: NamedDependency[UserAdmin],
         search: Search = "",
         role: OfRole = None,
         ids: Numbered = None,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[Account]:
+    ) -> Page[UserAdminRead]:
         """List accounts, newest first."""
-        found, total = await directory.people(
+        found, total = await user_admin.list_page(
             LimitOffset(limit, offset), search=search, role=role, ids=ids
         )
-        return Page([Account.of(user) for user in found], total, limit, offset)
+        return Page([UserAdminRead.of(user) for user in found], total, limit, offset)
 
     @post(
         summary="Enter somebody",
-        responses=problems(SignInNeeded, Forbidden, OwnersOnly, EmailTaken, PasswordWeak),
+        responses=problems(Unauthorized, Forbidden, OwnerRequired, EmailTaken, WeakPassword),
     )
     async def add_person(
         self,
         request: Request[Any, Any, Any],
-        directory: NamedDependency[Directory],
-        data: JSONBody[NewPerson],
-    ) -> Account:
+        user_admin: NamedDependency[UserAdmin],
+        data: JSONBody[UserCreate],
+    ) -> UserAdminRead:
         """Enter somebody who may sign in at once; without a password a mail invites them."""
-        return Account.of(await directory.add(data, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.add(data, by=request.user.user_id))
 
     @get(
         "/{user_id:int}",
         summary="Show somebody",
-        responses=problems(SignInNeeded, Forbidden, PersonNotFound),
+        responses=problems(Unauthorized, Forbidden, UserNotFound),
     )
     async def show_person(
-        self, directory: NamedDependency[Directory], user_id: FromPath[Id]
-    ) -> Account:
+        self, user_admin: NamedDependency[UserAdmin], user_id: FromPath[Id]
+    ) -> UserAdminRead:
         """Show an account."""
-        return Account.of(await directory.person(user_id))
+        return UserAdminRead.of(await user_admin.get(user_id))
 
     @patch(
         "/{user_id:int}",
         summary="Change somebody",
-        responses=problems(SignInNeeded, Forbidden, OwnersOnly, PersonNotFound, LastAdmin),
+        responses=problems(Unauthorized, Forbidden, OwnerRequired, UserNotFound, LastAdmin),
     )
     async def change_person(
         self,
         request: Request[Any, Any, Any],
-        directory: NamedDependency[Directory],
+        user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
-        data: JSONBody[PersonChange],
-    ) -> Account:
+        data: JSONBody[UserAdminUpdate],
+    ) -> UserAdminRead:
         """Change names, contact, language or role; with another role one has to sign in again."""
-        return Account.of(await directory.change(user_id, data, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.change(user_id, data, by=request.user.user_id))
 
     @post(
         "/{user_id:int}/deactivate",
         summary="Switch an account off",
         status_code=HTTP_200_OK,
-        responses=problems(SignInNeeded, Forbidden, OwnersOnly, PersonNotFound, LastAdmin),
+        responses=problems(Unauthorized, Forbidden, OwnerRequired, UserNotFound, LastAdmin),
     )
     async def deactivate_person(
         self,
         request: Request[Any, Any, Any],
-        directory: NamedDependency[Directory],
+        user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
-    ) -> Account:
+    ) -> UserAdminRead:
         """Switch an account off: signed out everywhere within a second."""
-        return Account.of(await directory.deactivate(user_id, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.deactivate(user_id, by=request.user.user_id))
 
     @post(
         "/{user_id:int}/activate",
         summary="Switch an account on",
         status_code=HTTP_200_OK,
-        responses=problems(SignInNeeded, Forbidden, OwnersOnly, PersonNotFound),
+        responses=problems(Unauthorized, Forbidden, OwnerRequired, UserNotFound),
     )
     async def activate_person(
         self,
         request: Request[Any, Any, Any],
-        directory: NamedDependency[Directory],
+        user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
-    ) -> Account:
+    ) -> UserAdminRead:
         """Switch an account on; its address counts as confirmed."""
-        return Account.of(await directory.activate(user_id, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.activate(user_id, by=request.user.user_id))

@@ -12,14 +12,14 @@ from videoflix.accounts.schemas import (
     Language,
     Name,
     Password,
-    Person,
     Phone,
     PostalAddress,
+    UserRead,
 )
 from videoflix.platform.auth.identity import Role
 
 
-class Account(Person):
+class UserAdminRead(UserRead):
     """An account as administrators see it."""
 
     is_active: bool
@@ -28,7 +28,7 @@ class Account(Person):
 
     @classmethod
     def of(cls, user: models.User) -> Self:
-        person = msgspec.structs.asdict(Person.of(user))
+        person = msgspec.structs.asdict(UserRead.of(user))
         return cls(
             **person,
             is_active=user.is_active,
@@ -37,7 +37,7 @@ class Account(Person):
         )
 
 
-class NewPerson(msgspec.Struct, forbid_unknown_fields=True):
+class UserCreate(msgspec.Struct, forbid_unknown_fields=True):
     """Somebody to enter; without a password a mail invites them to choose one."""
 
     email: Email
@@ -48,7 +48,7 @@ class NewPerson(msgspec.Struct, forbid_unknown_fields=True):
     role: Role = Role.VIEWER
 
 
-class PersonChange(msgspec.Struct, forbid_unknown_fields=True):
+class UserAdminUpdate(msgspec.Struct, forbid_unknown_fields=True):
     """What administrators may change of an account; what is left out stays."""
 
     first_name: Name | UnsetType = UNSET

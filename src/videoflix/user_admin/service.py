@@ -1,31 +1,36 @@
 """What administrators may do to accounts; each of it ends in the audit."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, hash_secret, refuse_weak
+from videoflix.accounts.service import Accounts, ensure_strong, hash_secret
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.problems import Forbidden, NotFound
 from videoflix.registration.service import Registration
 from videoflix.sessions.service.sessions import Sessions
-from videoflix.user_admin.schemas import NewPerson, PersonChange
+from videoflix.user_admin.schemas import UserAdminUpdate, UserCreate
 
 
-class PersonNotFound(NotFound):
+class UserNotFound(NotFound):
     """Nobody has this number."""
 
+    slug: ClassVar[str] = "person-not-found"
 
-class OwnersOnly(Forbidden):
+
+class OwnerRequired(Forbidden):
     """Only an owner may make owners, or change the account of one."""
 
+    slug: ClassVar[str] = "owners-only"
 
-class Directory:
+
+class UserAdmin:
     """`by` is the administrator who does it; None for the commands of an operator."""
 
     def __init__(self, session: AsyncSession) -> None:
@@ -34,7 +39,7 @@ class Directory:
         self.registration = Registration(session)
         self.sessions = Sessions(session)
 
-    async def people(
+    async def list_page(
         self,
         page: LimitOffset,
         *,
@@ -43,25 +48,25 @@ class Directory:
         ids: Sequence[int] | None = None,
     ) -> tuple[list[User], int]:
         """Accounts whose address or name holds the words, newest first; and how many."""
-        return await self.accounts.users.listed(page, search=search, role=role, ids=ids)
+        return await self.accounts.users.list_page(page, search=search, role=role, ids=ids)
 
-    async def person(self, user_id: int) -> User:
-        """Raises PersonNotFound."""
+    async def get(self, user_id: int) -> User:
+        """Raises UserNotFound."""
         user = await self.accounts.users.get_one_or_none(id=user_id)
         if user is None:
-            raise PersonNotFound
+            raise UserNotFound
         return user
 
-    async def add(self, new: NewPerson, *, by: int | None) -> User:
+    async def add(self, new: UserCreate, *, by: int | None) -> User:
         """Add somebody who may sign in at once; without a password a mailed link sets the first.
 
-        Call it before the session holds a connection. Raises EmailTaken, PasswordWeak, OwnersOnly.
+        Call it before the session holds a connection. Raises EmailTaken, WeakPassword, OwnerRequired.
         """
         chosen = {}
         if new.password is not None:
-            refuse_weak(new.password, new.email)
+            ensure_strong(new.password, new.email)
             chosen["password_hash"] = await hash_secret(new.password)
-        await self._refuse_below(by, new.role)
+        await self._ensure_outranked_by(by, new.role)
         user = await self.accounts.create(
             email=new.email,
             first_name=new.first_name,
@@ -75,8 +80,8 @@ class Directory:
         await self.audit.record(EventKind.CREATED, user.id, by=by, detail=new.role)
         return user
 
-    async def change(self, user_id: int, change: PersonChange, *, by: int | None) -> User:
-        """Change an account. Raises PersonNotFound, LastAdmin or OwnersOnly.
+    async def change(self, user_id: int, change: UserAdminUpdate, *, by: int | None) -> User:
+        """Change an account. Raises UserNotFound, LastAdmin or OwnerRequired.
 
         Another role needs another sign-in: tokens carry the one they were signed for.
         """
@@ -84,7 +89,7 @@ class Directory:
         user = await self._locked(user_id, leaving=loses_role)
         before = user.role
         after = before if change.role is msgspec.UNSET else change.role
-        await self._refuse_below(by, before, after)
+        await self._ensure_outranked_by(by, before, after)
         for name, value in msgspec.structs.asdict(change).items():
             if value is not msgspec.UNSET:
                 setattr(user, name, value)
@@ -99,12 +104,12 @@ class Directory:
     async def change_email(self, user_id: int, email: str, *, by: int | None) -> User:
         """Give somebody another address, which counts as confirmed; they sign in again.
 
-        Raises PersonNotFound, OwnersOnly or EmailTaken.
+        Raises UserNotFound, OwnerRequired or EmailTaken.
         """
         user = await self._locked(user_id)
-        await self._refuse_below(by, user.role)
+        await self._ensure_outranked_by(by, user.role)
         await self.accounts.set_email(user, email)
-        await self.registration.void_links(user.id)
+        await self.registration.revoke_links(user.id)
         await self.sessions.end_all(user.id)
         await self.audit.record(EventKind.EMAIL_CHANGED, user.id, by=by)
         return user
@@ -112,14 +117,14 @@ class Directory:
     async def deactivate(self, user_id: int, *, by: int | None) -> User:
         """Switch an account off; it is signed out everywhere, and its mailed links are void.
 
-        Raises PersonNotFound, LastAdmin or OwnersOnly.
+        Raises UserNotFound, LastAdmin or OwnerRequired.
         """
         user = await self._locked(user_id, leaving=True)
-        await self._refuse_below(by, user.role)
+        await self._ensure_outranked_by(by, user.role)
         if user.is_active:
             user.is_active = False
             await self.sessions.end_all(user.id)
-            await self.registration.void_links(user.id)
+            await self.registration.revoke_links(user.id)
             await self.audit.record(EventKind.DEACTIVATED, user.id, by=by)
         return user
 
@@ -127,10 +132,10 @@ class Directory:
         """Switch an account on, its address confirmed or not.
 
         Nobody knows who registered an unconfirmed one: its person gets a link to choose a
-        password. Raises PersonNotFound or OwnersOnly.
+        password. Raises UserNotFound or OwnerRequired.
         """
         user = await self._locked(user_id)
-        await self._refuse_below(by, user.role)
+        await self._ensure_outranked_by(by, user.role)
         if not user.is_active or user.confirmed_at is None:
             user.is_active = True
             if user.confirmed_at is None:
@@ -142,19 +147,19 @@ class Directory:
     async def _locked(self, user_id: int, *, leaving: bool = False) -> User:
         """A person, locked; before an administrator leaves all of them are, in one order.
 
-        Raises PersonNotFound or LastAdmin.
+        Raises UserNotFound or LastAdmin.
         """
-        user = await self.person(user_id)
+        user = await self.get(user_id)
         if leaving and user.is_active:
-            await self.accounts.keep_an_admin(user)
+            await self.accounts.ensure_admin_remains(user)
         locked = await self.accounts.users.locked(user_id)
         if locked is None:
-            raise PersonNotFound
+            raise UserNotFound
         return locked
 
-    async def _refuse_below(self, by: int | None, *roles: Role) -> None:
+    async def _ensure_outranked_by(self, by: int | None, *roles: Role) -> None:
         """Owners are made and changed by owners, and by commands."""
         if by is not None and Role.OWNER in roles:
-            actor = await self.accounts.person(by)
+            actor = await self.accounts.get_active(by)
             if actor.role is not Role.OWNER:
-                raise OwnersOnly
+                raise OwnerRequired

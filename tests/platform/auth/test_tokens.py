@@ -6,7 +6,14 @@ import msgspec
 import pytest
 
 from videoflix.platform.auth import tokens
-from videoflix.platform.auth.tokens import Purpose, TokenRefused, seal, sign, unseal, verify
+from videoflix.platform.auth.tokens import (
+    InvalidToken,
+    Purpose,
+    sign,
+    sign_compact,
+    verify,
+    verify_compact,
+)
 from videoflix.settings import settings
 
 SOON = timedelta(minutes=5)
@@ -36,35 +43,35 @@ def test_tokens_outlive_a_change_of_the_key(rotate: object) -> None:
     new = sign(Purpose.ACCESS, 8, SOON)
     rotate("n" * 40, "")
     assert verify(Purpose.ACCESS, new)["sub"] == "8"
-    with pytest.raises(TokenRefused):
+    with pytest.raises(InvalidToken):
         verify(Purpose.ACCESS, old)
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c", "vf_x", "a" * 2000])
 def test_what_is_no_token_is_refused(token: str) -> None:
-    with pytest.raises(TokenRefused):
+    with pytest.raises(InvalidToken):
         verify(Purpose.ACCESS, token)
 
 
 def test_sealed_numbers_outlive_a_change_of_the_key(rotate: object) -> None:
     assert callable(rotate)
-    old = seal(Purpose.FILE, SOON, 7, 1)
+    old = sign_compact(Purpose.FILE, SOON, 7, 1)
     rotate("n" * 40, settings.signing_key)
-    assert unseal(Purpose.FILE, old)[:2] == [7, 1]
+    assert verify_compact(Purpose.FILE, old)[:2] == [7, 1]
     rotate("n" * 40, "")
-    with pytest.raises(TokenRefused):
-        unseal(Purpose.FILE, old)
+    with pytest.raises(InvalidToken):
+        verify_compact(Purpose.FILE, old)
 
 
 def test_seals_are_for_one_purpose_and_expire() -> None:
-    sealed = seal(Purpose.FILE, SOON, 7)
-    with pytest.raises(TokenRefused):
-        unseal(Purpose.PLAY, sealed)
-    with pytest.raises(TokenRefused):
-        unseal(Purpose.FILE, seal(Purpose.FILE, -SOON, 7))
+    sealed = sign_compact(Purpose.FILE, SOON, 7)
+    with pytest.raises(InvalidToken):
+        verify_compact(Purpose.PLAY, sealed)
+    with pytest.raises(InvalidToken):
+        verify_compact(Purpose.FILE, sign_compact(Purpose.FILE, -SOON, 7))
     for changed in (f"1{sealed}", sealed.replace("7.", "8.", 1), sealed[:-1], "", ".", "7", "é.é"):
-        with pytest.raises(TokenRefused):
-            unseal(Purpose.FILE, changed)
+        with pytest.raises(InvalidToken):
+            verify_compact(Purpose.FILE, changed)
 
 
 @pytest.mark.parametrize(("ahead", "is_good"), [(1, True), (9, True), (60, False)])
@@ -74,11 +81,11 @@ def test_token_of_a_replica_whose_clock_is_ahead(ahead: int, is_good: bool) -> N
     if is_good:
         assert verify(Purpose.ACCESS, token)["sub"] == "1"
     else:
-        with pytest.raises(TokenRefused):
+        with pytest.raises(InvalidToken):
             verify(Purpose.ACCESS, token)
 
 
 def test_leeway_makes_nothing_live_longer() -> None:
     token = sign(Purpose.ACCESS, 1, timedelta(seconds=-1))
-    with pytest.raises(TokenRefused):
+    with pytest.raises(InvalidToken):
         verify(Purpose.ACCESS, token)

@@ -14,7 +14,7 @@ from videoflix.accounts.service import Accounts
 from videoflix.platform.auth import cookies
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.http import security_headers, urls
-from videoflix.platform.observability.access_log import Observed
+from videoflix.platform.observability.access_log import AccessLogMiddleware
 from videoflix.settings import settings
 
 EVIL = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
@@ -65,7 +65,7 @@ async def test_crashes_have_the_headers(session: AsyncSession) -> None:
         raise RuntimeError
 
     site = Litestar([crash], openapi_config=None)
-    site.asgi_handler = Observed(site.asgi_handler)
+    site.asgi_handler = AccessLogMiddleware(site.asgi_handler)
     async with http_client(site) as client:
         answer = await client.get("/crash")
     assert answer.status_code == 500

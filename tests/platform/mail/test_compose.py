@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from videoflix.platform.mail.compose import LANGUAGES, _words, compose
+from videoflix.platform.mail.compose import LANGUAGES, _words, render
 
 LETTERS = sorted(_words("en"))
 URL = "https://films.example/#/reset/abc"
@@ -28,12 +28,12 @@ class Links(HTMLParser):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("letter", LETTERS)
-def test_every_letter_exists_in_every_language(letter: str, language: str) -> None:
-    made = compose(letter, language, {"name": "Ada", "url": URL})
+@pytest.mark.parametrize("template", LETTERS)
+def test_every_letter_exists_in_every_language(template: str, language: str) -> None:
+    made = render(template, language, {"name": "Ada", "url": URL})
     found = Links(made.html)
     assert found.loads == [], "mail programs block what is loaded, and it would tell on readers"
-    has_button = bool(_words(language)[letter].button)
+    has_button = bool(_words(language)[template].button)
     assert found.links == [URL, URL] * has_button
     assert (URL in made.text) == has_button
     assert f'lang="{language}"' in made.html
@@ -42,7 +42,7 @@ def test_every_letter_exists_in_every_language(letter: str, language: str) -> No
 
 def test_languages_differ_and_fall_back() -> None:
     made = {
-        code: compose("reset-password", code, {"url": URL}).subject for code in ("en", "de", "fr")
+        code: render("reset-password", code, {"url": URL}).subject for code in ("en", "de", "fr")
     }
     assert made["en"] == made["fr"] == "Choose a new password"
     assert made["de"] == "Wählen Sie ein neues Passwort"
@@ -50,7 +50,7 @@ def test_languages_differ_and_fall_back() -> None:
 
 def test_values_cannot_become_markup_or_headers() -> None:
     name = "<img src=x>\r\nBcc: all@example.org"
-    made = compose("welcome-admin", "en", {"site": name, "url": URL})
+    made = render("welcome-admin", "en", {"site": name, "url": URL})
     assert "<img" not in made.html
     assert "&lt;img" in made.html
     assert "\n" not in made.subject

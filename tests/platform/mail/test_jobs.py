@@ -12,7 +12,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from journeys.conftest import free_port
 from queue_helpers import make_due, rows, run_jobs, states
 from smtp_server import Postbox
-from videoflix.platform.mail import jobs, outbox, post_mail
+from videoflix.platform.mail import jobs, outbox, queue_mail
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import queue
 from videoflix.setting_types import SmtpServer
@@ -38,10 +38,10 @@ def use(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 async def write() -> None:
     async with transaction() as session:
-        await post_mail(
+        await queue_mail(
             session,
             to="ada@example.org",
-            letter="reset-password",
+            template="reset-password",
             language="de",
             values={"name": "Ada", "url": "https://films.example/#/reset/secret"},
         )

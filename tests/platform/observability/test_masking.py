@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from videoflix.platform.auth.tokens import Purpose, seal, sign
+from videoflix.platform.auth.tokens import Purpose, sign, sign_compact
 from videoflix.platform.observability.masking import masked
 from videoflix.settings import settings
 
 JWT = sign(Purpose.PLAY, 1, settings.play_token_lifetime)
-SEALED = seal(Purpose.PLAY, settings.play_token_lifetime, 1, 2, 3, 4, 5)
+SEALED = sign_compact(Purpose.PLAY, settings.play_token_lifetime, 1, 2, 3, 4, 5)
 MAILED = secrets.token_urlsafe(32)
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from videoflix.platform.postgres.notify import Newsroom, announce
+from videoflix.platform.postgres.notify import EventBus, publish
 from videoflix.platform.postgres.session import transaction
 
 
@@ -18,13 +18,13 @@ async def heard(bell: asyncio.Event, seconds: float = 3.0) -> bool:
 
 
 async def test_news_arrive_after_the_commit(committed: None) -> None:
-    room = Newsroom()
+    room = EventBus()
     with room.subscribe("video:1") as one, room.subscribe("video:2") as two:
         async with room.listening():
             assert await heard(one), "whoever subscribed before the connection reads once"
             assert await heard(two)
             async with transaction() as session:
-                await announce(session, "video:1")
+                await publish(session, "video:1")
                 assert not await heard(one, 0.2)
             assert await heard(one)
             assert not await heard(two, 0.1)
@@ -33,10 +33,10 @@ async def test_news_arrive_after_the_commit(committed: None) -> None:
 async def test_nothing_is_told_when_the_transaction_fails(committed: None) -> None:
     async def announce_and_fail() -> None:
         async with transaction() as session:
-            await announce(session, "video:1")
+            await publish(session, "video:1")
             raise ZeroDivisionError
 
-    room = Newsroom()
+    room = EventBus()
     with room.subscribe("video:1") as bell:
         async with room.listening():
             assert await heard(bell)

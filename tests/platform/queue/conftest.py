@@ -6,7 +6,7 @@ import pytest
 
 from queue_helpers import Behaviour, Count
 from videoflix.platform.queue import handles, queue
-from videoflix.platform.queue.registry import handled
+from videoflix.platform.queue.registry import registered_jobs
 
 
 @pytest.fixture
@@ -14,14 +14,14 @@ async def behaviour(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     """The one handler of `Count`."""
     behaviour = Behaviour()
     monkeypatch.setattr(queue, "tasks", dict(queue.tasks))
-    before = dict(handled)
+    before = dict(registered_jobs)
 
     async def mourn(job: Count, error: Exception) -> None:
         behaviour.calls.append(("mourn", job.number, type(error).__name__))
         if behaviour.mourn:
             await behaviour.mourn(job)
 
-    @handles(Count, otherwise=mourn)
+    @handles(Count, on_failure=mourn)
     async def work(job: Count) -> None:
         behaviour.calls.append(("work", job.number))
         if behaviour.work:
@@ -29,5 +29,5 @@ async def behaviour(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
     async with queue.open_async():
         yield behaviour
-    handled.clear()
-    handled.update(before)
+    registered_jobs.clear()
+    registered_jobs.update(before)

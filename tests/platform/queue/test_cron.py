@@ -9,7 +9,8 @@ import pytest
 from cronsim import CronSim, CronSimError
 
 from queue_helpers import Count, execute, rows
-from videoflix.platform.queue import cron, every
+from videoflix.platform.queue import cron
+from videoflix.platform.queue import schedule as every
 from videoflix.platform.queue.cron import Schedule, schedules, tick
 
 BERLIN = ZoneInfo("Europe/Berlin")

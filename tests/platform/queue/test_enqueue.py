@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import Job, enqueue, enqueue_many, withdraw
+from videoflix.platform.queue import Job, cancel_pending, enqueue, enqueue_many
 
 
 class Export(Job):
@@ -19,7 +19,7 @@ class Export(Job):
     since: datetime | None = None
 
     @property
-    def once(self) -> str:
+    def unique_key(self) -> str:
         return "export"
 
 
@@ -94,7 +94,7 @@ async def test_every_column_arrives(session: AsyncSession) -> None:
 async def test_withdrawn_jobs_never_run(session: AsyncSession) -> None:
     at = datetime(2030, 1, 6, 6, 0, tzinfo=UTC)
     await enqueue_many(session, [Step(number=1), Step(number=2)], at=at)
-    await withdraw(session, [Step], number=1)
+    await cancel_pending(session, [Step], number=1)
     left = (await session.execute(text("select args, scheduled_at from procrastinate_jobs"))).all()
     assert [tuple(row) for row in left] == [({"number": 2}, at)]
     assert await enqueue_many(session, []) == []

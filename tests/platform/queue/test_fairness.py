@@ -10,9 +10,17 @@ import pytest
 
 from queue_helpers import Behaviour, Count, execute, rows, run_jobs
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import Job, enqueue, enqueue_many, handles, hasten, queue, withdraw
+from videoflix.platform.queue import (
+    Job,
+    cancel_pending,
+    enqueue,
+    enqueue_many,
+    handles,
+    prioritize,
+    queue,
+)
 from videoflix.platform.queue.fairness import AGED_SECONDS
-from videoflix.platform.queue.manager import PatientJobManager
+from videoflix.platform.queue.manager import ResilientJobManager
 
 MANY = 100_000
 FETCHES = 25
@@ -27,7 +35,7 @@ class Step(Job):
     index: int
 
     @property
-    def urgency(self) -> int:
+    def effective_priority(self) -> int:
         return 20 if self.index == 0 else 10
 
     @property
@@ -127,8 +135,8 @@ async def test_what_a_player_reaches_next_comes_first(done: list[object]) -> Non
     await add(steps(2, 50))
     await fetched(20)
     async with transaction() as session:
-        assert await hasten(session, Step, 14, 3, asset_id=2) == 3
-        assert await hasten(session, Step, 14, 3, asset_id=2) == 0
+        assert await prioritize(session, Step, 14, 3, asset_id=2) == 3
+        assert await prioritize(session, Step, 14, 3, asset_id=2) == 0
     first_waiting = 10
     assert await fetched(3) == [(2, first_waiting + n) for n in range(3)]
 
@@ -236,8 +244,8 @@ async def test_withdrawing_and_hastening_find_jobs_by_index(done: list[object]) 
         await enqueue_many(session, steps(-1, 10, first=1))
     began = time.perf_counter()
     async with transaction() as session:
-        assert await hasten(session, Step, 14, 3, asset_id=-1) == 3
-        await withdraw(session, [Step], asset_id=-1)
+        assert await prioritize(session, Step, 14, 3, asset_id=-1) == 3
+        await cancel_pending(session, [Step], asset_id=-1)
     assert time.perf_counter() - began < 0.1
     left = await rows("select 1 from procrastinate_jobs where args ->> 'asset_id' = '-1'")
     assert left == []
@@ -264,7 +272,7 @@ async def test_a_fetch_costs_the_same_with_many_jobs(
 
 async def _median_fetch() -> float:
     manager = queue.job_manager
-    assert isinstance(manager, PatientJobManager)
+    assert isinstance(manager, ResilientJobManager)
     await manager.update_heartbeat(1)
     async with transaction() as session:
         for number in range(FETCHES):

@@ -8,7 +8,7 @@ from queue_helpers import Behaviour, Count, execute, incidents, make_due, rows, 
 from videoflix import worker
 from videoflix.catalog.models import Video
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import Job, completing, enqueue, queue
+from videoflix.platform.queue import Job, complete_job, enqueue, queue
 
 
 async def add(number: int) -> None:
@@ -66,7 +66,7 @@ async def test_payload_that_does_not_fit_is_a_dead_letter_at_once(behaviour: Beh
     assert behaviour.calls == []
     assert await states() == [("failed", 1)]
     assert await incidents() == [
-        ("dead", "PayloadInvalid: Expected `int`, got `str` - at `$.number`")
+        ("dead", "InvalidPayload: Expected `int`, got `str` - at `$.number`")
     ]
 
 
@@ -88,12 +88,12 @@ async def test_job_that_takes_too_long_is_stopped(behaviour: Behaviour) -> None:
     await add(5)
     await execute("update procrastinate_jobs set attempts = 1")
     await run_jobs()
-    assert await incidents() == [("dead", "DeadlinePassed: it took longer than 1 seconds")]
+    assert await incidents() == [("dead", "DeadlineExceeded: it took longer than 1 seconds")]
 
 
 async def test_job_ends_with_its_effect_or_not_at_all(behaviour: Behaviour) -> None:
     async def show(job: Count) -> None:
-        async with completing() as session:
+        async with complete_job() as session:
             session.add(Video(title="shown"))
         if job.number < 0:
             raise ValueError("too late to matter")
@@ -109,7 +109,7 @@ async def test_job_ends_with_its_effect_or_not_at_all(behaviour: Behaviour) -> N
 
 async def test_effect_of_a_lost_attempt_is_undone(behaviour: Behaviour) -> None:
     async def lose(job: Count) -> None:
-        async with completing() as session:
+        async with complete_job() as session:
             session.add(Video(title="never"))
             await execute("update procrastinate_jobs set attempts = attempts + 1")
 

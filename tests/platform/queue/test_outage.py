@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from videoflix.platform.queue.app import JobQueue
-from videoflix.platform.queue.outage import PatientConnector
+from videoflix.platform.queue.outage import ResilientConnector
 from videoflix.settings import settings
 
 USABLE = settings.database_dsn
@@ -26,7 +26,7 @@ async def test_a_worker_waits_for_its_database(
 ) -> None:
     caplog.set_level(logging.INFO)
     app = JobQueue(
-        PatientConnector(conninfo=dsn, min_size=1, max_size=1, timeout=1.0, kwargs={}),
+        ResilientConnector(conninfo=dsn, min_size=1, max_size=1, timeout=1.0, kwargs={}),
         worker_defaults={},
     )
     async with app.open_async():  # as the command line of procrastinate does

@@ -5,7 +5,7 @@ import pytest
 from queue_helpers import Behaviour, Count, execute, incidents, make_due, run_jobs, states
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue, queue
-from videoflix.platform.queue.manager import PatientJobManager
+from videoflix.platform.queue.manager import ResilientJobManager
 from videoflix.platform.queue.reaper import Reaper
 
 FETCHED = """
@@ -28,7 +28,7 @@ def running() -> set[int]:
 @pytest.fixture
 async def reaper(behaviour: Behaviour, running: set[int]) -> Reaper:
     manager = queue.job_manager
-    assert isinstance(manager, PatientJobManager)
+    assert isinstance(manager, ResilientJobManager)
     await manager.update_heartbeat(MYSELF)
     return Reaper(manager, MYSELF, lambda: set(running))
 
@@ -70,7 +70,7 @@ async def test_job_that_kills_its_workers_is_buried(behaviour: Behaviour, reaper
     assert await reaper.reap() == 1
     await make_due()
     await run_jobs()
-    assert behaviour.calls == [("mourn", 5, "AttemptsUsedUp")]
+    assert behaviour.calls == [("mourn", 5, "AttemptsExhausted")]
     assert (await states())[0][0] == "failed"
     kinds = [kind for kind, _ in await incidents()]
     assert kinds == ["rescued", "dead"]

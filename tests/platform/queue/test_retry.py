@@ -6,9 +6,9 @@ from sqlalchemy.exc import DBAPIError
 
 from queue_helpers import Behaviour, Count, execute, incidents, make_due, rows, run_jobs, states
 from videoflix.platform.postgres.session import database_unavailable, transaction
-from videoflix.platform.queue import TransientError, as_transient, enqueue
-from videoflix.platform.queue.registry import handled
-from videoflix.platform.queue.retry import GivenUp
+from videoflix.platform.queue import TransientError, enqueue, to_transient
+from videoflix.platform.queue.registry import registered_jobs
+from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.platform.storage.media_storage import StorageFull, StorageUnavailable
 from videoflix.settings import settings
 
@@ -72,16 +72,18 @@ async def test_what_is_taken_for_a_fault_of_the_machine(
 
 async def test_domain_may_give_up(behaviour: Behaviour) -> None:
     async def on_stall(job: Count, fault: TransientError) -> None:
-        raise GivenUp(fault.code, "It was tried for long enough.")
+        raise StallLimitReached(fault.code, "It was tried for long enough.")
 
-    known = handled[Count.name]
-    handled[Count.name] = type(known)(Count, known.otherwise, on_stall)
+    known = registered_jobs[Count.name]
+    registered_jobs[Count.name] = type(known)(Count, known.on_failure, on_stall)
     behaviour.work = machine_fault
     await add(5)
     await run_jobs()
     assert await states() == [("failed", 1)]
-    assert behaviour.calls == [("work", 5), ("mourn", 5, "GivenUp")]
-    assert await incidents() == [("dead", "GivenUp: no-tool: It was tried for long enough.")]
+    assert behaviour.calls == [("work", 5), ("mourn", 5, "StallLimitReached")]
+    assert await incidents() == [
+        ("dead", "StallLimitReached: no-tool: It was tried for long enough.")
+    ]
 
 
 async def test_locks_and_deadlocks_are_told_from_wrong_sql(database: None) -> None:
@@ -91,7 +93,7 @@ async def test_locks_and_deadlocks_are_told_from_wrong_sql(database: None) -> No
         await execute("select from where")
     assert database_unavailable(slow.value)
     assert not database_unavailable(wrong.value)
-    assert as_transient(asyncpg.DeadlockDetectedError("deadlock detected"))
+    assert to_transient(asyncpg.DeadlockDetectedError("deadlock detected"))
     server = await asyncpg.connect(settings.database_dsn)
     await server.close()
     with pytest.raises(asyncpg.InterfaceError) as closed:

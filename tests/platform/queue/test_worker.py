@@ -13,7 +13,7 @@ from queue_helpers import Behaviour, Count, rows
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue, queue
 from videoflix.platform.queue.app import JobQueue
-from videoflix.platform.queue.manager import PatientJobManager
+from videoflix.platform.queue.manager import ResilientJobManager
 from videoflix.platform.queue.worker import Worker
 
 
@@ -37,12 +37,12 @@ def test_private_names_we_override_or_read() -> None:
         (Worker, upstream.Worker, ["_persist_job_status", "_process_job"]),
         (JobQueue, App, ["_worker"]),
         (
-            PatientJobManager,
+            ResilientJobManager,
             JobManager,
             ["fetch_job", "register_worker", "unregister_worker", "update_heartbeat"],
         ),
         (
-            PatientJobManager,
+            ResilientJobManager,
             JobManager,
             ["prune_stalled_workers", "listen_for_jobs", "list_jobs_to_abort_async"],
         ),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from queue_helpers import Behaviour, Count, execute, rows
-from videoflix.job_monitor.service import Monitor
+from videoflix.job_monitor.service import JobMonitor
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, TransientError, enqueue, handles, queue, self_test
 from videoflix.platform.queue import circuit_breaker as breakers
@@ -84,7 +84,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def stopped() -> list[dict[str, str]]:
     async with transaction() as session:
-        return [worker.stopped for worker in await Monitor(session).workers()]
+        return [worker.stopped for worker in await JobMonitor(session).workers()]
 
 
 async def until_stopped(expected: list[dict[str, str]]) -> None:

@@ -8,41 +8,46 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from queue_helpers import execute, rows
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.rate_limit import batching as module
-from videoflix.platform.rate_limit.batching import HELD_SECONDS, Allowances, Exhausted, Standing
-from videoflix.platform.rate_limit.local_buckets import Quota
+from videoflix.platform.rate_limit.batching import (
+    HELD_SECONDS,
+    BatchedLimiter,
+    RateLimited,
+    RateLimitStatus,
+)
+from videoflix.platform.rate_limit.local_buckets import RateLimit
 from videoflix.settings import settings
 
-TWENTY = Quota("test", size=20, step=60.0)
+TWENTY = RateLimit("test", size=20, step=60.0)
 pytestmark = pytest.mark.usefixtures("committed")
 
 
-async def admitted(replicas: list[Allowances], each: int, who: str = "ada") -> int:
+async def admitted(replicas: list[BatchedLimiter], each: int, who: str = "ada") -> int:
     """How many of so many requests at every replica, all at once, are let through."""
     outcomes = await asyncio.gather(
-        *[replica.spend(TWENTY, who) for _ in range(each) for replica in replicas],
+        *[replica.acquire(TWENTY, who) for _ in range(each) for replica in replicas],
         return_exceptions=True,
     )
-    assert all(isinstance(outcome, Standing | Exhausted) for outcome in outcomes), outcomes
-    return sum(isinstance(outcome, Standing) for outcome in outcomes)
+    assert all(isinstance(outcome, RateLimitStatus | RateLimited) for outcome in outcomes), outcomes
+    return sum(isinstance(outcome, RateLimitStatus) for outcome in outcomes)
 
 
 async def test_replicas_share_a_bucket() -> None:
-    replicas = [Allowances() for _ in range(4)]
+    replicas = [BatchedLimiter() for _ in range(4)]
     assert await admitted(replicas, 15) == 20
     assert await admitted(replicas, 5) == 0
     assert await admitted(replicas, 2, "bob") == 8, "somebody else's bucket"
 
 
 async def test_one_after_the_other_counts_alike() -> None:
-    replicas = [Allowances(), Allowances()]
+    replicas = [BatchedLimiter(), BatchedLimiter()]
     standings = []
     for number in range(20):
-        standings.append(await replicas[number % 2].spend(TWENTY, "ada"))
-    assert standings[0] == Standing(limit=20, remaining=19, reset=60)
+        standings.append(await replicas[number % 2].acquire(TWENTY, "ada"))
+    assert standings[0] == RateLimitStatus(limit=20, remaining=19, reset=60)
     assert standings[-1].remaining == 0
     for replica in replicas:
-        with pytest.raises(Exhausted) as refused:
-            await replica.spend(TWENTY, "ada")
+        with pytest.raises(RateLimited) as refused:
+            await replica.acquire(TWENTY, "ada")
         assert 50 < refused.value.wait <= 60
 
 
@@ -50,44 +55,44 @@ async def test_busy_people_cost_few_statements(monkeypatch: pytest.MonkeyPatch) 
     asked = []
     real = module._granted
 
-    async def counting(asks: list[module.Ask]) -> dict[str, tuple[int, float]]:
+    async def counting(asks: list[module.TokenRequest]) -> dict[str, tuple[int, float]]:
         asked.append(asks)
         return await real(asks)
 
     monkeypatch.setattr(module, "_granted", counting)
-    replica, many = Allowances(), Quota("many", size=1_000, step=1.0)
+    replica, many = BatchedLimiter(), RateLimit("many", size=1_000, step=1.0)
     for _ in range(500):
-        await replica.spend(many, "ada")
+        await replica.acquire(many, "ada")
     assert len(asked) < 15
     asked.clear()
-    await asyncio.gather(*[replica.spend(many, f"person {n}") for n in range(100)])
+    await asyncio.gather(*[replica.acquire(many, f"person {n}") for n in range(100)])
     assert len(asked) <= 2, "they ask together"
 
 
 async def test_what_is_not_spent_goes_back() -> None:
-    replica, other = Allowances(), Allowances()
-    hundred = Quota("hundred", size=100, step=60.0)
+    replica, other = BatchedLimiter(), BatchedLimiter()
+    hundred = RateLimit("hundred", size=100, step=60.0)
     for _ in range(8):  # takes 1, 2, 4, 8: seven of the last are left
-        await replica.spend(hundred, "ada")
+        await replica.acquire(hundred, "ada")
     assert (await rows("select granted from throttle"))[0]["granted"] == 8
     await asyncio.sleep(HELD_SECONDS + 0.3)
-    assert (await other.spend(hundred, "ada")).remaining == 91
+    assert (await other.acquire(hundred, "ada")).remaining == 91
 
 
 async def test_bucket_fills_again_and_is_never_fuller_than_full() -> None:
-    replica = Allowances()
+    replica = BatchedLimiter()
     assert await admitted([replica], 30) == 20
     await execute("update throttle set full_at = full_at - interval '61 seconds'")
-    assert await admitted([Allowances()], 3) == 1
+    assert await admitted([BatchedLimiter()], 3) == 1
     await execute("update throttle set full_at = full_at - interval '1 day'")
-    assert await admitted([Allowances()], 30) == 20
+    assert await admitted([BatchedLimiter()], 30) == 20
 
 
 async def test_nobody_is_refused_while_the_database_is_away() -> None:
     nowhere = create_async_engine(settings.sqlalchemy_url + "&port=1")
     alchemy.session_maker = async_sessionmaker(nowhere)
     try:
-        assert await admitted([Allowances()], 30) == 30
+        assert await admitted([BatchedLimiter()], 30) == 30
     finally:
         alchemy.session_maker = None
         await nowhere.dispose()
@@ -100,16 +105,16 @@ async def test_an_empty_pool_lets_no_more_through_than_the_bucket_holds() -> Non
     async with engine.connect():
         alchemy.session_maker = async_sessionmaker(engine)
         try:
-            assert await admitted([Allowances()], 30) == 20
+            assert await admitted([BatchedLimiter()], 30) == 20
         finally:
             alchemy.session_maker = None
     await engine.dispose()
 
 
 async def test_who_leaves_does_not_take_others_along() -> None:
-    replica = Allowances()
-    leaving = asyncio.create_task(replica.spend(TWENTY, "ada"))
-    staying = asyncio.create_task(replica.spend(TWENTY, "ada"))
+    replica = BatchedLimiter()
+    leaving = asyncio.create_task(replica.acquire(TWENTY, "ada"))
+    staying = asyncio.create_task(replica.acquire(TWENTY, "ada"))
     await asyncio.sleep(0)
     leaving.cancel()
     assert (await staying).limit == 20

@@ -6,17 +6,17 @@ import pytest
 
 from queue_helpers import execute, rows
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.rate_limit.bucket import Limit, SweepThrottle, TooManyTries, sweep
+from videoflix.platform.rate_limit.bucket import AttemptLimit, SweepBuckets, TooManyAttempts, sweep
 
-FIVE = Limit("test", burst=5, seconds=60)
+FIVE = AttemptLimit("test", burst=5, seconds=60)
 
 
 async def tries(count: int, *who: str) -> int:
     """How many of so many simultaneous tries are let through."""
     outcomes = await asyncio.gather(
-        *[FIVE.spend(*who) for _ in range(count)], return_exceptions=True
+        *[FIVE.acquire(*who) for _ in range(count)], return_exceptions=True
     )
-    assert all(outcome is None or isinstance(outcome, TooManyTries) for outcome in outcomes)
+    assert all(outcome is None or isinstance(outcome, TooManyAttempts) for outcome in outcomes)
     return outcomes.count(None)
 
 
@@ -27,9 +27,9 @@ async def test_twenty_racing_tries_admit_the_burst(committed: None) -> None:
 
 async def test_tries_come_back_one_by_one(committed: None) -> None:
     assert await tries(5, "a") == 5
-    with pytest.raises(TooManyTries) as refused:
-        await FIVE.spend("a")
-    assert 58 <= int(refused.value.answer_headers()["Retry-After"]) <= 60
+    with pytest.raises(TooManyAttempts) as refused:
+        await FIVE.acquire("a")
+    assert 58 <= int(refused.value.response_headers()["Retry-After"]) <= 60
     await execute("update throttle set full_at = full_at - interval '61 seconds'")
     assert await tries(3, "a") == 1
     await execute("update throttle set full_at = full_at - interval '1 day'")
@@ -39,16 +39,16 @@ async def test_tries_come_back_one_by_one(committed: None) -> None:
 async def test_forgiven_bucket_is_full(committed: None) -> None:
     assert await tries(5, "a") == 5
     async with transaction() as session:
-        await FIVE.forgive(session, "a")
+        await FIVE.reset(session, "a")
     assert await tries(20, "a") == 5
 
 
 async def test_who_tried_is_not_readable_and_soon_forgotten(committed: None) -> None:
-    await FIVE.spend("ada@example.org")
+    await FIVE.acquire("ada@example.org")
     [row] = await rows("select key from throttle")
     assert "ada" not in row["key"]
-    await sweep(SweepThrottle())
+    await sweep(SweepBuckets())
     assert len(await rows("select key from throttle")) == 1
     await execute("update throttle set full_at = now() - interval '1 second'")
-    await sweep(SweepThrottle())
+    await sweep(SweepBuckets())
     assert await rows("select key from throttle") == []

@@ -20,8 +20,8 @@ from videoflix.app import create_app
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.rate_limit import middleware
-from videoflix.platform.rate_limit.batching import Allowances
-from videoflix.platform.rate_limit.local_buckets import LocalBuckets, Quota
+from videoflix.platform.rate_limit.batching import BatchedLimiter
+from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit
 from videoflix.setting_types import Rate
 from videoflix.settings import read_settings, settings
 
@@ -42,7 +42,7 @@ def limited(committed: None, monkeypatch: pytest.MonkeyPatch) -> Litestar:
     )
     monkeypatch.setattr(middleware, "settings", limits)
     monkeypatch.setattr("videoflix.app.settings", limits)
-    monkeypatch.setattr(middleware, "allowances", Allowances())
+    monkeypatch.setattr(middleware, "limiter", BatchedLimiter())
     return create_app()
 
 
@@ -145,7 +145,7 @@ async def test_failures_are_limited_everywhere(
     from_address: From, monkeypatch: pytest.MonkeyPatch, path: str, headers: dict[str, str]
 ) -> None:
     """In memory: who invents tokens or names must not cause work for ever."""
-    monkeypatch.setattr(middleware, "FAILURES", Quota("failures", 10, 60))
+    monkeypatch.setattr(middleware, "FAILURES", RateLimit("failures", 10, 60))
     monkeypatch.setattr(middleware, "failures", LocalBuckets(100))
     stranger, other = from_address("203.0.113.1"), from_address("203.0.113.2")
     answers = [await stranger.get(path, headers=headers) for _ in range(15)]

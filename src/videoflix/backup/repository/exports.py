@@ -13,7 +13,7 @@ class ExportRepository(SQLAlchemyAsyncRepository[Export]):
 
     model_type = Export
 
-    async def newest(self, page: LimitOffset) -> tuple[list[Export], int]:
+    async def list_page(self, page: LimitOffset) -> tuple[list[Export], int]:
         return await self.get_many_and_count(page, order_by=[("id", True)])
 
     async def locked(self, export_id: int) -> Export | None:
@@ -40,7 +40,7 @@ class ExportRepository(SQLAlchemyAsyncRepository[Export]):
         export.state = state
         export.finished_at = await transaction_time(self.session)
 
-    async def forget_oldest(self, kept: int) -> list[str]:
+    async def delete_oldest(self, kept: int) -> list[str]:
         """Forget all but the newest ready ones, and failures before them; their folders."""
         limit = (
             select(Export.id)

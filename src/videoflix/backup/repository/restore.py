@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.backup.repository.tables import EXPORTED, Table
+from videoflix.backup.repository.tables import EXPORTED_TABLES, Table
 from videoflix.settings import settings
 
 # Besides the exported tables, what makes no sense without the rows that were there before.
@@ -65,19 +65,19 @@ class Loader:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def take_turn(self) -> bool:
+    async def try_lock_imports(self) -> bool:
         """Whether no other import runs; true for this one until the transaction ends."""
         return bool(await self.session.scalar(TAKE_TURN))
 
-    async def is_worked_on(self) -> bool:
+    async def has_running_jobs(self) -> bool:
         """Whether a worker that lives is doing a job."""
         stall = {"stall": settings.worker_stall_seconds}
         return bool(await self.session.scalar(WORKED_ON, stall))
 
-    async def hold(self, *, from_everybody: bool) -> None:
+    async def lock_tables(self, *, from_everybody: bool) -> None:
         """Keep others from writing to the tables, or from reading too, until the end."""
         mode = "access exclusive" if from_everybody else "share row exclusive"
-        names = (*EXPORTED, *(GONE_WITH_THEM if from_everybody else ()))
+        names = (*EXPORTED_TABLES, *(GONE_WITH_THEM if from_everybody else ()))
         await self.session.execute(BE_PATIENT, {"patience": LOCK_PATIENCE})
         await self._run(f"lock table {', '.join(names)} in {mode} mode")
 
@@ -88,17 +88,17 @@ class Loader:
         archive takes its place in the same transaction.
         """
         await self._run(f"alter table security_event disable trigger {NO_TRUNCATE}")
-        await self._run(f"truncate {', '.join((*EXPORTED, *GONE_WITH_THEM))} cascade")
+        await self._run(f"truncate {', '.join((*EXPORTED_TABLES, *GONE_WITH_THEM))} cascade")
         await self._run(f"alter table security_event enable trigger {NO_TRUNCATE}")
 
-    async def rest_triggers(self) -> None:
-        for name in EXPORTED:
+    async def disable_triggers(self) -> None:
+        for name in EXPORTED_TABLES:
             await self._run(f"alter table {name} disable trigger user")
         for trigger, table in WORKING_TRIGGERS.items():
             await self._run(f"alter table {table} enable trigger {trigger}")
 
-    async def wake_triggers(self) -> None:
-        for name in EXPORTED:
+    async def enable_triggers(self) -> None:
+        for name in EXPORTED_TABLES:
             await self._run(f"alter table {name} enable trigger user")
 
     async def insert(self, table: Table, rows: str) -> int:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 # Those that others refer to come first.
-EXPORTED = (
+EXPORTED_TABLES = (
     "user_account",
     "security_event",
     "plan",
@@ -35,7 +35,7 @@ EXPORTED = (
     "movie_tally",
 )
 # Every other table, and why it stays where it is.
-LEFT_OUT = {
+EXCLUDED_TABLES = {
     "sign_in": "people sign in again where the export is imported",
     "refresh_token": "a secret of a sign-in",
     "mail_token": "a mailed secret of some hours",
@@ -125,9 +125,9 @@ class TableRepository:
 
     async def tables(self) -> list[Table]:
         """What an export holds, in an order in which it can be put back."""
-        tables = {name: Table(name, [], []) for name in EXPORTED}
+        tables = {name: Table(name, [], []) for name in EXPORTED_TABLES}
         for table, quoted, kind, in_key, name in await self.session.execute(
-            SHAPES, {"tables": list(EXPORTED)}
+            SHAPES, {"tables": list(EXPORTED_TABLES)}
         ):
             tables[table].columns.append(Column(name, quoted, kind))
             if in_key:

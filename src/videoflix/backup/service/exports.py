@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -20,14 +20,14 @@ from videoflix.backup.archive import (
     ArchiveWriter,
     Manifest,
     MediaSum,
-    TableSum,
+    TableDigest,
     Write,
     is_media,
 )
 from videoflix.backup.models import Export, ExportState
 from videoflix.backup.repository.exports import ExportRepository
 from videoflix.backup.repository.tables import TableRepository
-from videoflix.backup.schemas import ExportShown, MakeExport
+from videoflix.backup.schemas import ExportRead, MakeExport
 from videoflix.media.payloads import DeleteFolder
 from videoflix.platform.postgres.migrations import current_revision
 from videoflix.platform.postgres.session import transaction
@@ -39,7 +39,7 @@ from videoflix.settings import settings
 FOLDER = "exports"
 FILE_NAME = "archive.zip"
 # Writing stops in time to leave the reserve, looked at after so many bytes.
-LOOK_AFTER = 32 * 1024 * 1024
+SWEEP_AFTER = 32 * 1024 * 1024
 # Younger files may belong to an export that is being made.
 LEFT_ALONE = timedelta(hours=26)
 
@@ -52,15 +52,17 @@ class ExportNotReady(Conflict):
     """This export has no file (yet)."""
 
 
-class ExportBegins(Conflict):
+class ExportStarting(Conflict):
     """An export like this one is just beginning; look at the list."""
+
+    slug: ClassVar[str] = "export-begins"
 
 
 class FileNotWritten(Problem):
     """The file could not be written."""
 
 
-class Made(msgspec.Struct, frozen=True):
+class FinishedArchive(msgspec.Struct, frozen=True):
     """An archive that is there."""
 
     size: int
@@ -73,22 +75,22 @@ class Exports:
         self.exports = ExportRepository(session=session)
 
     async def request(self, *, with_media: bool, by: int | None = None) -> Export:
-        """Have an archive made; one like it that waits already will do. Raises ExportBegins."""
+        """Have an archive made; one like it that waits already will do. Raises ExportStarting."""
         export = await self.exports.add(Export(with_media=with_media, requested_by=by))
         job = MakeExport(export_id=export.id, with_media=with_media)
         if await enqueue(self.session, job) is None:
             await self.exports.delete(export.id)
             waiting = await self.exports.waiting(with_media=with_media)
             if waiting is None:
-                raise ExportBegins
+                raise ExportStarting
             return waiting
         if by is not None:
             await Audit(self.session).record(EventKind.ARCHIVE_ASKED, by, by=by)
         return export
 
-    async def listed(self, page: LimitOffset) -> tuple[list[ExportShown], int]:
-        found, total = await self.exports.newest(page)
-        return [ExportShown.of(export) for export in found], total
+    async def list_page(self, page: LimitOffset) -> tuple[list[ExportRead], int]:
+        found, total = await self.exports.list_page(page)
+        return [ExportRead.of(export) for export in found], total
 
     async def export(self, export_id: int) -> Export:
         """Raises ExportNotFound."""
@@ -135,7 +137,7 @@ class Exports:
             export.failure = reason
             await self.exports.finish(export, ExportState.FAILED)
 
-    async def publish(self, export_id: int, folder: str, made: Made) -> bool:
+    async def publish(self, export_id: int, folder: str, made: FinishedArchive) -> bool:
         """Show the file; False when nobody waits for it any more."""
         export = await self.exports.locked(export_id)
         if export is None or export.state is ExportState.READY:
@@ -143,42 +145,42 @@ class Exports:
         await self._show(export, folder, made)
         return True
 
-    async def enter(self, folder: str, made: Made, *, with_media: bool) -> Export:
+    async def add_finished(self, folder: str, made: FinishedArchive, *, with_media: bool) -> Export:
         """Show a file that nobody had asked the queue for."""
         export = await self.exports.add(Export(with_media=with_media))
         await self._show(export, folder, made)
         return export
 
-    async def forget_oldest(self) -> int:
+    async def delete_oldest(self) -> int:
         """Keep the newest exports only; how many went."""
-        folders = await self.exports.forget_oldest(settings.exports_kept)
+        folders = await self.exports.delete_oldest(settings.exports_kept)
         await enqueue_many(self.session, [DeleteFolder(folder=folder) for folder in folders])
         return len(folders)
 
-    async def _show(self, export: Export, folder: str, made: Made) -> None:
+    async def _show(self, export: Export, folder: str, made: FinishedArchive) -> None:
         export.folder, export.size, export.rows = folder, made.size, made.manifest.rows
         export.failure = None
         await self.exports.finish(export, ExportState.READY)
         await self.session.flush()
-        await self.forget_oldest()
+        await self.delete_oldest()
 
 
-async def store_archive(*, with_media: bool) -> tuple[str, Made]:
+async def store_archive(*, with_media: bool) -> tuple[str, FinishedArchive]:
     """Make an archive in a new folder of the storage: nobody sees it until it is published.
 
     Raises StorageFull or StorageUnavailable; nothing is left then.
     """
     folder = f"{FOLDER}/{uuid.uuid4().hex}"
     storage = media_storage()
-    await storage.refuse_if_full(LOOK_AFTER)
+    await storage.refuse_if_full(SWEEP_AFTER)
     looked = 0
     async with storage.writing(f"{folder}/{FILE_NAME}") as writer:
 
         async def write(data: bytes) -> None:
             nonlocal looked
             looked += len(data)
-            if looked > LOOK_AFTER:
-                await storage.refuse_if_full(LOOK_AFTER)
+            if looked > SWEEP_AFTER:
+                await storage.refuse_if_full(SWEEP_AFTER)
                 looked = 0
             await writer.write(data)
 
@@ -186,14 +188,14 @@ async def store_archive(*, with_media: bool) -> tuple[str, Made]:
     return folder, made
 
 
-async def save_archive(path: Path, *, with_media: bool) -> Made:
+async def save_archive(path: Path, *, with_media: bool) -> FinishedArchive:
     """Make an archive on the local disk. Raises FileNotWritten or StorageUnavailable."""
-    async with saving(path) as write:
+    async with atomic_file(path) as write:
         return await write_archive(write, with_media=with_media)
 
 
 @asynccontextmanager
-async def saving(path: Path) -> AsyncGenerator[Write]:
+async def atomic_file(path: Path) -> AsyncGenerator[Write]:
     """Write a file that nobody else may read: under its name there is a whole one, or nothing.
 
     Raises FileNotWritten.
@@ -214,11 +216,11 @@ async def saving(path: Path) -> AsyncGenerator[Write]:
         part.unlink(missing_ok=True)
 
 
-async def write_archive(write: Write, *, with_media: bool) -> Made:
+async def write_archive(write: Write, *, with_media: bool) -> FinishedArchive:
     """Write the database as it is in this moment, then the media."""
     created_at = datetime.now(UTC)
     archive = ArchiveWriter(write, created_at)
-    sums: dict[str, TableSum] = {}
+    sums: dict[str, TableDigest] = {}
     async with transaction() as session:
         tables = TableRepository(session)
         await tables.begin_snapshot()
@@ -233,7 +235,7 @@ async def write_archive(write: Write, *, with_media: bool) -> Made:
         media=await _write_media(archive) if with_media else None,
     )
     await archive.finish(manifest)
-    return Made(archive.size, manifest)
+    return FinishedArchive(archive.size, manifest)
 
 
 async def _write_media(archive: ArchiveWriter) -> MediaSum:

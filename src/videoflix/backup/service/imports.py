@@ -4,21 +4,22 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import asyncpg
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.backup.archive import Archive, ArchiveRefused, Tally
+from videoflix.backup.archive import Archive, InvalidArchive, RowDigest
 from videoflix.backup.repository.restore import Loader
 from videoflix.backup.repository.tables import Table, TableRepository
-from videoflix.catalog.service import announce_catalogue
-from videoflix.catalog.service.editing import Desk
+from videoflix.catalog.service import publish_catalog_change
+from videoflix.catalog.service.editing import Editing
 from videoflix.media.service import Failures
 from videoflix.platform.auth.revocations import ACCESS_TOPIC, EVERYTHING
 from videoflix.platform.postgres.migrations import current_revision
-from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict, Problem
 from videoflix.platform.storage.media_storage import media_storage
@@ -27,27 +28,33 @@ from videoflix.sessions.service.sessions import Sessions
 
 ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * 1024 * 1024
-CONFLICTS_TOLD = 20
+CONFLICTS_LISTED = 20
 
 
 class ImportRunsAlready(Conflict):
     """Another import is running; wait for it."""
 
 
-class WorkersAreBusy(Conflict):
+class WorkersBusy(Conflict):
     """Workers are doing jobs about what is here; stop them first, or wait until they are done."""
+
+    slug: ClassVar[str] = "workers-are-busy"
 
 
 class TablesInUse(Conflict):
     """Somebody else held the tables for too long; nothing was changed, try again."""
 
 
-class RowsInTheWay(Conflict):
+class ConflictingRows(Conflict):
     """Other rows are where the archive's belong."""
 
+    slug: ClassVar[str] = "rows-in-the-way"
 
-class LoadedDifferently(Problem):
+
+class ImportMismatch(Problem):
     """The rows came out of the database different from how they went in; nothing was changed."""
+
+    slug: ClassVar[str] = "loaded-differently"
 
 
 class TableReport(msgspec.Struct):
@@ -73,27 +80,27 @@ class ImportReport(msgspec.Struct):
 
     def note(self, sentences: list[str]) -> None:
         self.conflict_count += len(sentences)
-        self.conflicts += sentences[: CONFLICTS_TOLD - len(self.conflicts)]
+        self.conflicts += sentences[: CONFLICTS_LISTED - len(self.conflicts)]
 
 
 async def import_archive(path: Path, *, replace: bool, dry_run: bool) -> ImportReport:
     """Put an archive's rows beside those that are here, or (`replace`) in their place.
 
-    Everything is in one transaction: it happens, or nothing does. Raises ArchiveRefused and the
+    Everything is in one transaction: it happens, or nothing does. Raises InvalidArchive and the
     problems above.
     """
     with Archive(path) as archive:
         async with transaction() as session:
             tables = await TableRepository(session).tables()
             revision = await current_revision(session)
-        _refuse_unfit(archive, tables, revision)
+        _ensure_compatible(archive, tables, revision)
         await asyncio.to_thread(archive.check, {table.name: table.column_names for table in tables})
-        async with _translated(), transaction() as session:
+        async with _translated_errors(), transaction() as session:
             plan = await Imports(session, archive, tables).plan(replace=replace)
         if dry_run or plan.conflicts:
-            return _refused(plan) if plan.conflicts and not dry_run else plan
+            return _conflict_problem(plan) if plan.conflicts and not dry_run else plan
         await _restore_media(archive)
-        async with _translated(), transaction() as session:
+        async with _translated_errors(), transaction() as session:
             return await Imports(session, archive, tables).run(replace=replace)
 
 
@@ -128,24 +135,24 @@ class Imports:
     async def run(self, *, replace: bool) -> ImportReport:
         """Write the rows, bit for bit. Raises the module's problems."""
         await self.database.begin_import()
-        if not await self.loader.take_turn():
+        if not await self.loader.try_lock_imports():
             raise ImportRunsAlready
-        await self.loader.hold(from_everybody=replace)
+        await self.loader.lock_tables(from_everybody=replace)
         if replace:
-            await self._make_room()
-        await self.loader.rest_triggers()
+            await self._delete_existing()
+        await self.loader.disable_triggers()
         report, filled = ImportReport([], media=len(self.archive.media)), []
         for table in self.tables:
             is_empty = replace or not await self.database.count(table.name)
             report.tables.append(await self._load(table, report, is_empty=is_empty))
             filled += [table] if is_empty else []
         if report.conflicts:
-            _refused(report)
-        await self.loader.wake_triggers()
+            _conflict_problem(report)
+        await self.loader.enable_triggers()
         for table in filled:
             await self._compare(table)
         await self.loader.set_sequences(self.tables)
-        await self._go_on()
+        await self._requeue_and_invalidate()
         return report
 
     async def _load(self, table: Table, report: ImportReport, *, is_empty: bool) -> TableReport:
@@ -159,12 +166,12 @@ class Imports:
         return about
 
     async def _compare(self, table: Table) -> None:
-        """Read back what was written. Raises LoadedDifferently."""
-        tally = Tally()
+        """Read back what was written. Raises ImportMismatch."""
+        tally = RowDigest()
         async for lines in self.database.lines(table):
             tally.add(lines)
         if tally.sum != self.archive.manifest.tables[table.name]:
-            raise LoadedDifferently(f"{table.name} is not what the archive says.")
+            raise ImportMismatch(f"{table.name} is not what the archive says.")
 
     async def _conflicts(self, table: Table, batch: str) -> list[str]:
         found = [
@@ -178,21 +185,21 @@ class Imports:
             ]
         return found
 
-    async def _make_room(self) -> None:
+    async def _delete_existing(self) -> None:
         """Remove what is here, and with it every sign-in and job: they are about other rows."""
-        if await self.loader.is_worked_on():
-            raise WorkersAreBusy
-        await Sessions(self.session).end_everybodys()
+        if await self.loader.has_running_jobs():
+            raise WorkersBusy
+        await Sessions(self.session).end_all_sessions()
         await self.loader.clear()
 
-    async def _go_on(self) -> None:
+    async def _requeue_and_invalidate(self) -> None:
         """Queue what unfinished films still need, and let every process forget what it knew."""
-        await Failures(self.session).go_on_after_import()
-        await Desk(self.session).schedule_publications()
-        await announce_catalogue(self.session)
+        await Failures(self.session).requeue_after_import()
+        await Editing(self.session).schedule_publications()
+        await publish_catalog_change(self.session)
         # Triggers rested: whatever was decided about access is decided again.
-        await announce(self.session, f"{ACCESS_TOPIC}{EVERYTHING}")
-        await announce(self.session, CLEAR_TOPIC)
+        await publish(self.session, f"{ACCESS_TOPIC}{EVERYTHING}")
+        await publish(self.session, CLEAR_TOPIC)
 
 
 def batches(lines: Iterator[bytes]) -> Iterator[str]:
@@ -209,25 +216,25 @@ def batches(lines: Iterator[bytes]) -> Iterator[str]:
         yield f"[{','.join(held)}]"
 
 
-def _refuse_unfit(archive: Archive, tables: list[Table], revision: str | None) -> None:
-    """Raises ArchiveRefused unless the rows fit this installation's tables."""
+def _ensure_compatible(archive: Archive, tables: list[Table], revision: str | None) -> None:
+    """Raises InvalidArchive unless the rows fit this installation's tables."""
     manifest = archive.manifest
     if manifest.revision != revision:
         made_by = f"release {manifest.app_version}, schema {manifest.revision}"
-        raise ArchiveRefused(
+        raise InvalidArchive(
             f"It was made by another release ({made_by}); the schema here is {revision}."
             " Import it with the release that made it, then upgrade."
         )
     if odd := manifest.tables.keys() ^ {table.name for table in tables}:
-        raise ArchiveRefused(f"Its tables are not those of this release: {', '.join(sorted(odd))}.")
+        raise InvalidArchive(f"Its tables are not those of this release: {', '.join(sorted(odd))}.")
 
 
-def _refused(report: ImportReport) -> ImportReport:
-    """Raises RowsInTheWay with the first conflicts."""
+def _conflict_problem(report: ImportReport) -> ImportReport:
+    """Raises ConflictingRows with the first conflicts."""
     more = report.conflict_count - len(report.conflicts)
     told = "".join(f"\n- {sentence}" for sentence in report.conflicts)
     rest = f"\n- and {more} more" if more else ""
-    raise RowsInTheWay(f"Nothing was changed, because other rows are in the way:{told}{rest}")
+    raise ConflictingRows(f"Nothing was changed, because other rows are in the way:{told}{rest}")
 
 
 async def _restore_media(archive: Archive) -> None:
@@ -250,7 +257,7 @@ async def _bytes_missing(archive: Archive) -> int:
 
 
 @asynccontextmanager
-async def _translated() -> AsyncGenerator[None]:
+async def _translated_errors() -> AsyncGenerator[None]:
     """What the database refuses, as a sentence; nothing was changed then."""
     try:
         yield
@@ -259,5 +266,5 @@ async def _translated() -> AsyncGenerator[None]:
         if isinstance(cause, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
             raise TablesInUse from error
         if isinstance(cause, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError):
-            raise ArchiveRefused(f"The database does not take its rows: {cause}.") from error
+            raise InvalidArchive(f"The database does not take its rows: {cause}.") from error
         raise

@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.backup.legacy_titles import Title, TitlesRefused, listed, read_titles
+from videoflix.backup.legacy_titles import InvalidTitleList, Title, listed, read_titles
 from videoflix.backup.repository.legacy_titles import TitleRepository
-from videoflix.backup.service.exports import saving
-from videoflix.catalog.schemas import VideoDraft
+from videoflix.backup.service.exports import atomic_file
+from videoflix.catalog.schemas import VideoCreate
 from videoflix.catalog.service import Catalog
 from videoflix.platform.postgres.session import transaction
 
@@ -16,22 +16,22 @@ NO_FILE = "file-missing"
 NO_FILE_REASON = "The title was entered from a list; upload the film's file."
 
 
-class TitleReport(msgspec.Struct):
+class LegacyTitleReport(msgspec.Struct):
     """Titles that were entered, and those that were here already."""
 
     entered: int = 0
     known: int = 0
 
 
-class Titles:
+class LegacyTitles:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.catalog = Catalog(session)
         self.titles = TitleRepository(session)
 
-    async def enter(self, data: bytes, *, dry_run: bool) -> TitleReport:
-        """Enter the titles of a list as drafts without a file, once each. Raises TitlesRefused."""
-        report = TitleReport()
+    async def import_titles(self, data: bytes, *, dry_run: bool) -> LegacyTitleReport:
+        """Enter the titles of a list as drafts without a file, once each. Raises InvalidTitleList."""
+        report = LegacyTitleReport()
         drafts = [(title, _draft(title)) for title in read_titles(data)]
         for title, draft in drafts:
             if await self.titles.is_known(title.title, title.author):
@@ -39,10 +39,10 @@ class Titles:
                 continue
             report.entered += 1
             if not dry_run:
-                await self._enter(title, draft)
+                await self._add(title, draft)
         return report
 
-    async def _enter(self, title: Title, draft: VideoDraft) -> None:
+    async def _add(self, title: Title, draft: VideoCreate) -> None:
         video = await self.catalog.add(draft, None)
         if title.uploaded_at:
             video.created_at = title.uploaded_at
@@ -53,7 +53,7 @@ class Titles:
 async def save_titles(path: Path) -> int:
     """Write every title to a file; how many there were. Raises FileNotWritten."""
     count = 0
-    async with transaction() as session, saving(path) as write:
+    async with transaction() as session, atomic_file(path) as write:
         await write(b"[")
         async for rows in TitleRepository(session).all():
             begin = b",\n" if count else b"\n"
@@ -63,11 +63,11 @@ async def save_titles(path: Path) -> int:
     return count
 
 
-def _draft(title: Title) -> VideoDraft:
-    """Raises TitlesRefused."""
+def _draft(title: Title) -> VideoCreate:
+    """Raises InvalidTitleList."""
     fields = msgspec.structs.asdict(title) | {"publish": False}
     del fields["uploaded_at"]
     try:
-        return msgspec.convert(fields, VideoDraft)
+        return msgspec.convert(fields, VideoCreate)
     except msgspec.ValidationError as error:
-        raise TitlesRefused(f"{title.title[:50]}: {error}.") from error
+        raise InvalidTitleList(f"{title.title[:50]}: {error}.") from error

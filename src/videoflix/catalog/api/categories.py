@@ -13,31 +13,31 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
-from videoflix.catalog.api.response_cache import from_memory, remembered
-from videoflix.catalog.pictures import BYTES_MAX, PictureRefused, encoded_again, format_of
+from videoflix.catalog.api.response_cache import cache_response, cached_response
+from videoflix.catalog.pictures import BYTES_MAX, InvalidPicture, detect_format, reencode
 from videoflix.catalog.schemas import (
-    CategoryChange,
-    CategoryShown,
+    CategoryCreate,
+    CategoryRead,
+    CategoryUpdate,
     CategoryWithVideos,
-    NewCategory,
 )
 from videoflix.catalog.service.browse import (
+    Browse,
     CategoryInUse,
     CategoryNotFound,
     CategoryTaken,
-    Shelves,
 )
 from videoflix.platform.auth.identity import editors_only, signed_in
 from videoflix.platform.http.params import Limit, service
-from videoflix.platform.problems import Forbidden, NotFound, Problem, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, NotFound, Problem, Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.platform.storage.media_storage import (
     StorageFull,
     StorageUnavailable,
     media_storage,
 )
-from videoflix.profiles.schemas import Viewing
-from videoflix.profiles.service import WATCHING
+from videoflix.profiles.schemas import Viewer
+from videoflix.profiles.service import VIEWER_PROBLEMS
 
 Named = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]+(?!\n)$", max_length=120)]
 MoveTo = Annotated[
@@ -62,42 +62,44 @@ class CategoryController(Controller):
     path = "/categories"
     tags = ("Catalogue",)
     guards = (signed_in,)
-    dependencies = {"shelves": service(Shelves)}
+    dependencies = {"browse": service(Browse)}
 
-    @get(summary="List categories", before_request=from_memory, responses=problems(*WATCHING))
+    @get(
+        summary="List categories",
+        before_request=cached_response,
+        responses=problems(*VIEWER_PROBLEMS),
+    )
     async def list_categories(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
-    ) -> Response[list[CategoryShown]]:
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
+    ) -> Response[list[CategoryRead]]:
         """List the categories in their order."""
 
-        async def make(_: Viewing) -> list[CategoryShown]:
-            return [CategoryShown.of(found) for found in await shelves.categories.all()]
+        async def make(_: Viewer) -> list[CategoryRead]:
+            return [CategoryRead.of(found) for found in await browse.categories.all()]
 
-        return await remembered(request, make)
+        return await cache_response(request, make)
 
     @get(
         "/{category:str}",
         summary="Show a category",
-        responses=problems(SignInNeeded, CategoryNotFound),
+        responses=problems(Unauthorized, CategoryNotFound),
     )
-    async def show_category(
-        self, shelves: NamedDependency[Shelves], category: Named
-    ) -> CategoryShown:
+    async def show_category(self, browse: NamedDependency[Browse], category: Named) -> CategoryRead:
         """Show a category by its slug or id."""
-        return CategoryShown.of(await shelves.category(category))
+        return CategoryRead.of(await browse.category(category))
 
     @get(
         "/{category:str}/picture",
         opt=UNLIMITED,
         summary="A category's picture",
         media_type="image/*",
-        responses=problems(SignInNeeded, CategoryNotFound, PictureNotFound),
+        responses=problems(Unauthorized, CategoryNotFound, PictureNotFound),
     )
     async def show_picture(
-        self, shelves: NamedDependency[Shelves], category: Named
+        self, browse: NamedDependency[Browse], category: Named
     ) -> Response[bytes]:
         """The picture of a category."""
-        found = await shelves.category(category)
+        found = await browse.category(category)
         if found.picture is None:
             raise PictureNotFound
         try:
@@ -108,36 +110,36 @@ class CategoryController(Controller):
             "Cache-Control": "private, max-age=31536000, immutable",
             "X-Content-Type-Options": "nosniff",
         }
-        return Response(data, media_type=f"image/{format_of(data)}", headers=headers)
+        return Response(data, media_type=f"image/{detect_format(data)}", headers=headers)
 
     @post(
         summary="Add a category",
         guards=[editors_only],
-        responses=problems(SignInNeeded, Forbidden, CategoryTaken),
+        responses=problems(Unauthorized, Forbidden, CategoryTaken),
     )
     async def add_category(
-        self, shelves: NamedDependency[Shelves], data: JSONBody[NewCategory]
-    ) -> CategoryShown:
+        self, browse: NamedDependency[Browse], data: JSONBody[CategoryCreate]
+    ) -> CategoryRead:
         """Add a category, after all others unless `position` says so."""
-        made = await shelves.add_category(data.name, data.slug, data.position)
-        return CategoryShown.of(made)
+        made = await browse.add_category(data.name, data.slug, data.position)
+        return CategoryRead.of(made)
 
     @patch(
         "/{category:str}",
         summary="Change a category",
         guards=[editors_only],
-        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, CategoryTaken),
+        responses=problems(Unauthorized, Forbidden, CategoryNotFound, CategoryTaken),
     )
     async def change_category(
-        self, shelves: NamedDependency[Shelves], category: Named, data: JSONBody[CategoryChange]
-    ) -> CategoryShown:
+        self, browse: NamedDependency[Browse], category: Named, data: JSONBody[CategoryUpdate]
+    ) -> CategoryRead:
         """Change name, slug or position; what is left out stays."""
         fields = {
             name: value
             for name, value in msgspec.structs.asdict(data).items()
             if value is not msgspec.UNSET
         }
-        return CategoryShown.of(await shelves.change_category(category, fields))
+        return CategoryRead.of(await browse.change_category(category, fields))
 
     @put(
         "/{category:str}/picture",
@@ -146,17 +148,17 @@ class CategoryController(Controller):
         status_code=HTTP_204_NO_CONTENT,
         request_max_body_size=BYTES_MAX + 64 * 1024,
         responses=problems(
-            SignInNeeded,
+            Unauthorized,
             Forbidden,
             CategoryNotFound,
-            PictureRefused,
+            InvalidPicture,
             StorageFull,
             StorageUnavailable,
         ),
     )
     async def put_picture(
         self,
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         category: Named,
         data: Annotated[PictureForm, Body(media_type=RequestEncodingType.MULTI_PART)],
     ) -> None:
@@ -164,45 +166,49 @@ class CategoryController(Controller):
 
         It is decoded and encoded again: only its pixels are kept, at most 1280 by 1280 of them.
         """
-        picture = await encoded_again(await data.data.read(BYTES_MAX + 1))
+        picture = await reencode(await data.data.read(BYTES_MAX + 1))
         async with _stored(picture) as key:
-            await shelves.show_picture(category, key)
+            await browse.show_picture(category, key)
 
     @delete(
         "/{category:str}",
         summary="Delete a category",
         guards=[editors_only],
-        responses=problems(SignInNeeded, Forbidden, CategoryNotFound, CategoryInUse),
+        responses=problems(Unauthorized, Forbidden, CategoryNotFound, CategoryInUse),
     )
     async def delete_category(
-        self, shelves: NamedDependency[Shelves], category: Named, move_to: MoveTo = None
+        self, browse: NamedDependency[Browse], category: Named, move_to: MoveTo = None
     ) -> None:
         """Delete a category; its films move to `move_to`, or it stays while it has any."""
-        await shelves.remove_category(category, move_to)
+        await browse.remove_category(category, move_to)
 
 
 class CategoryVideoController(Controller):
     path = "/videos/by-category"
     tags = ("Catalogue",)
     guards = (signed_in,)
-    dependencies = {"shelves": service(Shelves)}
+    dependencies = {"browse": service(Browse)}
 
-    @get(summary="Films by category", before_request=from_memory, responses=problems(*WATCHING))
+    @get(
+        summary="Films by category",
+        before_request=cached_response,
+        responses=problems(*VIEWER_PROBLEMS),
+    )
     async def list_by_category(
         self,
         request: Request[Any, Any, Any],
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         limit: Limit = 10,
     ) -> Response[list[CategoryWithVideos]]:
         """Every category with its newest films."""
 
-        async def make(viewing: Viewing) -> list[CategoryWithVideos]:
+        async def make(viewer: Viewer) -> list[CategoryWithVideos]:
             return [
-                CategoryWithVideos(CategoryShown.of(category), films)
-                for category, films in await shelves.by_category(viewing, limit)
+                CategoryWithVideos(CategoryRead.of(category), films)
+                for category, films in await browse.by_category(viewer, limit)
             ]
 
-        return await remembered(request, make)
+        return await cache_response(request, make)
 
 
 @asynccontextmanager

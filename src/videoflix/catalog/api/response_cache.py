@@ -6,9 +6,9 @@ from typing import Any
 from litestar import Request, Response
 
 from videoflix.catalog.service.catalog import VOTES
-from videoflix.platform.cache.responses import AnswerCache
-from videoflix.profiles.schemas import Viewing
-from videoflix.profiles.service import viewing_of
+from videoflix.platform.cache.responses import ResponseCache
+from videoflix.profiles.schemas import Viewer
+from videoflix.profiles.service import current_viewer
 
 API = "/api/v1/videos/"
 # Every query parameter of the routes that remember; tests/catalog/test_cache.py compares.
@@ -19,7 +19,7 @@ PARAMETERS = frozenset(
     }
 )  # fmt: skip
 
-answers = AnswerCache(
+response_cache = ResponseCache(
     "catalogue responses",
     "video:",
     "catalogue",
@@ -34,16 +34,16 @@ def shows_progress(body: bytes) -> bool:
     return b'"state":"processing"' in body
 
 
-async def from_memory(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+async def cached_response(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     """The answer this process has; a `before_request`, so that nothing else is done for it."""
-    viewing = await viewing_of(request.user)
-    return answers.find(request, viewing.sees)
+    viewer = await current_viewer(request.user)
+    return response_cache.get(request, viewer.cache_key)
 
 
-async def remembered(
-    request: Request[Any, Any, Any], make: Callable[[Viewing], Awaitable[Any]]
+async def cache_response(
+    request: Request[Any, Any, Any], make: Callable[[Viewer], Awaitable[Any]]
 ) -> Response[Any]:
     """Make an answer, and keep it for all who see the same."""
-    viewing = await viewing_of(request.user)
-    since = answers.generation
-    return answers.keep(request, viewing.sees, await make(viewing), since, shows_progress)
+    viewer = await current_viewer(request.user)
+    since = response_cache.generation
+    return response_cache.put(request, viewer.cache_key, await make(viewer), since, shows_progress)

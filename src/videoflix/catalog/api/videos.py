@@ -1,7 +1,7 @@
 """Films over HTTP: lists, searching, single ones, and what happens to them."""
 
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -11,24 +11,24 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from videoflix.catalog.api.response_cache import from_memory, remembered
+from videoflix.catalog.api.response_cache import cache_response, cached_response
 from videoflix.catalog.models import VideoState
-from videoflix.catalog.repository.visibility import Filters
+from videoflix.catalog.repository.filters import Filters
 from videoflix.catalog.schemas import (
     Ordering,
     Publication,
     Suggestion,
-    Video,
     VideoPage,
+    VideoRead,
 )
 from videoflix.catalog.service.browse import (
     OFFSET_MAX,
+    Browse,
     CategoryNotFound,
-    CursorRefused,
+    CursorInvalid,
     OffsetTooLarge,
-    Shelves,
 )
-from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_of
+from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_for
 from videoflix.platform.auth.identity import Identity, signed_in
 from videoflix.platform.http.params import (
     BIGINT_MAX,
@@ -40,16 +40,16 @@ from videoflix.platform.http.params import (
     one_of,
     service,
 )
-from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import InvalidInput, problems
 from videoflix.platform.server.shutdown import RECONNECT_MS, shutdown
-from videoflix.profiles.schemas import Viewing
-from videoflix.profiles.service import WATCHING, viewing_of
+from videoflix.profiles.schemas import Viewer
+from videoflix.profiles.service import VIEWER_PROBLEMS, current_viewer
 
 HEARTBEAT_SECONDS = 15.0
 
-Words = Annotated[
+SearchWords = Annotated[
     str,
     QueryParameter(max_length=200, pattern=r"^[^\x00]*$", description="What to search for."),
 ]
@@ -106,8 +106,10 @@ ETAG = [
 ]
 
 
-class CursorOfSearch(InvalidInput):
+class CursorWithSearch(InvalidInput):
     """What a search found has no cursor: use `offset`."""
+
+    slug: ClassVar[str] = "cursor-of-search"
 
 
 def provide_filters(
@@ -141,22 +143,22 @@ class VideoController(Controller):
     guards = (signed_in,)
     dependencies = {
         "catalog": service(Catalog),
-        "shelves": service(Shelves),
+        "browse": service(Browse),
         "filters": Provide(provide_filters, sync_to_thread=False),
     }
 
     @get(
         summary="List and search films",
-        before_request=from_memory,
+        before_request=cached_response,
         response_headers=ETAG,
-        responses=problems(*WATCHING, CategoryNotFound, CursorRefused, OffsetTooLarge),
+        responses=problems(*VIEWER_PROBLEMS, CategoryNotFound, CursorInvalid, OffsetTooLarge),
     )
     async def list_videos(
         self,
         request: Request[Any, Any, Any],
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         filters: NamedDependency[Filters],
-        search: Words = "",
+        search: SearchWords = "",
         ordering: OrderedBy = "newest",
         cursor: CursorText = None,
         limit: Limit = 20,
@@ -170,114 +172,114 @@ class VideoController(Controller):
         page = LimitOffset(limit, offset)
         order = one_of(Ordering, "ordering", ordering) or Ordering.NEWEST
 
-        async def make(viewing: Viewing) -> VideoPage:
+        async def make(viewer: Viewer) -> VideoPage:
             if search.strip():
                 if cursor is not None:
-                    raise CursorOfSearch
-                return await shelves.found(viewing, search, filters, page)
+                    raise CursorWithSearch
+                return await browse.search_videos(viewer, search, filters, page)
             if cursor is not None:
-                return await shelves.next_page(viewing, filters, order, cursor, limit)
-            return await shelves.page(viewing, filters, order, page)
+                return await browse.next_page(viewer, filters, order, cursor, limit)
+            return await browse.page(viewer, filters, order, page)
 
-        return await remembered(request, make)
+        return await cache_response(request, make)
 
     @get(
         "/newest",
         summary="The newest films",
-        before_request=from_memory,
-        responses=problems(*WATCHING),
+        before_request=cached_response,
+        responses=problems(*VIEWER_PROBLEMS),
     )
     async def list_newest(
         self,
         request: Request[Any, Any, Any],
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         limit: Limit = 10,
     ) -> Response[VideoPage]:
         """The newest films."""
         page = LimitOffset(limit, 0)
-        return await remembered(
-            request, lambda who: shelves.page(who, Filters(), Ordering.NEWEST, page)
+        return await cache_response(
+            request, lambda who: browse.page(who, Filters(), Ordering.NEWEST, page)
         )
 
     @get(
         "/featured",
         summary="Featured films",
-        before_request=from_memory,
-        responses=problems(*WATCHING),
+        before_request=cached_response,
+        responses=problems(*VIEWER_PROBLEMS),
     )
     async def list_featured(
         self,
         request: Request[Any, Any, Any],
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         limit: Limit = 10,
     ) -> Response[VideoPage]:
         """Films that editors chose for the front page, newest first."""
         page, featured = LimitOffset(limit, 0), Filters(featured=True)
-        return await remembered(
-            request, lambda who: shelves.page(who, featured, Ordering.NEWEST, page)
+        return await cache_response(
+            request, lambda who: browse.page(who, featured, Ordering.NEWEST, page)
         )
 
     @get(
         "/suggest",
         summary="Suggest titles",
-        before_request=from_memory,
-        responses=problems(*WATCHING),
+        before_request=cached_response,
+        responses=problems(*VIEWER_PROBLEMS),
     )
     async def suggest(
         self,
         request: Request[Any, Any, Any],
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         q: Typed,
         limit: Limit = 10,
     ) -> Response[list[Suggestion]]:
         """Titles for what is typed so far: those that begin so, then those with such a word."""
-        return await remembered(request, lambda who: shelves.suggest(who, q.strip(), limit))
+        return await cache_response(request, lambda who: browse.suggest(who, q.strip(), limit))
 
     @get(
         "/{video_id:int}",
         summary="Show a film",
-        before_request=from_memory,
+        before_request=cached_response,
         response_headers=ETAG,
-        responses=problems(*WATCHING, VideoNotFound),
+        responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def show_video(
         self, request: Request[Any, Any, Any], catalog: NamedDependency[Catalog], video_id: Id
-    ) -> Response[Video]:
+    ) -> Response[VideoRead]:
         """Show one film: state, progress, and the reason if it failed."""
-        return await remembered(request, lambda who: catalog.shown(who, video_id))
+        return await cache_response(request, lambda who: catalog.read(who, video_id))
 
     @get(
         "/by-slug/{slug:str}",
         summary="Show a film by its slug",
-        before_request=from_memory,
-        responses=problems(*WATCHING, VideoNotFound),
+        before_request=cached_response,
+        responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def show_by_slug(
         self, request: Request[Any, Any, Any], catalog: NamedDependency[Catalog], slug: Slug
-    ) -> Response[Video]:
+    ) -> Response[VideoRead]:
         """Show one film by the name in its address."""
-        return await remembered(request, lambda who: catalog.by_slug(who, slug))
+        return await cache_response(request, lambda who: catalog.by_slug(who, slug))
 
     @get(
         "/{video_id:int}/related",
         summary="Related films",
-        before_request=from_memory,
-        responses=problems(*WATCHING, VideoNotFound),
+        before_request=cached_response,
+        responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def list_related(
         self,
         request: Request[Any, Any, Any],
-        shelves: NamedDependency[Shelves],
+        browse: NamedDependency[Browse],
         video_id: Id,
         limit: Limit = 10,
-    ) -> Response[list[Video]]:
+    ) -> Response[list[VideoRead]]:
         """Films that share most with this one: tags, author, genre, categories."""
-        return await remembered(request, lambda who: shelves.related(who, video_id, limit))
+        return await cache_response(request, lambda who: browse.related(who, video_id, limit))
 
     @get(
         "/{video_id:int}/events",
         summary="Follow a film live",
-        responses=problems(*WATCHING, VideoNotFound),
+        responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def follow_video(self, request: Request[Any, Any, Any], video_id: Id) -> ServerSentEvent:
         """Follow a film live: an event `video` at once and at every change, until it is final."""
@@ -285,12 +287,12 @@ class VideoController(Controller):
         return ServerSentEvent(_changes(request.user, video_id))
 
 
-async def _changes(viewer: Identity, video_id: int) -> AsyncGenerator[ServerSentEventMessage]:
-    with newsroom.subscribe(topic_of(video_id), f"{PROGRESS}{video_id}") as news:
+async def _changes(identity: Identity, video_id: int) -> AsyncGenerator[ServerSentEventMessage]:
+    with event_bus.subscribe(topic_for(video_id), f"{PROGRESS}{video_id}") as news:
         while True:
             news.clear()
             try:
-                video = await _read(viewer, video_id)
+                video = await _read(identity, video_id)
             except VideoNotFound:
                 return
             yield ServerSentEventMessage(
@@ -304,7 +306,7 @@ async def _changes(viewer: Identity, video_id: int) -> AsyncGenerator[ServerSent
                 yield ServerSentEventMessage(data=None, comment="still here")
 
 
-async def _read(viewer: Identity, video_id: int) -> Video:
-    viewing = await viewing_of(viewer)
+async def _read(identity: Identity, video_id: int) -> VideoRead:
+    viewer = await current_viewer(identity)
     async with transaction() as session:
-        return await Catalog(session).shown(viewing, video_id)
+        return await Catalog(session).read(viewer, video_id)

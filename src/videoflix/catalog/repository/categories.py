@@ -24,7 +24,7 @@ class CategoryRepository(SQLAlchemyAsyncRepository[Category]):
         )
         return list(found)
 
-    async def named(self, named: str) -> Category | None:
+    async def by_id_or_slug(self, named: str) -> Category | None:
         """The category with this id or slug."""
         return await self.get_one_or_none(
             or_(Category.slug == named, cast(Category.id, String) == named)
@@ -41,7 +41,7 @@ class CategoryRepository(SQLAlchemyAsyncRepository[Category]):
         """Whether a category shows the picture under this key."""
         return await self.exists(Category.picture == key)
 
-    async def move_films(self, here: int, there: int) -> None:
+    async def move_videos(self, here: int, there: int) -> None:
         """Put all films of one shelf on another."""
         await self.session.execute(MOVE, {"here": here, "there": there})
         await self.session.execute(

@@ -24,17 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from videoflix.catalog.models import SubtitleCue, Video, search_word, video_category
-from videoflix.catalog.repository.visibility import (
-    Filters,
-    Listed,
-    categories_of_video,
-    category_id_of,
-    matching,
-    subtitles_of_video,
-    visible_to,
-)
-from videoflix.catalog.schemas import Hit, Suggestion
-from videoflix.profiles.schemas import Viewing
+from videoflix.catalog.repository.filters import Filters, category_id_of, matching
+from videoflix.catalog.repository.rows import VideoRow, categories_of_video, subtitles_of_video
+from videoflix.catalog.repository.visibility import visible_to
+from videoflix.catalog.schemas import SubtitleHit, Suggestion
+from videoflix.profiles.schemas import Viewer
 
 # So many matches are ranked; who finds more should say more.
 RANKED = 500
@@ -61,14 +55,14 @@ BY_INDEX = func.set_config("enable_seqscan", "off", True)
 ALIKE = text("set local pg_trgm.similarity_threshold = 0.15")
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """A page of what a search found, and how much it found in all (at most RANKED)."""
 
-    films: list[Listed]
+    films: list[VideoRow]
     total: int
 
 
-class Forms(NamedTuple):
+class SearchQueries(NamedTuple):
     """What people typed as tsqueries: literally, in any form to rank by, inflected by language."""
 
     literal: str
@@ -82,13 +76,13 @@ class SearchRepository:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def forms(self, words: str) -> Forms:
+    async def forms(self, words: str) -> SearchQueries:
         """The words as queries."""
         return await forms_of(self.session, words)
 
     async def page(
-        self, viewing: Viewing, forms: Forms, filters: Filters, page: LimitOffset
-    ) -> Found:
+        self, viewer: Viewer, forms: SearchQueries, filters: Filters, page: LimitOffset
+    ) -> SearchResult:
         """The best matches, ranked by where the words stand and how popular the film is."""
         fame = 1 + 0.1 * func.ln(1 + Video.popularity)
         every_form = cast(forms.any, TSQUERY)
@@ -96,7 +90,7 @@ class SearchRepository:
         described = select(Video.id, cast(rank, Float).label("rank"))
         mentioned = select(SubtitleCue.video_id.label("id"), literal(MENTION, Float).label("rank"))
         mentioned = mentioned.join(Video, Video.id == SubtitleCue.video_id)
-        conditions = matching(viewing, filters)
+        conditions = matching(viewer, filters)
         if filters.category is not None:
             shelf = select(video_category.c.video_id).where(
                 video_category.c.category_id == category_id_of(filters.category)
@@ -127,9 +121,11 @@ class SearchRepository:
             .order_by(ranked.c.rank.desc(), Video.id.desc())
         )
         rows = found.all()
-        return Found([Listed(*row[:3]) for row in rows], rows[0][3] if rows else 0)
+        return SearchResult([VideoRow(*row[:3]) for row in rows], rows[0][3] if rows else 0)
 
-    async def hits(self, forms: Forms, video_ids: Sequence[int]) -> dict[int, list[Hit]]:
+    async def hits(
+        self, forms: SearchQueries, video_ids: Sequence[int]
+    ) -> dict[int, list[SubtitleHit]]:
         """Where in these films the words are spoken, the first few places of each."""
         place = func.row_number().over(partition_by=SubtitleCue.video_id, order_by=SubtitleCue.at)
         spoken = (
@@ -145,9 +141,9 @@ class SearchRepository:
             .where(spoken.c.place <= HITS_PER_FILM)
             .order_by(spoken.c.video_id, spoken.c.at)
         )
-        found: dict[int, list[Hit]] = {}
+        found: dict[int, list[SubtitleHit]] = {}
         for video_id, at, line in rows:
-            found.setdefault(video_id, []).append(Hit(at, line))
+            found.setdefault(video_id, []).append(SubtitleHit(at, line))
         return found
 
     async def corrected(self, words: str) -> str | None:
@@ -167,11 +163,11 @@ class SearchRepository:
             better.append(found or word.lower())
         return " ".join(better) if better != [word.lower() for word in typed] else None
 
-    async def suggest(self, viewing: Viewing, typed: str, count: int) -> list[Suggestion]:
+    async def suggest(self, viewer: Viewer, typed: str, count: int) -> list[Suggestion]:
         """Films whose title begins with this, then those with a word that does."""
         plain: ColumnElement[str] = func.videoflix_plain(cast(typed, Text))
         begins = and_(Video.title_key >= plain, Video.title_key < plain + LAST_LETTER)
-        shown = select(Video.id, Video.slug, Video.title).where(visible_to(viewing))
+        shown = select(Video.id, Video.slug, Video.title).where(visible_to(viewer))
         first = shown.where(begins).order_by(Video.title_key, Video.id).limit(count)
         found = {row.id: Suggestion(*row) for row in await self.session.execute(first)}
         prefix = prefix_of(typed, weight="A")
@@ -180,7 +176,7 @@ class SearchRepository:
             holding = Video.search.op("@@")(func.to_tsquery(config("simple"), prefix))
             inside = (
                 select(Video.id, Video.slug, Video.title, Video.popularity)
-                .where(holding, visible_to(viewing))
+                .where(holding, visible_to(viewer))
                 .limit(count * 10)
                 .subquery()
             )
@@ -193,7 +189,7 @@ class SearchRepository:
         return list(found.values())[:count]
 
 
-async def forms_of(session: AsyncSession, words: str) -> Forms:
+async def forms_of(session: AsyncSession, words: str) -> SearchQueries:
     """The words as queries, made by Postgres so that the statement that searches is simple.
 
     What stands in quotes, after `-` or around `or` is understood as on web pages, and taken
@@ -213,13 +209,13 @@ async def forms_of(session: AsyncSession, words: str) -> Forms:
         if form not in {"", exact}:
             by_form.setdefault(form, []).append(code)
     # The unfinished word finds the whole one too; Postgres need not look for both.
-    return Forms(
+    return SearchQueries(
         begun or exact, either([query for query in (exact, begun, *by_form) if query]), by_form
     )
 
 
 def each_form(
-    search: InstrumentedAttribute[str], language: InstrumentedAttribute[str], forms: Forms
+    search: InstrumentedAttribute[str], language: InstrumentedAttribute[str], forms: SearchQueries
 ) -> list[ColumnElement[bool]]:
     """Ways for a text to hold the words: as they are, or in its own language in another form.
 

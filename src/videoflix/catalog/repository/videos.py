@@ -21,18 +21,12 @@ from sqlalchemy import (
 )
 
 from videoflix.catalog.models import Category, Video, video_category
-from videoflix.catalog.repository.visibility import (
-    Cursor,
-    Filters,
-    Listed,
-    category_id_of,
-    in_order,
-    listed,
-    matching,
-    visible_to,
-)
+from videoflix.catalog.repository.cursor import Cursor, order_for
+from videoflix.catalog.repository.filters import Filters, category_id_of, matching
+from videoflix.catalog.repository.rows import VideoRow, select_videos
+from videoflix.catalog.repository.visibility import visible_to
 from videoflix.catalog.schemas import Ordering
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 
 # A list is counted so far; more would cost more than the page itself.
 COUNTED = 1_000
@@ -46,74 +40,76 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
 
     async def page(
         self,
-        viewing: Viewing,
+        viewer: Viewer,
         filters: Filters,
         ordering: Ordering,
         page: LimitOffset,
         cursor: Cursor | None = None,
-    ) -> list[Listed]:
+    ) -> list[VideoRow]:
         """A page of a list, with one film more than asked for if there is a next page."""
-        order = in_order(ordering, by_category=filters.category is not None)
-        statement = self._filtered(listed().add_columns(order.key), viewing, filters)
+        order = order_for(ordering, by_category=filters.category is not None)
+        statement = self._filtered(select_videos().add_columns(order.key), viewer, filters)
         if ordering is Ordering.DURATION:
             statement = statement.where(Video.duration.is_not(None))
         if cursor is not None:
             statement = statement.where(order.after(cursor))
         statement = order.sort(statement).limit(page.limit + 1).offset(page.offset)
         found = await self.session.execute(statement)
-        return [Listed(*row) for row in found]
+        return [VideoRow(*row) for row in found]
 
-    async def count_some(self, viewing: Viewing, filters: Filters) -> int:
+    async def count_limited(self, viewer: Viewer, filters: Filters) -> int:
         """How many films a list has, up to one more than COUNTED."""
-        some = self._filtered(select(literal(1)), viewing, filters)
+        some = self._filtered(select(literal(1)), viewer, filters)
         # In the index's order: the planner would otherwise read the table.
-        order = in_order(Ordering.NEWEST, by_category=filters.category is not None)
+        order = order_for(Ordering.NEWEST, by_category=filters.category is not None)
         some = order.sort(some).limit(COUNTED + 1)
         return await self.session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
-    async def count_all(self, viewing: Viewing) -> int:
+    async def count_all(self, viewer: Viewer) -> int:
         """How many films this person may see, by reading the index of visibility."""
         return (
-            await self.session.scalar(select(func.count(Video.id)).where(visible_to(viewing))) or 0
+            await self.session.scalar(select(func.count(Video.id)).where(visible_to(viewer))) or 0
         )
 
-    def _filtered(self, statement: Select[Any], viewing: Viewing, filters: Filters) -> Select[Any]:
-        statement = statement.select_from(Video).where(*matching(viewing, filters))
+    def _filtered(self, statement: Select[Any], viewer: Viewer, filters: Filters) -> Select[Any]:
+        statement = statement.select_from(Video).where(*matching(viewer, filters))
         if filters.category is None:
             return statement
         return statement.join(video_category, video_category.c.video_id == Video.id).where(
             video_category.c.category_id == category_id_of(filters.category)
         )
 
-    async def shown(self, viewing: Viewing, wanted: ColumnElement[bool]) -> Listed | None:
+    async def get_visible(self, viewer: Viewer, wanted: ColumnElement[bool]) -> VideoRow | None:
         """One film this person may see."""
         row = (
-            await self.session.execute(listed().where(wanted, visible_to(viewing)))
+            await self.session.execute(select_videos().where(wanted, visible_to(viewer)))
         ).one_or_none()
-        return None if row is None else Listed(*row)
+        return None if row is None else VideoRow(*row)
 
-    async def seen_by(self, viewing: Viewing, video_id: int) -> Video | None:
-        return await self.get_one_or_none(Video.id == video_id, visible_to(viewing))
+    async def seen_by(self, viewer: Viewer, video_id: int) -> Video | None:
+        return await self.get_one_or_none(Video.id == video_id, visible_to(viewer))
 
-    async def seen_of(self, viewing: Viewing, ids: Sequence[int]) -> list[Listed]:
+    async def list_visible(self, viewer: Viewer, ids: Sequence[int]) -> list[VideoRow]:
         """Those of these films that this person may see, in no order."""
-        found = await self.session.execute(listed().where(Video.id.in_(ids), visible_to(viewing)))
-        return [Listed(*row) for row in found]
+        found = await self.session.execute(
+            select_videos().where(Video.id.in_(ids), visible_to(viewer))
+        )
+        return [VideoRow(*row) for row in found]
 
     async def by_category(
-        self, viewing: Viewing, count: int
-    ) -> list[tuple[Category, Listed | None]]:
+        self, viewer: Viewer, count: int
+    ) -> list[tuple[Category, VideoRow | None]]:
         """Every category with its newest films, in one query; an empty one comes without."""
         newest = (
             select(video_category.c.video_id, video_category.c.shown_at)
             .join(Video, Video.id == video_category.c.video_id)
-            .where(video_category.c.category_id == Category.id, visible_to(viewing))
+            .where(video_category.c.category_id == Category.id, visible_to(viewer))
             .order_by(video_category.c.shown_at.desc(), video_category.c.video_id.desc())
             .limit(count)
             .lateral("newest")
         )
         statement = (
-            listed()
+            select_videos()
             .add_columns(Category)
             .select_from(Category)
             .outerjoin(newest, true())
@@ -121,9 +117,9 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
             .order_by(Category.position, Category.id, newest.c.shown_at.desc(), Video.id.desc())
         )
         found = await self.session.execute(statement)
-        return [(row[3], Listed(row[0], row[1], row[2]) if row[0] else None) for row in found]
+        return [(row[3], VideoRow(row[0], row[1], row[2]) if row[0] else None) for row in found]
 
-    async def related(self, viewing: Viewing, video: Video, count: int) -> list[Listed]:
+    async def related(self, viewer: Viewer, video: Video, count: int) -> list[VideoRow]:
         """Films that share most with this one: tags, then author, genre and categories.
 
         The newest few of each kind are considered, so it takes as long with a million titles.
@@ -132,10 +128,10 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         same_genre = select(Video.id).where(Video.genre == video.genre, Video.genre != "")
         same_tags = select(Video.id).where(Video.tags.overlap(video.tags))
         considered = [
-            same_genre.where(visible_to(viewing)).order_by(newest).limit(RELATED_CONSIDERED),
+            same_genre.where(visible_to(viewer)).order_by(newest).limit(RELATED_CONSIDERED),
             # In no order: a common tag stands at too many films to sort them.
-            same_tags.where(visible_to(viewing)).limit(RELATED_CONSIDERED * 5),
-            self._on_the_same_shelves(viewing, video),
+            same_tags.where(visible_to(viewer)).limit(RELATED_CONSIDERED * 5),
+            self._in_same_categories(viewer, video),
         ]
         ids = [select(part.subquery().c.id) for part in considered]
         mine = select(func.unnest(Video.tags).label("tag")).correlate(Video).subquery()
@@ -147,13 +143,13 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
         return await self._closest(ids, shared, video, count)
 
-    def _on_the_same_shelves(self, viewing: Viewing, video: Video) -> Select[Any]:
+    def _in_same_categories(self, viewer: Viewer, video: Video) -> Select[Any]:
         """The newest films of each of a film's categories, by the index of the shelves."""
         mine = video_category.alias("mine")
         shelf = (
             select(video_category.c.video_id.label("id"))
             .join(Video, Video.id == video_category.c.video_id)
-            .where(video_category.c.category_id == mine.c.category_id, visible_to(viewing))
+            .where(video_category.c.category_id == mine.c.category_id, visible_to(viewer))
             .order_by(video_category.c.shown_at.desc(), video_category.c.video_id.desc())
             .limit(RELATED_CONSIDERED)
             .lateral("shelf")
@@ -166,7 +162,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
 
     async def _closest(
         self, ids: list[Select[Any]], shared: ColumnElement[int], video: Video, count: int
-    ) -> list[Listed]:
+    ) -> list[VideoRow]:
         same_author = and_(Video.author == video.author, Video.author != "")
         closeness = (
             shared * 3
@@ -174,12 +170,12 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
             + cast(Video.genre == video.genre, Integer) * 2
         )
         found = await self.session.execute(
-            listed()
+            select_videos()
             .where(Video.id.in_(ids[0].union(*ids[1:])), Video.id != video.id)
             .order_by(closeness.desc(), Video.popularity.desc(), Video.id.desc())
             .limit(count)
         )
-        return [Listed(*row) for row in found]
+        return [VideoRow(*row) for row in found]
 
     async def locked(self, video_id: int) -> Video | None:
         """The row, held against other writers until the transaction ends."""

@@ -1,29 +1,29 @@
 """What may happen to the catalogue."""
 
-from videoflix.catalog.repository.visibility import Filters
+from videoflix.catalog.repository.filters import Filters
 from videoflix.catalog.service.browse import (
+    Browse,
     CategoryInUse,
     CategoryNotFound,
     CategoryTaken,
-    Shelves,
 )
 from videoflix.catalog.service.catalog import (
     Catalog,
     VideoNotFound,
-    announce_catalogue,
-    announce_votes,
-    topic_of,
+    publish_catalog_change,
+    publish_vote_change,
+    topic_for,
 )
 
 __all__ = [
+    "Browse",
     "Catalog",
     "CategoryInUse",
     "CategoryNotFound",
     "CategoryTaken",
     "Filters",
-    "Shelves",
     "VideoNotFound",
-    "announce_catalogue",
-    "announce_votes",
-    "topic_of",
+    "publish_catalog_change",
+    "publish_vote_change",
+    "topic_for",
 ]

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import ClassVar
 
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,21 +10,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category
 from videoflix.catalog.repository.categories import CategoryRepository
+from videoflix.catalog.repository.cursor import InvalidCursor, cursor_after, read_cursor
+from videoflix.catalog.repository.filters import Filters
+from videoflix.catalog.repository.rows import VideoRow
 from videoflix.catalog.repository.search import RANKED, SearchRepository
 from videoflix.catalog.repository.videos import COUNTED, VideoRepository
-from videoflix.catalog.repository.visibility import (
-    CursorBroken,
-    Filters,
-    Listed,
-    cursor_after,
-    read_cursor,
+from videoflix.catalog.schemas import (
+    DeletePicture,
+    Ordering,
+    SubtitleHit,
+    Suggestion,
+    VideoPage,
+    VideoRead,
 )
-from videoflix.catalog.schemas import DeletePicture, Hit, Ordering, Suggestion, Video, VideoPage
-from videoflix.catalog.service.catalog import VideoNotFound, announce_catalogue
+from videoflix.catalog.service.catalog import VideoNotFound, publish_catalog_change
 from videoflix.platform.postgres.session import violated
 from videoflix.platform.problems import Conflict, InvalidInput, NotFound
 from videoflix.platform.queue import enqueue
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 
 OFFSET_MAX = 10_000
 
@@ -40,15 +44,17 @@ class CategoryInUse(Conflict):
     """Films stand on this shelf: name another one in `move_to`."""
 
 
-class CursorRefused(InvalidInput):
+class CursorInvalid(InvalidInput):
     """This cursor belongs to another list, or to none."""
+
+    slug: ClassVar[str] = "cursor-refused"
 
 
 class OffsetTooLarge(InvalidInput):
     """Lists are counted off only so far: follow `next_cursor` instead."""
 
 
-class Shelves:
+class Browse:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.videos = VideoRepository(session=session)
@@ -56,57 +62,57 @@ class Shelves:
         self.categories = CategoryRepository(session=session)
 
     async def page(
-        self, viewing: Viewing, filters: Filters, ordering: Ordering, page: LimitOffset
+        self, viewer: Viewer, filters: Filters, ordering: Ordering, page: LimitOffset
     ) -> VideoPage:
         """A page of films by its number. Raises CategoryNotFound or OffsetTooLarge."""
         if page.offset > OFFSET_MAX:
             raise OffsetTooLarge
-        found = await self.videos.page(viewing, filters, ordering, page)
+        found = await self.videos.page(viewer, filters, ordering, page)
         total = page.offset + len(found)
         if len(found) > page.limit or not found:
-            total = await self.videos.count_some(viewing, filters)
+            total = await self.videos.count_limited(viewer, filters)
         await self._check_category(filters, found)
-        shown = _page(viewing, found, ordering, page)
+        shown = _page(viewer, found, ordering, page)
         shown.total, shown.offset = min(total, COUNTED), page.offset
         shown.total_is_minimum = total > COUNTED
         return shown
 
-    async def count(self, viewing: Viewing) -> int:
+    async def count(self, viewer: Viewer) -> int:
         """How many films this person may see, exactly."""
-        return await self.videos.count_all(viewing)
+        return await self.videos.count_all(viewer)
 
     async def next_page(
-        self, viewing: Viewing, filters: Filters, ordering: Ordering, cursor: str, limit: int
+        self, viewer: Viewer, filters: Filters, ordering: Ordering, cursor: str, limit: int
     ) -> VideoPage:
-        """A page of films after a cursor, or the first one. Raises CursorRefused."""
+        """A page of films after a cursor, or the first one. Raises CursorInvalid."""
         try:
             after = read_cursor(cursor, ordering) if cursor else None
-        except CursorBroken as error:
-            raise CursorRefused from error
+        except InvalidCursor as error:
+            raise CursorInvalid from error
         page = LimitOffset(limit, 0)
-        found = await self.videos.page(viewing, filters, ordering, page, after)
+        found = await self.videos.page(viewer, filters, ordering, page, after)
         await self._check_category(filters, found)
-        return _page(viewing, found, ordering, page)
+        return _page(viewer, found, ordering, page)
 
-    async def found(
-        self, viewing: Viewing, words: str, filters: Filters, page: LimitOffset
+    async def search_videos(
+        self, viewer: Viewer, words: str, filters: Filters, page: LimitOffset
     ) -> VideoPage:
         """The films that match best, the best first; misspelt words are mended if none match."""
         if page.offset > RANKED:
             raise OffsetTooLarge
         forms = await self.search.forms(words)
-        result = await self.search.page(viewing, forms, filters, page)
+        result = await self.search.page(viewer, forms, filters, page)
         corrected = None
         if not result.films and page.offset == 0:
             await self._check_category(filters, [])
             corrected = await self.search.corrected(words)
             if corrected:
                 forms = await self.search.forms(corrected)
-                result = await self.search.page(viewing, forms, filters, page)
+                result = await self.search.page(viewer, forms, filters, page)
         spoken = [film.video.id for film in result.films if film.subtitles]
         hits = await self.search.hits(forms, spoken) if spoken else {}
         return VideoPage(
-            items=[_shown(viewing, film, hits.get(film.video.id)) for film in result.films],
+            items=[_to_read(viewer, film, hits.get(film.video.id)) for film in result.films],
             total=min(result.total, RANKED),
             limit=page.limit,
             offset=page.offset,
@@ -114,33 +120,35 @@ class Shelves:
             corrected=corrected if result.films else None,
         )
 
-    async def suggest(self, viewing: Viewing, typed: str, count: int) -> list[Suggestion]:
+    async def suggest(self, viewer: Viewer, typed: str, count: int) -> list[Suggestion]:
         """What somebody may be typing."""
-        found = await self.search.suggest(viewing, typed, count)
+        found = await self.search.suggest(viewer, typed, count)
         if not found and len(typed) > 3:
             corrected = await self.search.corrected(typed)
-            found = await self.search.suggest(viewing, corrected, count) if corrected else []
+            found = await self.search.suggest(viewer, corrected, count) if corrected else []
         return found
 
-    async def by_category(self, viewing: Viewing, count: int) -> list[tuple[Category, list[Video]]]:
+    async def by_category(
+        self, viewer: Viewer, count: int
+    ) -> list[tuple[Category, list[VideoRead]]]:
         """Every category with its newest films."""
-        shelves: dict[int, tuple[Category, list[Video]]] = {}
-        for category, film in await self.videos.by_category(viewing, count):
-            _, films = shelves.setdefault(category.id, (category, []))
+        browse: dict[int, tuple[Category, list[VideoRead]]] = {}
+        for category, film in await self.videos.by_category(viewer, count):
+            _, films = browse.setdefault(category.id, (category, []))
             if film is not None:
-                films.append(_shown(viewing, film))
-        return list(shelves.values())
+                films.append(_to_read(viewer, film))
+        return list(browse.values())
 
-    async def related(self, viewing: Viewing, video_id: int, count: int) -> list[Video]:
+    async def related(self, viewer: Viewer, video_id: int, count: int) -> list[VideoRead]:
         """Films one may like after this one. Raises VideoNotFound."""
-        video = await self.videos.seen_by(viewing, video_id)
+        video = await self.videos.seen_by(viewer, video_id)
         if video is None:
             raise VideoNotFound
-        return [_shown(viewing, film) for film in await self.videos.related(viewing, video, count)]
+        return [_to_read(viewer, film) for film in await self.videos.related(viewer, video, count)]
 
     async def category(self, named: str) -> Category:
         """Raises CategoryNotFound."""
-        found = await self.categories.named(named)
+        found = await self.categories.by_id_or_slug(named)
         if found is None:
             raise CategoryNotFound
         return found
@@ -155,7 +163,7 @@ class Shelves:
                 self.session.add(category)
         except SQLAlchemyError as error:
             raise _taken(error) from error
-        await announce_catalogue(self.session)
+        await publish_catalog_change(self.session)
         return category
 
     async def change_category(self, named: str, fields: dict[str, object]) -> Category:
@@ -167,7 +175,7 @@ class Shelves:
                     setattr(category, name, value)
         except SQLAlchemyError as error:
             raise _taken(error) from error
-        await announce_catalogue(self.session)
+        await publish_catalog_change(self.session)
         return category
 
     async def show_picture(self, named: str, key: str) -> None:
@@ -189,15 +197,15 @@ class Shelves:
         if move_to is not None:
             there = await self.category(move_to)
             if there.id != category.id:
-                await self.categories.move_films(category.id, there.id)
+                await self.categories.move_videos(category.id, there.id)
         if await self.categories.is_used(category.id):
             raise CategoryInUse
         if category.picture:
             await enqueue(self.session, DeletePicture(key=category.picture))
         await self.categories.delete(category.id)
-        await announce_catalogue(self.session)
+        await publish_catalog_change(self.session)
 
-    async def _check_category(self, filters: Filters, found: list[Listed]) -> None:
+    async def _check_category(self, filters: Filters, found: list[VideoRow]) -> None:
         if not found and filters.category is not None:
             await self.category(filters.category)
 
@@ -209,12 +217,12 @@ def slug_of(name: str) -> str:
 
 
 def _page(
-    viewing: Viewing, found: list[Listed], ordering: Ordering, page: LimitOffset
+    viewer: Viewer, found: list[VideoRow], ordering: Ordering, page: LimitOffset
 ) -> VideoPage:
     """A page of what was found, which may hold the first film of the next one."""
     shown, more = found[: page.limit], len(found) > page.limit
     return VideoPage(
-        items=[_shown(viewing, film) for film in shown],
+        items=[_to_read(viewer, film) for film in shown],
         total=None,
         limit=page.limit,
         offset=None,
@@ -222,8 +230,8 @@ def _page(
     )
 
 
-def _shown(viewing: Viewing, film: Listed, hits: list[Hit] | None = None) -> Video:
-    return Video.of(*film[:3], hits, for_editors=viewing.is_editor)
+def _to_read(viewer: Viewer, film: VideoRow, hits: list[SubtitleHit] | None = None) -> VideoRead:
+    return VideoRead.of(*film[:3], hits, for_editors=viewer.is_editor)
 
 
 def _taken(error: SQLAlchemyError) -> Exception:

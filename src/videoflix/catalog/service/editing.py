@@ -1,42 +1,45 @@
 """What editors do with films: describe, publish, delete, restore, subtitle."""
 
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Subtitle, Video
 from videoflix.catalog.repository.subtitles import SubtitleRepository
-from videoflix.catalog.schemas import AnnouncePublication, BulkRequest, VideoChange
-from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_of
-from videoflix.catalog.subtitles import SubtitlesBroken, as_webvtt, read_cues
-from videoflix.platform.postgres.notify import announce
+from videoflix.catalog.schemas import AnnouncePublication, BulkRequest, VideoUpdate
+from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_for
+from videoflix.catalog.subtitles import InvalidSubtitles, parse_cues, to_webvtt
+from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time
-from videoflix.platform.problems import BadInput, NotFound
-from videoflix.platform.queue import enqueue, withdraw
-from videoflix.profiles.schemas import Viewing
+from videoflix.platform.problems import BadRequest, NotFound
+from videoflix.platform.queue import cancel_pending, enqueue
+from videoflix.profiles.schemas import Viewer
 
-KEPT_DELETED = timedelta(days=30)
+DELETED_RETENTION = timedelta(days=30)
 
 
 class SubtitleNotFound(NotFound):
     """This film has no subtitles in that language."""
 
 
-class SubtitleRefused(BadInput):
+class SubtitleUnreadable(BadRequest):
     """This is no subtitle file we can read."""
 
+    slug: ClassVar[str] = "subtitle-refused"
 
-class Desk:
+
+class Editing:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.catalog = Catalog(session)
         self.videos = self.catalog.videos
         self.subtitles = SubtitleRepository(session=session)
 
-    async def change(self, video_id: int, change: VideoChange) -> None:
-        """Describe a film anew. Raises VideoNotFound or CategoryUnknown."""
-        video = await self._there(video_id)
+    async def change(self, video_id: int, change: VideoUpdate) -> None:
+        """Describe a film anew. Raises VideoNotFound or UnknownCategory."""
+        video = await self._locked(video_id)
         fields = {
             name: value
             for name, value in msgspec.structs.asdict(change).items()
@@ -47,39 +50,39 @@ class Desk:
             setattr(video, name, value)
         await self.session.flush()
         if categories is not None:
-            await self.catalog.put_on_shelves(video_id, categories)
-        await announce(self.session, topic_of(video_id))
+            await self.catalog.set_categories(video_id, categories)
+        await publish(self.session, topic_for(video_id))
 
     async def publish(self, video_id: int, at: datetime | None = None) -> None:
         """Let viewers see a film, now or later. Raises VideoNotFound."""
-        video = await self._there(video_id)
+        video = await self._locked(video_id)
         await self._publish(video, at)
 
     async def schedule_publications(self) -> None:
         """Queue anew what is to be announced later, when the jobs are gone (after an import)."""
-        await withdraw(self.session, [AnnouncePublication])
+        await cancel_pending(self.session, [AnnouncePublication])
         for video_id, at in await self.videos.scheduled():
             await enqueue(self.session, AnnouncePublication(video_id=video_id), at=at)
 
     async def unpublish(self, video_id: int) -> None:
         """Make a film a draft again. Raises VideoNotFound."""
-        video = await self._there(video_id)
+        video = await self._locked(video_id)
         video.published_at = None
-        await announce(self.session, topic_of(video_id))
+        await publish(self.session, topic_for(video_id))
 
     async def delete(self, video_id: int) -> None:
         """Hide a film from everybody; it can be restored for 30 days. Raises VideoNotFound."""
-        video = await self._there(video_id)
+        video = await self._locked(video_id)
         video.deleted_at = await transaction_time(self.session)
-        await announce(self.session, topic_of(video_id))
+        await publish(self.session, topic_for(video_id))
 
     async def restore(self, video_id: int) -> None:
         """Bring a deleted film back. Raises VideoNotFound."""
         video = await self.catalog.locked(video_id)
         video.deleted_at = None
-        await announce(self.session, topic_of(video_id))
+        await publish(self.session, topic_for(video_id))
 
-    async def in_bulk(self, request: BulkRequest) -> int:
+    async def apply_bulk(self, request: BulkRequest) -> int:
         """One action on many films, on all or on none; how many. Raises VideoNotFound."""
         wanted = set(request.ids)
         videos = await self.videos.locked_many(list(wanted))
@@ -98,40 +101,40 @@ class Desk:
                 video.featured = request.action == "feature"
             else:
                 video.deleted_at = now if request.action == "delete" else None
-            await announce(self.session, topic_of(video.id))
+            await publish(self.session, topic_for(video.id))
         return len(videos)
 
     async def due_for_purge(self, count: int) -> list[int]:
         """Films that were deleted 30 days ago."""
-        return await self.videos.deleted_before(KEPT_DELETED, count)
+        return await self.videos.deleted_before(DELETED_RETENTION, count)
 
     async def is_due_for_purge(self, video_id: int) -> bool:
         """Whether a film, held against other writers, is still one of those."""
         video = await self.videos.locked(video_id)
         if video is None or video.deleted_at is None:
             return False
-        return video.deleted_at < await transaction_time(self.session) - KEPT_DELETED
+        return video.deleted_at < await transaction_time(self.session) - DELETED_RETENTION
 
     async def put_subtitle(self, video_id: int, language: str, label: str, data: bytes) -> None:
-        """Keep a WebVTT or SubRip file. Raises VideoNotFound or SubtitleRefused."""
-        await self._there(video_id)
+        """Keep a WebVTT or SubRip file. Raises VideoNotFound or SubtitleUnreadable."""
+        await self._locked(video_id)
         try:
-            cues = read_cues(data)
-        except SubtitlesBroken as error:
-            raise SubtitleRefused(str(error)) from error
-        await self.subtitles.replace(video_id, language, label or language, as_webvtt(cues), cues)
-        await announce(self.session, topic_of(video_id))
+            cues = parse_cues(data)
+        except InvalidSubtitles as error:
+            raise SubtitleUnreadable(str(error)) from error
+        await self.subtitles.replace(video_id, language, label or language, to_webvtt(cues), cues)
+        await publish(self.session, topic_for(video_id))
 
     async def remove_subtitle(self, video_id: int, language: str) -> None:
         """Raises VideoNotFound or SubtitleNotFound."""
-        await self._there(video_id)
+        await self._locked(video_id)
         if not await self.subtitles.remove(video_id, language):
             raise SubtitleNotFound
-        await announce(self.session, topic_of(video_id))
+        await publish(self.session, topic_for(video_id))
 
-    async def subtitle(self, viewing: Viewing, video_id: int, language: str) -> str:
+    async def subtitle(self, viewer: Viewer, video_id: int, language: str) -> str:
         """A subtitle as WebVTT. Raises VideoNotFound or SubtitleNotFound."""
-        await self.catalog.video(viewing, video_id)
+        await self.catalog.video(viewer, video_id)
         found = await self.subtitles.get_one_or_none(
             Subtitle.video_id == video_id, Subtitle.language == language
         )
@@ -146,9 +149,9 @@ class Desk:
             await enqueue(self.session, AnnouncePublication(video_id=video.id), at=at)
         elif video.published_at is None or video.published_at > now:
             video.published_at = now
-        await announce(self.session, topic_of(video.id))
+        await publish(self.session, topic_for(video.id))
 
-    async def _there(self, video_id: int) -> Video:
+    async def _locked(self, video_id: int) -> Video:
         """A film that is not deleted, held against other writers."""
         video = await self.catalog.locked(video_id)
         if video.deleted_at is not None:

@@ -1,11 +1,11 @@
 """The dialect `academy`: HTTP-only cookies, a playlist for each resolution, watchlist, history."""
 
-from videoflix.compat.academy.auth import EntranceController
+from videoflix.compat.academy.auth import AuthController
 from videoflix.compat.academy.history import HistoryController
-from videoflix.compat.academy.playback import PlayingController
-from videoflix.compat.academy.registration import LetterController
-from videoflix.compat.academy.users import PersonController
-from videoflix.compat.academy.videos import FilmController
+from videoflix.compat.academy.playback import PlaybackController
+from videoflix.compat.academy.registration import RegistrationController
+from videoflix.compat.academy.users import UserController
+from videoflix.compat.academy.videos import VideoController
 from videoflix.compat.academy.watchlist import EntryController, WatchlistController
 from videoflix.compat.categories import CategoryController
 from videoflix.compat.dialect import Dialect
@@ -13,12 +13,12 @@ from videoflix.compat.dialect import Dialect
 ACADEMY = Dialect(
     "academy",
     (
-        EntranceController,
-        LetterController,
-        PersonController,
+        AuthController,
+        RegistrationController,
+        UserController,
         CategoryController,
-        FilmController,
-        PlayingController,
+        VideoController,
+        PlaybackController,
         WatchlistController,
         EntryController,
         HistoryController,

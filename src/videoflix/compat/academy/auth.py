@@ -8,35 +8,36 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_401_UNAUTHORIZED
 
-from videoflix.accounts.service import Accounts, CredentialsRefused
+from videoflix.accounts.problems import InvalidCredentials
+from videoflix.accounts.service import Accounts
 from videoflix.compat.dialect import NONE
-from videoflix.compat.drf.errors import NON_FIELD, Refusal, field_error
-from videoflix.compat.drf.parsing import Email, read, read_fields, sent
+from videoflix.compat.drf.errors import NON_FIELD, DrfError, field_error
+from videoflix.compat.drf.parsing import Email, read, read_fields, sent_fields
 from videoflix.platform.auth.cookies import cookie_value
-from videoflix.platform.auth.csrf import CSRF_COOKIE, refuse_cross_site
+from videoflix.platform.auth.csrf import CSRF_COOKIE, ensure_same_site
 from videoflix.platform.auth.identity import COOKIE, REFRESH_COOKIE
 from videoflix.platform.auth.tokens import csrf_token
 from videoflix.platform.http.params import service
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.rate_limit.bucket import Limit
+from videoflix.platform.rate_limit.bucket import AttemptLimit
 from videoflix.platform.server.client_address import client_address, device_of
 from videoflix.sessions.api.cookies import cookie
 from videoflix.sessions.api.login import authenticated
 from videoflix.sessions.schemas import Credentials, TokenPair
-from videoflix.sessions.service.sessions import RefreshRefused, Sessions, sign_in_of
+from videoflix.sessions.service.sessions import RefreshTokenInvalid, Sessions, sign_in_of
 from videoflix.settings import settings
 
 YEAR = 365 * 24 * 3600
 WRONG = "Invalid emailaddress or password"
 # Who has an account is told only with DIALECTS_REVEAL_ACCOUNTS, and not to whoever asks often.
-ASKED = Limit("academy-who-has-an-account", burst=20, seconds=15)
+ASKED = AttemptLimit("academy-who-has-an-account", burst=20, seconds=15)
 
 
 class KnownAddress(msgspec.Struct):
     email: Email
 
 
-class EntranceController(Controller):
+class AuthController(Controller):
     path = "/api"
     dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
 
@@ -50,7 +51,7 @@ class EntranceController(Controller):
         typed = await read(request, Credentials)
         try:
             user = await authenticated(request, accounts, sessions, typed)
-        except CredentialsRefused as error:
+        except InvalidCredentials as error:
             raise field_error(NON_FIELD, await _why(typed.email)) from error
         pair = await sessions.open(user, device_of(request))
         body = {"detail": "Login successful", "user": {"id": user.id, "username": user.email}}
@@ -66,13 +67,13 @@ class EntranceController(Controller):
     ) -> Response[dict[str, str]]:
         token = cookie_value(request.cookies, REFRESH_COOKIE)
         if not token:
-            raise Refusal({"error": "Refresh token not found in cookies"})
-        refuse_cross_site(request, sign_in_of(token))
+            raise DrfError({"error": "Refresh token not found in cookies"})
+        ensure_same_site(request, sign_in_of(token))
         try:
             pair = await sessions.refresh(token)
-        except RefreshRefused as error:
+        except RefreshTokenInvalid as error:
             body = {"detail": "Refresh token is invalid"}
-            raise Refusal(body, HTTP_401_UNAUTHORIZED) from error
+            raise DrfError(body, HTTP_401_UNAUTHORIZED) from error
         return Response({"message": "access Token refreshed successfully"}, cookies=_cookies(pair))
 
     @post("/logout", status_code=HTTP_200_OK, opt={"canonical": "DELETE /api/v1/auth/session"})
@@ -81,10 +82,10 @@ class EntranceController(Controller):
     ) -> Response[dict[str, str]]:
         token = cookie_value(request.cookies, REFRESH_COOKIE)
         if not token:
-            raise Refusal({"error": "Refresh token is missing."})
-        refuse_cross_site(request, sign_in_of(token))
+            raise DrfError({"error": "Refresh token is missing."})
+        ensure_same_site(request, sign_in_of(token))
         if not await sessions.end_family(token):
-            raise Refusal({"error": "Invalid or expired refresh token."})
+            raise DrfError({"error": "Invalid or expired refresh token."})
         text = "Log-Out successfully! All Tokens will be deleted. Refresh token is now invalid."
         return Response({"detail": text}, cookies=_no_cookies())
 
@@ -93,10 +94,10 @@ class EntranceController(Controller):
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> dict[str, bool]:
         """Everybody should sign in, unless DIALECTS_REVEAL_ACCOUNTS tells who is unknown."""
-        await ASKED.spend(client_address(request))
-        fields = await sent(request)
+        await ASKED.acquire(client_address(request))
+        fields = await sent_fields(request)
         if not fields.get("email"):
-            raise Refusal({"detail": "Email is required"})
+            raise DrfError({"detail": "Email is required"})
         email = read_fields(fields, KnownAddress).email
         known = not settings.dialects_reveal_accounts or await accounts.by_email(email) is not None
         return {"shouldLogin": known, "shouldRegister": not known}

@@ -12,10 +12,10 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from videoflix.catalog.schemas import BigId
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.drf.errors import NON_FIELD, Refusal, field_error, not_found
+from videoflix.compat.drf.errors import NON_FIELD, DrfError, field_error, not_found
 from videoflix.compat.drf.formats import stamp
-from videoflix.compat.drf.parsing import read, read_fields, sent
-from videoflix.compat.video_requests import number
+from videoflix.compat.drf.parsing import read, read_fields, sent_fields
+from videoflix.compat.video_requests import parse_id
 from videoflix.library.api.dependencies import counter, library_of
 from videoflix.library.models import WatchState
 from videoflix.library.schemas import ProgressUpdate, Seconds
@@ -26,19 +26,19 @@ HISTORY_MAX = 1_000
 TWICE = "The fields user, video must make a unique set."
 
 
-class Place(msgspec.Struct):
+class ProgressForm(msgspec.Struct):
     video_id: BigId
     progress_seconds: Seconds
 
 
-class NewRecord(msgspec.Struct):
+class RecordForm(msgspec.Struct):
     """`user` is sent as well, and is always whoever asks."""
 
     video: BigId
     progress_seconds: Seconds = 0.0
 
 
-class RecordChange(msgspec.Struct):
+class RecordUpdateForm(msgspec.Struct):
     progress_seconds: Seconds | None = None
 
 
@@ -51,15 +51,15 @@ class HistoryController(Controller):
         opt={"canonical": "PUT /api/v1/videos/{video_id}/progress"},
     )
     async def save_progress(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        fields = await sent(request)
+        fields = await sent_fields(request)
         if fields.get("video_id") in (None, "") or fields.get("progress_seconds") in (None, ""):
-            raise Refusal({"error": "Missing video_id or progress_seconds"})
-        place = read_fields(fields, Place)
+            raise DrfError({"error": "Missing video_id or progress_seconds"})
+        place = read_fields(fields, ProgressForm)
         async with library_of(request) as library:
             is_first = await library.position(place.video_id) is None
-            state = await _note(library, place.video_id, place.progress_seconds)
+            state = await _save_position(library, place.video_id, place.progress_seconds)
         status = HTTP_201_CREATED if is_first else HTTP_200_OK
-        return Response(_shown(request, state), status_code=status)
+        return Response(_serialize(request, state), status_code=status)
 
     @get(
         "/get-progress/{video_id:str}",
@@ -69,23 +69,25 @@ class HistoryController(Controller):
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
     ) -> dict[str, Any]:
         async with library_of(request) as library:
-            state = await library.position(number(video_id))
-        return _shown(request, state) if state else {"progress_seconds": 0}
+            state = await library.position(parse_id(video_id))
+        return _serialize(request, state) if state else {"progress_seconds": 0}
 
     @get(opt={"canonical": "GET /api/v1/history"})
     async def list_history(self, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
         async with library_of(request) as library:
             states = await library.positions(HISTORY_MAX, 0)
-        return [_shown(request, state) for state in states]
+        return [_serialize(request, state) for state in states]
 
     @post(opt={"canonical": "PUT /api/v1/videos/{video_id}/progress"})
     async def add_record(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
-        new = await read(request, NewRecord)
+        new = await read(request, RecordForm)
         try:
             async with library_of(request) as library:
                 if await library.position(new.video):
                     raise field_error(NON_FIELD, TWICE)
-                return _shown(request, await _note(library, new.video, new.progress_seconds))
+                return _serialize(
+                    request, await _save_position(library, new.video, new.progress_seconds)
+                )
         except VideoNotFound as error:
             text = f'Invalid pk "{new.video}" - object does not exist.'
             raise field_error("video", text) from error
@@ -107,32 +109,32 @@ class HistoryController(Controller):
         self, request: Request[Any, Any, Any], record_id: FromPath[str]
     ) -> None:
         async with library_of(request) as library:
-            await library.forget((await _record(library, record_id)).video_id)
+            await library.clear_history((await _record(library, record_id)).video_id)
 
 
 async def _change(request: Request[Any, Any, Any], record_id: str) -> dict[str, Any]:
     """A record stays with its film and its owner; only the place in the film changes."""
-    seconds = (await read(request, RecordChange)).progress_seconds
+    seconds = (await read(request, RecordUpdateForm)).progress_seconds
     async with library_of(request) as library:
         state = await _record(library, record_id)
         if seconds is not None:
-            state = await _note(library, state.video_id, seconds)
-        return _shown(request, state)
+            state = await _save_position(library, state.video_id, seconds)
+        return _serialize(request, state)
 
 
 async def _record(library: Library, record_id: str) -> WatchState:
     try:
-        state = await library.position(number(record_id))
-    except (VideoNotFound, Refusal):
+        state = await library.position(parse_id(record_id))
+    except (VideoNotFound, DrfError):
         state = None
     if state is None:
         raise not_found("WatchHistory")
     return state
 
 
-async def _note(library: Library, video_id: int, seconds: float) -> WatchState:
+async def _save_position(library: Library, video_id: int, seconds: float) -> WatchState:
     """Remember the place; far enough in the film, it is a view."""
-    _, is_view = await library.note(video_id, ProgressUpdate(seconds))
+    _, is_view = await library.save_position(video_id, ProgressUpdate(seconds))
     if is_view:
         counter.count(video_id, library.profile_id)
     state = await library.position(video_id)
@@ -141,7 +143,7 @@ async def _note(library: Library, video_id: int, seconds: float) -> WatchState:
     return state
 
 
-def _shown(request: Request[Any, Any, Any], state: WatchState) -> dict[str, Any]:
+def _serialize(request: Request[Any, Any, Any], state: WatchState) -> dict[str, Any]:
     return {
         "id": state.video_id,
         "user": request.user.user_id,

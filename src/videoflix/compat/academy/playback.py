@@ -12,8 +12,8 @@ from litestar.params import FromPath, PathParameter
 from litestar.status_codes import HTTP_404_NOT_FOUND
 
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.drf.errors import Refusal
-from videoflix.compat.video_requests import number
+from videoflix.compat.drf.errors import DrfError
+from videoflix.compat.video_requests import parse_id
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.platform.server.client_address import device_of
@@ -24,11 +24,11 @@ from videoflix.playback.api.playback import (
     segment,
     signed_in_viewing,
 )
-from videoflix.playback.service.access import FilmFailed
-from videoflix.playback.service.implicit_leases import Leases
-from videoflix.playback.service.playlists import NotPlayableYet, one_rung, playlist
+from videoflix.playback.service.access import VideoFailed
+from videoflix.playback.service.implicit_leases import ImplicitLeases
+from videoflix.playback.service.playlists import NotPlayableYet, playlist, single_variant_playlist
 from videoflix.playback.service.segments import StreamNotFound
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 
 RESOLUTIONS = {"120p": 120, "360p": 360, "480p": 480, "720p": 720, "1080p": 1080}
 # An asset, a rendition, and the rendition's playlist or one of its files.
@@ -41,24 +41,24 @@ NO_SEGMENT = {"detail": "Video or Segment file not found"}
 Text = Annotated[str, PathParameter(max_length=100)]
 
 
-leases = Leases()
+leases = ImplicitLeases()
 
 
-async def begin(request: Request[Any, Any, Any], viewing: Viewing, video_id: int) -> None:
-    """Opening the playlist begins a stream. Raises what `Streams.begin_once` raises."""
+async def open_lease(request: Request[Any, Any, Any], viewer: Viewer, video_id: int) -> None:
+    """Opening the playlist begins a stream. Raises what `Streams.get_or_begin` raises."""
     sign_in_id = request.user.sign_in_id
     player = (sign_in_id, video_id)
-    await leases.begin(player, viewing, sign_in_id, video_id, device_of(request))
+    await leases.begin(player, viewer, sign_in_id, video_id, device_of(request))
 
 
-async def go_on(request: Request[Any, Any, Any], viewing: Viewing, video_id: int) -> None:
+async def touch_lease(request: Request[Any, Any, Any], viewer: Viewer, video_id: int) -> None:
     """What is fetched keeps the stream alive. Raises StreamEnded, or what `begin` raises."""
     sign_in_id = request.user.sign_in_id
     player = (sign_in_id, video_id)
-    await leases.go_on(player, viewing, sign_in_id, video_id, device_of(request))
+    await leases.touch(player, viewer, sign_in_id, video_id, device_of(request))
 
 
-class PlayingController(Controller):
+class PlaybackController(Controller):
     path = "/api/video/{video_id:str}/{resolution:str}"
     guards = (signed_in,)
     opt = UNLIMITED
@@ -68,15 +68,15 @@ class PlayingController(Controller):
         self, request: Request[Any, Any, Any], video_id: FromPath[str], resolution: Text
     ) -> Response[str]:
         """A rung above the film's ladder falls back to the nearest lower one."""
-        film, lines = number(video_id), RESOLUTIONS.get(resolution)
+        film, lines = parse_id(video_id), RESOLUTIONS.get(resolution)
         try:
             if lines is None:
                 raise StreamNotFound
-            viewing = await signed_in_viewing(request, film)
-            text = await one_rung(viewing, film, lines, _playlist_name)
-        except (VideoNotFound, StreamNotFound, NotPlayableYet, FilmFailed) as error:
-            raise Refusal(NO_MANIFEST, HTTP_404_NOT_FOUND) from error
-        await begin(request, viewing, film)
+            viewer = await signed_in_viewing(request, film)
+            text = await single_variant_playlist(viewer, film, lines, _playlist_name)
+        except (VideoNotFound, StreamNotFound, NotPlayableYet, VideoFailed) as error:
+            raise DrfError(NO_MANIFEST, HTTP_404_NOT_FOUND) from error
+        await open_lease(request, viewer, film)
         return Response(text, media_type=HLS, headers=NOT_STORED)
 
     @get(
@@ -89,21 +89,21 @@ class PlayingController(Controller):
         self, request: Request[Any, Any, Any], video_id: FromPath[str], segment_name: Text
     ) -> Response[Any]:
         """A rendition's playlist or segment, by a name out of a playlist and no other."""
-        film, named = number(video_id), PART.fullmatch(segment_name)
+        film, named = parse_id(video_id), PART.fullmatch(segment_name)
         try:
             if named is None:
                 raise StreamNotFound
-            viewing = await signed_in_viewing(request, film)
+            viewer = await signed_in_viewing(request, film)
             asset_id, rendition, file = int(named["asset"]), named["rendition"], named["file"]
             if file is None:
                 prefix = f"{asset_id}-{rendition}-"
-                found = await playlist(viewing, film, asset_id, rendition, prefix)
-                await go_on(request, viewing, film)
+                found = await playlist(viewer, film, asset_id, rendition, prefix)
+                await touch_lease(request, viewer, film)
                 return playlist_response(request, found)
-            await go_on(request, viewing, film)
-            return await segment(viewing, film, asset_id, rendition, file)
-        except (VideoNotFound, StreamNotFound, NotPlayableYet, FilmFailed) as error:
-            raise Refusal(NO_SEGMENT, HTTP_404_NOT_FOUND) from error
+            await touch_lease(request, viewer, film)
+            return await segment(viewer, film, asset_id, rendition, file)
+        except (VideoNotFound, StreamNotFound, NotPlayableYet, VideoFailed) as error:
+            raise DrfError(NO_SEGMENT, HTTP_404_NOT_FOUND) from error
 
 
 def _playlist_name(asset_id: int, rendition: str) -> str:

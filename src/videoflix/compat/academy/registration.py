@@ -9,36 +9,36 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_400_BAD_REQUEST
 
+from videoflix.accounts.problems import WeakPassword
 from videoflix.accounts.schemas import Password, Typed
-from videoflix.accounts.service import PasswordWeak
-from videoflix.compat.drf.errors import NON_FIELD, Refusal, field_error
-from videoflix.compat.drf.parsing import WRONG, Email, read, sent
+from videoflix.compat.drf.errors import NON_FIELD, DrfError, field_error
+from videoflix.compat.drf.parsing import WRONG, Email, read, sent_fields
 from videoflix.platform.http.params import service
 from videoflix.registration.api import limit_mail
-from videoflix.registration.schemas import NewAccount
-from videoflix.registration.service import LinkSpent, Registration
+from videoflix.registration.schemas import RegistrationCreate
+from videoflix.registration.service import LinkInvalid, Registration
 from videoflix.settings import settings
 
 EXPIRED = "Invalid or expired token"
 TOO_SHORT = f"Password must be at least {settings.password_min} characters long."
 
 
-class Registrant(msgspec.Struct):
+class RegistrationForm(msgspec.Struct):
     email: Email
     password: Annotated[Password, msgspec.Meta(extra={WRONG: TOO_SHORT})]
     confirmed_password: Typed
 
 
-class Forgetful(msgspec.Struct):
+class EmailForm(msgspec.Struct):
     email: Email
 
 
-class NewPassword(msgspec.Struct):
+class PasswordForm(msgspec.Struct):
     new_password: Password
     confirm_password: Typed
 
 
-class LetterController(Controller):
+class RegistrationController(Controller):
     path = "/api"
     dependencies = {"registration": service(Registration)}
 
@@ -50,11 +50,11 @@ class LetterController(Controller):
 
         `id` is a number that nobody had before, so that it does not tell who is known.
         """
-        new = await read(request, Registrant)
+        new = await read(request, RegistrationForm)
         if new.confirmed_password != new.password:
             raise field_error("password", "Passwords must match")
         await limit_mail(request, new.email)
-        made = await registration.register(NewAccount(new.email, new.password))
+        made = await registration.register(RegistrationCreate(new.email, new.password))
         if made.is_known and settings.dialects_reveal_accounts:
             # Not raised: the person who has the address gets their mail.
             taken = {"email": ["Email already exists"]}
@@ -83,7 +83,7 @@ class LetterController(Controller):
         uid: FromPath[str],
         token: FromPath[str],
     ) -> dict[str, str]:
-        fields = await sent(request)
+        fields = await sent_fields(request)
         return await _activate(
             registration, str(fields.get("uid") or uid), str(fields.get("token") or token)
         )
@@ -96,9 +96,9 @@ class LetterController(Controller):
     async def ask_for_reset(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        email = (await read(request, Forgetful)).email
+        email = (await read(request, EmailForm)).email
         await limit_mail(request, email)
-        await registration.forgot(email)
+        await registration.request_password_reset(email)
         return {"detail": "An email has been sent to reset your password."}
 
     @post(
@@ -113,16 +113,16 @@ class LetterController(Controller):
         uid: FromPath[str],
         token: FromPath[str],
     ) -> dict[str, str]:
-        chosen = await read(request, NewPassword)
+        chosen = await read(request, PasswordForm)
         if chosen.confirm_password != chosen.new_password:
             raise field_error(NON_FIELD, "Passwords do not match")
         if not uid.isdecimal():
             raise field_error(NON_FIELD, "Invalid UID")
         try:
-            user = await registration.reset(token, chosen.new_password)
-        except LinkSpent as error:
+            user = await registration.reset_password(token, chosen.new_password)
+        except LinkInvalid as error:
             raise field_error(NON_FIELD, EXPIRED) from error
-        except PasswordWeak as error:
+        except WeakPassword as error:
             raise field_error("new_password", error.detail) from error
         if user.id != int(uid):
             raise field_error(NON_FIELD, EXPIRED)
@@ -136,13 +136,13 @@ def _no_token() -> str:
 
 async def _activate(registration: Registration, uid: str, token: str) -> dict[str, str]:
     if not uid.isdecimal():
-        raise Refusal({"error": "Invalid UID"})
+        raise DrfError({"error": "Invalid UID"})
     try:
         user = await registration.activate(token)
-    except LinkSpent as error:
+    except LinkInvalid as error:
         if await registration.has_activated(token):
             return {"message": "Account already activated."}
-        raise Refusal({"error": EXPIRED}) from error
+        raise DrfError({"error": EXPIRED}) from error
     if user.id != int(uid):
-        raise Refusal({"error": EXPIRED})
+        raise DrfError({"error": EXPIRED})
     return {"message": "Account successfully activated."}

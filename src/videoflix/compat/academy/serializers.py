@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from videoflix.catalog.schemas import Video
+from videoflix.catalog.schemas import VideoRead
 from videoflix.compat.drf.formats import stamp
 from videoflix.platform.http.urls import absolute
 
@@ -10,14 +10,14 @@ from videoflix.platform.http.urls import absolute
 BEST = "1080p"
 
 
-def shelf_of(video: Video) -> str:
+def category_of(video: VideoRead) -> str:
     """The one category that older clients know of."""
     if video.categories:
         return video.categories[0].name
     return video.genre.capitalize() or "Other"
 
 
-def short(video: Video) -> dict[str, Any]:
+def summary(video: VideoRead) -> dict[str, Any]:
     """A film of the long list."""
     return {
         "id": video.id,
@@ -25,11 +25,11 @@ def short(video: Video) -> dict[str, Any]:
         "title": video.title,
         "description": video.description,
         "thumbnail_url": absolute(video.poster_url),
-        "category": shelf_of(video),
+        "category": category_of(video),
     }
 
 
-def full(video: Video) -> dict[str, Any]:
+def detail(video: VideoRead) -> dict[str, Any]:
     """A film with all that is known; `duration` counts minutes."""
     thumbnail = absolute(video.poster_url)
     return {
@@ -40,7 +40,7 @@ def full(video: Video) -> dict[str, Any]:
         "video_file": absolute(f"/api/video/{video.id}/{BEST}/index.m3u8"),
         "thumbnail": thumbnail,
         "thumbnail_url": thumbnail,
-        "category": shelf_of(video),
+        "category": category_of(video),
         "is_featured": video.featured,
         "created_at": stamp(video.created_at),
         "user": video.uploaded_by,

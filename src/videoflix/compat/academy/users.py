@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_405_METHOD_NOT_ALLOWED
 
 from videoflix.accounts.models import User
-from videoflix.accounts.schemas import ProfileChange
+from videoflix.accounts.schemas import UserUpdate
 from videoflix.accounts.service import Accounts
 from videoflix.compat.dialect import NONE
-from videoflix.compat.drf.errors import Refusal
+from videoflix.compat.drf.errors import DrfError
 from videoflix.compat.drf.parsing import read
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import service
@@ -19,7 +19,7 @@ SHOW = {"canonical": "GET /api/v1/me"}
 CHANGE = {"canonical": "PATCH /api/v1/me"}
 
 
-class PersonController(Controller):
+class UserController(Controller):
     """Whatever stands in the path, it is the person who asks: `me`, or the number of theirs."""
 
     path = "/api/user"
@@ -30,13 +30,13 @@ class PersonController(Controller):
     async def list_me(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> list[dict[str, Any]]:
-        return [_shown(await accounts.person(request.user.user_id))]
+        return [_serialize(await accounts.get_active(request.user.user_id))]
 
     @get("/{whoever:str}", opt=SHOW)
     async def show_me(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> dict[str, Any]:
-        return _shown(await accounts.person(request.user.user_id))
+        return _serialize(await accounts.get_active(request.user.user_id))
 
     @put("/{whoever:str}", opt=CHANGE)
     async def put_me(
@@ -54,14 +54,14 @@ class PersonController(Controller):
     async def keep_me(self) -> None:
         """Closing an account takes a password, which older clients do not ask for."""
         body = {"detail": "Deleting account is not allowed."}
-        raise Refusal(body, HTTP_405_METHOD_NOT_ALLOWED, {"Allow": "GET, PUT, PATCH"})
+        raise DrfError(body, HTTP_405_METHOD_NOT_ALLOWED, {"Allow": "GET, PUT, PATCH"})
 
 
 async def _change(request: Request[Any, Any, Any], accounts: Accounts) -> dict[str, Any]:
-    return _shown(await accounts.change(request.user.user_id, await read(request, ProfileChange)))
+    return _serialize(await accounts.change(request.user.user_id, await read(request, UserUpdate)))
 
 
-def _shown(user: User) -> dict[str, Any]:
+def _serialize(user: User) -> dict[str, Any]:
     return {
         "id": user.id,
         "first_name": user.first_name,

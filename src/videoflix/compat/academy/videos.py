@@ -17,16 +17,22 @@ from videoflix.catalog.schemas import (
     BigId,
     Description,
     Title,
-    VideoChange,
-    VideoDraft,
+    VideoCreate,
+    VideoUpdate,
 )
-from videoflix.catalog.service import Catalog, Filters, Shelves
-from videoflix.catalog.service.catalog import CategoryUnknown
-from videoflix.catalog.service.editing import Desk
-from videoflix.compat.academy.serializers import NO_FILM, full, short
+from videoflix.catalog.service import Browse, Catalog, Filters
+from videoflix.catalog.service.catalog import UnknownCategory
+from videoflix.catalog.service.editing import Editing
+from videoflix.compat.academy.serializers import NO_FILM, detail, summary
 from videoflix.compat.drf.errors import field_error
 from videoflix.compat.drf.parsing import read_fields
-from videoflix.compat.video_requests import LIST_MAX, film_form, films_of, number, stored
+from videoflix.compat.video_requests import (
+    LIST_MAX,
+    create_video,
+    list_videos,
+    parse_id,
+    read_video_form,
+)
 from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
 from videoflix.platform.auth.identity import editors_only, signed_in
@@ -34,14 +40,14 @@ from videoflix.platform.http.params import service
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import UnsupportedMediaType
 from videoflix.platform.rate_limit.middleware import UPLOAD
-from videoflix.profiles.schemas import unlimited
-from videoflix.profiles.service import viewing_of
+from videoflix.profiles.schemas import unrestricted_viewer
+from videoflix.profiles.service import current_viewer
 
 SHELF_MAX = 100
 NEWEST = 10
 
 
-class NewFilm(msgspec.Struct):
+class VideoForm(msgspec.Struct):
     """`duration` (found out by looking) and `user` (who asks) are asked for and not believed."""
 
     title: Title
@@ -52,63 +58,63 @@ class NewFilm(msgspec.Struct):
     is_featured: bool = False
 
 
-class FilmChange(msgspec.Struct):
+class VideoUpdateForm(msgspec.Struct):
     title: Title | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     category_id: BigId | UnsetType = UNSET
     is_featured: bool | UnsetType = UNSET
 
 
-class FilmController(Controller):
+class VideoController(Controller):
     path = "/api"
     dependencies = {
         "catalog": service(Catalog),
-        "shelves": service(Shelves),
-        "desk": service(Desk),
+        "browse": service(Browse),
+        "editing": service(Editing),
     }
 
     @get("/categories/with_videos", opt={"canonical": "GET /api/v1/videos/by-category"})
     async def list_by_category(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
         """Strangers see the shelves, and nothing on them."""
         if request.user is None:
-            return [{"category": one.name, "videos": []} for one in await shelves.categories.all()]
-        viewing = await viewing_of(request.user)
+            return [{"category": one.name, "videos": []} for one in await browse.categories.all()]
+        viewer = await current_viewer(request.user)
         return [
-            {"category": category.name, "videos": [full(film) for film in films]}
-            for category, films in await shelves.by_category(viewing, SHELF_MAX)
+            {"category": category.name, "videos": [detail(film) for film in films]}
+            for category, films in await browse.by_category(viewer, SHELF_MAX)
         ]
 
     @get("/video", guards=[signed_in], opt={"canonical": "GET /api/v1/videos"})
     async def list_films(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        viewing = await viewing_of(request.user)
-        films = await films_of(shelves, viewing, Filters(), LIST_MAX)
-        return [short(film) for film in sorted(films, key=lambda film: film.id)]
+        viewer = await current_viewer(request.user)
+        films = await list_videos(browse, viewer, Filters(), LIST_MAX)
+        return [summary(film) for film in sorted(films, key=lambda film: film.id)]
 
     @get("/video/new", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def show_newest(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> dict[str, Any]:
-        films = await films_of(shelves, await viewing_of(request.user), Filters(), 1)
-        return full(films[0]) if films else NO_FILM
+        films = await list_videos(browse, await current_viewer(request.user), Filters(), 1)
+        return detail(films[0]) if films else NO_FILM
 
     @get("/video/new_videos", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def list_newest(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        films = await films_of(shelves, await viewing_of(request.user), Filters(), NEWEST)
-        return [full(film) for film in films]
+        films = await list_videos(browse, await current_viewer(request.user), Filters(), NEWEST)
+        return [detail(film) for film in films]
 
     @get("/video/featured", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/featured"})
     async def list_featured(
-        self, request: Request[Any, Any, Any], shelves: NamedDependency[Shelves]
+        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        viewing = await viewing_of(request.user)
-        films = await films_of(shelves, viewing, Filters(featured=True), SHELF_MAX)
-        return [full(film) for film in films]
+        viewer = await current_viewer(request.user)
+        films = await list_videos(browse, viewer, Filters(featured=True), SHELF_MAX)
+        return [detail(film) for film in films]
 
     @get(
         "/video/{video_id:str}",
@@ -121,8 +127,8 @@ class FilmController(Controller):
         catalog: NamedDependency[Catalog],
         video_id: FromPath[str],
     ) -> dict[str, Any]:
-        viewing = await viewing_of(request.user)
-        return full(await catalog.shown(viewing, number(video_id)))
+        viewer = await current_viewer(request.user)
+        return detail(await catalog.read(viewer, parse_id(video_id)))
 
     @post(
         "/video",
@@ -134,17 +140,17 @@ class FilmController(Controller):
         """A form, with a file or without; JSON never was welcome here."""
         if request.content_type[0] == RequestEncodingType.JSON:
             raise UnsupportedMediaType
-        form = await film_form(request)
-        async with stored(form) as file:
-            new = read_fields(dict(form.fields), NewFilm)
-            draft = VideoDraft(
+        form = await read_video_form(request)
+        async with create_video(form) as file:
+            new = read_fields(dict(form.fields), VideoForm)
+            draft = VideoCreate(
                 title=new.title,
                 description=new.description,
                 featured=new.is_featured,
                 categories=[new.category_id],
             )
             with _known_category(new.category_id):
-                await _enter(draft, file, request.user.user_id)
+                await _create(draft, file, request.user.user_id)
         body = {"message": "Video created successfully"}
         return Response(body, status_code=HTTP_201_CREATED)
 
@@ -157,7 +163,7 @@ class FilmController(Controller):
     async def put_film(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
     ) -> dict[str, Any]:
-        return await _change(request, number(video_id))
+        return await _change(request, parse_id(video_id))
 
     @patch(
         "/video/{video_id:str}",
@@ -168,7 +174,7 @@ class FilmController(Controller):
     async def change_film(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
     ) -> dict[str, Any]:
-        return await _change(request, number(video_id))
+        return await _change(request, parse_id(video_id))
 
     @delete(
         "/video/{video_id:str}",
@@ -176,11 +182,11 @@ class FilmController(Controller):
         guards=[editors_only],
         opt={"canonical": "DELETE /api/v1/videos/{video_id}"},
     )
-    async def delete_film(self, desk: NamedDependency[Desk], video_id: FromPath[str]) -> None:
-        await desk.delete(number(video_id))
+    async def delete_film(self, editing: NamedDependency[Editing], video_id: FromPath[str]) -> None:
+        await editing.delete(parse_id(video_id))
 
 
-async def _enter(draft: VideoDraft, file: StoredFile | None, editor: int) -> None:
+async def _create(draft: VideoCreate, file: StoredFile | None, editor: int) -> None:
     """Enter a film; without a file nobody but editors sees it."""
     async with transaction() as session:
         if file:
@@ -191,11 +197,11 @@ async def _enter(draft: VideoDraft, file: StoredFile | None, editor: int) -> Non
 
 async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, Any]:
     """What is left out stays; another file takes the place of the one that plays."""
-    form = await film_form(request)
-    async with stored(form) as file:
-        change = read_fields(dict(form.fields), FilmChange)
+    form = await read_video_form(request)
+    async with create_video(form) as file:
+        change = read_fields(dict(form.fields), VideoUpdateForm)
         shelf = change.category_id
-        described = VideoChange(
+        described = VideoUpdate(
             title=change.title,
             description=change.description,
             featured=change.is_featured,
@@ -203,13 +209,13 @@ async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, A
         )
         with _known_category(shelf):
             async with transaction() as session:
-                await Desk(session).change(video_id, described)
+                await Editing(session).change(video_id, described)
                 if file:
                     await Media(session).replace(video_id, file)
                 told = f"Change a film: {request.method} {request.url.path}"
                 await Audit(session).record_change(told, by=request.user.user_id)
-                shown = await Catalog(session).shown(unlimited(request.user), video_id)
-    return full(shown)
+                shown = await Catalog(session).read(unrestricted_viewer(request.user), video_id)
+    return detail(shown)
 
 
 @contextmanager
@@ -217,6 +223,6 @@ def _known_category(category_id: object) -> Generator[None]:
     """A block that names the category it does not find as older backends did."""
     try:
         yield
-    except CategoryUnknown as error:
+    except UnknownCategory as error:
         text = f'Invalid pk "{category_id}" - object does not exist.'
         raise field_error("category_id", text) from error

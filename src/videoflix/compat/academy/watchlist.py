@@ -13,18 +13,18 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_404_NOT_FO
 from videoflix.accounts.service import Accounts
 from videoflix.catalog.schemas import BigId
 from videoflix.catalog.service import VideoNotFound
-from videoflix.compat.academy.serializers import full
-from videoflix.compat.drf.errors import Refusal, field_error, not_found
+from videoflix.compat.academy.serializers import detail
+from videoflix.compat.drf.errors import DrfError, field_error, not_found
 from videoflix.compat.drf.formats import stamp
 from videoflix.compat.drf.parsing import read
-from videoflix.compat.video_requests import number
+from videoflix.compat.video_requests import parse_id
 from videoflix.library.api.dependencies import library_of
 from videoflix.library.schemas import WatchlistItem
 from videoflix.library.service import WATCHLIST_MAX, Library, NotOnWatchlist
 from videoflix.platform.auth.identity import signed_in
 
 
-class NewEntry(msgspec.Struct):
+class EntryForm(msgspec.Struct):
     video_id: BigId
 
 
@@ -63,7 +63,7 @@ class EntryController(Controller):
     @post(opt={"canonical": "POST /api/v1/watchlist"})
     async def add_entry(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         """200 for a film that is on the list already."""
-        video_id = (await read(request, NewEntry)).video_id
+        video_id = (await read(request, EntryForm)).video_id
         async with library_of(request) as library:
             known = await library.contained([video_id])
             entry = await _add(request, library, video_id)
@@ -81,32 +81,32 @@ class EntryController(Controller):
         self, request: Request[Any, Any, Any], entry_id: FromPath[str]
     ) -> dict[str, Any]:
         """Another film in place of this one."""
-        video_id = (await read(request, NewEntry)).video_id
+        video_id = (await read(request, EntryForm)).video_id
         async with library_of(request) as library:
             old = await _entry(request, library, entry_id)
             if old["id"] == video_id:
                 return old
-            await library.take(old["id"])
+            await library.remove(old["id"])
             return await _add(request, library, video_id)
 
     @delete("/{entry_id:str}", opt={"canonical": "DELETE /api/v1/watchlist/{video_id}"})
     async def delete_entry(self, request: Request[Any, Any, Any], entry_id: FromPath[str]) -> None:
         async with library_of(request) as library:
-            await library.take((await _entry(request, library, entry_id))["id"])
+            await library.remove((await _entry(request, library, entry_id))["id"])
 
     @delete("/remove/{video_id:str}", opt={"canonical": "DELETE /api/v1/watchlist/{video_id}"})
     async def remove_film(self, request: Request[Any, Any, Any], video_id: FromPath[str]) -> None:
         try:
             async with library_of(request) as library:
-                await library.take(number(video_id))
+                await library.remove(parse_id(video_id))
         except NotOnWatchlist as error:
-            raise Refusal({"error": "Video not in watchlist"}, HTTP_404_NOT_FOUND) from error
+            raise DrfError({"error": "Video not in watchlist"}, HTTP_404_NOT_FOUND) from error
 
 
 async def _watchlist(request: Request[Any, Any, Any]) -> dict[str, Any]:
     async with library_of(request) as library:
         entries = await _entries(request, library)
-        person = await Accounts(library.session).person(request.user.user_id)
+        person = await Accounts(library.session).get_active(request.user.user_id)
     return {
         "id": library.profile_id,
         "user": person.email.partition("@")[0],
@@ -117,7 +117,7 @@ async def _watchlist(request: Request[Any, Any, Any]) -> dict[str, Any]:
 
 async def _entries(request: Request[Any, Any, Any], library: Library) -> list[dict[str, Any]]:
     found = await library.watchlist(WATCHLIST_MAX, 0)
-    return [_shown(request, library, item) for item in found]
+    return [_serialize(request, library, item) for item in found]
 
 
 async def _entry(
@@ -138,12 +138,12 @@ async def _add(request: Request[Any, Any, Any], library: Library, video_id: int)
     return await _entry(request, library, str(video_id))
 
 
-def _shown(
+def _serialize(
     request: Request[Any, Any, Any], library: Library, item: WatchlistItem
 ) -> dict[str, Any]:
     return {
         "id": item.video.id,
-        "video": full(item.video),
+        "video": detail(item.video),
         "watchlist": library.profile_id,
         "added_on": stamp(item.added_at),
     }

@@ -13,10 +13,10 @@ from videoflix.platform.problems import (
     Forbidden,
     NotFound,
     Problem,
-    SignInNeeded,
+    Unauthorized,
     UnsupportedMediaType,
 )
-from videoflix.platform.rate_limit.bucket import TooManyTries
+from videoflix.platform.rate_limit.bucket import TooManyAttempts
 
 NON_FIELD = "non_field_errors"
 REQUIRED = "This field is required."
@@ -30,7 +30,7 @@ ALLOWED = "allowed"
 MODELS: dict[type[Problem], str] = {VideoNotFound: "Video", CategoryNotFound: "Category"}
 
 
-class Refusal(Exception):
+class DrfError(Exception):
     """An error whose body the older client reads; what was written until then is undone."""
 
     def __init__(
@@ -45,24 +45,24 @@ class Refusal(Exception):
         self.headers = headers or {}
 
 
-def field_error(name: str, *texts: str) -> Refusal:
-    return Refusal({name: list(texts)})
+def field_error(name: str, *texts: str) -> DrfError:
+    return DrfError({name: list(texts)})
 
 
-def not_found(model: str) -> Refusal:
-    return Refusal({"detail": f"No {model} matches the given query."}, HTTPStatus.NOT_FOUND)
+def not_found(model: str) -> DrfError:
+    return DrfError({"detail": f"No {model} matches the given query."}, HTTPStatus.NOT_FOUND)
 
 
-async def refuse_method(request: Request[Any, Any, Any]) -> None:
+async def method_not_allowed(request: Request[Any, Any, Any]) -> None:
     """Stands for every method that a path of a dialect has not."""
-    raise Refusal(
+    raise DrfError(
         {"detail": f'Method "{request.method}" not allowed.'},
         HTTPStatus.METHOD_NOT_ALLOWED,
         {"Allow": request.route_handler.opt[ALLOWED]},
     )
 
 
-def refusal_response(request: Request[Any, Any, Any], error: Refusal) -> Response[bytes]:
+def drf_error_response(request: Request[Any, Any, Any], error: DrfError) -> Response[bytes]:
     """Encoded here: Litestar would leave a lone string without its quotes."""
     return Response(
         msgspec.json.encode(error.body),
@@ -79,7 +79,7 @@ def problem_response(request: Request[Any, Any, Any], error: Problem) -> Respons
         for wrong in fields:
             body.setdefault(wrong["field"] or NON_FIELD, []).append(wrong["message"])
         return Response(body, status_code=error.status)
-    headers = error.answer_headers() | (CHALLENGE if isinstance(error, SignInNeeded) else {})
+    headers = error.response_headers() | (CHALLENGE if isinstance(error, Unauthorized) else {})
     return Response({"detail": _text(request, error)}, status_code=error.status, headers=headers)
 
 
@@ -106,17 +106,17 @@ def _text(request: Request[Any, Any, Any], error: Problem) -> str:
     kind = type(error)
     if kind in MODELS:
         return f"No {MODELS[kind]} matches the given query."
-    if isinstance(error, TooManyTries):
+    if isinstance(error, TooManyAttempts):
         return f"Request was throttled. Expected available in {error.seconds} seconds."
     if kind is UnsupportedMediaType:
         sent = request.headers.get("content-type", "")
         return f'Unsupported media type "{sent}" in request.'
-    theirs = {SignInNeeded: SIGN_IN, Forbidden: NOT_ALLOWED, NotFound: "Not found."}
+    theirs = {Unauthorized: SIGN_IN, Forbidden: NOT_ALLOWED, NotFound: "Not found."}
     return theirs.get(kind) or error.detail or error.__doc__ or ""
 
 
 error_shapes: ExceptionHandlersMap = {
-    Refusal: refusal_response,
+    DrfError: drf_error_response,
     Problem: problem_response,
     ValidationException: validation_response,
     HTTPException: http_error_response,

@@ -10,7 +10,7 @@ from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 
 from videoflix.accounts import schemas as accounts
-from videoflix.compat.drf.errors import BLANK, NON_FIELD, REQUIRED, Refusal
+from videoflix.compat.drf.errors import BLANK, NON_FIELD, REQUIRED, DrfError
 from videoflix.platform.problems import UnsupportedMediaType
 
 FIELDS_MAX = 100
@@ -37,15 +37,15 @@ TEXTS = (
     (r"Expected `str", "Not a valid string."),
 )
 
-Wanted = TypeVar("Wanted", bound=msgspec.Struct)
+FormType = TypeVar("FormType", bound=msgspec.Struct)
 
 
-async def read(request: Request[Any, Any, Any], kind: type[Wanted]) -> Wanted:
+async def read(request: Request[Any, Any, Any], kind: type[FormType]) -> FormType:
     """The body as a struct. Raises Refusal with a sentence for each field that is wrong."""
-    return read_fields(await sent(request), kind)
+    return read_fields(await sent_fields(request), kind)
 
 
-async def sent(request: Request[Any, Any, Any]) -> dict[str, Any]:
+async def sent_fields(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The fields of the body, whatever they are. Raises Refusal for what holds no fields."""
     kind, _ = request.content_type
     if kind == RequestEncodingType.URL_ENCODED:
@@ -61,11 +61,11 @@ async def sent(request: Request[Any, Any, Any]) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal({"detail": f"JSON parse error - {error}"}) from error
+        raise DrfError({"detail": f"JSON parse error - {error}"}) from error
     if not isinstance(found, dict):
         kind = type(found).__name__
         text = f"Invalid data. Expected a dictionary, but got {kind}."
-        raise Refusal({NON_FIELD: [text]})
+        raise DrfError({NON_FIELD: [text]})
     return found
 
 
@@ -74,10 +74,10 @@ def _form_fields(body: bytes) -> dict[str, Any]:
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
     except ValueError as error:  # also what is no UTF-8
-        raise Refusal({"detail": "Form parse error - too many fields, or no UTF-8"}) from error
+        raise DrfError({"detail": "Form parse error - too many fields, or no UTF-8"}) from error
 
 
-def read_fields(fields: dict[str, Any], kind: type[Wanted]) -> Wanted:
+def read_fields(fields: dict[str, Any], kind: type[FormType]) -> FormType:
     """Those of the fields that the struct has. Raises Refusal."""
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
@@ -91,7 +91,7 @@ def read_fields(fields: dict[str, Any], kind: type[Wanted]) -> Wanted:
         elif field.required:
             errors[name] = [REQUIRED]
     if errors:
-        raise Refusal(errors)
+        raise DrfError(errors)
     return kind(**values)
 
 

@@ -13,27 +13,23 @@ from litestar.handlers import BaseRouteHandler
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from videoflix.accounts.models import User
+from videoflix.accounts.problems import AccountDisabled, EmailUnconfirmed, InvalidCredentials
 from videoflix.accounts.schemas import Typed
-from videoflix.accounts.service import (
-    Accounts,
-    AddressUnconfirmed,
-    CredentialsRefused,
-    SwitchedOff,
-)
-from videoflix.compat.basic_auth import SESSION_COOKIE, OlderSignIns
-from videoflix.compat.drf.errors import SIGN_IN, Refusal
-from videoflix.compat.drf.parsing import Email, read, read_fields, sent
-from videoflix.compat.netiflex.errors import told
+from videoflix.accounts.service import Accounts
+from videoflix.compat.basic_auth import SESSION_COOKIE, BasicAuthMiddleware
+from videoflix.compat.drf.errors import SIGN_IN, DrfError
+from videoflix.compat.drf.parsing import Email, read, read_fields, sent_fields
+from videoflix.compat.netiflex.errors import error_body
 from videoflix.platform.auth.csrf import CSRF_COOKIE
 from videoflix.platform.auth.identity import ScopeTooNarrow
-from videoflix.platform.auth.tokens import Purpose, TokenRefused, csrf_token, verify
+from videoflix.platform.auth.tokens import InvalidToken, Purpose, csrf_token, verify
 from videoflix.platform.http.params import service
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.server.client_address import client_address, device_of
 from videoflix.sessions.api.cookies import cookie
 from videoflix.sessions.api.login import GUESTS, authenticated
 from videoflix.sessions.schemas import Credentials, RefreshRequest, TokenOpened
-from videoflix.sessions.service.sessions import GuestsNotWelcome, RefreshRefused, Sessions
+from videoflix.sessions.service.sessions import GuestLoginDisabled, RefreshTokenInvalid, Sessions
 from videoflix.settings import settings
 
 GUEST = "guest@videoflix.com"
@@ -42,7 +38,7 @@ CSRF_SECONDS = 365 * 24 * 3600
 NOT_VALID = "token_not_valid"
 
 
-class Entrant(msgspec.Struct):
+class LoginForm(msgspec.Struct):
     password: Typed
     email: Email = ""
 
@@ -51,12 +47,12 @@ async def known_here(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
     """Guard: this backend never answered 401, and an API token signs nobody out."""
     user = connection.scope["user"]
     if user is None:
-        raise Refusal({"detail": SIGN_IN}, HTTPStatus.FORBIDDEN)
+        raise DrfError({"detail": SIGN_IN}, HTTPStatus.FORBIDDEN)
     if user.scope is not None:
         raise ScopeTooNarrow
 
 
-class EntranceController(Controller):
+class AuthController(Controller):
     """Signing in and out."""
 
     path = "/"
@@ -69,20 +65,20 @@ class EntranceController(Controller):
         accounts: NamedDependency[Accounts],
         sessions: NamedDependency[Sessions],
     ) -> Response[dict[str, str]]:
-        fields = await sent(request)
+        fields = await sent_fields(request)
         if fields.get("email") == GUEST:
-            await GUESTS.spend(client_address(request))
-            with suppress(GuestsNotWelcome):
+            await GUESTS.acquire(client_address(request))
+            with suppress(GuestLoginDisabled):
                 return _signed_in(*await sessions.open_as_guest_by_token(device_of(request)))
-        typed = read_fields(fields, Entrant)
+        typed = read_fields(fields, LoginForm)
         if not typed.email:
-            raise told("email", "Please provide an email, field is missing")
+            raise error_body("email", "Please provide an email, field is missing")
         credentials = Credentials(typed.email, typed.password)
         try:
             user = await authenticated(request, accounts, sessions, credentials)
-        except (AddressUnconfirmed, SwitchedOff) as error:
-            raise told("account", "User account is not activated") from error
-        except CredentialsRefused as error:
+        except (EmailUnconfirmed, AccountDisabled) as error:
+            raise error_body("account", "User account is not activated") from error
+        except InvalidCredentials as error:
             raise await _refused(typed.email) from error
         return _signed_in(user, await sessions.open_by_token(user, device_of(request)))
 
@@ -90,7 +86,7 @@ class EntranceController(Controller):
         "/logout",
         status_code=HTTP_200_OK,
         guards=[known_here],
-        middleware=[OlderSignIns()],
+        middleware=[BasicAuthMiddleware()],
         opt={"canonical": "POST /api/v1/auth/logout"},
     )
     async def log_out(
@@ -100,7 +96,7 @@ class EntranceController(Controller):
         sessions: NamedDependency[Sessions],
     ) -> Response[Any]:
         """The token stops working; a guest is forgotten, and nobody else, whatever the address."""
-        user = await accounts.person(request.user.user_id)
+        user = await accounts.get_active(request.user.user_id)
         email, is_guest = user.email, user.is_guest
         await sessions.sign_out(user.id, request.user.sign_in_id)
         cookies = [cookie(SESSION_COOKIE, "", 0)]
@@ -119,9 +115,9 @@ class EntranceController(Controller):
         typed = await read(request, Credentials)
         try:
             user = await authenticated(request, accounts, sessions, typed)
-        except CredentialsRefused as error:
+        except InvalidCredentials as error:
             body = {"detail": "No active account found with the given credentials"}
-            raise Refusal(body, HTTPStatus.UNAUTHORIZED) from error
+            raise DrfError(body, HTTPStatus.UNAUTHORIZED) from error
         pair = await sessions.open(user, device_of(request))
         return {"refresh": pair.refresh, "access": pair.access}
 
@@ -136,10 +132,10 @@ class EntranceController(Controller):
         """These clients keep their refresh token, so it is not traded for another."""
         token = (await read(request, RefreshRequest)).refresh
         try:
-            return {"access": await sessions.access_again(token)}
-        except RefreshRefused as error:
+            return {"access": await sessions.issue_access_token(token)}
+        except RefreshTokenInvalid as error:
             body = {"detail": _wrong_with(token), "code": NOT_VALID}
-            raise Refusal(body, HTTPStatus.UNAUTHORIZED) from error
+            raise DrfError(body, HTTPStatus.UNAUTHORIZED) from error
 
 
 def _signed_in(user: User, opened: TokenOpened) -> Response[dict[str, str]]:
@@ -152,21 +148,21 @@ def _signed_in(user: User, opened: TokenOpened) -> Response[dict[str, str]]:
     return Response({"token": opened.token, "email": user.email}, cookies=cookies)
 
 
-async def _refused(email: str) -> Refusal:
+async def _refused(email: str) -> DrfError:
     """Older clients say which field is wrong; not where that would tell who has an account."""
-    wrong = told("credentials", "Wrong Email or password")
+    wrong = error_body("credentials", "Wrong Email or password")
     if not settings.dialects_reveal_accounts:
         return wrong
     async with transaction() as session:  # the request's own is over once it was refused
         known = await Accounts(session).by_email(email)
     if known is None:
-        return told("email", "No user found with this email")
+        return error_body("email", "No user found with this email")
     return wrong
 
 
 def _wrong_with(token: str) -> str:
     try:
         verify(Purpose.ACCESS, token)
-    except TokenRefused:
+    except InvalidToken:
         return "Token is invalid or expired"
     return "Token has wrong type"

@@ -1,11 +1,11 @@
 """How this backend says what is wrong; its client reads the first of each list."""
 
-from videoflix.compat.drf.errors import Refusal
+from videoflix.compat.drf.errors import DrfError
 
 
-def said(kind: str, *messages: str) -> dict[str, list[str]]:
+def error_item(kind: str, *messages: str) -> dict[str, list[str]]:
     return {"type": [kind], "message": list(messages)}
 
 
-def told(kind: str, *messages: str) -> Refusal:
-    return Refusal(said(kind, *messages))
+def error_body(kind: str, *messages: str) -> DrfError:
+    return DrfError(error_item(kind, *messages))

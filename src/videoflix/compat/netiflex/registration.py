@@ -9,14 +9,14 @@ from litestar import Controller, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
+from videoflix.accounts.problems import WeakPassword
 from videoflix.accounts.schemas import Typed
-from videoflix.accounts.service import PasswordWeak
 from videoflix.compat.drf.parsing import Email, read
-from videoflix.compat.netiflex.errors import said, told
+from videoflix.compat.netiflex.errors import error_body, error_item
 from videoflix.platform.http.params import service
 from videoflix.registration.api import limit_mail
-from videoflix.registration.schemas import NewAccount
-from videoflix.registration.service import LinkSpent, Registration
+from videoflix.registration.schemas import RegistrationCreate
+from videoflix.registration.service import LinkInvalid, Registration
 from videoflix.settings import settings
 
 TOO_SHORT = (
@@ -26,27 +26,27 @@ BAD_LINK = "Invalid user ID or token"
 SPENT = "Invalid or expired token"
 
 
-class Registrant(msgspec.Struct):
+class RegistrationForm(msgspec.Struct):
     password: Typed
     confirm_password: Typed
     email: Email = ""
 
 
-class Address(msgspec.Struct):
+class EmailForm(msgspec.Struct):
     email: Email
 
 
-class Link(msgspec.Struct):
+class LinkForm(msgspec.Struct):
     uid: str
     token: str
 
 
-class NewPassword(Link):
+class PasswordForm(LinkForm):
     new_password: Typed
     confirm_new_password: Typed
 
 
-class LetterController(Controller):
+class RegistrationController(Controller):
     """Registering, and what mailed links lead to."""
 
     path = "/"
@@ -57,20 +57,20 @@ class LetterController(Controller):
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, Any]]:
         """`token` is there because it always was; it signs nobody in."""
-        new = await read(request, Registrant)
+        new = await read(request, RegistrationForm)
         if not new.email:
-            raise told("email", "Email address is required")
+            raise error_body("email", "Email address is required")
         _refuse_short(new.password)
         if new.password != new.confirm_password:
-            raise told("password", "Passwords must match")
+            raise error_body("password", "Passwords must match")
         await limit_mail(request, new.email)
         try:
-            made = await registration.register(NewAccount(new.email, new.password))
-        except PasswordWeak as error:
-            raise told("password", error.detail) from error
+            made = await registration.register(RegistrationCreate(new.email, new.password))
+        except WeakPassword as error:
+            raise error_body("password", error.detail) from error
         if made.is_known and settings.dialects_reveal_accounts:
             # Not raised: the person who has the address gets their mail.
-            taken = said("email", "This Email already exists")
+            taken = error_item("email", "This Email already exists")
             return Response(taken, status_code=HTTPStatus.BAD_REQUEST)
         body = {"token": secrets.token_hex(20), "email": made.email}
         return Response(body, status_code=HTTP_201_CREATED)
@@ -83,18 +83,18 @@ class LetterController(Controller):
     async def activate(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        link = await read(request, Link)
+        link = await read(request, LinkForm)
         if not link.uid.isdecimal():
-            raise told("token", BAD_LINK)
+            raise error_body("token", BAD_LINK)
         try:
             user = await registration.activate(link.token)
-        except LinkSpent as error:
+        except LinkInvalid as error:
             if await registration.has_activated(link.token):
                 text = "This account is already active. You can log in!"
-                raise told("account", text) from error
-            raise told("token", SPENT) from error
+                raise error_body("account", text) from error
+            raise error_body("token", SPENT) from error
         if user.id != int(link.uid):
-            raise told("token", BAD_LINK)
+            raise error_body("token", BAD_LINK)
         return {"message": "Account successfully activated!"}
 
     @post(
@@ -106,9 +106,9 @@ class LetterController(Controller):
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
         """The same for everybody: who has an account is not told here."""
-        email = (await read(request, Address)).email
+        email = (await read(request, EmailForm)).email
         await limit_mail(request, email)
-        await registration.forgot(email)
+        await registration.request_password_reset(email)
         return {"message": "Password reset link sent to your email!"}
 
     @post(
@@ -119,25 +119,25 @@ class LetterController(Controller):
     async def reset_password(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        chosen = await read(request, NewPassword)
+        chosen = await read(request, PasswordForm)
         if not chosen.uid.isdecimal():
-            raise told("token", BAD_LINK)
+            raise error_body("token", BAD_LINK)
         if not await registration.may_reset(chosen.token):
-            raise told("token", SPENT)
+            raise error_body("token", SPENT)
         if chosen.new_password != chosen.confirm_new_password:
-            raise told("password", "Passwords must match")
+            raise error_body("password", "Passwords must match")
         _refuse_short(chosen.new_password)
         try:
-            user = await registration.reset(chosen.token, chosen.new_password)
-        except LinkSpent as error:
-            raise told("token", SPENT) from error
-        except PasswordWeak as error:
-            raise told("password", error.detail) from error
+            user = await registration.reset_password(chosen.token, chosen.new_password)
+        except LinkInvalid as error:
+            raise error_body("token", SPENT) from error
+        except WeakPassword as error:
+            raise error_body("password", error.detail) from error
         if user.id != int(chosen.uid):
-            raise told("token", BAD_LINK)
+            raise error_body("token", BAD_LINK)
         return {"message": "Password successfully reset!"}
 
 
 def _refuse_short(password: str) -> None:
     if len(password) < settings.password_min:
-        raise told("password", TOO_SHORT)
+        raise error_body("password", TOO_SHORT)

@@ -1,8 +1,8 @@
 """The dialect `streaming`: invoices and their lines, checking people in and out."""
 
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.streaming.checkins import CounterController
+from videoflix.compat.streaming.checkins import CheckInController
 from videoflix.compat.streaming.invoice_lines import LineController
 from videoflix.compat.streaming.invoices import InvoiceController
 
-STREAMING = Dialect("streaming", (InvoiceController, LineController, CounterController))
+STREAMING = Dialect("streaming", (InvoiceController, LineController, CheckInController))

@@ -29,7 +29,7 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
             await Audit(session).record(EventKind.STAFF_CHANGE, None, by=by, detail=told)
 
 
-async def trusted(
+async def proxy_or_admin(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """Guard: what a proxy vouches for with its key, and administrators."""

@@ -9,12 +9,13 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from videoflix.billing.models import InvoiceLine
-from videoflix.billing.schemas import Amount, LineChange, NewLine
-from videoflix.billing.service import InvoiceNotFound, Invoices, LineNotFound
+from videoflix.billing.problems import InvoiceNotFound, LineNotFound
+from videoflix.billing.schemas import Amount, InvoiceLineCreate, InvoiceLineUpdate
+from videoflix.billing.service import Invoices
 from videoflix.compat.drf.errors import field_error
 from videoflix.compat.drf.parsing import read
-from videoflix.compat.streaming.access import provide_session, trusted
-from videoflix.compat.streaming.invoices import Number, Words, number, shown_line
+from videoflix.compat.streaming.access import provide_session, proxy_or_admin
+from videoflix.compat.streaming.invoices import Number, Words, number, serialize_line
 from videoflix.platform.http.params import service
 from videoflix.platform.problems import NotFound
 
@@ -23,13 +24,13 @@ UNNAMED = "Line"
 OfInvoice = Annotated[str | None, QueryParameter(name="invoice", max_length=30)]
 
 
-class FirstLine(msgspec.Struct):
+class LineCreateForm(msgspec.Struct):
     invoice: Number
     amount: Amount = 0
     description: Words = ""
 
 
-class Change(msgspec.Struct):
+class LineUpdateForm(msgspec.Struct):
     invoice: Number | UnsetType = UNSET
     amount: Amount | UnsetType = UNSET
     description: Words | UnsetType = UNSET
@@ -37,7 +38,7 @@ class Change(msgspec.Struct):
 
 class LineController(Controller):
     path = "/invoice/invoice_lines"
-    guards = (trusted,)
+    guards = (proxy_or_admin,)
     dependencies = {"session": Provide(provide_session), "invoices": service(Invoices)}
 
     @get(opt={"canonical": "GET /api/v1/invoices/{invoice}"})
@@ -45,21 +46,21 @@ class LineController(Controller):
         self, invoices: NamedDependency[Invoices], of_invoice: OfInvoice = None
     ) -> list[dict[str, Any]]:
         if of_invoice is None:
-            return [shown_line(line) for line in await invoices.lines_of()]
+            return [serialize_line(line) for line in await invoices.lines_of()]
         try:
             wanted = number(of_invoice)
         except NotFound as error:
             raise field_error("invoice", "Enter a number.") from error
-        return [shown_line(line) for line in await invoices.lines_of([wanted])]
+        return [serialize_line(line) for line in await invoices.lines_of([wanted])]
 
     @post(summary="Charge something", opt={"canonical": "POST /api/v1/invoices/{invoice_id}/lines"})
     async def add_line(
         self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
     ) -> dict[str, Any]:
-        new = await read(request, FirstLine)
-        line = NewLine(new.description.strip() or UNNAMED, new.amount)
+        new = await read(request, LineCreateForm)
+        line = InvoiceLineCreate(new.description.strip() or UNNAMED, new.amount)
         try:
-            return shown_line(await invoices.add_line(new.invoice, line))
+            return serialize_line(await invoices.add_line(new.invoice, line))
         except InvoiceNotFound as error:
             text = f'Invalid pk "{new.invoice}" - object does not exist.'
             raise field_error("invoice", text) from error
@@ -68,7 +69,7 @@ class LineController(Controller):
     async def show_line(
         self, invoices: NamedDependency[Invoices], line_id: FromPath[str]
     ) -> dict[str, Any]:
-        return shown_line(await _line(invoices, line_id))
+        return serialize_line(await _line(invoices, line_id))
 
     @put(
         "/{line_id:str}",
@@ -81,7 +82,7 @@ class LineController(Controller):
         invoices: NamedDependency[Invoices],
         line_id: FromPath[str],
     ) -> dict[str, Any]:
-        await read(request, FirstLine)
+        await read(request, LineCreateForm)
         return await _change(request, invoices, line_id)
 
     @patch(
@@ -113,14 +114,14 @@ async def _change(
     request: Request[Any, Any, Any], invoices: Invoices, line_id: str
 ) -> dict[str, Any]:
     line = await _line(invoices, line_id)
-    change = await read(request, Change)
+    change = await read(request, LineUpdateForm)
     if change.invoice not in (UNSET, line.invoice_id):
         raise field_error("invoice", "A line stays on its invoice.")
     words = change.description
     if words is not UNSET:
         words = words.strip() or UNNAMED
-    described = LineChange(description=words, amount=change.amount)
-    return shown_line(await invoices.change_line(line.invoice_id, line.id, described))
+    described = InvoiceLineUpdate(description=words, amount=change.amount)
+    return serialize_line(await invoices.change_line(line.invoice_id, line.id, described))
 
 
 async def _line(invoices: Invoices, line_id: str) -> InvoiceLine:

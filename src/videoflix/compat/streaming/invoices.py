@@ -13,12 +13,13 @@ from litestar.params import FromPath
 from msgspec import UNSET, UnsetType
 
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
-from videoflix.billing.schemas import Amount, NewInvoice, NewLine
-from videoflix.billing.service import InvoiceNotFound, Invoices
-from videoflix.compat.drf.errors import Refusal, field_error
+from videoflix.billing.problems import InvoiceNotFound
+from videoflix.billing.schemas import Amount, InvoiceCreate, InvoiceLineCreate
+from videoflix.billing.service import Invoices
+from videoflix.compat.drf.errors import DrfError, field_error
 from videoflix.compat.drf.parsing import read
-from videoflix.compat.streaming.access import provide_session, trusted
-from videoflix.memberships.service import PersonUnknown
+from videoflix.compat.streaming.access import provide_session, proxy_or_admin
+from videoflix.memberships.service import UserNotFound
 from videoflix.platform.http.params import BIGINT_MAX, service
 from videoflix.platform.problems import NotFound
 from videoflix.settings import settings
@@ -43,7 +44,7 @@ STATUSES = {
 }
 
 
-class FirstInvoice(msgspec.Struct):
+class InvoiceCreateForm(msgspec.Struct):
     """An `amount` becomes a line with this description; amounts are sums of lines."""
 
     user: Number
@@ -53,12 +54,12 @@ class FirstInvoice(msgspec.Struct):
     amount: Amount = 0
 
 
-class WholeInvoice(msgspec.Struct):
+class InvoiceForm(msgspec.Struct):
     user: Number
     status: Status
 
 
-class InvoiceChange(msgspec.Struct):
+class InvoiceUpdateForm(msgspec.Struct):
     """Sums and descriptions are made here; what is sent of them is passed over."""
 
     user: Number | UnsetType = UNSET
@@ -67,32 +68,32 @@ class InvoiceChange(msgspec.Struct):
 
 class InvoiceController(Controller):
     path = "/invoice/invoices"
-    guards = (trusted,)
+    guards = (proxy_or_admin,)
     dependencies = {"session": Provide(provide_session), "invoices": service(Invoices)}
 
     @get(opt={"canonical": "GET /api/v1/invoices"})
     async def list_invoices(self, invoices: NamedDependency[Invoices]) -> list[dict[str, Any]]:
-        found, _ = await invoices.listed(LimitOffset(LIST_MAX, 0), user_id=None)
+        found, _ = await invoices.list_page(LimitOffset(LIST_MAX, 0), user_id=None)
         lines: dict[int, list[int]] = {}
         for line in await invoices.lines_of([invoice.id for invoice in found]):
             lines.setdefault(line.invoice_id, []).append(line.id)
-        return [_shown(invoice, lines.get(invoice.id, [])) for invoice in found]
+        return [_serialize(invoice, lines.get(invoice.id, [])) for invoice in found]
 
     @post(summary="Open an invoice", opt={"canonical": "POST /api/v1/invoices"})
     async def add_invoice(
         self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
     ) -> dict[str, Any]:
         """The month of `date` has one invoice: the one there is, or a new one."""
-        new = await read(request, FirstInvoice)
+        new = await read(request, InvoiceCreateForm)
         day = new.date or datetime.now(settings.time_zone).date()
         try:
-            invoice = await invoices.add(NewInvoice(new.user, f"{day:%Y-%m}"))
-        except PersonUnknown as error:
+            invoice = await invoices.add(InvoiceCreate(new.user, f"{day:%Y-%m}"))
+        except UserNotFound as error:
             text = f'Invalid pk "{new.user}" - object does not exist.'
             raise field_error("user", text) from error
         if new.amount:
             words = new.description.strip() or title_of(invoice)
-            await invoices.add_line(invoice.id, NewLine(words, new.amount))
+            await invoices.add_line(invoice.id, InvoiceLineCreate(words, new.amount))
         await _set_status(invoices, invoice, new.status)
         return await _read(invoices, invoice.id)
 
@@ -103,8 +104,8 @@ class InvoiceController(Controller):
         try:
             invoice, lines = await invoices.invoice(number(invoice_id), None)
         except NotFound as error:
-            raise Refusal("Invoice does not exist", HTTPStatus.NOT_FOUND) from error
-        return _shown(invoice, [shown_line(line) for line in lines])
+            raise DrfError("Invoice does not exist", HTTPStatus.NOT_FOUND) from error
+        return _serialize(invoice, [serialize_line(line) for line in lines])
 
     @put(
         "/{invoice_id:str}",
@@ -117,7 +118,7 @@ class InvoiceController(Controller):
         invoices: NamedDependency[Invoices],
         invoice_id: FromPath[str],
     ) -> dict[str, Any]:
-        await read(request, WholeInvoice)
+        await read(request, InvoiceForm)
         return await _change(request, invoices, number(invoice_id))
 
     @patch(
@@ -141,7 +142,7 @@ class InvoiceController(Controller):
     async def delete_invoice(
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[str]
     ) -> None:
-        await _there(invoices, number(invoice_id))
+        await _owned(invoices, number(invoice_id))
         await invoices.remove(number(invoice_id))
 
 
@@ -156,7 +157,7 @@ def title_of(invoice: Invoice) -> str:
     return f"Invoice for month number {invoice.period.month}"
 
 
-def shown_line(line: InvoiceLine) -> dict[str, Any]:
+def serialize_line(line: InvoiceLine) -> dict[str, Any]:
     return {
         "id": line.id,
         "invoice": line.invoice_id,
@@ -165,7 +166,7 @@ def shown_line(line: InvoiceLine) -> dict[str, Any]:
     }
 
 
-def _shown(invoice: Invoice, lines: list[Any]) -> dict[str, Any]:
+def _serialize(invoice: Invoice, lines: list[Any]) -> dict[str, Any]:
     made = invoice.created_at.astimezone(settings.time_zone).date()
     day = made if made.replace(day=1) == invoice.period else invoice.period
     return {
@@ -182,8 +183,8 @@ def _shown(invoice: Invoice, lines: list[Any]) -> dict[str, Any]:
 async def _change(
     request: Request[Any, Any, Any], invoices: Invoices, invoice_id: int
 ) -> dict[str, Any]:
-    invoice = await _there(invoices, invoice_id)
-    change = await read(request, InvoiceChange)
+    invoice = await _owned(invoices, invoice_id)
+    change = await read(request, InvoiceUpdateForm)
     if change.user not in (UNSET, invoice.user_id):
         raise field_error("user", "An invoice stays with its member.")
     if change.status is not UNSET:
@@ -191,7 +192,7 @@ async def _change(
     return await _read(invoices, invoice_id)
 
 
-async def _there(invoices: Invoices, invoice_id: int) -> Invoice:
+async def _owned(invoices: Invoices, invoice_id: int) -> Invoice:
     try:
         invoice, _ = await invoices.invoice(invoice_id, None)
     except InvoiceNotFound as error:
@@ -213,4 +214,4 @@ async def _read(invoices: Invoices, invoice_id: int) -> dict[str, Any]:
     """The invoice with the sum the database made."""
     invoice, lines = await invoices.invoice(invoice_id, None)
     await invoices.session.refresh(invoice)
-    return _shown(invoice, [line.id for line in lines])
+    return _serialize(invoice, [line.id for line in lines])

@@ -9,7 +9,7 @@ from litestar import Litestar, Request
 from videoflix.library.service import Library, Views
 from videoflix.library.view_counter import Seen, ViewCounter
 from videoflix.platform.postgres.session import transaction
-from videoflix.profiles.service import Profiles, known, viewing_of
+from videoflix.profiles.service import Profiles, current_viewer, viewer_cache
 
 # Personal answers are nobody else's, not even a cache's.
 PERSONAL = {"Cache-Control": "private, no-store"}
@@ -33,9 +33,9 @@ async def counting_views(_: Litestar) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def library_of(request: Request[Any, Any, Any]) -> AsyncGenerator[Library]:
     """The library of the profile that asks; the block is one transaction."""
-    viewing = await viewing_of(request.user)
+    viewer = await current_viewer(request.user)
     async with transaction() as session:
-        if not viewing.profile_id:
-            viewing = await Profiles(session).remembering(request.user)
-            known.keep(request.user, viewing)
-        yield Library(session, viewing)
+        if not viewer.profile_id:
+            viewer = await Profiles(session).viewer_for_write(request.user)
+            viewer_cache.put(request.user, viewer)
+        yield Library(session, viewer)

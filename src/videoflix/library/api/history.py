@@ -11,7 +11,7 @@ from videoflix.library.schemas import HistoryItem, Progress, ProgressUpdate
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, Limit, Offset
 from videoflix.platform.problems import problems
-from videoflix.profiles.service import WATCHING
+from videoflix.profiles.service import VIEWER_PROBLEMS
 
 
 class HistoryController(Controller):
@@ -19,7 +19,7 @@ class HistoryController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="What you watched", responses=problems(*WATCHING))
+    @get(summary="What you watched", responses=problems(*VIEWER_PROBLEMS))
     async def list_history(
         self,
         request: Request[Any, Any, Any],
@@ -32,17 +32,21 @@ class HistoryController(Controller):
             found = await library.history(limit, offset, unfinished=unfinished)
             return Response(found, headers=PERSONAL)
 
-    @delete(summary="Forget all you watched", responses=problems(*WATCHING))
+    @delete(summary="Forget all you watched", responses=problems(*VIEWER_PROBLEMS))
     async def clear_history(self, request: Request[Any, Any, Any]) -> None:
         """Forget everything this profile watched."""
         async with library_of(request) as library:
-            await library.forget()
+            await library.clear_history()
 
-    @delete("/{video_id:int}", summary="Forget that you watched it", responses=problems(*WATCHING))
+    @delete(
+        "/{video_id:int}",
+        summary="Forget that you watched it",
+        responses=problems(*VIEWER_PROBLEMS),
+    )
     async def forget_video(self, request: Request[Any, Any, Any], video_id: Id) -> None:
         """Forget a film; whether it was there or not."""
         async with library_of(request) as library:
-            await library.forget(video_id)
+            await library.clear_history(video_id)
 
 
 class ProgressController(Controller):
@@ -50,7 +54,7 @@ class ProgressController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="Where you stopped", responses=problems(*WATCHING, VideoNotFound))
+    @get(summary="Where you stopped", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def show_progress(
         self, request: Request[Any, Any, Any], video_id: Id
     ) -> Response[Progress]:
@@ -58,13 +62,13 @@ class ProgressController(Controller):
         async with library_of(request) as library:
             return Response(await library.progress(video_id), headers=PERSONAL)
 
-    @put(summary="Say where you are", responses=problems(*WATCHING, VideoNotFound))
+    @put(summary="Say where you are", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def put_progress(
         self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[ProgressUpdate]
     ) -> Response[Progress]:
         """Say every few seconds where the player is; the latest by the player's clock counts."""
         async with library_of(request) as library:
-            progress, is_view = await library.note(video_id, data)
+            progress, is_view = await library.save_position(video_id, data)
             profile_id = library.profile_id
         if is_view:
             counter.count(video_id, profile_id)

@@ -10,12 +10,12 @@ from litestar.status_codes import HTTP_200_OK
 
 from videoflix.catalog.service import VideoNotFound
 from videoflix.library.api.dependencies import PERSONAL, library_of
-from videoflix.library.schemas import VoteCast, VoteListed, VoteShown
+from videoflix.library.schemas import VoteAdminRead, VoteCast, VoteRead
 from videoflix.library.service import VoteNotFound, Votes
 from videoflix.platform.auth.identity import admins_only, signed_in
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.profiles.service import WATCHING
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
+from videoflix.profiles.service import VIEWER_PROBLEMS
 
 Of = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 
@@ -25,16 +25,16 @@ class VoteController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="Your vote", responses=problems(*WATCHING, VideoNotFound))
-    async def show_vote(self, request: Request[Any, Any, Any], video_id: Id) -> Response[VoteShown]:
+    @get(summary="Your vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
+    async def show_vote(self, request: Request[Any, Any, Any], video_id: Id) -> Response[VoteRead]:
         """Your vote on a film, and everybody's."""
         async with library_of(request) as library:
             return Response(await library.own_vote(video_id), headers=PERSONAL)
 
-    @put(summary="Vote", responses=problems(*WATCHING, VideoNotFound))
+    @put(summary="Vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def cast_vote(
         self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[VoteCast]
-    ) -> Response[VoteShown]:
+    ) -> Response[VoteRead]:
         """Vote up or down; a profile has one vote a film, which it may change."""
         async with library_of(request) as library:
             return Response(await library.vote(video_id, data.vote), headers=PERSONAL)
@@ -42,11 +42,11 @@ class VoteController(Controller):
     @delete(
         summary="Take your vote back",
         status_code=HTTP_200_OK,
-        responses=problems(*WATCHING, VideoNotFound),
+        responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def withdraw_vote(
         self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[VoteShown]:
+    ) -> Response[VoteRead]:
         """Take your vote back."""
         async with library_of(request) as library:
             return Response(await library.vote(video_id, None), headers=PERSONAL)
@@ -58,7 +58,7 @@ class VotesController(Controller):
     guards = (admins_only,)
     dependencies = {"votes": service(Votes)}
 
-    @get(summary="List votes", responses=problems(SignInNeeded, Forbidden))
+    @get(summary="List votes", responses=problems(Unauthorized, Forbidden))
     async def list_votes(
         self,
         votes: NamedDependency[Votes],
@@ -66,9 +66,9 @@ class VotesController(Controller):
         user_id: Of = None,
         limit: Limit = 20,
         offset: Offset = 0,
-    ) -> Page[VoteListed]:
+    ) -> Page[VoteAdminRead]:
         """List votes on a film, of a person, or all, the newest first."""
-        found, total = await votes.listed(
+        found, total = await votes.list_page(
             LimitOffset(limit, offset), video_id=video_id, user_id=user_id
         )
         return Page(found, total, limit, offset)
@@ -76,7 +76,7 @@ class VotesController(Controller):
     @delete(
         "/{vote_id:int}",
         summary="Delete a vote",
-        responses=problems(SignInNeeded, Forbidden, VoteNotFound),
+        responses=problems(Unauthorized, Forbidden, VoteNotFound),
     )
     async def delete_vote(self, votes: NamedDependency[Votes], vote_id: FromPath[Id]) -> None:
         """Take a vote out of the counts; its profile may vote again."""

@@ -14,7 +14,7 @@ from videoflix.library.service import NotOnWatchlist, WatchlistFull
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset
 from videoflix.platform.problems import problems
-from videoflix.profiles.service import WATCHING
+from videoflix.profiles.service import VIEWER_PROBLEMS
 
 Ids = Annotated[
     list[Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]],
@@ -27,7 +27,7 @@ class WatchlistController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="Your watchlist", responses=problems(*WATCHING))
+    @get(summary="Your watchlist", responses=problems(*VIEWER_PROBLEMS))
     async def list_watchlist(
         self, request: Request[Any, Any, Any], limit: Limit = 20, offset: Offset = 0
     ) -> Response[list[WatchlistItem]]:
@@ -38,7 +38,7 @@ class WatchlistController(Controller):
     @post(
         summary="Add to the watchlist",
         status_code=HTTP_200_OK,
-        responses=problems(*WATCHING, VideoNotFound, WatchlistFull),
+        responses=problems(*VIEWER_PROBLEMS, VideoNotFound, WatchlistFull),
     )
     async def add_to_watchlist(
         self, request: Request[Any, Any, Any], data: JSONBody[WatchlistAdd]
@@ -48,7 +48,7 @@ class WatchlistController(Controller):
             await library.add(data.video_id)
             return Contained([data.video_id])
 
-    @get("/contains", summary="Which films are on it", responses=problems(*WATCHING))
+    @get("/contains", summary="Which films are on it", responses=problems(*VIEWER_PROBLEMS))
     async def list_contained(
         self, request: Request[Any, Any, Any], ids: Ids
     ) -> Response[Contained]:
@@ -60,7 +60,7 @@ class WatchlistController(Controller):
         "/{video_id:int}/position",
         summary="Move within the watchlist",
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(*WATCHING, NotOnWatchlist),
+        responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
     async def move_in_watchlist(
         self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[WatchlistMove]
@@ -72,9 +72,9 @@ class WatchlistController(Controller):
     @delete(
         "/{video_id:int}",
         summary="Take off the watchlist",
-        responses=problems(*WATCHING, NotOnWatchlist),
+        responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
     async def take_off_watchlist(self, request: Request[Any, Any, Any], video_id: Id) -> None:
         """Take a film off the list."""
         async with library_of(request) as library:
-            await library.take(video_id)
+            await library.remove(video_id)

@@ -21,22 +21,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.encode import encode_audio, encode_chunk
-from videoflix.media.fmp4 import BrokenOutput, Index
+from videoflix.media.fmp4 import Index, InvalidOutput
 from videoflix.media.jobs.faults import (
     SourceUnavailable,
-    blaming,
-    careful,
     check_content,
     check_size,
+    classify_faults,
     wait_bounded,
+    with_classified_faults,
 )
 from videoflix.media.models import Asset
 from videoflix.media.payloads import EncodeAudio, EncodeChunk, Inspect, MakePoster
-from videoflix.media.plan import Plan, make_plan
+from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.poster import make_poster
-from videoflix.media.probe.rejection import Rejected
+from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.source import probe
-from videoflix.media.schemas import StoredPiece
+from videoflix.media.schemas import StoredFileIndex
 from videoflix.media.service import AUDIO, Failures, Media
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.process.run import ProcessFailed
@@ -46,10 +46,10 @@ from videoflix.platform.queue import (
     Job,
     JobCancelled,
     TransientError,
-    completing,
+    complete_job,
     handles,
 )
-from videoflix.platform.queue.retry import GivenUp
+from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.platform.storage.media_storage import media_storage
 
 REPORT_SECONDS = 1.0
@@ -57,14 +57,14 @@ REPORT_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
-class Work(msgspec.Struct, frozen=True):
+class EncodeTask(msgspec.Struct, frozen=True):
     """What an attempt needs to know: the source, and a folder nobody else writes to."""
 
     source_key: str
     source_bytes: int
     source_sha256: str
     attempt: str
-    plan: Plan | None
+    plan: EncodePlan | None
 
     @classmethod
     def on(cls, asset: Asset) -> Self:
@@ -74,18 +74,18 @@ class Work(msgspec.Struct, frozen=True):
             source_bytes=asset.source_bytes,
             source_sha256=asset.source_sha256,
             attempt=f"{asset.folder}/{uuid.uuid4().hex}",
-            plan=msgspec.convert(asset.plan, Plan) if asset.plan else None,
+            plan=msgspec.convert(asset.plan, EncodePlan) if asset.plan else None,
         )
 
 
-async def work_for(asset_id: int) -> Work | None:
+async def task_for(asset_id: int) -> EncodeTask | None:
     """The work on an asset, or None when there is none left."""
     async with transaction() as session:
         asset = await Media(session).asset(asset_id)
-        return None if asset is None else Work.on(asset)
+        return None if asset is None else EncodeTask.on(asset)
 
 
-async def give_up(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) -> None:
+async def fail_asset(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) -> None:
     """It will not be done for now: tell the uploader. Everything is kept for a retry."""
     code, reason = verdict(error)
     async with transaction() as session:
@@ -94,7 +94,7 @@ async def give_up(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) ->
 
 def verdict(error: Exception) -> tuple[str, str]:
     """A code, and a sentence for the film's editor."""
-    if isinstance(error, GivenUp):
+    if isinstance(error, StallLimitReached):
         return error.code, f"{error.reason} The file is kept: retry when the cause is gone."
     if isinstance(error, JobCancelled):
         return (
@@ -119,75 +119,75 @@ async def resume(session: AsyncSession, job: Inspect | EncodeChunk | EncodeAudio
     return await Failures(session).retry_job_of(job.asset_id)
 
 
-@handles(Inspect, otherwise=give_up, on_stall=stall, on_retry=resume)
-@careful
+@handles(Inspect, on_failure=fail_asset, on_stall=stall, on_retry=resume)
+@with_classified_faults
 async def inspect(job: Inspect) -> None:
-    work = await work_for(job.asset_id)
+    work = await task_for(job.asset_id)
     if work is None or work.plan is not None:
         return
     try:
-        async with desk(work) as (source, _):
+        async with source_workspace(work) as (source, _):
             plan = make_plan(await probe(source))
-    except Rejected as refusal:  # no retry: the file will not get better
-        async with completing() as session:
+    except SourceRejected as refusal:  # no retry: the file will not get better
+        async with complete_job() as session:
             await Failures(session).reject(job.asset_id, refusal.code, refusal.reason)
         return
-    async with completing() as session:
+    async with complete_job() as session:
         await Media(session).adopt_plan(job.asset_id, plan)
 
 
-@handles(EncodeChunk, otherwise=give_up, on_stall=stall, on_retry=resume)
-@careful
-async def encode_a_chunk(job: EncodeChunk) -> None:
+@handles(EncodeChunk, on_failure=fail_asset, on_stall=stall, on_retry=resume)
+@with_classified_faults
+async def run_encode_chunk(job: EncodeChunk) -> None:
     async with transaction() as session:
         if await Media(session).chunks.is_done(job.asset_id, job.index):
             return
-    work = await work_for(job.asset_id)
+    work = await task_for(job.asset_id)
     if work is None or work.plan is None:
         return
     report = ProgressReport(job)
-    async with desk(work) as (source, folder):
+    async with source_workspace(work) as (source, folder):
         span = work.plan.spans[job.index]
         indexes = await encode_chunk(source, work.plan, span, folder, report.frames)
-        await show(job.asset_id, job.index, work, folder, indexes)
+        await publish(job.asset_id, job.index, work, folder, indexes)
 
 
-@handles(EncodeAudio, otherwise=give_up, on_stall=stall, on_retry=resume)
-@careful
-async def encode_the_audio(job: EncodeAudio) -> None:
-    work = await work_for(job.asset_id)
+@handles(EncodeAudio, on_failure=fail_asset, on_stall=stall, on_retry=resume)
+@with_classified_faults
+async def run_encode_audio(job: EncodeAudio) -> None:
+    work = await task_for(job.asset_id)
     if work is None or work.plan is None:
         return
-    async with desk(work) as (source, folder):
+    async with source_workspace(work) as (source, folder):
         index = await encode_audio(source, work.plan, folder)
-        await show(job.asset_id, None, work, folder, {AUDIO: index})
+        await publish(job.asset_id, None, work, folder, {AUDIO: index})
 
 
 @handles(MakePoster, on_stall=wait_bounded)
-@careful
-async def make_a_poster(job: MakePoster) -> None:
+@with_classified_faults
+async def run_make_poster(job: MakePoster) -> None:
     async with transaction() as session:
         asset = await Media(session).asset_to_illustrate(job.asset_id)
         if asset is None:
             return
-        work = Work.on(asset)
+        work = EncodeTask.on(asset)
     if work.plan is None:
         return
-    async with desk(work) as (source, folder), files_of(work):
+    async with source_workspace(work) as (source, folder), attempt_files(work):
         picture = await make_poster(source, work.plan, folder)
         key = f"{work.attempt}/{picture.name}"
         await media_storage().put(key, picture)
-        async with completing() as session:
-            if not await Media(session).poster_made(job.asset_id, key):
-                raise NotShown
+        async with complete_job() as session:
+            if not await Media(session).set_poster(job.asset_id, key):
+                raise SupersededAttempt
 
 
-class NotShown(Exception):
+class SupersededAttempt(Exception):
     """Nobody will ever read these files: another attempt was faster, or the film is gone."""
 
 
 @asynccontextmanager
-async def files_of(work: Work) -> AsyncGenerator[None]:
+async def attempt_files(work: EncodeTask) -> AsyncGenerator[None]:
     """What the block stores below the attempt's folder goes away unless it was shown.
 
     Raises AttemptLost. After any other error it is unknown whether the files were shown (the
@@ -195,7 +195,7 @@ async def files_of(work: Work) -> AsyncGenerator[None]:
     """
     try:
         yield
-    except (AttemptLost, NotShown) as verdict:
+    except (AttemptLost, SupersededAttempt) as verdict:
         await media_storage().delete_below(work.attempt)
         if isinstance(verdict, AttemptLost):
             raise
@@ -203,58 +203,58 @@ async def files_of(work: Work) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def desk(work: Work) -> AsyncGenerator[tuple[Path, Path]]:
+async def source_workspace(work: EncodeTask) -> AsyncGenerator[tuple[Path, Path]]:
     """The source as a local file, and an empty folder for results; both go with the block.
 
     Raises TransientError for all that this machine or the storage is at fault for.
     """
-    async with blaming(), desk_of() as folder, AsyncExitStack() as copies:
+    async with classify_faults(), workspace() as folder, AsyncExitStack() as copies:
         copy = media_storage().local_copy(work.source_key, folder.parent)
         try:
             source = await copies.enter_async_context(copy)
         except FileNotFoundError as error:
             raise SourceUnavailable from error
         await check_size(source, work.source_bytes)
-        async with proven(work, source), blaming():
+        async with verify_before_verdict(work, source), classify_faults():
             yield source, folder
 
 
 @asynccontextmanager
-async def proven(work: Work, source: Path) -> AsyncGenerator[None]:
+async def verify_before_verdict(work: EncodeTask, source: Path) -> AsyncGenerator[None]:
     """Let a verdict on the file through only if the file is what was uploaded."""
     try:
         yield
-    except (Rejected, ProcessFailed, BrokenOutput):
+    except (SourceRejected, ProcessFailed, InvalidOutput):
         await check_content(source, work.source_sha256)
         raise
 
 
 @asynccontextmanager
-async def desk_of() -> AsyncGenerator[Path]:
+async def workspace() -> AsyncGenerator[Path]:
     """An empty folder, which goes with the block."""
     scratch = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=scratch) as name:
         yield Path(name)
 
 
-async def show(
-    asset_id: int, index: int | None, work: Work, folder: Path, indexes: dict[str, Index]
+async def publish(
+    asset_id: int, index: int | None, work: EncodeTask, folder: Path, indexes: dict[str, Index]
 ) -> None:
     """Store an attempt's verified files, then let one transaction decide whether they count."""
-    async with files_of(work):
+    async with attempt_files(work):
         pieces = {
             name: await _stored(work, index or 0, folder / f"{name}.mp4", found)
             for name, found in indexes.items()
         }
-        async with completing() as session:
-            if not await Media(session).encoded(asset_id, index, pieces):
-                raise NotShown
+        async with complete_job() as session:
+            if not await Media(session).publish_files(asset_id, index, pieces):
+                raise SupersededAttempt
 
 
-async def _stored(work: Work, chunk_index: int, file: Path, index: Index) -> StoredPiece:
+async def _stored(work: EncodeTask, chunk_index: int, file: Path, index: Index) -> StoredFileIndex:
     key = f"{work.attempt}/{file.name}"
     stored = await media_storage().put(key, file)
-    return StoredPiece(
+    return StoredFileIndex(
         chunk_index=chunk_index,
         key=key,
         codec=index.codec,

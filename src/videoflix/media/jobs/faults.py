@@ -1,6 +1,6 @@
 """Who is to blame when work on a film fails: the file, this machine, or we.
 
-`blaming()` turns what the machine is at fault for into a TransientError, which costs no attempt.
+`classify_faults()` turns what the machine is at fault for into a TransientError, which costs no attempt.
 What it lets through counts: it is a verdict on the file, or a bug of ours.
 """
 
@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from videoflix.media.ffmpeg import FFmpegMissing
-from videoflix.media.fmp4 import BrokenOutput
-from videoflix.media.poster import NoPoster
+from videoflix.media.fmp4 import InvalidOutput
+from videoflix.media.poster import PosterFailed
 from videoflix.media.self_tests import encoder_fault
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.postgres.session import transaction
@@ -27,8 +27,8 @@ from videoflix.platform.process.run import (
     ProcessKilled,
 )
 from videoflix.platform.process.scratch import scratch_folder
-from videoflix.platform.queue import Job, TransientError, as_transient
-from videoflix.platform.queue.retry import GivenUp
+from videoflix.platform.queue import Job, TransientError, to_transient
+from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.platform.storage.media_storage import StorageFull
 
 J = TypeVar("J", bound=Job)
@@ -66,33 +66,35 @@ class SourceUnavailable(TransientError):
 
 
 @asynccontextmanager
-async def blaming() -> AsyncGenerator[None]:
+async def classify_faults() -> AsyncGenerator[None]:
     """Around work on a film. Raises TransientError where the machine is at fault."""
     try:
         yield
-    except (ProcessFailed, BrokenOutput, NoPoster) as error:
-        if fault := await fault_of_machine(error):
+    except (ProcessFailed, InvalidOutput, PosterFailed) as error:
+        if fault := await machine_fault(error):
             raise fault from error
         raise
     except FFmpegMissing as error:
         raise TransientError("ffmpeg-missing", str(error)) from error
     except StorageFull as error:
-        if isinstance(error.__cause__, ProcessFailed | BrokenOutput | FileNotFoundError):
+        if isinstance(error.__cause__, ProcessFailed | InvalidOutput | FileNotFoundError):
             raise _scratch_full() from error
         raise
     except OSError as error:
-        if fault := as_transient(error):
+        if fault := to_transient(error):
             raise fault from error
         reason = "A disk or service that the worker needs does not answer as it should."
         raise TransientError("machine-fault", reason) from error
 
 
-def careful(handler: Callable[[J], Awaitable[None]]) -> Callable[[J], Awaitable[None]]:
+def with_classified_faults(
+    handler: Callable[[J], Awaitable[None]],
+) -> Callable[[J], Awaitable[None]]:
     """A handler with `blaming` around all of it."""
 
     @wraps(handler)
     async def handle(job: J) -> None:
-        async with blaming():
+        async with classify_faults():
             await handler(job)
 
     return handle
@@ -101,15 +103,15 @@ def careful(handler: Callable[[J], Awaitable[None]]) -> Callable[[J], Awaitable[
 async def wait_bounded(job: Job, fault: TransientError) -> None:
     """For work that a film can do without, such as its poster.
 
-    Raises GivenUp when the machine, or a missing file, has been waited for long enough.
+    Raises StallLimitReached when the machine, or a missing file, has been waited for long enough.
     """
     async with transaction() as session:
         is_too_long = await UnqueuedWork(session).waited_too_long(job)
     if is_too_long:
-        raise GivenUp(fault.code, f"{fault.reason} It did not get better for too long.")
+        raise StallLimitReached(fault.code, f"{fault.reason} It did not get better for too long.")
 
 
-async def fault_of_machine(error: Exception) -> TransientError | None:
+async def machine_fault(error: Exception) -> TransientError | None:
     """What is wrong with this machine, or None when the film or we are to blame."""
     if isinstance(error, LaunchFailed):
         return TransientError("ffmpeg-missing", "A program that encodes films cannot be started.")

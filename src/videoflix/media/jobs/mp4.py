@@ -11,16 +11,16 @@ from typing import BinaryIO
 
 import msgspec
 
-from videoflix.media.jobs.encode import NotShown, Work, desk_of, files_of
-from videoflix.media.jobs.faults import careful, wait_bounded
+from videoflix.media.jobs.encode import EncodeTask, SupersededAttempt, attempt_files, workspace
+from videoflix.media.jobs.faults import wait_bounded, with_classified_faults
 from videoflix.media.mp4 import package
 from videoflix.media.payloads import MakeStoryboard, PackageMissing, PackageRendition
-from videoflix.media.plan import Plan
-from videoflix.media.schemas import Piece, Track
-from videoflix.media.service import AUDIO, Media, Packages
+from videoflix.media.plan import EncodePlan
+from videoflix.media.schemas import FileIndex, Track
+from videoflix.media.service import AUDIO, Media, Mp4Files
 from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import completing, every, handles
+from videoflix.platform.queue import complete_job, handles, schedule
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
@@ -29,107 +29,107 @@ PACKAGED_AT_ONCE = 50
 
 logger = logging.getLogger(__name__)
 
-every("20 * * * *", PackageMissing())
+schedule("20 * * * *", PackageMissing())
 
 
 class Tracks(msgspec.Struct, frozen=True):
     """A complete film's tracks."""
 
-    work: Work
-    plan: Plan
+    work: EncodeTask
+    plan: EncodePlan
     pictures: dict[str, Track]
     sound: Track | None
 
 
-async def tracks_of(asset_id: int) -> Tracks | None:
+async def load_tracks(asset_id: int) -> Tracks | None:
     """None when there is no such film, or another file took its place."""
     async with transaction() as session:
-        asset = await Packages(session).asset(asset_id)
+        asset = await Mp4Files(session).asset(asset_id)
         if asset is None:
             return None
         timeline = await Media(session).timeline(asset.video_id)
         if timeline is None or timeline.asset_id != asset_id:
             return None
-        plan = msgspec.convert(asset.plan, Plan)
-        work = Work.on(asset)
+        plan = msgspec.convert(asset.plan, EncodePlan)
+        work = EncodeTask.on(asset)
     tracks = {track.name: track for track in timeline.tracks}
     sound = tracks.pop(AUDIO, None)
     return Tracks(work, plan, tracks, sound)
 
 
 @handles(PackageRendition, on_stall=wait_bounded)
-@careful
+@with_classified_faults
 async def package_rendition(job: PackageRendition) -> None:
     async with transaction() as session:
-        if not await Packages(session).lacks(job.asset_id, job.rendition):
+        if not await Mp4Files(session).lacks_file(job.asset_id, job.rendition):
             return
-    tracks = await tracks_of(job.asset_id)
+    tracks = await load_tracks(job.asset_id)
     if tracks is None:
         return
     picture = tracks.pictures[job.rendition]
     await media_storage().refuse_if_full(2 * (size_of(picture) + size_of(tracks.sound)))
-    async with desk_of() as folder, files_of(tracks.work):
-        film = await joined(picture, folder / "picture.mp4")
-        sound = await joined(tracks.sound, folder / "sound.mp4") if tracks.sound else None
+    async with workspace() as folder, attempt_files(tracks.work):
+        film = await concatenated(picture, folder / "picture.mp4")
+        sound = await concatenated(tracks.sound, folder / "sound.mp4") if tracks.sound else None
         file = await package(film, sound, tracks.plan, folder)
         key = f"{tracks.work.attempt}/{job.rendition}.mp4"
         stored = await media_storage().put(key, file)
-        async with completing() as session:
-            if not await Packages(session).packaged(job.asset_id, job.rendition, key, stored):
-                raise NotShown
+        async with complete_job() as session:
+            if not await Mp4Files(session).set_mp4_file(job.asset_id, job.rendition, key, stored):
+                raise SupersededAttempt
 
 
 @handles(MakeStoryboard, on_stall=wait_bounded)
-@careful
+@with_classified_faults
 async def make_storyboard(job: MakeStoryboard) -> None:
-    tracks = await tracks_of(job.asset_id)
+    tracks = await load_tracks(job.asset_id)
     if tracks is None:
         return
-    picture = small_picture(list(tracks.pictures.values()))
+    picture = storyboard_rendition(list(tracks.pictures.values()))
     await media_storage().refuse_if_full(2 * size_of(picture))
-    async with desk_of() as folder, files_of(tracks.work):
+    async with workspace() as folder, attempt_files(tracks.work):
         layout = layout_of(tracks.plan)
-        film = await joined(picture, folder / "picture.mp4")
+        film = await concatenated(picture, folder / "picture.mp4")
         sprite = await make_sprite(film, layout, folder)
         key = f"{tracks.work.attempt}/{sprite.name}"
         stored = await media_storage().put(key, sprite)
-        async with completing() as session:
-            if not await Packages(session).illustrated(job.asset_id, key, layout, stored):
-                raise NotShown
+        async with complete_job() as session:
+            if not await Mp4Files(session).set_storyboard(job.asset_id, key, layout, stored):
+                raise SupersededAttempt
 
 
 @handles(PackageMissing)
 async def package_missing(job: PackageMissing) -> None:
     async with transaction() as session:
-        posters = await Packages(session).illustrate_missing(PACKAGED_AT_ONCE)
+        posters = await Mp4Files(session).queue_missing_posters(PACKAGED_AT_ONCE)
     if posters:
         logger.info("%d films lack posters", posters)
     if not settings.mp4_files:
         return
-    async with completing() as session:
-        count = await Packages(session).package_missing(PACKAGED_AT_ONCE)
+    async with complete_job() as session:
+        count = await Mp4Files(session).queue_missing(PACKAGED_AT_ONCE)
     if count:
         logger.info("%d films lack MP4 files or storyboards", count)
 
 
 def size_of(track: Track | None) -> int:
-    return sum(end_of(piece) for piece in track.pieces) if track else 0
+    return sum(end_offset(piece) for piece in track.pieces) if track else 0
 
 
-def end_of(piece: Piece) -> int:
+def end_offset(piece: FileIndex) -> int:
     """Where a piece's file ends."""
     _, offset, length = piece.segments[-1]
     return offset + length
 
 
-def small_picture(pictures: list[Track]) -> Track:
+def storyboard_rendition(pictures: list[Track]) -> Track:
     """The smallest rendition that is as large as a storyboard's pictures, or else the largest."""
     by_size = sorted(pictures, key=lambda track: min(track.width, track.height))
     enough = [track for track in by_size if min(track.width, track.height) >= TILE_HEIGHT]
     return enough[0] if enough else by_size[-1]
 
 
-async def joined(track: Track, file: Path) -> Path:
+async def concatenated(track: Track, file: Path) -> Path:
     """A track as one fragmented file: what a player makes of its segments."""
     with await asyncio.to_thread(file.open, "wb") as out:
         for number, piece in enumerate(track.pieces):
@@ -137,9 +137,9 @@ async def joined(track: Track, file: Path) -> Path:
     return file
 
 
-async def append(out: BinaryIO, piece: Piece, start: int) -> None:
+async def append(out: BinaryIO, piece: FileIndex, start: int) -> None:
     """Copy a piece's file from an offset to its end."""
-    end = end_of(piece)
+    end = end_offset(piece)
     while start < end:
         data = await media_storage().read(piece.key, start, min(READ_BYTES, end - start))
         await asyncio.to_thread(out.write, data)

@@ -11,7 +11,7 @@ from videoflix.media.service import Failures
 from videoflix.media.service.failures import NO_WORKER
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import each_apart, enqueue, every, handles
+from videoflix.platform.queue import enqueue, for_each_in_transaction, handles, schedule
 from videoflix.settings import settings
 
 AT_ONCE = 500
@@ -19,7 +19,7 @@ PLAN_UNREADABLE = "This release cannot read what was planned for the file; uploa
 
 logger = logging.getLogger(__name__)
 
-every("* * * * *", Reconcile())
+schedule("* * * * *", Reconcile())
 
 
 @handles(Reconcile)
@@ -32,11 +32,11 @@ async def reconcile(job: Reconcile) -> None:
     async with transaction() as session:
         work = Failures(session).work
         lacking, stuck = await work.lacking(AT_ONCE), await work.stuck(AT_ONCE)
-        await _look_after_unserved(session, work)
+        await _update_unserved(session, work)
         served = await work.with_worker_again(NO_WORKER, AT_ONCE)
-    await each_apart(served, _resume_served)
-    found = await each_apart(lacking, _requeue)
-    settled = await each_apart(stuck, _settle)
+    await for_each_in_transaction(served, _resume_served)
+    found = await for_each_in_transaction(lacking, _requeue)
+    settled = await for_each_in_transaction(stuck, _settle)
     if found or settled:
         logger.warning("%d films lacked work, and %d seemed unfinished", found, settled)
 
@@ -59,10 +59,10 @@ async def stall_unserved(job: StallUnserved) -> None:
     """Say that no worker encodes, if none does after a while either: workers may be starting."""
     async with transaction() as session:
         unserved = await Failures(session).work.without_worker(AT_ONCE)
-    await each_apart(unserved, _stall_unserved)
+    await for_each_in_transaction(unserved, _stall_unserved)
 
 
-async def _look_after_unserved(session: AsyncSession, work: UnqueuedWork) -> None:
+async def _update_unserved(session: AsyncSession, work: UnqueuedWork) -> None:
     if await work.without_worker(1):
         later = datetime.now(UTC) + timedelta(seconds=settings.worker_stall_seconds)
         await enqueue(session, StallUnserved(), at=later)

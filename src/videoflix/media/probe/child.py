@@ -21,31 +21,31 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videoflix.media.probe.rejection import Rejected
-from videoflix.media.probe.result import DEMUXERS, Facts, Refusal, packed
+from videoflix.media.probe.rejection import SourceRejected
+from videoflix.media.probe.result import DEMUXERS, ProbeRejection, ProbeResult, encode_result
 
 ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC
 FIRST_PICTURES = 12  # enough to notice interlacing behind a still title
-ENTRIES_APART = 1  # seconds
+SEEK_POINT_SPACING = 1  # seconds
 # The demuxers that look a key frame up by its presentation time. FFmpeg's command takes 3/23 s
 # off where pictures are reordered, so as much is added for the right one to be found.
 INDEXED = {"mov", "matroska", "flv", "avi"}
 SEEK_LEAD = 0.14
 
 
-def inspect(path: str, max_pixels: int) -> Facts:
+def inspect(path: str, max_pixels: int) -> ProbeResult:
     """Raises Rejected."""
-    with opened(path) as container:
-        stream = _picture_track(container)
+    with open_container(path) as container:
+        stream = _video_track(container)
         _refuse_size(stream, max_pixels)
-        about = _about(container, stream)
+        about = _describe(container, stream)
         has_audio = bool(container.streams.audio)
-    pictures = _first_pictures(path)
-    with opened(path) as container:
-        times = _times(container, _picture_track(container), pictures[0])
+    pictures = _first_frames(path)
+    with open_container(path) as container:
+        times = _timing(container, _video_track(container), pictures[0])
     if pictures[0].format.has_palette:
         times["entries"] = ()  # the colours may come with the first picture only
-    return Facts(
+    return ProbeResult(
         **about,
         **times,
         interlaced=any(picture.interlaced_frame for picture in pictures),
@@ -53,44 +53,46 @@ def inspect(path: str, max_pixels: int) -> Facts:
         is_rgb=pictures[0].format.is_rgb,
         transfer=int(pictures[0].color_trc or 0),
         matrix=int(pictures[0].colorspace or 0),
-        has_audio=has_audio and _can_be_heard(path),
+        has_audio=has_audio and _has_decodable_audio(path),
     )
 
 
 @contextmanager
-def opened(path: str) -> Iterator[InputContainer]:
+def open_container(path: str) -> Iterator[InputContainer]:
     policy = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
         with av.open(f"file:{path}", options=policy) as container:
             yield container
     except (FFmpegError, MemoryError, UnicodeDecodeError) as error:
-        raise Rejected("not-a-video", "This is not a video file we can read.") from error
+        raise SourceRejected("not-a-video", "This is not a video file we can read.") from error
 
 
-def _picture_track(container: InputContainer) -> VideoStream:
+def _video_track(container: InputContainer) -> VideoStream:
     tracks = [s for s in container.streams.video if not s.disposition & ATTACHED_PICTURE]
     if not tracks and container.streams:
-        raise Rejected("no-picture", "The file has sound but no moving picture.")
+        raise SourceRejected("no-picture", "The file has sound but no moving picture.")
     if not tracks:
-        raise Rejected("not-a-video", "This is not a video file we can read.")
+        raise SourceRejected("not-a-video", "This is not a video file we can read.")
     if not tracks[0].codec_context:
-        raise Rejected("codec-unknown", "The picture is coded in a way that cannot be read here.")
+        raise SourceRejected(
+            "codec-unknown", "The picture is coded in a way that cannot be read here."
+        )
     return tracks[0]
 
 
 def _refuse_size(stream: VideoStream, max_pixels: int) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width < 2 or height < 2:
-        raise Rejected("not-a-video", "The picture track has no size; the file is damaged.")
+        raise SourceRejected("not-a-video", "The picture track has no size; the file is damaged.")
     if width * height > max_pixels:
-        raise Rejected(
+        raise SourceRejected(
             "picture-too-large",
             f"The picture has {width} x {height} pixels; "
             f"at most {max_pixels:,} pixels are accepted.",
         )
 
 
-def _about(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
+def _describe(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
     return {
         "container": container.format.name,
         "video_codec": stream.codec_context.name,
@@ -103,25 +105,25 @@ def _about(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
     }
 
 
-def _first_pictures(path: str) -> list[VideoFrame]:
+def _first_frames(path: str) -> list[VideoFrame]:
     """The first pictures that can be decoded: what comes before them cannot be shown."""
-    with opened(path) as container:
+    with open_container(path) as container:
         pictures: list[VideoFrame] = []
         with suppress(FFmpegError):  # damage further on
-            for picture in islice(container.decode(_picture_track(container)), FIRST_PICTURES):
+            for picture in islice(container.decode(_video_track(container)), FIRST_PICTURES):
                 pictures.append(picture)
     if not pictures:
-        raise Rejected("not-a-video", "None of the pictures can be decoded.")
+        raise SourceRejected("not-a-video", "None of the pictures can be decoded.")
     return pictures
 
 
-def _can_be_heard(path: str) -> bool:
-    with suppress(Rejected), opened(path) as container:
+def _has_decodable_audio(path: str) -> bool:
+    with suppress(SourceRejected), open_container(path) as container:
         return next(iter(container.decode(audio=0)), None) is not None
     return False
 
 
-def _times(container: InputContainer, stream: VideoStream, first: VideoFrame) -> dict[str, Any]:
+def _timing(container: InputContainer, stream: VideoStream, first: VideoFrame) -> dict[str, Any]:
     """When the picture track begins and ends and where it can be entered; nothing is decoded."""
     ticks: list[int] = []
     keys: list[tuple[int, int]] = []
@@ -140,7 +142,7 @@ def _times(container: InputContainer, stream: VideoStream, first: VideoFrame) ->
         if packet.is_keyframe:
             keys.append((pts, pts if packet.dts is None else packet.dts))
     if not ticks:
-        raise Rejected("empty-film", "The file holds no pictures.")
+        raise SourceRejected("empty-film", "The file holds no pictures.")
     ticks.sort()
     origin = ticks[0] if first.pts is None else first.pts
     return {
@@ -149,13 +151,13 @@ def _times(container: InputContainer, stream: VideoStream, first: VideoFrame) ->
         "origin": origin * base,
         "last": max(ticks[-1], origin) * base,
         "end": max(end, ticks[-1], origin) * base,
-        "busy_rate": _busy_rate(ticks, float(base)),
+        "busy_rate": _p90_frame_rate(ticks, float(base)),
         "seconds_of_all": end_of_all - begin_of_all,
-        "entries": _entries(container, keys, float(base)),
+        "entries": _seek_points(container, keys, float(base)),
     }
 
 
-def _entries(
+def _seek_points(
     container: InputContainer, keys: list[tuple[int, int]], base: float
 ) -> tuple[tuple[float, float], ...]:
     """Where decoding can begin, from key frames' presentation and decode times; see Facts."""
@@ -164,7 +166,7 @@ def _entries(
     entries: list[tuple[float, float]] = []
     for pts, dts in keys:
         time = pts * base
-        if not entries or time - entries[-1][0] >= ENTRIES_APART:
+        if not entries or time - entries[-1][0] >= SEEK_POINT_SPACING:
             sought = time + SEEK_LEAD if indexed else dts * base
             # The search may find a key frame later than meant, where they are that close.
             entries.append((sought if indexed and dense else time, sought))
@@ -180,7 +182,7 @@ def _packets(container: InputContainer) -> Iterator["Packet[Any]"]:  # generic f
                 yield packet
 
 
-def _busy_rate(ticks: list[int], base: float) -> float:
+def _p90_frame_rate(ticks: list[int], base: float) -> float:
     """Pictures a second in the busier seconds: the tenth with most of them begins here."""
     seconds = (ticks[-1] - ticks[0]) * base
     if seconds < 2:
@@ -191,10 +193,10 @@ def _busy_rate(ticks: list[int], base: float) -> float:
 
 def main(path: str, max_pixels: str) -> None:
     try:
-        answer: Facts | Refusal = inspect(path, int(max_pixels))
-    except Rejected as refusal:
-        answer = Refusal(refusal.code, refusal.reason)
-    sys.stdout.buffer.write(packed(answer))
+        answer: ProbeResult | ProbeRejection = inspect(path, int(max_pixels))
+    except SourceRejected as refusal:
+        answer = ProbeRejection(refusal.code, refusal.reason)
+    sys.stdout.buffer.write(encode_result(answer))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The one word for a file that will never become a film."""
 
 
-class Rejected(Exception):
+class SourceRejected(Exception):
     """Hopeless input: a stable code in kebab case, and a sentence its uploader can act on."""
 
     def __init__(self, code: str, reason: str) -> None:

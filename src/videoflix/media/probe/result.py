@@ -9,7 +9,7 @@ import msgspec
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A film as its container and its first pictures describe it.
 
     `width` and `height` are those of the coded picture, `rotation` counts degrees,
@@ -29,7 +29,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     transfer: int
     matrix: int
     has_audio: bool
-    pictures: int
+    frame_count: int
     begin: Fraction
     origin: Fraction
     last: Fraction
@@ -40,22 +40,24 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     declared: float
     # Pictures a second: as declared, and in the film's busier seconds.
     declared_rate: Fraction
-    busy_rate: float
+    p90_frame_rate: float
     # Where decoding can begin: the time from which all is shown, and the one to seek to for it.
-    entries: tuple[tuple[float, float], ...]
+    seek_points: tuple[tuple[float, float], ...]
 
 
-class Refusal(msgspec.Struct, frozen=True, tag=True):
+class ProbeRejection(msgspec.Struct, frozen=True, tag=True):
     """Why a file is refused; see Rejected."""
 
     code: str
     reason: str
 
 
-def packed(answer: Facts | Refusal) -> bytes:
+def encode_result(answer: ProbeResult | ProbeRejection) -> bytes:
     return msgspec.json.encode(answer, enc_hook=str)
 
 
-def unpacked(data: str) -> Facts | Refusal:
+def decode_result(data: str) -> ProbeResult | ProbeRejection:
     """Raises msgspec.DecodeError."""
-    return msgspec.json.decode(data, type=Facts | Refusal, dec_hook=lambda kind, text: kind(text))
+    return msgspec.json.decode(
+        data, type=ProbeResult | ProbeRejection, dec_hook=lambda kind, text: kind(text)
+    )

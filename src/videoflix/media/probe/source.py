@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from videoflix.media.probe.rejection import Rejected
-from videoflix.media.probe.result import Facts, Refusal, unpacked
+from videoflix.media.probe.rejection import SourceRejected
+from videoflix.media.probe.result import ProbeRejection, ProbeResult, decode_result
 from videoflix.platform.process.run import LimitExceeded, Limits, run
 from videoflix.settings import settings
 
@@ -31,7 +31,7 @@ MISSING_SECONDS, MISSING_SHARE = 0.5, 0.01
 LONGEST_SHAPE = 10
 
 
-class Source(msgspec.Struct, frozen=True):
+class ProbedSource(msgspec.Struct, frozen=True):
     """What a file holds.
 
     `width` and `height` are those of the picture as it is shown: rotated, in square pixels.
@@ -54,10 +54,10 @@ class Source(msgspec.Struct, frozen=True):
     interlaced: bool
     hdr: str
     matrix: str
-    entries: tuple[tuple[float, float], ...]
+    seek_points: tuple[tuple[float, float], ...]
 
 
-async def probe(path: Path) -> Source:
+async def probe(path: Path) -> ProbedSource:
     """Inspect a file on the local disk.
 
     Raises Rejected for what a file is at fault for, and ProcessFailed for a reader that crashed,
@@ -65,23 +65,23 @@ async def probe(path: Path) -> Source:
     """
     arguments = ["-m", "videoflix.media.probe.child", str(path), str(settings.film_max_pixels)]
     try:
-        answer = unpacked(await run([sys.executable, "-I", *arguments], LIMITS, reads=[path]))
+        answer = decode_result(await run([sys.executable, "-I", *arguments], LIMITS, reads=[path]))
     except LimitExceeded as error:
         if error.limit == "memory_bytes":
             raise  # the machine may have run out of it
-        raise Rejected("not-a-video", "This file cannot be read as a video.") from error
-    if isinstance(answer, Refusal):
-        raise Rejected(answer.code, answer.reason)
+        raise SourceRejected("not-a-video", "This file cannot be read as a video.") from error
+    if isinstance(answer, ProbeRejection):
+        raise SourceRejected(answer.code, answer.reason)
     return _source(answer)
 
 
-def _source(facts: Facts) -> Source:
-    _refuse_length(facts)
+def _source(facts: ProbeResult) -> ProbedSource:
+    _ensure_length(facts)
     width, height = _shown_size(facts)
     frame_rate = _frame_rate(facts)
     # Some containers give packets no duration; the last picture is then shown for one frame.
     end = max(facts.end, facts.last + 1 / frame_rate)
-    return Source(
+    return ProbedSource(
         container=facts.container,
         video_codec=facts.video_codec,
         width=width,
@@ -94,11 +94,11 @@ def _source(facts: Facts) -> Source:
         interlaced=facts.interlaced,
         hdr="" if facts.is_rgb else HDR_TRANSFERS.get(facts.transfer, ""),
         matrix=_matrix(facts),
-        entries=facts.entries,
+        seek_points=facts.seek_points,
     )
 
 
-def _shown_size(facts: Facts) -> tuple[int, int]:
+def _shown_size(facts: ProbeResult) -> tuple[int, int]:
     width, height = round(facts.width * facts.sample_aspect), facts.height
     if not height <= width * LONGEST_SHAPE <= height * LONGEST_SHAPE**2:
         width = facts.width
@@ -107,36 +107,36 @@ def _shown_size(facts: Facts) -> tuple[int, int]:
     return max(2, width), max(2, height)
 
 
-def _matrix(facts: Facts) -> str:
+def _matrix(facts: ProbeResult) -> str:
     if facts.is_rgb or facts.matrix not in UNNAMED_MATRIX:
         return "auto"
     return "bt709" if min(facts.width, facts.height) > HD_HEIGHT else "smpte170m"
 
 
-def _refuse_length(facts: Facts) -> None:
+def _ensure_length(facts: ProbeResult) -> None:
     seconds = float(facts.end - facts.begin)
     if max(seconds, facts.declared, facts.declared_of_all) > settings.film_max_seconds:
         hours = settings.film_max_seconds / 3600
-        raise Rejected("film-too-long", f"Films of at most {hours:g} hours are accepted.")
+        raise SourceRejected("film-too-long", f"Films of at most {hours:g} hours are accepted.")
     for held, declared in (
         (seconds, facts.declared),
         (facts.seconds_of_all, facts.declared_of_all),
     ):
         if declared - held > max(MISSING_SECONDS, declared * MISSING_SHARE):
-            raise Rejected(
+            raise SourceRejected(
                 "truncated",
                 f"The file ends after {held:.0f} of {declared:.0f} seconds; upload it again.",
             )
 
 
-def _frame_rate(facts: Facts) -> Fraction:
+def _frame_rate(facts: ProbeResult) -> Fraction:
     """The constant rate the film is shown at: its own, or a usual one that drops no picture."""
     rate = facts.declared_rate
     length = facts.last - facts.begin
-    average = float((facts.pictures - 1) / length) if length > 0 else float(rate)
-    if not rate or not (_near(average, rate) or _near(facts.busy_rate, rate)):
+    average = float((facts.frame_count - 1) / length) if length > 0 else float(rate)
+    if not rate or not (_is_close(average, rate) or _is_close(facts.p90_frame_rate, rate)):
         # It varies, and the header's word means nothing.
-        rate = next((r for r in STANDARD_RATES if r >= facts.busy_rate * 0.95), FASTEST)
+        rate = next((r for r in STANDARD_RATES if r >= facts.p90_frame_rate * 0.95), FASTEST)
     while rate < SLOWEST:  # so that segments can begin every few seconds
         rate *= 2
     nearest = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))
@@ -144,5 +144,5 @@ def _frame_rate(facts: Facts) -> Fraction:
     return nearest if exact else min(rate.limit_denominator(1001), FASTEST)
 
 
-def _near(measured: float, rate: Fraction) -> bool:
+def _is_close(measured: float, rate: Fraction) -> bool:
     return abs(measured - rate) <= rate / 33

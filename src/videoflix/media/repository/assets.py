@@ -7,14 +7,13 @@ from typing import Any
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, delete, exists, func, select, text, update
-from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import Failure
-from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
-from videoflix.media.schemas import AssetShown
+from videoflix.media.models import Asset, AssetState, Chunk, Rendition
+from videoflix.media.schemas import AssetRead
 
 PLAYING_STATES = (AssetState.READY, AssetState.ENCODING, AssetState.STALLED)
 # An asset whose segments may be fetched; a replacement only once it is complete.
@@ -89,9 +88,9 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         )
         return found
 
-    async def listed(
+    async def list_page(
         self, page: LimitOffset, *, video_id: int | None, state: AssetState | None
-    ) -> tuple[list[AssetShown], int]:
+    ) -> tuple[list[AssetRead], int]:
         """Files, the newest first, and how many there are."""
         wanted: list[ColumnElement[bool]] = []
         if video_id is not None:
@@ -110,7 +109,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
             .limit(page.limit)
             .offset(page.offset)
         )
-        return [_shown(*row) for row in rows], await self.count(*wanted)
+        return [_to_read(*row) for row in rows], await self.count(*wanted)
 
     async def ready_of(self, video_id: int) -> bool:
         """Whether a film has a complete file."""
@@ -130,7 +129,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         )
         return list(retired)
 
-    async def forget_retired(self, which: ColumnElement[bool]) -> None:
+    async def delete_retired(self, which: ColumnElement[bool]) -> None:
         """Forget retired files; their folders then belong to nobody."""
         await self.session.execute(delete(Asset).where(Asset.state == AssetState.RETIRED, which))
 
@@ -168,7 +167,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         found = await self.session.scalars(select(Asset.folder).where(Asset.folder.in_(folders)))
         return set(found)
 
-    async def lately_changed(self, after_id: int, span: timedelta, limit: int) -> list[int]:
+    async def recently_changed(self, after_id: int, span: timedelta, limit: int) -> list[int]:
         """The next assets that are worked on, or were within the span."""
         found = await self.session.scalars(
             select(Asset.id)
@@ -188,150 +187,14 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         )
 
 
-class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
-    """Runs of frames, and how far each is."""
-
-    model_type = Chunk
-
-    async def is_done(self, asset_id: int, index: int) -> bool:
-        found = await self.get_one_or_none(asset_id=asset_id, index=index)
-        return found is None or found.done
-
-    async def report(self, asset_id: int, index: int, frames: int) -> None:
-        """Note how many frames the running attempt has encoded."""
-        await self.session.execute(
-            update(Chunk)
-            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
-            .values(encoded_frames=frames)
-        )
-
-    async def complete(self, asset_id: int, index: int) -> bool:
-        """Mark a chunk as done; False when another attempt did so before."""
-        marked = await self.session.scalar(
-            update(Chunk)
-            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
-            .values(done=True, encoded_frames=Chunk.frame_count)
-            .returning(Chunk.id)
-        )
-        return marked is not None
-
-    async def share_encoded(self, asset_id: int) -> float:
-        """Which part of the film's frames is encoded, from 0 to 1."""
-        share = await self.session.scalar(
-            select(
-                func.sum(Chunk.encoded_frames) * 1.0 / func.nullif(func.sum(Chunk.frame_count), 0)
-            ).where(Chunk.asset_id == asset_id)
-        )
-        return float(share or 0)
-
-    async def waiting(self, asset_id: int) -> int:
-        """How many chunks are not done."""
-        return await self.count(Chunk.asset_id == asset_id, Chunk.done.is_(False))
-
-
-class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
-    """Tracks and their finished files."""
-
-    model_type = Rendition
-
-    def __init__(self, *, session: AsyncSession) -> None:
-        super().__init__(session=session)
-
-    async def of_asset(self, asset_id: int) -> dict[str, Rendition]:
-        found = await self.get_many(Rendition.asset_id == asset_id)
-        return {rendition.name: rendition for rendition in found}
-
-    async def add_parts(self, parts: list[Part]) -> bool:
-        """Enter finished files; False when another attempt entered them before."""
-        rows = [
-            {
-                "rendition_id": part.rendition_id,
-                "chunk_index": part.chunk_index,
-                "key": part.key,
-                "codec": part.codec,
-                "timescale": part.timescale,
-                "init_length": part.init_length,
-                "init_sha256": part.init_sha256,
-                "segments": part.segments,
-                "sha256": part.sha256,
-            }
-            for part in parts
-        ]
-        entered = await self.session.scalars(
-            insert(Part).values(rows).on_conflict_do_nothing().returning(Part.id)
-        )
-        return len(list(entered)) == len(parts)
-
-    async def parts_of(self, asset_id: int) -> list[tuple[Rendition, Part]]:
-        """Renditions with their files, in the order of the film."""
-        rows = await self.session.execute(
-            select(Rendition, Part)
-            .join(Part, Part.rendition_id == Rendition.id)
-            .where(Rendition.asset_id == asset_id)
-            .order_by(Rendition.id, Part.chunk_index)
-        )
-        return [(rendition, part) for rendition, part in rows]
-
-    async def of_videos(self, video_ids: Sequence[int]) -> list[tuple[Asset, Rendition]]:
-        """The renditions of films' complete files."""
-        rows = await self.session.execute(
-            select(Asset, Rendition)
-            .join(Rendition, Rendition.asset_id == Asset.id)
-            .where(Asset.video_id.in_(video_ids), Asset.state == AssetState.READY)
-        )
-        return [(asset, rendition) for asset, rendition in rows]
-
-    async def reset_chunk(self, asset_id: int, index: int) -> None:
-        """Forget the files of a chunk, so that it is encoded again in every rendition."""
-        pictures = select(Rendition.id).where(
-            Rendition.asset_id == asset_id, Rendition.kind == TrackKind.VIDEO
-        )
-        await self.session.execute(
-            delete(Part).where(Part.rendition_id.in_(pictures), Part.chunk_index == index)
-        )
-        await self.session.execute(
-            update(Chunk)
-            .where(Chunk.asset_id == asset_id, Chunk.index == index)
-            .values(done=False, encoded_frames=0)
-        )
-
-    async def reset_audio(self, rendition_id: int) -> None:
-        """Forget the sound's file, so that it is encoded again."""
-        await self.session.execute(delete(Part).where(Part.rendition_id == rendition_id))
-
-    async def forget_file(self, rendition_id: int) -> None:
-        """Forget a rendition's MP4 file, so that it is packaged again."""
-        await self.session.execute(
-            update(Rendition)
-            .where(Rendition.id == rendition_id)
-            .values(file_key=None, file_bytes=None, file_sha256=None)
-        )
-
-    async def all_begun(self, asset_id: int) -> bool:
-        """Whether the first chunk of every rendition is there."""
-        begun = exists().where(Part.rendition_id == Rendition.id, Part.chunk_index == 0)
-        lacking = await self.session.scalar(
-            select(func.count()).where(Rendition.asset_id == asset_id, ~begun)
-        )
-        return lacking == 0
-
-    async def has_audio_part(self, asset_id: int) -> bool:
-        found = await self.session.scalar(
-            select(Part.id)
-            .join(Rendition, Part.rendition_id == Rendition.id)
-            .where(Rendition.asset_id == asset_id, Rendition.kind == TrackKind.AUDIO)
-        )
-        return found is not None
-
-
-def _trouble(code: str | None, reason: str | None) -> Failure | None:
+def _failure(code: str | None, reason: str | None) -> Failure | None:
     return Failure(code, reason or "") if code else None
 
 
-def _shown(
+def _to_read(
     asset: Asset, title: str, renditions: list[str] | None, encoded: Decimal | None
-) -> AssetShown:
-    return AssetShown(
+) -> AssetRead:
+    return AssetRead(
         id=asset.id,
         video_id=asset.video_id,
         title=title,
@@ -341,8 +204,8 @@ def _shown(
         source_sha256=asset.source_sha256,
         renditions=renditions or [],
         encoded=float(encoded or 0),
-        failure=_trouble(asset.failure_code, asset.failure_reason),
-        stalled=_trouble(asset.stalled_code, asset.stalled_reason),
+        failure=_failure(asset.failure_code, asset.failure_reason),
+        stalled=_failure(asset.stalled_code, asset.stalled_reason),
         stalled_at=asset.stalled_at,
         source_expires_at=asset.source_expires_at,
         source_removed_at=asset.source_removed_at,

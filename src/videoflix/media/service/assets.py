@@ -10,9 +10,9 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
-from videoflix.catalog.schemas import VideoDraft
+from videoflix.catalog.schemas import VideoCreate
 from videoflix.catalog.service import Catalog, VideoNotFound
-from videoflix.media.models import Asset, AssetState, Chunk, Part, Rendition, TrackKind
+from videoflix.media.models import Asset, AssetState, Chunk, Rendition, RenditionFile, TrackKind
 from videoflix.media.payloads import (
     WATCHED,
     DeleteFolder,
@@ -24,22 +24,20 @@ from videoflix.media.payloads import (
     PackageRendition,
     SweepAttempts,
 )
-from videoflix.media.plan import Plan
-from videoflix.media.repository.assets import (
-    AssetRepository,
-    ChunkRepository,
-    RenditionRepository,
-)
-from videoflix.media.schemas import AssetShown, KeysInUse, Piece, StoredFile, Timeline, Track
-from videoflix.platform.queue import Job, enqueue, enqueue_many, hasten
+from videoflix.media.plan import EncodePlan
+from videoflix.media.repository.assets import AssetRepository
+from videoflix.media.repository.chunks import ChunkRepository
+from videoflix.media.repository.renditions import RenditionRepository
+from videoflix.media.schemas import AssetRead, FileIndex, KeysInUse, StoredFile, Timeline, Track
+from videoflix.platform.queue import Job, enqueue, enqueue_many, prioritize
 from videoflix.settings import settings
 
 AUDIO = "audio"
 AUDIO_BITRATE = 128_000
-AHEAD_CHUNKS = 4
+PREFETCH_CHUNKS = 4
 SWEEP_AFTER = timedelta(hours=2)
 # How long a replaced file's segments can still be fetched.
-RETIRED_FOR = timedelta(hours=2)
+RETIRED_RETENTION = timedelta(hours=2)
 # Nobody will be sent to these any more, unless a failed one is retried.
 GONE = frozenset({AssetState.RETIRED, AssetState.FAILED})
 # These take no more results.
@@ -54,17 +52,17 @@ class Media:
         self.chunks = ChunkRepository(session=session)
         self.renditions = RenditionRepository(session=session)
 
-    async def accept(self, draft: VideoDraft, file: StoredFile, uploaded_by: int | None) -> Video:
+    async def accept(self, draft: VideoCreate, file: StoredFile, uploaded_by: int | None) -> Video:
         """Enter a film whose file is stored, and have it inspected."""
         video = await self.catalog.add(draft, uploaded_by)
-        await self._take_in(video.id, file)
+        await self._add_asset(video.id, file)
         return video
 
-    async def listed(
+    async def list_page(
         self, page: LimitOffset, *, video_id: int | None, state: AssetState | None
-    ) -> tuple[list[AssetShown], int]:
+    ) -> tuple[list[AssetRead], int]:
         """Uploaded files, the newest first, and how many there are."""
-        return await self.assets.listed(page, video_id=video_id, state=state)
+        return await self.assets.list_page(page, video_id=video_id, state=state)
 
     async def replace(self, video_id: int, file: StoredFile) -> None:
         """Give a film another file; the one it has plays on until the new one is complete.
@@ -75,12 +73,12 @@ class Media:
         if video.deleted_at is not None:
             raise VideoNotFound
         if await self.assets.ready_of(video_id):
-            await self.catalog.clear_troubles(video_id)
+            await self.catalog.clear_failure(video_id)
         else:
-            await self.catalog.begin_again(video_id)
-        await self._take_in(video_id, file)
+            await self.catalog.restart(video_id)
+        await self._add_asset(video_id, file)
 
-    async def _take_in(self, video_id: int, file: StoredFile) -> None:
+    async def _add_asset(self, video_id: int, file: StoredFile) -> None:
         asset = await self.assets.add(
             Asset(
                 video_id=video_id,
@@ -112,13 +110,13 @@ class Media:
             return None
         return await self.assets.locked(asset_id)
 
-    async def adopt_plan(self, asset_id: int, plan: Plan) -> None:
+    async def adopt_plan(self, asset_id: int, plan: EncodePlan) -> None:
         """Lay out what the inspection decided, and have it encoded; once, however often called."""
         asset = await self.locked(asset_id)
         if asset is None or not asset.is_unfinished or asset.plan is not None:
             return
         asset.plan = msgspec.to_builtins(plan)
-        await self._go_on(asset)
+        await self._clear_stall(asset)
         await self.chunks.add_many(
             [
                 Chunk(asset_id=asset_id, index=span.index, frame_count=span.frame_count)
@@ -143,23 +141,23 @@ class Media:
             return [Inspect(asset_id=asset.id)]
         waiting = await self.chunks.get_many(Chunk.asset_id == asset.id, Chunk.done.is_(False))
         left: list[Job] = [EncodeChunk(asset_id=asset.id, index=chunk.index) for chunk in waiting]
-        if msgspec.convert(asset.plan, Plan).has_audio and not (
-            await self.renditions.has_audio_part(asset.id)
+        if msgspec.convert(asset.plan, EncodePlan).has_audio and not (
+            await self.renditions.has_audio_file(asset.id)
         ):
             left.append(EncodeAudio(asset_id=asset.id))
         if await self.catalog.poster(asset.video_id) is None:
             left.append(MakePoster(asset_id=asset.id))
         return left
 
-    async def hasten(self, asset_id: int, segment: int) -> int:
+    async def prioritize(self, asset_id: int, segment: int) -> int:
         """Have the chunks encoded next that a player of this segment reaches soon, if they wait.
 
         How many were raised. A chunk has at least two segments but for the first, so none that
         begins within about half a minute is beyond these.
         """
-        near = {"index": segment // 2 + AHEAD_CHUNKS}
-        return await hasten(
-            self.session, EncodeChunk, WATCHED, AHEAD_CHUNKS, near, asset_id=asset_id
+        near = {"index": segment // 2 + PREFETCH_CHUNKS}
+        return await prioritize(
+            self.session, EncodeChunk, WATCHED, PREFETCH_CHUNKS, near, asset_id=asset_id
         )
 
     async def report(self, asset_id: int, index: int, frames: int) -> None:
@@ -175,9 +173,9 @@ class Media:
         if replaces:
             return  # the older file plays on
         share = await self.chunks.share_encoded(asset_id)
-        await self.catalog.advance(asset.video_id, share, playable=False)
+        await self.catalog.update_progress(asset.video_id, share, playable=False)
 
-    async def poster_made(self, asset_id: int, key: str) -> bool:
+    async def set_poster(self, asset_id: int, key: str) -> bool:
         """The film has a poster; False when there is no such film any more, or an older file
         plays on: this one may still fail.
         """
@@ -186,14 +184,16 @@ class Media:
             return False
         if asset.state is not AssetState.READY and await self.assets.ready_of(asset.video_id):
             return False
-        await self.catalog.illustrate(asset.video_id, key)
+        await self.catalog.set_poster(asset.video_id, key)
         return True
 
     async def asset_to_illustrate(self, asset_id: int) -> Asset | None:
         asset = await self.assets.get_one_or_none(id=asset_id)
         return None if asset is None or asset.state in GONE else asset
 
-    async def encoded(self, asset_id: int, index: int | None, pieces: Mapping[str, Piece]) -> bool:
+    async def publish_files(
+        self, asset_id: int, index: int | None, pieces: Mapping[str, FileIndex]
+    ) -> bool:
         """Show an attempt's verified files: a chunk's, or the sound's (`index` None).
 
         One transaction decides: False when another attempt was faster or the film is gone, and
@@ -207,26 +207,26 @@ class Media:
             return False
         renditions = await self.renditions.of_asset(asset_id)
         parts = [_part(renditions[name].id, piece) for name, piece in pieces.items()]
-        if not await self.renditions.add_parts(parts):
+        if not await self.renditions.add_files(parts):
             return False
         if asset.is_unfinished:
-            await self._go_on(asset)
-            await self.advance(asset)
+            await self._clear_stall(asset)
+            await self.update_progress(asset)
         return True
 
-    async def _go_on(self, asset: Asset) -> None:
+    async def _clear_stall(self, asset: Asset) -> None:
         """Work on a file resumed: it waits for its machine no longer."""
         was_stalled, asset.state = asset.state is AssetState.STALLED, AssetState.ENCODING
         asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
         if was_stalled:
-            await self.catalog.clear_troubles(asset.video_id)
+            await self.catalog.clear_failure(asset.video_id)
 
     async def keys_in_use(self, asset_id: int) -> KeysInUse | None:
         """What must be kept of an asset's folder; None when the asset is gone, and its files."""
         asset = await self.assets.get_one_or_none(id=asset_id)
         if asset is None:
             return None
-        parts = await self.renditions.parts_of(asset_id)
+        parts = await self.renditions.with_files(asset_id)
         poster = await self.catalog.poster(asset.video_id)
         files = [found.file_key for found in (await self.renditions.of_asset(asset_id)).values()]
         used = {asset.source_key, *(part.key for _, part in parts)}
@@ -238,25 +238,25 @@ class Media:
         asset = await self.assets.newest_of(video_id)
         if asset is None or asset.plan is None or asset.state is AssetState.FAILED:
             return None
-        return await self._timeline(asset, msgspec.convert(asset.plan, Plan))
+        return await self._timeline(asset, msgspec.convert(asset.plan, EncodePlan))
 
-    async def forget_retired(self, folder: str) -> None:
+    async def delete_retired(self, folder: str) -> None:
         """A replaced file's folder is to be deleted: nobody can play it any more."""
-        await self.assets.forget_retired(Asset.folder == folder)
+        await self.assets.delete_retired(Asset.folder == folder)
 
-    async def forget_long_retired(self) -> None:
+    async def delete_long_retired(self) -> None:
         """Forget replaced files whose folders should be deleted by now (after an import)."""
-        limit = func.now() - 2 * RETIRED_FOR
-        await self.assets.forget_retired(Asset.updated_at < limit)
+        limit = func.now() - 2 * RETIRED_RETENTION
+        await self.assets.delete_retired(Asset.updated_at < limit)
 
-    async def advance(self, asset: Asset) -> None:
+    async def update_progress(self, asset: Asset) -> None:
         """Tell the catalogue how far a file is, and publish it when all of it is done."""
         share = await self.chunks.share_encoded(asset.id)
         playable = await self.renditions.all_begun(asset.id)
         if playable and not await self.chunks.waiting(asset.id):
             await self._retire_others(asset)
             asset.state = AssetState.READY
-            plan = msgspec.convert(asset.plan, Plan)
+            plan = msgspec.convert(asset.plan, EncodePlan)
             await self._describe(asset.video_id, plan)
             await self.catalog.complete(asset.video_id)
             poster = await self.catalog.poster(asset.video_id)
@@ -267,21 +267,21 @@ class Media:
             later = datetime.now(UTC) + SWEEP_AFTER
             await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
         elif not await self.assets.ready_of(asset.video_id):
-            await self.catalog.advance(asset.video_id, share, playable=playable)
+            await self.catalog.update_progress(asset.video_id, share, playable=playable)
 
-    async def _describe(self, video_id: int, plan: Plan) -> None:
+    async def _describe(self, video_id: int, plan: EncodePlan) -> None:
         qualities = [rung.name for rung in plan.rungs]
-        await self.catalog.describe(video_id, duration=plan.duration, qualities=qualities)
+        await self.catalog.set_media_info(video_id, duration=plan.duration, qualities=qualities)
 
     async def _retire_others(self, asset: Asset) -> None:
         """Keep a film's earlier files for those who play them, on every replica, for a while."""
-        later = datetime.now(UTC) + RETIRED_FOR
+        later = datetime.now(UTC) + RETIRED_RETENTION
         for folder in await self.assets.retire_others(asset):
             await enqueue(self.session, DeleteFolder(folder=folder), at=later)
 
-    async def _timeline(self, asset: Asset, plan: Plan) -> Timeline:
-        parts: dict[int, list[Part]] = {}
-        for rendition, part in await self.renditions.parts_of(asset.id):
+    async def _timeline(self, asset: Asset, plan: EncodePlan) -> Timeline:
+        parts: dict[int, list[RenditionFile]] = {}
+        for rendition, part in await self.renditions.with_files(asset.id):
             parts.setdefault(rendition.id, []).append(part)
         renditions = await self.renditions.of_asset(asset.id)
         frame_rate = plan.frame_rate_num / plan.frame_rate_den
@@ -298,7 +298,7 @@ class Media:
         )
 
 
-def _renditions(asset_id: int, plan: Plan) -> list[Rendition]:
+def _renditions(asset_id: int, plan: EncodePlan) -> list[Rendition]:
     found = [
         Rendition(
             asset_id=asset_id,
@@ -319,7 +319,7 @@ def _renditions(asset_id: int, plan: Plan) -> list[Rendition]:
     return found
 
 
-def _packaging(asset_id: int, plan: Plan) -> list[Job]:
+def _packaging(asset_id: int, plan: EncodePlan) -> list[Job]:
     """What players that know no HLS need."""
     if not settings.mp4_files:
         return []
@@ -327,15 +327,15 @@ def _packaging(asset_id: int, plan: Plan) -> list[Job]:
     return [*packages, MakeStoryboard(asset_id=asset_id)]
 
 
-def _part(rendition_id: int, piece: Piece) -> Part:
-    return Part(
+def _part(rendition_id: int, piece: FileIndex) -> RenditionFile:
+    return RenditionFile(
         rendition_id=rendition_id,
         **{name: getattr(piece, name) for name in piece.__struct_fields__ if name != "segments"},
         segments=piece.segments,
     )
 
 
-def _track(rendition: Rendition, parts: list[Part]) -> Track:
+def _track(rendition: Rendition, parts: list[RenditionFile]) -> Track:
     """A track up to its first missing chunk: what lies behind the gap cannot be played yet."""
     contiguous = takewhile(lambda found: found[0] == found[1].chunk_index, enumerate(parts))
     return Track(
@@ -344,5 +344,7 @@ def _track(rendition: Rendition, parts: list[Part]) -> Track:
         width=rendition.width or 0,
         height=rendition.height or 0,
         max_bitrate=rendition.max_bitrate,
-        pieces=tuple(msgspec.convert(part, Piece, from_attributes=True) for _, part in contiguous),
+        pieces=tuple(
+            msgspec.convert(part, FileIndex, from_attributes=True) for _, part in contiguous
+        ),
     )

@@ -23,13 +23,20 @@ from videoflix.media.service.assets import Media
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.problems import Conflict
-from videoflix.platform.queue import Job, TransientError, enqueue, enqueue_many, hurry, withdraw
-from videoflix.platform.queue.retry import GivenUp
+from videoflix.platform.queue import (
+    Job,
+    TransientError,
+    cancel_pending,
+    enqueue,
+    enqueue_many,
+    run_now,
+)
+from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.settings import settings
 
 WORK: list[type[Job]] = [Inspect, EncodeChunk, EncodeAudio, MakePoster]
 # So often a file may end its encoder by a signal on machines that encode others well.
-SUSPICIONS_MAX = 20
+SUSPECT_ATTEMPTS_MAX = 20
 # Why a file waits while no living worker encodes.
 NO_WORKER = "no-worker"
 
@@ -69,7 +76,7 @@ class Failures:
         asset.state = AssetState.FAILED
         asset.failure_code, asset.failure_reason = code, reason
         asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
-        await withdraw(self.session, WORK, asset_id=asset_id)
+        await cancel_pending(self.session, WORK, asset_id=asset_id)
         if await self.assets.ready_of(asset.video_id):
             await self.catalog.fail_replacement(asset.video_id, code, reason)
         else:
@@ -77,7 +84,7 @@ class Failures:
         return asset
 
     async def stall(self, asset_id: int, fault: TransientError) -> None:
-        """The machine is bad: say why work waits. Raises GivenUp when it waited for too long."""
+        """The machine is bad: say why work waits. Raises StallLimitReached when it waited for too long."""
         asset = await self.media.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return
@@ -85,10 +92,14 @@ class Failures:
         waits_for_machine = asset.stalled_at and asset.stalled_code != NO_WORKER
         since = asset.stalled_at if waits_for_machine and asset.stalled_at else now
         if now - since > timedelta(hours=settings.stall_max_hours):
-            raise GivenUp(fault.code, f"{fault.reason} It did not get better for too long.")
+            raise StallLimitReached(
+                fault.code, f"{fault.reason} It did not get better for too long."
+            )
         asset.suspicions += fault.suspicious
-        if asset.suspicions > SUSPICIONS_MAX:
-            raise GivenUp(fault.code, f"{fault.reason} It happened {SUSPICIONS_MAX} times.")
+        if asset.suspicions > SUSPECT_ATTEMPTS_MAX:
+            raise StallLimitReached(
+                fault.code, f"{fault.reason} It happened {SUSPECT_ATTEMPTS_MAX} times."
+            )
         asset.state, asset.stalled_at = AssetState.STALLED, since
         asset.stalled_code, asset.stalled_reason = fault.code, fault.reason
         await self.catalog.stall(asset.video_id, fault.code, fault.reason)
@@ -109,7 +120,7 @@ class Failures:
         if asset is not None and asset.stalled_code == NO_WORKER:
             asset.state = _begun(asset)
             asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
-            await self.catalog.clear_troubles(asset.video_id)
+            await self.catalog.clear_failure(asset.video_id)
 
     async def retry(self, video_id: int) -> None:
         """Resume the work on a film's newest file. Raises VideoNotFound and the problems above."""
@@ -144,22 +155,22 @@ class Failures:
         if asset.source_removed_at is not None:
             raise SourceRemoved
         if asset.state is AssetState.FAILED:
-            await self._take_back(asset)
-        await hurry(self.session, WORK, asset_id=asset.id)
-        return await self.missing(asset) if asset.is_unfinished else []
+            await self._clear_failure(asset)
+        await run_now(self.session, WORK, asset_id=asset.id)
+        return await self.missing_jobs(asset) if asset.is_unfinished else []
 
-    async def _take_back(self, asset: Asset) -> None:
+    async def _clear_failure(self, asset: Asset) -> None:
         asset.state = _begun(asset)
         asset.failure_code = asset.failure_reason = asset.source_expires_at = None
         asset.suspicions = 0
         if await self.assets.ready_of(asset.video_id):
-            await self.catalog.clear_troubles(asset.video_id)
+            await self.catalog.clear_failure(asset.video_id)
             return
         await self.catalog.resume(asset.video_id)
         if asset.plan is not None:
-            await self.media.advance(asset)
+            await self.media.update_progress(asset)
 
-    async def missing(self, asset: Asset) -> list[Job]:
+    async def missing_jobs(self, asset: Asset) -> list[Job]:
         """The work of an unfinished file that is neither queued nor running."""
         queued = await self.work.queued(asset.id)
         return [
@@ -173,12 +184,12 @@ class Failures:
         asset = await self.media.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return 0
-        missing = await self.missing(asset)
+        missing = await self.missing_jobs(asset)
         if missing:
             ids = await enqueue_many(self.session, missing)
             await self.work.note_requeued(ids)
         elif not await self.media.work_left(asset):
-            await self.media.advance(asset)
+            await self.media.update_progress(asset)
         return len(missing)
 
     async def settle(self, video_id: int) -> bool:
@@ -211,7 +222,7 @@ class Failures:
             return None
         return asset.source_key if asset.source_removed_at is not None else None
 
-    async def go_on_after_import(self) -> None:
+    async def requeue_after_import(self) -> None:
         """Queue what unfinished files need, as jobs are not imported; keep what came back."""
         await self.work.forget_deletions()
         for asset_id in await self.work.lacking(limit=None):

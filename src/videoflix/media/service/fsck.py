@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from videoflix.media.inventory import AssetInventory, Expected, Inventory, Role
+from videoflix.media.inventory import AssetInventory, ExpectedObject, Inventory, ObjectRole
 from videoflix.media.service.repair import Repairs
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.storage.installation import ensure_own_storage
@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     fault: Fault
     key: str
-    role: Role | None = None
+    role: ObjectRole | None = None
     asset_id: int | None = None
     video_id: int | None = None
     detail: str = ""
@@ -130,14 +130,14 @@ class Fsck:
         findings = []
         for expected in asset.expected.values():
             found = here.get(expected.key)
-            if found is None and (expected.role is Role.SOURCE or not asset.failed):
+            if found is None and (expected.role is ObjectRole.SOURCE or not asset.failed):
                 findings.append(_about(asset, expected, Fault.MISSING, "no such object"))
             if found is not None:
                 findings += await self._compare_object(asset, expected, found, count=count)
         return findings + list(self._orphans(asset, here))
 
     async def _compare_object(
-        self, asset: AssetInventory, expected: Expected, found: ObjectInfo, *, count: bool
+        self, asset: AssetInventory, expected: ExpectedObject, found: ObjectInfo, *, count: bool
     ) -> list[Finding]:
         if expected.size not in {None, found.size} or found.size == 0:
             sizes = f"{found.size} bytes instead of {expected.size}"
@@ -239,7 +239,7 @@ async def hash_of(key: str) -> str:
     return digest.hexdigest()
 
 
-def _about(asset: AssetInventory, expected: Expected, fault: Fault, detail: str) -> Finding:
+def _about(asset: AssetInventory, expected: ExpectedObject, fault: Fault, detail: str) -> Finding:
     return Finding(fault, expected.key, expected.role, asset.asset_id, asset.video_id, detail)
 
 

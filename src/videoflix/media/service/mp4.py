@@ -8,16 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
 from videoflix.media.payloads import MakePoster, MakeStoryboard, PackageRendition, SweepAttempts
-from videoflix.media.repository.assets import AssetRepository, RenditionRepository
-from videoflix.media.schemas import FilmFiles, MovieFile
+from videoflix.media.repository.assets import AssetRepository
+from videoflix.media.repository.renditions import RenditionRepository
+from videoflix.media.schemas import DownloadFiles, Mp4File
 from videoflix.media.service.assets import SWEEP_AFTER
 from videoflix.media.storyboard import Layout
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.queue import Job, enqueue
-from videoflix.platform.storage.media_storage import Stored
+from videoflix.platform.storage.media_storage import StoredObject
 
 
-class Packages:
+class Mp4Files:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.assets = AssetRepository(session=session)
@@ -28,12 +29,14 @@ class Packages:
         """A complete asset, or None: what is not complete is not packaged."""
         return await self.assets.get_one_or_none(id=asset_id, state=AssetState.READY)
 
-    async def lacks(self, asset_id: int, rendition: str) -> bool:
+    async def lacks_file(self, asset_id: int, rendition: str) -> bool:
         """Whether a rendition has no MP4 file."""
         found = (await self.renditions.of_asset(asset_id)).get(rendition)
         return found is not None and found.file_key is None
 
-    async def packaged(self, asset_id: int, rendition: str, key: str, stored: Stored) -> bool:
+    async def set_mp4_file(
+        self, asset_id: int, rendition: str, key: str, stored: StoredObject
+    ) -> bool:
         """A rendition has its MP4 file; False when it had one before or the film is gone."""
         asset = await self.assets.locked(asset_id)
         found = (await self.renditions.of_asset(asset_id)).get(rendition)
@@ -42,7 +45,9 @@ class Packages:
         found.file_key, found.file_bytes, found.file_sha256 = key, stored.size, stored.sha256
         return True
 
-    async def illustrated(self, asset_id: int, key: str, layout: Layout, stored: Stored) -> bool:
+    async def set_storyboard(
+        self, asset_id: int, key: str, layout: Layout, stored: StoredObject
+    ) -> bool:
         """The film has a storyboard; False when it had one before or is gone."""
         asset = await self.assets.locked(asset_id)
         if asset is None or asset.sprite_key is not None:
@@ -51,7 +56,7 @@ class Packages:
         asset.sprite_sha256 = stored.sha256
         return True
 
-    async def package_missing(self, count: int) -> int:
+    async def queue_missing(self, count: int) -> int:
         """Queue what complete films lack, for so many of them; how many there were.
 
         What failed for good is left to operators while its dead letter is kept.
@@ -77,14 +82,14 @@ class Packages:
             lacking.append(MakeStoryboard(asset_id=asset.id))
         return lacking
 
-    async def illustrate_missing(self, count: int) -> int:
+    async def queue_missing_posters(self, count: int) -> int:
         """Queue the posters that complete films lack, for so many of them; how many."""
         found = await self.work.without_poster(count)
         for asset_id in found:
             await enqueue(self.session, MakePoster(asset_id=asset_id))
         return len(found)
 
-    async def files_of(self, video_ids: Sequence[int]) -> dict[int, FilmFiles]:
+    async def for_videos(self, video_ids: Sequence[int]) -> dict[int, DownloadFiles]:
         """What can be fetched of these films; those of which nothing can are left out."""
         renditions: dict[int, tuple[Asset, list[Rendition]]] = {}
         for asset, rendition in await self.renditions.of_videos(video_ids):
@@ -92,10 +97,10 @@ class Packages:
         return {video_id: _files(asset, found) for video_id, (asset, found) in renditions.items()}
 
 
-def _files(asset: Asset, renditions: list[Rendition]) -> FilmFiles:
+def _files(asset: Asset, renditions: list[Rendition]) -> DownloadFiles:
     pictures = [found for found in renditions if found.kind is TrackKind.VIDEO]
     movies = [
-        MovieFile(
+        Mp4File(
             found.name, found.width or 0, found.height or 0, found.file_key, found.file_bytes or 0
         )
         for found in pictures
@@ -105,4 +110,4 @@ def _files(asset: Asset, renditions: list[Rendition]) -> FilmFiles:
         movies = []  # which of them a plan includes depends on all
     layout = msgspec.convert(asset.storyboard, Layout) if asset.storyboard else None
     largest_first = sorted(movies, key=lambda movie: -movie.lines)
-    return FilmFiles(asset.id, tuple(largest_first), asset.sprite_key, layout)
+    return DownloadFiles(asset.id, tuple(largest_first), asset.sprite_key, layout)

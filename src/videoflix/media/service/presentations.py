@@ -25,7 +25,7 @@ class Presentations:
         """Every asset of a film, whatever its state."""
         return await self.assets.ids_of(video_id)
 
-    async def of(self, video_id: int, asset_id: int) -> Presentation | None:
+    async def for_asset(self, video_id: int, asset_id: int) -> Presentation | None:
         """An asset's segments; of one that was replaced as well, until its files are deleted."""
         asset = await self.assets.playable(video_id, asset_id)
         if asset is None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.service.catalog import topic_of
-from videoflix.media.inventory import AssetInventory, Expected, Role
+from videoflix.catalog.service.catalog import topic_for
+from videoflix.media.inventory import AssetInventory, ExpectedObject, ObjectRole
 from videoflix.media.models import Asset, AssetState
 from videoflix.media.payloads import (
     EncodeAudio,
@@ -17,9 +17,9 @@ from videoflix.media.payloads import (
     MakeStoryboard,
     PackageRendition,
 )
-from videoflix.media.repository.assets import RenditionRepository
+from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.service.assets import Media
-from videoflix.platform.postgres.notify import announce
+from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, enqueue
 from videoflix.platform.storage.media_storage import media_storage
@@ -38,7 +38,7 @@ class Repairs:
     async def apply(self, keys: Sequence[str]) -> dict[str, str]:
         """What was done about each key."""
         broken = [self._asset.expected[key] for key in keys if key in self._asset.expected]
-        source_fault = next((found for found in broken if found.role is Role.SOURCE), None)
+        source_fault = next((found for found in broken if found.role is ObjectRole.SOURCE), None)
         async with transaction() as session:
             asset = await Media(session).locked(self._asset.asset_id)
             if asset is None:
@@ -47,38 +47,38 @@ class Repairs:
             if source_fault:
                 self._done[source_fault.key] = "marked; upload the film again"
             for found in broken:
-                if found.role is not Role.SOURCE and asset.state is not AssetState.FAILED:
+                if found.role is not ObjectRole.SOURCE and asset.state is not AssetState.FAILED:
                     await self._restore(session, asset, found, has_source=source_fault is None)
-            await announce(session, topic_of(asset.video_id))
+            await publish(session, topic_for(asset.video_id))
         await self._delete_orphans([key for key in keys if key not in self._asset.expected])
         return self._done
 
-    async def _fault(self, source: Expected | None) -> str | None:
+    async def _fault(self, source: ExpectedObject | None) -> str | None:
         if source is None:
             return None
         return "missing" if await media_storage().size(source.key) is None else "damaged"
 
     async def _restore(
-        self, session: AsyncSession, asset: Asset, lost: Expected, *, has_source: bool
+        self, session: AsyncSession, asset: Asset, lost: ExpectedObject, *, has_source: bool
     ) -> None:
-        needs_source = lost.role in {Role.PART, Role.AUDIO, Role.POSTER}
+        needs_source = lost.role in {ObjectRole.PART, ObjectRole.AUDIO, ObjectRole.POSTER}
         if needs_source and not has_source:
             self._done[lost.key] = NO_SOURCE
             return
         rows = RenditionRepository(session=session)
         job: Job
-        if lost.role is Role.PART:
+        if lost.role is ObjectRole.PART:
             await rows.reset_chunk(asset.id, lost.chunk_index)
             _reopen(asset)
             job = EncodeChunk(asset_id=asset.id, index=lost.chunk_index)
-        elif lost.role is Role.AUDIO:
+        elif lost.role is ObjectRole.AUDIO:
             await rows.reset_audio(lost.rendition_id or 0)
             _reopen(asset)
             job = EncodeAudio(asset_id=asset.id)
-        elif lost.role is Role.MP4:
+        elif lost.role is ObjectRole.MP4:
             await rows.forget_file(lost.rendition_id or 0)
             job = PackageRendition(asset_id=asset.id, rendition=lost.rendition)
-        elif lost.role is Role.STORYBOARD:
+        elif lost.role is ObjectRole.STORYBOARD:
             asset.sprite_key = asset.sprite_sha256 = asset.storyboard = None
             job = MakeStoryboard(asset_id=asset.id)
         else:

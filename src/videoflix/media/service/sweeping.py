@@ -128,7 +128,7 @@ async def _lately_changed() -> AsyncGenerator[int]:
     last = 0
     while True:
         async with transaction() as session:
-            found = await AssetRepository(session=session).lately_changed(
+            found = await AssetRepository(session=session).recently_changed(
                 last, LATELY, SWEPT_AT_ONCE
             )
         if not found:

@@ -9,13 +9,13 @@ from litestar import Controller, Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
 from videoflix.movies.api.urls import PAGE_MAX, neighbours
-from videoflix.movies.schemas import Movie, MovieShown, SearchPage, SingleMovie
+from videoflix.movies.schemas import Movie, MovieRead, SearchPage, SingleMovie
 from videoflix.movies.service import search
 from videoflix.movies.service.search import (
+    InvalidPage,
     MovieNotFound,
-    MovieQueryRefused,
+    MovieQueryRejected,
     MoviesProviderUnavailable,
-    PageInvalid,
 )
 from videoflix.movies.service.votes import MovieVotes
 from videoflix.platform.auth.identity import signed_in
@@ -23,7 +23,7 @@ from videoflix.platform.http.params import VISIBLE
 from videoflix.platform.http.urls import absolute
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import problems
-from videoflix.profiles.service import WATCHING, viewing_of
+from videoflix.profiles.service import VIEWER_PROBLEMS, current_viewer
 
 PATH = "/api/v1/movies/"
 PERSONAL = {"Cache-Control": "private, no-store"}
@@ -49,7 +49,9 @@ class MovieController(Controller):
 
     @get(
         summary="Search movies",
-        responses=problems(*WATCHING, PageInvalid, MovieQueryRefused, MoviesProviderUnavailable),
+        responses=problems(
+            *VIEWER_PROBLEMS, InvalidPage, MovieQueryRejected, MoviesProviderUnavailable
+        ),
     )
     async def search_movies(
         self, request: Request[Any, Any, Any], words: Words, page: PageNumber = 1
@@ -63,7 +65,7 @@ class MovieController(Controller):
     @get(
         "/{movie_id:uuid}",
         summary="Show a movie",
-        responses=problems(*WATCHING, MovieNotFound, MoviesProviderUnavailable),
+        responses=problems(*VIEWER_PROBLEMS, MovieNotFound, MoviesProviderUnavailable),
     )
     async def show_movie(
         self, request: Request[Any, Any, Any], movie_id: FromPath[UUID]
@@ -76,8 +78,8 @@ async def found_page(
     request: Request[Any, Any, Any], words: str, page: int
 ) -> Response[SearchPage]:
     """A page of what a search finds. Raises what finding.search does."""
-    viewing = await viewing_of(request.user)
-    found, stale = await search.search(viewing, words, page)
+    viewer = await current_viewer(request.user)
+    found, stale = await search.search(viewer, words, page)
     following, previous = neighbours(PATH, page, found.total, query=words)
     shown = await _with_votes(request.user.user_id, found.items)
     return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
@@ -85,18 +87,18 @@ async def found_page(
 
 async def found_movie(request: Request[Any, Any, Any], movie_id: UUID) -> Response[SingleMovie]:
     """One movie. Raises what finding.movie does."""
-    viewing = await viewing_of(request.user)
-    found, stale = await search.movie(viewing, movie_id)
+    viewer = await current_viewer(request.user)
+    found, stale = await search.movie(viewer, movie_id)
     (shown,) = await _with_votes(request.user.user_id, [found])
     return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
 
 
-async def _with_votes(user_id: int, movies: Sequence[Movie]) -> list[MovieShown]:
+async def _with_votes(user_id: int, movies: Sequence[Movie]) -> list[MovieRead]:
     async with transaction() as session:
         votes = MovieVotes(session)
         tallies = await votes.tallies(user_id, [movie.id for movie in movies])
     return [
-        MovieShown(
+        MovieRead(
             id=movie.id,
             title=movie.title,
             description=movie.description,

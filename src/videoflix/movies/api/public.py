@@ -17,8 +17,8 @@ from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.schemas import MoviePage
 from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.http.urls import absolute
-from videoflix.platform.problems import InvalidInput, NotFound, problems, sent_as
-from videoflix.profiles.schemas import STRANGER
+from videoflix.platform.problems import InvalidInput, NotFound, problems, wire_name
+from videoflix.profiles.schemas import ANONYMOUS
 from videoflix.settings import settings
 
 # Read-only and the same for everybody, without a word about who asks: any page may read it.
@@ -55,7 +55,7 @@ class CatalogueClosed(NotFound):
     """There is no public list of films here."""
 
 
-class Complaint(msgspec.Struct):
+class ErrorItem(msgspec.Struct):
     """What is wrong with a parameter, and which."""
 
     loc: list[str | int]
@@ -63,27 +63,29 @@ class Complaint(msgspec.Struct):
     type: str
 
 
-class Complaints(msgspec.Struct):
+class ErrorItems(msgspec.Struct):
     """What is wrong with the question."""
 
-    detail: list[Complaint]
+    detail: list[ErrorItem]
 
 
 def _validation(
     request: Request[Any, Any, Any], error: ValidationException
-) -> Response[Complaints]:
+) -> Response[ErrorItems]:
     found = error.extra if isinstance(error.extra, list) else []
-    return _complain(*[(sent_as(request, one.get("key")), str(one["message"])) for one in found])
+    return _error_response(
+        *[(wire_name(request, one.get("key")), str(one["message"])) for one in found]
+    )
 
 
-def _too_far(request: Request[Any, Any, Any], error: InvalidInput) -> Response[Complaints]:
-    return _complain(("skip", str(error)))
+def _too_far(request: Request[Any, Any, Any], error: InvalidInput) -> Response[ErrorItems]:
+    return _error_response(("skip", str(error)))
 
 
-def _complain(*found: tuple[str, str]) -> Response[Complaints]:
-    complaints = [Complaint(["query", name], message, "value_error") for name, message in found]
+def _error_response(*found: tuple[str, str]) -> Response[ErrorItems]:
+    complaints = [ErrorItem(["query", name], message, "value_error") for name, message in found]
     return Response(
-        Complaints(complaints), status_code=HTTP_422_UNPROCESSABLE_ENTITY, headers=FOR_ALL
+        ErrorItems(complaints), status_code=HTTP_422_UNPROCESSABLE_ENTITY, headers=FOR_ALL
     )
 
 
@@ -97,7 +99,7 @@ class PublicMovieController(Controller):
         security=[{}],
         responses={
             **problems(CatalogueClosed),
-            HTTP_422_UNPROCESSABLE_ENTITY: ResponseSpec(Complaints, generate_examples=False),
+            HTTP_422_UNPROCESSABLE_ENTITY: ResponseSpec(ErrorItems, generate_examples=False),
         },
     )
     async def list_movies(
@@ -106,7 +108,7 @@ class PublicMovieController(Controller):
         """List films for everyone, the newest first, or those that match best; nobody signs in."""
         if not settings.public_catalogue:
             raise CatalogueClosed
-        found = await CatalogProvider(STRANGER).listed(skip, limit, words.strip())
+        found = await CatalogProvider(ANONYMOUS).listed(skip, limit, words.strip())
         items = [
             msgspec.structs.replace(movie, image_url=absolute(movie.image_url))
             for movie in found.items

@@ -10,12 +10,12 @@ from msgspec import UNSET
 from videoflix.movies.api.movies import PageNumber
 from videoflix.movies.api.urls import neighbours
 from videoflix.movies.models import RatingType
-from videoflix.movies.schemas import NewRating, RatingChange, RatingPage, RatingShown
-from videoflix.movies.service.search import PageInvalid
-from videoflix.movies.service.votes import MovieRatedAlready, MovieVotes, RatingNotFound
+from videoflix.movies.schemas import RatingCreate, RatingPage, RatingRead, RatingUpdate
+from videoflix.movies.service.search import InvalidPage
+from videoflix.movies.service.votes import MovieAlreadyRated, MovieVotes, RatingNotFound
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, names_of, one_of, service
-from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.problems import Unauthorized, problems
 
 PATH = "/api/v1/movies/ratings"
 OfType = Annotated[
@@ -29,7 +29,7 @@ class MovieRatingController(Controller):
     guards = (signed_in,)
     dependencies = {"votes": service(MovieVotes)}
 
-    @get(summary="List your ratings", responses=problems(SignInNeeded, PageInvalid))
+    @get(summary="List your ratings", responses=problems(Unauthorized, InvalidPage))
     async def list_ratings(
         self,
         request: Request[Any, Any, Any],
@@ -41,64 +41,64 @@ class MovieRatingController(Controller):
         wanted = one_of(RatingType, "rating_type", rating_type or None)
         return await rating_page(request, votes, wanted, page)
 
-    @post(summary="Rate a movie", responses=problems(SignInNeeded, MovieRatedAlready))
+    @post(summary="Rate a movie", responses=problems(Unauthorized, MovieAlreadyRated))
     async def add_rating(
         self,
         request: Request[Any, Any, Any],
         votes: NamedDependency[MovieVotes],
-        data: JSONBody[NewRating],
-    ) -> RatingShown:
+        data: JSONBody[RatingCreate],
+    ) -> RatingRead:
         """Rate a movie by its id, once; the provider is not asked."""
-        return RatingShown.of(await votes.vote(request.user.user_id, data))
+        return RatingRead.of(await votes.vote(request.user.user_id, data))
 
     @get(
         "/{rating_id:int}",
         summary="Show a rating",
-        responses=problems(SignInNeeded, RatingNotFound),
+        responses=problems(Unauthorized, RatingNotFound),
     )
     async def show_rating(
         self,
         request: Request[Any, Any, Any],
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
-    ) -> RatingShown:
+    ) -> RatingRead:
         """Show one of your ratings."""
-        return RatingShown.of(await votes.rating(request.user.user_id, rating_id))
+        return RatingRead.of(await votes.rating(request.user.user_id, rating_id))
 
     @put(
         "/{rating_id:int}",
         summary="Change a rating",
-        responses=problems(SignInNeeded, RatingNotFound),
+        responses=problems(Unauthorized, RatingNotFound),
     )
     async def replace_rating(
         self,
         request: Request[Any, Any, Any],
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
-        data: JSONBody[RatingChange],
-    ) -> RatingShown:
+        data: JSONBody[RatingUpdate],
+    ) -> RatingRead:
         """Change the type of one of your ratings; what else is sent is ignored."""
         return await _change(votes, request.user.user_id, rating_id, data)
 
     @patch(
         "/{rating_id:int}",
         summary="Change a rating",
-        responses=problems(SignInNeeded, RatingNotFound),
+        responses=problems(Unauthorized, RatingNotFound),
     )
     async def change_rating(
         self,
         request: Request[Any, Any, Any],
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
-        data: JSONBody[RatingChange],
-    ) -> RatingShown:
+        data: JSONBody[RatingUpdate],
+    ) -> RatingRead:
         """Change the type of one of your ratings; what else is sent is ignored."""
         return await _change(votes, request.user.user_id, rating_id, data)
 
     @delete(
         "/{rating_id:int}",
         summary="Take a rating back",
-        responses=problems(SignInNeeded, RatingNotFound),
+        responses=problems(Unauthorized, RatingNotFound),
     )
     async def remove_rating(
         self,
@@ -107,22 +107,22 @@ class MovieRatingController(Controller):
         rating_id: FromPath[Id],
     ) -> None:
         """Take one of your ratings back; the movie may be rated again."""
-        await votes.take(request.user.user_id, rating_id)
+        await votes.remove(request.user.user_id, rating_id)
 
 
 async def rating_page(
     request: Request[Any, Any, Any], votes: MovieVotes, wanted: RatingType | None, page: int
 ) -> RatingPage:
-    """A page of one's votes. Raises PageInvalid."""
-    found, total = await votes.of(request.user.user_id, wanted, page)
+    """A page of one's votes. Raises InvalidPage."""
+    found, total = await votes.for_user(request.user.user_id, wanted, page)
     params = {"rating_type": wanted.value} if wanted else {}
     following, previous = neighbours(PATH, page, total, **params)
-    return RatingPage(total, following, previous, [RatingShown.of(one) for one in found])
+    return RatingPage(total, following, previous, [RatingRead.of(one) for one in found])
 
 
 async def _change(
-    votes: MovieVotes, user_id: int, rating_id: int, change: RatingChange
-) -> RatingShown:
+    votes: MovieVotes, user_id: int, rating_id: int, change: RatingUpdate
+) -> RatingRead:
     if change.rating_type is UNSET:
-        return RatingShown.of(await votes.rating(user_id, rating_id))
-    return RatingShown.of(await votes.change(user_id, rating_id, change.rating_type))
+        return RatingRead.of(await votes.rating(user_id, rating_id))
+    return RatingRead.of(await votes.change(user_id, rating_id, change.rating_type))

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset
 
-from videoflix.catalog.schemas import Ordering, Video
-from videoflix.catalog.service import Catalog, Filters, Shelves, VideoNotFound
+from videoflix.catalog.schemas import Ordering, VideoRead
+from videoflix.catalog.service import Browse, Catalog, Filters, VideoNotFound
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
 from videoflix.platform.postgres.session import transaction
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 
 NUMBER_BITS = 62
 PREFIX = (int.from_bytes(b"vidflx") << 80 | 8 << 76 | 0b10 << 62) >> NUMBER_BITS
@@ -24,8 +24,8 @@ class CatalogProvider:
 
     name: str | None = None
 
-    def __init__(self, viewing: Viewing) -> None:
-        self.viewing = viewing
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
 
     async def search(self, query: str, page: int) -> MoviePage:
         return await self.listed((page - 1) * PAGE_SIZE, PAGE_SIZE, query)
@@ -36,7 +36,7 @@ class CatalogProvider:
             return None
         try:
             async with transaction() as session:
-                return movie_of(await Catalog(session).shown(self.viewing, number))
+                return movie_of(await Catalog(session).read(self.viewer, number))
         except VideoNotFound:
             return None
 
@@ -44,16 +44,18 @@ class CatalogProvider:
         """Films that match best, or without a query the newest. Raises OffsetTooLarge."""
         part = LimitOffset(limit, skip)
         async with transaction() as session:
-            shelves = Shelves(session)
+            browse = Browse(session)
             if query:
-                found = await shelves.found(self.viewing, query, Filters(), part)
+                found = await browse.search_videos(self.viewer, query, Filters(), part)
                 total = found.total or 0
                 if skip and not found.items:
                     first = LimitOffset(1, 0)
-                    total = (await shelves.found(self.viewing, query, Filters(), first)).total or 0
+                    total = (
+                        await browse.search_videos(self.viewer, query, Filters(), first)
+                    ).total or 0
             else:
-                found = await shelves.page(self.viewing, Filters(), Ordering.NEWEST, part)
-                total = await shelves.count(self.viewing)
+                found = await browse.page(self.viewer, Filters(), Ordering.NEWEST, part)
+                total = await browse.count(self.viewer)
         return MoviePage(total, [movie_of(film) for film in found.items])
 
 
@@ -69,7 +71,7 @@ def video_id_of(movie_id: UUID) -> int | None:
     return movie_id.int & ((1 << NUMBER_BITS) - 1)
 
 
-def movie_of(video: Video) -> Movie:
+def movie_of(video: VideoRead) -> Movie:
     """A film as a movie; its rating is the share of upvotes, of ten."""
     votes = video.upvotes + video.downvotes
     return Movie(

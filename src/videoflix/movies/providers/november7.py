@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from videoflix.movies.http_client import OutsideApi, OutsideFailed, OutsideRefused
-from videoflix.movies.providers.provider import ProviderFailed, QueryRefused
+from videoflix.movies.http_client import ProviderClient, ProviderUnavailable, RequestRejected
+from videoflix.movies.providers.provider import ProviderFailed, QueryRejected
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
 from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.ttl import TtlCache
@@ -50,7 +50,7 @@ class Items(msgspec.Struct):
 class November7:
     """Asks for pages; a single movie is looked for in the whole list, which is read rarely."""
 
-    def __init__(self, url: str, api: OutsideApi) -> None:
+    def __init__(self, url: str, api: ProviderClient) -> None:
         self.name: str | None = f"november7 {url}"
         self._api = api
         self._index: TtlCache[str, dict[UUID, Movie]] = TtlCache("movie lists", 1, INDEX_SECONDS)
@@ -89,7 +89,7 @@ class November7:
             params["query"] = query
         try:
             return await self._api.get(PATH, params, Items)
-        except OutsideRefused as error:
-            raise QueryRefused from error
-        except OutsideFailed as error:
+        except RequestRejected as error:
+            raise QueryRejected from error
+        except ProviderUnavailable as error:
             raise ProviderFailed(str(error), error.retry_after) from error

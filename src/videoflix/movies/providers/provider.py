@@ -14,12 +14,12 @@ class ProviderFailed(Exception):
         self.retry_after = retry_after
 
 
-class QueryRefused(Exception):
+class QueryRejected(Exception):
     """The provider works, and does not accept this query."""
 
 
 class Provider(Protocol):
-    """Where movies come from. Both questions raise ProviderFailed; `search` also QueryRefused.
+    """Where movies come from. Both questions raise ProviderFailed; `search` also QueryRejected.
 
     With a `name`, answers are equal for everybody and cost enough to be remembered under it;
     without one they are for who asks.

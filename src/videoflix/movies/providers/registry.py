@@ -5,51 +5,51 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from videoflix.movies.http_client import OutsideApi
+from videoflix.movies.http_client import ProviderClient
 from videoflix.movies.providers.catalog import CatalogProvider
 from videoflix.movies.providers.november7 import November7
 from videoflix.movies.providers.provider import Provider
-from videoflix.profiles.schemas import STRANGER, Viewing
+from videoflix.profiles.schemas import ANONYMOUS, Viewer
 from videoflix.settings import settings
 
 # One a process and address, so that its limits count for all requests.
 _november7: dict[str, November7] = {}
 
 
-def november7(_: Viewing) -> Provider:
+def november7(_: Viewer) -> Provider:
     """The one at MOVIES_URL."""
     url = settings.movies_url.rstrip("/")
     if url not in _november7:
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             sys.exit("MOVIES_URL is wrong: the provider november7 takes an address like https://….")
-        api = OutsideApi(
+        api = ProviderClient(
             url, seconds=settings.movies_timeout_seconds, in_flight=settings.movies_in_flight
         )
         _november7[url] = November7(url, api)
     return _november7[url]
 
 
-PROVIDERS: dict[str, Callable[[Viewing], Provider]] = {
+PROVIDERS: dict[str, Callable[[Viewer], Provider]] = {
     "catalog": CatalogProvider,
     "november7": november7,
 }
 
 
-def provider_for(viewing: Viewing) -> Provider:
+def provider_for(viewer: Viewer) -> Provider:
     """The provider in force."""
     make = PROVIDERS.get(settings.movies_provider)
     if make is None:
         sys.exit(f"MOVIES_PROVIDER is wrong: expected one of {', '.join(PROVIDERS)}.")
-    return make(viewing)
+    return make(viewer)
 
 
 def check_provider() -> None:
     """Raises SystemExit with a sentence when the settings are wrong."""
-    provider_for(STRANGER)
+    provider_for(ANONYMOUS)
 
 
 @asynccontextmanager
-async def asking_providers(_: object) -> AsyncGenerator[None]:
+async def provider_lifespan(_: object) -> AsyncGenerator[None]:
     """Close connections to providers when the application ends."""
     yield
     while _november7:

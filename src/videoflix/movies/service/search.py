@@ -2,27 +2,31 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
-from videoflix.movies.providers.provider import Provider, ProviderFailed, QueryRefused
+from videoflix.movies.providers.provider import Provider, ProviderFailed, QueryRejected
 from videoflix.movies.providers.registry import provider_for
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
-from videoflix.movies.service.answer_cache import Remembered, memory
+from videoflix.movies.service.answer_cache import CachedAnswer, answer_cache
 from videoflix.platform.problems import InvalidInput, NotFound, Unavailable
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 
 
 class MovieNotFound(NotFound):
     """There is no such movie."""
 
 
-class PageInvalid(InvalidInput):
+class InvalidPage(InvalidInput):
     """There is no such page."""
 
+    slug: ClassVar[str] = "page-invalid"
 
-class MovieQueryRefused(InvalidInput):
+
+class MovieQueryRejected(InvalidInput):
     """The provider of movies does not accept this query."""
+
+    slug: ClassVar[str] = "movie-query-refused"
 
 
 class MoviesProviderUnavailable(Unavailable):
@@ -32,37 +36,37 @@ class MoviesProviderUnavailable(Unavailable):
         self.seconds = max(1, math.ceil(seconds))
         super().__init__()
 
-    def answer_headers(self) -> dict[str, str]:
+    def response_headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.seconds)}
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """A page of a search; `stale` when the provider could not be asked lately."""
 
     page: MoviePage
     stale: bool
 
 
-async def search(viewing: Viewing, query: str, page: int) -> Found:
+async def search(viewer: Viewer, query: str, page: int) -> SearchResult:
     """A page of the movies that match.
 
-    Raises PageInvalid, MovieQueryRefused or MoviesProviderUnavailable.
+    Raises InvalidPage, MovieQueryRejected or MoviesProviderUnavailable.
     """
-    provider, query = provider_for(viewing), query.strip()
+    provider, query = provider_for(viewer), query.strip()
     try:
         found = await _search(provider, query, page)
     except ProviderFailed as error:
         raise MoviesProviderUnavailable(error.retry_after) from error
-    except QueryRefused as error:
-        raise MovieQueryRefused from error
+    except QueryRejected as error:
+        raise MovieQueryRejected from error
     if page > 1 and (page - 1) * PAGE_SIZE >= found.page.total:
-        raise PageInvalid
+        raise InvalidPage
     return found
 
 
-async def movie(viewing: Viewing, movie_id: UUID) -> tuple[Movie, bool]:
+async def movie(viewer: Viewer, movie_id: UUID) -> tuple[Movie, bool]:
     """A movie, and whether that is stale. Raises MovieNotFound or MoviesProviderUnavailable."""
-    provider = provider_for(viewing)
+    provider = provider_for(viewer)
     try:
         found, stale = await _movie(provider, movie_id)
     except ProviderFailed as error:
@@ -72,32 +76,32 @@ async def movie(viewing: Viewing, movie_id: UUID) -> tuple[Movie, bool]:
     return found, stale
 
 
-async def _search(provider: Provider, query: str, page: int) -> Found:
+async def _search(provider: Provider, query: str, page: int) -> SearchResult:
     if provider.name is None:
-        return Found(await provider.search(query, page), stale=False)
+        return SearchResult(await provider.search(query, page), stale=False)
     name = provider.name
     question = f"{name} search {page} {query}"
 
     async def fetch() -> Mapping[str, object]:
         answer = await provider.search(query, page)
         # Whoever found a movie may want to see it, whether the provider still answers or not.
-        return {question: answer} | {_about(name, one.id): one for one in answer.items}
+        return {question: answer} | {_movie_query(name, one.id): one for one in answer.items}
 
-    found: Remembered = await memory.recall(question, MoviePage, fetch)
-    return Found(found.value, not found.is_fresh)
+    found: CachedAnswer = await answer_cache.get_or_fetch(question, MoviePage, fetch)
+    return SearchResult(found.value, not found.is_fresh)
 
 
 async def _movie(provider: Provider, movie_id: UUID) -> tuple[Movie | None, bool]:
     if provider.name is None:
         return await provider.movie(movie_id), False
-    question = _about(provider.name, movie_id)
+    question = _movie_query(provider.name, movie_id)
 
     async def fetch() -> Mapping[str, object]:
         return {question: await provider.movie(movie_id)}
 
-    found: Remembered = await memory.recall(question, Movie | None, fetch)
+    found: CachedAnswer = await answer_cache.get_or_fetch(question, Movie | None, fetch)
     return found.value, not found.is_fresh
 
 
-def _about(name: str, movie_id: UUID) -> str:
+def _movie_query(name: str, movie_id: UUID) -> str:
     return f"{name} movie {movie_id}"

@@ -1,6 +1,7 @@
 """Votes on movies: one a person and movie, whether the provider answers or not."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 from uuid import UUID
 
 from advanced_alchemy.filters import LimitOffset
@@ -9,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.movies.models import MovieRating, RatingType
 from videoflix.movies.repository import MovieRatingRepository
-from videoflix.movies.schemas import PAGE_SIZE, NewRating, Tally
-from videoflix.movies.service.search import PageInvalid
+from videoflix.movies.schemas import PAGE_SIZE, RatingCreate, VoteCounts
+from videoflix.movies.service.search import InvalidPage
 from videoflix.platform.postgres.session import violated
 from videoflix.platform.problems import Conflict, NotFound
 
@@ -19,8 +20,10 @@ class RatingNotFound(NotFound):
     """There is no such rating, or it is not yours."""
 
 
-class MovieRatedAlready(Conflict):
+class MovieAlreadyRated(Conflict):
     """You can have only one rating per movie: change the one you have."""
+
+    slug: ClassVar[str] = "movie-rated-already"
 
 
 class MovieVotes:
@@ -28,26 +31,26 @@ class MovieVotes:
         self.session = session
         self.ratings = MovieRatingRepository(session=session)
 
-    async def tallies(self, user_id: int, movie_ids: Sequence[UUID]) -> dict[UUID, Tally]:
+    async def tallies(self, user_id: int, movie_ids: Sequence[UUID]) -> dict[UUID, VoteCounts]:
         """The votes on these movies."""
         found = await self.ratings.tallies(user_id, movie_ids)
-        return {movie_id: found.get(movie_id, Tally()) for movie_id in movie_ids}
+        return {movie_id: found.get(movie_id, VoteCounts()) for movie_id in movie_ids}
 
-    async def of(
+    async def for_user(
         self, user_id: int, rating_type: RatingType | None, page: int
     ) -> tuple[list[MovieRating], int]:
-        """A page of a person's votes, and how many there are. Raises PageInvalid."""
+        """A page of a person's votes, and how many there are. Raises InvalidPage."""
         if page < 1:
-            raise PageInvalid
+            raise InvalidPage
         part = LimitOffset(PAGE_SIZE, (page - 1) * PAGE_SIZE)
-        found, total = await self.ratings.of(user_id, rating_type, part)
+        found, total = await self.ratings.for_user(user_id, rating_type, part)
         if page > 1 and not found:
-            raise PageInvalid
+            raise InvalidPage
         return found, total
 
-    async def every(self, user_id: int, page: LimitOffset) -> list[MovieRating]:
+    async def all_of_user(self, user_id: int, page: LimitOffset) -> list[MovieRating]:
         """A person's votes, the newest first."""
-        found, _ = await self.ratings.of(user_id, None, page)
+        found, _ = await self.ratings.for_user(user_id, None, page)
         return found
 
     async def rating(self, user_id: int, rating_id: int) -> MovieRating:
@@ -61,15 +64,15 @@ class MovieVotes:
         """Whether there is such a vote, whoever's it is."""
         return await self.ratings.exists(id=rating_id)
 
-    async def vote(self, user_id: int, new: NewRating) -> MovieRating:
-        """Raises MovieRatedAlready."""
+    async def vote(self, user_id: int, new: RatingCreate) -> MovieRating:
+        """Raises MovieAlreadyRated."""
         rating = MovieRating(user_id=user_id, movie_id=new.movie_id, rating_type=new.rating_type)
         try:
             async with self.session.begin_nested():
                 self.session.add(rating)
         except SQLAlchemyError as error:
             if violated(error) == "uq_movie_rating_user_id":
-                raise MovieRatedAlready from error
+                raise MovieAlreadyRated from error
             raise
         return rating
 
@@ -80,7 +83,7 @@ class MovieVotes:
             raise RatingNotFound
         return changed
 
-    async def take(self, user_id: int, rating_id: int) -> None:
+    async def remove(self, user_id: int, rating_id: int) -> None:
         """Take a vote back. Raises RatingNotFound."""
-        if not await self.ratings.take(user_id, rating_id):
+        if not await self.ratings.remove(user_id, rating_id):
             raise RatingNotFound

@@ -26,29 +26,29 @@ class CrossSiteRequest(Forbidden):
     """Another site asked for this change with your cookie."""
 
 
-def refuse_cross_site(connection: ASGIConnection[Any, Any, Any, Any], sign_in_id: int) -> None:
+def ensure_same_site(connection: ASGIConnection[Any, Any, Any, Any], sign_in_id: int) -> None:
     """Raises CrossSiteRequest unless the sign-in's CSRF token or the browser vouches for it."""
     sent = connection.headers.get("x-csrftoken", "")
     if sent and hmac.compare_digest(sent.encode(), csrf_token(sign_in_id).encode()):
         return
     if connection.route_handler.opt.get(OLDER_CLIENT):
-        refuse_foreign_page(connection)
-    elif not _began_with_us(connection):
+        ensure_own_page(connection)
+    elif not _is_same_origin(connection):
         raise CrossSiteRequest("Send the X-CSRFToken or Origin header, or use a bearer token.")
 
 
-def refuse_foreign_page(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+def ensure_own_page(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Raises CrossSiteRequest when a browser says that the request began on another site.
 
     Browsers always say where a change begins, so who says nothing is none, and has no cookie but
     its own.
     """
     is_browser = {"origin", "sec-fetch-site"} & set(connection.headers.keys())
-    if is_browser and not _began_with_us(connection):
+    if is_browser and not _is_same_origin(connection):
         raise CrossSiteRequest("Name this site in CORS_ORIGINS to let it do that.")
 
 
-def refuse_links(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+def ensure_no_cross_site_link(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Raises CrossSiteRequest when a link may have led a browser with a cookie to this change.
 
     For routes of older clients that change something by GET. A header with a token is no link's;
@@ -66,7 +66,7 @@ def refuse_links(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         raise CrossSiteRequest("Only a page of this site may sign you out.")
 
 
-def _began_with_us(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+def _is_same_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Sec-Fetch-Site is the browser's own word (Fetch Metadata); all browsers send Origin."""
     origin = connection.headers.get("origin", "")
     if origin in settings.origins:

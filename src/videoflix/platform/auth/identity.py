@@ -19,11 +19,11 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Send
 
 from videoflix.platform.auth.cookies import cookie_value
-from videoflix.platform.auth.csrf import SAFE_METHODS, refuse_cross_site
+from videoflix.platform.auth.csrf import SAFE_METHODS, ensure_same_site
 from videoflix.platform.auth.revocations import revocations
-from videoflix.platform.auth.tokens import Purpose, TokenRefused, verify
-from videoflix.platform.problems import Forbidden, Problem, SignInNeeded
-from videoflix.platform.server.client_address import client_address, visiting
+from videoflix.platform.auth.tokens import InvalidToken, Purpose, verify
+from videoflix.platform.problems import Forbidden, Problem, Unauthorized
+from videoflix.platform.server.client_address import client_address, current_scope
 from videoflix.platform.ttl import LruCache
 
 COOKIE = "access_token"
@@ -37,8 +37,8 @@ WELL_FORMED = re.compile(rf"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}|[0-9a-f]{{40}}
 
 
 # Checking a signature takes longer than answering a small request: a good token is remembered.
-VERIFIED_KEPT = 10_000
-_verified: LruCache[str, tuple["Identity", float]] = LruCache("access tokens", VERIFIED_KEPT)
+VERIFIED_MAX = 10_000
+_verified: LruCache[str, tuple["Identity", float]] = LruCache("access tokens", VERIFIED_MAX)
 
 
 class Role(StrEnum):
@@ -118,7 +118,7 @@ class IdentityMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         sent = sent_headers(scope)
-        scheme, credential = credential_in(sent, scope)
+        scheme, credential = read_credential(sent, scope)
         if is_opaque(scheme, credential):
             address = client_address(ASGIConnection(scope))
             user = await self._find_opaque_token(credential, address)
@@ -128,21 +128,21 @@ class IdentityMiddleware(ASGIMiddleware):
             if user.scope is Scope.READ:
                 raise ScopeTooNarrow("This token may only read.")
             if scheme == COOKIE:
-                refuse_cross_site(ASGIConnection(scope), user.sign_in_id)
+                ensure_same_site(ASGIConnection(scope), user.sign_in_id)
         if user and (profile := sent.get(b"x-profile")):
             user = msgspec.structs.replace(user, profile=profile.decode("latin-1"))
         scope["user"] = user
         scope["auth"] = None
-        reset = visiting.set(scope)
+        reset = current_scope.set(scope)
         try:
             await next_app(scope, receive, send)
         finally:
-            visiting.reset(reset)
+            current_scope.reset(reset)
 
 
-def recognised(scope: Any, known_opaque_token: Callable[[str], Identity | None]) -> Identity | None:
+def identify(scope: Any, known_opaque_token: Callable[[str], Identity | None]) -> Identity | None:
     """The person behind a request, as far as no query is needed to tell."""
-    scheme, credential = credential_in(sent_headers(scope), scope)
+    scheme, credential = read_credential(sent_headers(scope), scope)
     if is_opaque(scheme, credential):
         return known_opaque_token(credential)
     return identity_of(credential)
@@ -152,7 +152,7 @@ def sent_headers(scope: Any) -> dict[bytes, bytes]:
     return {name: value for name, value in scope["headers"] if name in READ_HEADERS}
 
 
-def credential_in(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
+def read_credential(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
     """How somebody says who they are (`bearer`, `token` or the cookie's name), and with what."""
     scheme, _, credential = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme:
@@ -178,7 +178,7 @@ def identity_of(token: str) -> Identity | None:
     identity, until = _verified.get(token, (None, 0.0))
     if until < time.time():
         identity, until = _verify(token)
-        _remember(token, identity, until)
+        _cache_verified(token, identity, until)
     return None if identity is None or identity.sign_in_id in revocations else identity
 
 
@@ -187,7 +187,7 @@ def _verify(token: str) -> tuple[Identity | None, float]:
     try:
         claims = verify(Purpose.ACCESS, token)
         identity = Identity(_number(claims["sub"]), Role(claims["role"]), _number(claims["sid"]))
-    except (TokenRefused, KeyError, ValueError):
+    except (InvalidToken, KeyError, ValueError):
         return None, 0.0
     return identity, float(claims["exp"])
 
@@ -200,7 +200,7 @@ def _number(claim: object) -> int:
     return number
 
 
-def _remember(token: str, identity: Identity | None, until: float) -> None:
+def _cache_verified(token: str, identity: Identity | None, until: float) -> None:
     """What is refused is not kept, or anybody could fill the memory."""
     if identity is None:
         _verified.pop(token, None)
@@ -212,10 +212,10 @@ def _remember(token: str, identity: Identity | None, until: float) -> None:
 async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Guard: anyone who is signed in."""
     if connection.scope["user"] is None:
-        raise SignInNeeded
+        raise Unauthorized
 
 
-async def in_person(
+async def interactive_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """Guard: people who signed in themselves; a stolen API token must not make more of itself."""
@@ -225,20 +225,20 @@ async def in_person(
 
 
 # Asked by `deciding`, which knows no domain: raises unless the acting profile may decide.
-_may_decide: list[MayDecide] = []
+_account_checks: list[MayDecide] = []
 
 
-def asked_who_decides(check: MayDecide) -> MayDecide:
+def register_account_check(check: MayDecide) -> MayDecide:
     """Have the guard `deciding` ask this about an identity; raises a problem to refuse."""
-    _may_decide.append(check)
+    _account_checks.append(check)
     return check
 
 
-async def deciding(
+async def account_holder_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """Guard: people in person who decide about the account; not the profile of a child."""
-    await in_person(connection, handler)
+    await interactive_only(connection, handler)
     await adults_only(connection, handler)
 
 
@@ -247,7 +247,7 @@ async def adults_only(
 ) -> None:
     """Guard: anyone who is signed in, except through the profile of a child."""
     await signed_in(connection, handler)
-    for check in _may_decide:
+    for check in _account_checks:
         await check(connection.scope["user"])
 
 
@@ -269,7 +269,7 @@ async def owners_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRou
 def _require(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> None:
     user: Identity | None = connection.scope["user"]
     if user is None:
-        raise SignInNeeded
+        raise Unauthorized
     if user.scope and not user.may(role) and RANKS.index(user.role) >= RANKS.index(role):
         raise ScopeTooNarrow(f"This needs the scope “admin”; this token has “{user.scope}”.")
     if not user.may(role):

@@ -13,14 +13,14 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.postgres.notify import announce, newsroom
+from videoflix.platform.postgres.notify import event_bus, publish
 from videoflix.settings import settings
 
 ACCESS_TOPIC = "access:"
 EVERYTHING = "all"
 FACTS_MAX = 50_000
 # Whatever was signed for a sign-in has expired by then.
-KEPT = max(settings.access_token_lifetime, settings.play_token_lifetime)
+RETENTION = max(settings.access_token_lifetime, settings.play_token_lifetime)
 
 
 class Revocations:
@@ -30,7 +30,7 @@ class Revocations:
         self._topic = topic
         self._kept = kept.total_seconds()
         self._until: dict[int, float] = {}
-        newsroom.pass_on(topic, self.hear)
+        event_bus.subscribe_prefix(topic, self.on_notify)
 
     def add(self, numbers: Iterable[int]) -> None:
         now = time.monotonic()
@@ -43,13 +43,13 @@ class Revocations:
     def __contains__(self, number: object) -> bool:
         return number in self._until
 
-    def hear(self, topic: str) -> None:
+    def on_notify(self, topic: str) -> None:
         """Listen to the news."""
         self.add([int(topic.removeprefix(self._topic))])
 
-    async def announce(self, session: AsyncSession, number: int) -> None:
+    async def publish(self, session: AsyncSession, number: int) -> None:
         """Have every process refuse what was signed for it once the transaction commits."""
-        await announce(session, f"{self._topic}{number}")
+        await publish(session, f"{self._topic}{number}")
 
 
 class FactVersions:
@@ -63,15 +63,15 @@ class FactVersions:
         self._now = 0
         self._all = 0
         self._changed: dict[str, int] = {}
-        newsroom.pass_on(ACCESS_TOPIC, self.hear)
-        newsroom.on_connect(self._catch_up)
+        event_bus.subscribe_prefix(ACCESS_TOPIC, self.on_notify)
+        event_bus.on_connect(self._catch_up)
 
     @property
     def now(self) -> int:
         """What to remember with a decision before its facts are read."""
         return self._now
 
-    def hear(self, topic: str) -> None:
+    def on_notify(self, topic: str) -> None:
         self._now += 1
         fact = topic.removeprefix(ACCESS_TOPIC)
         if fact == EVERYTHING or len(self._changed) >= FACTS_MAX:
@@ -86,9 +86,9 @@ class FactVersions:
 
     async def _catch_up(self) -> None:
         """Whatever changed while nobody listened."""
-        self.hear(f"{ACCESS_TOPIC}{EVERYTHING}")
+        self.on_notify(f"{ACCESS_TOPIC}{EVERYTHING}")
 
 
-revocations = Revocations("sign-in-ended:", KEPT)
+revocations = Revocations("sign-in-ended:", RETENTION)
 ended_streams = Revocations("stream-ended:", settings.play_token_lifetime)
 facts = FactVersions()

@@ -32,7 +32,7 @@ CHECKS: Options = {
     "verify_iat": False,
     "verify_nbf": False,
 }
-SEALED_MAX = 200
+COMPACT_MAX = 200
 
 
 class Purpose(StrEnum):
@@ -46,7 +46,7 @@ class Purpose(StrEnum):
     FILE = "file"
 
 
-class TokenRefused(Exception):
+class InvalidToken(Exception):
     """The token is forged, expired, or meant for something else."""
 
 
@@ -113,29 +113,29 @@ def _signer(purpose: Purpose, keys: tuple[str, ...]) -> Signer:
     )
 
 
-def seal(purpose: Purpose, lifetime: timedelta, *numbers: int) -> str:
+def sign_compact(purpose: Purpose, lifetime: timedelta, *numbers: int) -> str:
     """A short signed token over some numbers, for addresses: 50 to 80 characters."""
     until = int((datetime.now(UTC) + lifetime).timestamp())
     text = ".".join(map(str, (*numbers, until)))
     return _signer(purpose, tuple(_keys().values())).sign(text).decode()
 
 
-def unseal(purpose: Purpose, sealed: str) -> list[int]:
-    """The numbers that were sealed, and until when it is good. Raises TokenRefused."""
-    if len(sealed) > SEALED_MAX or not sealed.isascii():
-        raise TokenRefused
+def verify_compact(purpose: Purpose, sealed: str) -> list[int]:
+    """The numbers that were sealed, and until when it is good. Raises InvalidToken."""
+    if len(sealed) > COMPACT_MAX or not sealed.isascii():
+        raise InvalidToken
     try:
         text = _signer(purpose, tuple(_keys().values())).unsign(sealed).decode()
     except BadSignature as error:
-        raise TokenRefused from error
+        raise InvalidToken from error
     numbers = [int(part) for part in text.split(".")]
     if numbers[-1] < datetime.now(UTC).timestamp():
-        raise TokenRefused
+        raise InvalidToken
     return numbers
 
 
 def verify(purpose: Purpose, token: str) -> dict[str, Any]:
-    """The token's claims. Raises TokenRefused."""
+    """The token's claims. Raises InvalidToken."""
     try:
         key = _keys()[str(jwt.get_unverified_header(token)["kid"])]
         claims: dict[str, Any] = jwt.decode(
@@ -147,9 +147,9 @@ def verify(purpose: Purpose, token: str) -> dict[str, Any]:
             options=CHECKS,
         )
     except (jwt.InvalidTokenError, KeyError, TypeError) as error:
-        raise TokenRefused from error
+        raise InvalidToken from error
     if claims["typ"] != purpose.value or not _has_begun(claims):
-        raise TokenRefused
+        raise InvalidToken
     return claims
 
 

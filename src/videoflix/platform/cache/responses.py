@@ -18,11 +18,11 @@ from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 from litestar.types import Receive, Scope, Send
 
 from videoflix.platform.observability.metrics import answers_found, answers_missed
-from videoflix.platform.postgres.notify import newsroom
+from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.ttl import LruCache
 
-KEPT = 2_000
-UNHEARD_SECONDS = 1.0
+MAX_ENTRIES = 2_000
+DISCONNECTED_SECONDS = 1.0
 COUNTS_SECONDS = 5.0
 
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
@@ -33,7 +33,7 @@ HEADERS = {
 }
 
 
-class Answer(Response[bytes]):
+class CachedResponse(Response[bytes]):
     """An encoded answer, sent as it is: most of a small request is else building its response.
 
     `until` limits it while nobody would tell us of changes, and always if it `is_moving`.
@@ -67,7 +67,7 @@ class Answer(Response[bytes]):
         await send(self._body)
 
 
-class AnswerCache:
+class ResponseCache:
     """Answers by request and by `audience`: a word that is equal for all who get the same.
 
     Every topic that begins with one of `prefixes` empties it. One that begins with `counts` does
@@ -83,46 +83,46 @@ class AnswerCache:
         counts: str,
         path_of: Callable[[str], str],
     ) -> None:
-        self._kept: LruCache[Key, Answer] = LruCache(name, KEPT)
+        self._kept: LruCache[Key, CachedResponse] = LruCache(name, MAX_ENTRIES)
         self._parameters = parameters
         self._path_of = path_of
         self._counts_old_at = math.inf
         self.generation = 0
         for prefix in prefixes:
-            newsroom.pass_on(prefix, self.forget)
-        newsroom.pass_on(counts, self._counted)
-        newsroom.on_connect(self._forget_missed)
+            event_bus.subscribe_prefix(prefix, self.clear)
+        event_bus.subscribe_prefix(counts, self._counted)
+        event_bus.on_connect(self._clear_missed)
 
-    def forget(self, _: str = "") -> None:
+    def clear(self, _: str = "") -> None:
         self.generation += 1
         self._counts_old_at = math.inf
         self._kept.clear()
 
-    def find(self, request: Request[Any, Any, Any], audience: str) -> Answer | None:
+    def get(self, request: Request[Any, Any, Any], audience: str) -> CachedResponse | None:
         """The answer this process has, if it is still true."""
         now = time.monotonic()
         if self._counts_old_at <= now:
-            self.forget()
+            self.clear()
         answer = self._kept.get(self._key(request, audience))
-        if answer is None or (answer.until < now and (answer.is_moving or not newsroom.hears)):
+        if answer is None or (answer.until < now and (answer.is_moving or not event_bus.hears)):
             answers_missed.inc()
             return None
         answers_found.inc()
         return _respond(request, answer)
 
-    def keep(
+    def put(
         self,
         request: Request[Any, Any, Any],
         audience: str,
         found: Any,
         since: int,
         is_moving: Callable[[bytes], bool] = lambda _: False,
-    ) -> Answer:
+    ) -> CachedResponse:
         """Encode an answer, and keep it unless something changed after generation `since`."""
         body = msgspec.json.encode(found)
         digest = hashlib.sha256(body).hexdigest()[:32]
-        until = time.monotonic() + UNHEARD_SECONDS
-        answer = Answer(body, f'"{digest}"', until, is_moving=is_moving(body))
+        until = time.monotonic() + DISCONNECTED_SECONDS
+        answer = CachedResponse(body, f'"{digest}"', until, is_moving=is_moving(body))
         if since == self.generation:
             self._kept[self._key(request, audience)] = answer
         return _respond(request, answer)
@@ -134,8 +134,8 @@ class AnswerCache:
         for key in [key for key in self._kept if key[1] == path]:
             del self._kept[key]
 
-    async def _forget_missed(self) -> None:
-        self.forget()
+    async def _clear_missed(self) -> None:
+        self.clear()
 
     def _key(self, request: Request[Any, Any, Any], audience: str) -> Key:
         """Of a parameter that is given twice the last one counts, as for the handlers."""
@@ -146,9 +146,9 @@ class AnswerCache:
         return audience, request.scope["path"], tuple((name, asked[name]) for name in known)
 
 
-def _respond(request: Request[Any, Any, Any], answer: Answer) -> Answer:
+def _respond(request: Request[Any, Any, Any], answer: CachedResponse) -> CachedResponse:
     """The answer, or only that it is the one they know."""
     for name, value in request.scope["headers"]:
         if name == b"if-none-match" and answer.etag.encode() in value:
-            return Answer(b"", answer.etag, answer.until, HTTP_304_NOT_MODIFIED)
+            return CachedResponse(b"", answer.etag, answer.until, HTTP_304_NOT_MODIFIED)
     return answer

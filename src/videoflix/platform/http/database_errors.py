@@ -10,14 +10,14 @@ from asyncpg import InterfaceError
 from litestar import Request, Response
 from sqlalchemy.exc import DBAPIError
 
-from videoflix.platform.postgres.session import in_one_line
+from videoflix.platform.postgres.session import one_line
 from videoflix.platform.problems import (
-    BadInput,
+    BadRequest,
     Conflict,
     Problem,
     Unavailable,
-    crash_response,
-    problem_answer,
+    internal_error_response,
+    response_for,
 )
 
 
@@ -33,7 +33,7 @@ class DatabaseFull(Unavailable):
     headers: ClassVar = {"Retry-After": "60"}
 
 
-class ValueOutOfRange(BadInput):
+class ValueOutOfRange(BadRequest):
     """A value is larger than the database can hold, or of another kind than it expects."""
 
 
@@ -99,6 +99,6 @@ def database_error_response(
     found = driver_error_in(error)
     problem = problem_of(found) if found else None
     if problem is None:
-        return crash_response(request, error)
-    request.logger.error("the database refused: %s", in_one_line(found or error))
-    return problem_answer(problem)
+        return internal_error_response(request, error)
+    request.logger.error("the database refused: %s", one_line(found or error))
+    return response_for(problem)

@@ -21,7 +21,7 @@ class RangeNotSatisfiable(Problem):
         self.size = size
         super().__init__(f"The file has {size} bytes.")
 
-    def answer_headers(self) -> dict[str, str]:
+    def response_headers(self) -> dict[str, str]:
         return {"Content-Range": f"bytes */{self.size}"}
 
 

@@ -19,9 +19,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.platform.postgres.session import Record
 from videoflix.platform.problems import Problem
-from videoflix.platform.queue import Job, completing, every, handles
+from videoflix.platform.queue import Job, complete_job, handles, schedule
 
-KEPT = timedelta(days=1)
+RETENTION = timedelta(days=1)
+# Keys of earlier releases are named after the class that a request had there.
+FORMER_NAMES = {"InvoiceCreate": "NewInvoice"}
 
 Key = Annotated[
     str,
@@ -32,7 +34,7 @@ Key = Annotated[
         description="A name of your own for this request: repeat it and nothing happens twice.",
     ),
 ]
-Answer = TypeVar("Answer", bound=msgspec.Struct)
+Result = TypeVar("Result", bound=msgspec.Struct)
 
 CLAIM = text("""
 insert into idempotent_answer (user_id, key, request_hash, answer, created_at, updated_at)
@@ -72,7 +74,7 @@ class KeyReused(Problem):
     status: ClassVar = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class SweepAnswers(Job):
+class DeleteExpiredAnswers(Job):
     """Forget answers that are a day old."""
 
     name: ClassVar = "idempotency.sweep"
@@ -80,24 +82,24 @@ class SweepAnswers(Job):
     unique: ClassVar = True
 
 
-every("55 * * * *", SweepAnswers())
+schedule("55 * * * *", DeleteExpiredAnswers())
 
 
-@handles(SweepAnswers)
-async def sweep(job: SweepAnswers) -> None:
-    async with completing() as session:
-        swept = len((await session.scalars(SWEEP, {"kept": KEPT})).all())
+@handles(DeleteExpiredAnswers)
+async def sweep(job: DeleteExpiredAnswers) -> None:
+    async with complete_job() as session:
+        swept = len((await session.scalars(SWEEP, {"kept": RETENTION})).all())
     if swept:
         logger.info("deleted %d answers kept for Idempotency-Key", swept)
 
 
-async def once(
+async def run_once(
     session: AsyncSession,
     user_id: int,
     key: str,
     request: msgspec.Struct,
-    make: Callable[[], Awaitable[Answer]],
-) -> Answer:
+    make: Callable[[], Awaitable[Result]],
+) -> Result:
     """The answer of the first request with this key; without a key each one is a first.
 
     Raises KeyReused when the key came with another body.
@@ -105,19 +107,20 @@ async def once(
     if not key:
         return await make()
     body = msgspec.json.encode(request)
-    full_key = f"{type(request).__name__}:{key}"
+    name = type(request).__name__
+    full_key = f"{FORMER_NAMES.get(name, name)}:{key}"
     values = {"user_id": user_id, "key": full_key, "hash": hashlib.sha256(body).hexdigest()}
     claimed = await session.scalar(CLAIM, values)
     if claimed is None:
         known = (await session.execute(FIND, {"user_id": user_id, "key": full_key})).one()
         if known.request_hash != values["hash"]:
             raise KeyReused
-        return msgspec.json.decode(known.answer, type=_kind_of(make))
+        return msgspec.json.decode(known.answer, type=_answer_type(make))
     answer = await make()
     await session.execute(KEEP, {"id": claimed, "answer": msgspec.json.encode(answer).decode()})
     return answer
 
 
-def _kind_of(make: Callable[[], Awaitable[Answer]]) -> type[Answer]:
-    kind: type[Answer] = make.__annotations__["return"]
+def _answer_type(make: Callable[[], Awaitable[Result]]) -> type[Result]:
+    kind: type[Result] = make.__annotations__["return"]
     return kind

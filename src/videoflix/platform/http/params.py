@@ -15,8 +15,8 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.types import ASGIApp, Receive, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.auth.csrf import OLDER_CLIENT, SAFE_METHODS, refuse_foreign_page
-from videoflix.platform.problems import BadInput, InvalidInput, UnsupportedMediaType
+from videoflix.platform.auth.csrf import OLDER_CLIENT, SAFE_METHODS, ensure_own_page
+from videoflix.platform.problems import BadRequest, InvalidInput, UnsupportedMediaType
 
 # The largest integer that every JSON reader takes for itself (RFC 7493, 2.2); ids stay far below.
 BIGINT_MAX = 2**53 - 1
@@ -54,7 +54,7 @@ class Page(msgspec.Struct, Generic[Item]):
     offset: int
 
 
-def within_reason(*moments: object) -> None:
+def ensure_plausible(*moments: object) -> None:
     """Raises ValueError for a time that no calendar here needs, and some databases cannot hold."""
     for moment in moments:
         if isinstance(moment, datetime) and moment.year not in YEARS:
@@ -115,14 +115,14 @@ class BodyGate(ASGIMiddleware):
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["query_string"].count(b"&") >= PARAMETERS_MAX:  # Litestar remembers them, parsed
-            raise BadInput(f"At most {PARAMETERS_MAX} query parameters are read.")
+            raise BadRequest(f"At most {PARAMETERS_MAX} query parameters are read.")
         if scope["method"] in SAFE_METHODS:
             await next_app(scope, receive, send)
             return
         connection = ASGIConnection[Any, Any, Any, Any](scope)
         headers = connection.headers
         if "authorization" not in headers:
-            refuse_foreign_page(connection)
+            ensure_own_page(connection)
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if has_body and not _reads(scope["route_handler"], kind):

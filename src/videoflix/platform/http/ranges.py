@@ -25,12 +25,14 @@ class RangeUnsatisfiable(Problem):
         self.size = size
         super().__init__()
 
-    def answer_headers(self) -> dict[str, str]:
+    def response_headers(self) -> dict[str, str]:
         return {"Content-Range": f"bytes */{self.size}"}
 
 
-class FileGone(NotFound):
+class FileNotFound(NotFound):
     """This file is not there any more; open the film again."""
+
+    slug: ClassVar[str] = "file-gone"
 
 
 async def serve(
@@ -45,7 +47,7 @@ async def serve(
 
     Keys are never written twice, so the key is as good as a hash. `still_allowed` is asked before
     each further part; where it raises, the answer breaks off. Raises RangeUnsatisfiable or
-    FileGone.
+    FileNotFound.
     """
     etag = f'"{key.rsplit("/", 2)[-2]}"'
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "Cache-Control": cache}
@@ -100,7 +102,7 @@ async def _part(key: str, start: int, end: int) -> bytes:
     try:
         return await media_storage().read(key, start, min(READ_BYTES, end - start))
     except FileNotFoundError as error:
-        raise FileGone from error
+        raise FileNotFound from error
 
 
 async def _parts(

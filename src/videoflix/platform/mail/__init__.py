@@ -7,6 +7,6 @@ Without SMTP_URL mails are only kept, to be read on the server itself.
 """
 
 from videoflix.platform.mail.models import Mail
-from videoflix.platform.mail.outbox import Letter, post_mail, post_mails
+from videoflix.platform.mail.outbox import MailRequest, queue_mail, queue_mails
 
-__all__ = ["Letter", "Mail", "post_mail", "post_mails"]
+__all__ = ["Mail", "MailRequest", "queue_mail", "queue_mails"]

@@ -11,13 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from videoflix.settings import settings
 
-LETTERS = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de")
 # What letters may leave open.
-BLANKS = {"name": "", "hours": "1", "number": "", "amount": ""}
+DEFAULTS = {"name": "", "hours": "1", "number": "", "amount": ""}
 
 
-class Composed(msgspec.Struct, frozen=True):
+class RenderedMail(msgspec.Struct, frozen=True):
     """A letter ready to be sent."""
 
     subject: str
@@ -25,7 +25,7 @@ class Composed(msgspec.Struct, frozen=True):
     html: str
 
 
-class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TemplateStrings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a letter says in one language; `button` is empty when it links to nothing."""
 
     subject: str
@@ -35,7 +35,7 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _plain = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - plain text
 _layouts = Environment(
-    loader=FileSystemLoader(LETTERS),
+    loader=FileSystemLoader(TEMPLATES),
     undefined=StrictUndefined,
     autoescape=select_autoescape(),
     trim_blocks=True,
@@ -44,18 +44,18 @@ _layouts = Environment(
 
 
 @cache
-def _words(language: str) -> dict[str, Words]:
-    content: dict[str, Any] = tomllib.loads((LETTERS / f"{language}.toml").read_text())
-    return msgspec.convert(content, dict[str, Words])
+def _words(language: str) -> dict[str, TemplateStrings]:
+    content: dict[str, Any] = tomllib.loads((TEMPLATES / f"{language}.toml").read_text())
+    return msgspec.convert(content, dict[str, TemplateStrings])
 
 
-def compose(letter: str, language: str, values: Mapping[str, str]) -> Composed:
+def render(template: str, language: str, values: Mapping[str, str]) -> RenderedMail:
     """A letter in a language, in English if there is none in that one.
 
     `values` fill the letter's blanks; `url` is where its button leads. Raises KeyError for an
     unknown letter and jinja2.UndefinedError for a blank without a value.
     """
-    words = _words(language if language in LANGUAGES else LANGUAGES[0])[letter]
+    words = _words(language if language in LANGUAGES else LANGUAGES[0])[template]
     blanks = {
         "name": "",
         "hours": "1",
@@ -72,7 +72,7 @@ def compose(letter: str, language: str, values: Mapping[str, str]) -> Composed:
         "lines": [_fill(line, blanks) for line in words.lines],
         "button": words.button,
     }
-    return Composed(
+    return RenderedMail(
         subject=subject,
         text=_layouts.get_template("layout.txt").render(filled).strip() + "\n",
         html=_layouts.get_template("layout.html").render(filled),

@@ -11,19 +11,19 @@ from sqlalchemy import delete, func, update
 from videoflix.platform.mail.models import Mail
 from videoflix.platform.mail.outbox import SendMail, SweepMail
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import completing, every, handles
+from videoflix.platform.queue import complete_job, handles, schedule
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import settings
 
 TIMEOUT_SECONDS = 10.0
 PERMANENT = 500
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 # For how long a mail may still be sent.
-SENDING = timedelta(days=2)
+SEND_PERIOD = timedelta(days=2)
 
 logger = logging.getLogger(__name__)
 
-every("5 4 * * *", SweepMail())
+schedule("5 4 * * *", SweepMail())
 
 
 @handles(SendMail)
@@ -34,7 +34,7 @@ async def send(job: SendMail) -> None:
             return
         message = _message(mail)
     failure = await deliver(settings.smtp_url, message)
-    async with completing() as session:
+    async with complete_job() as session:
         mail = await session.get_one(Mail, job.mail_id)
         mail.failure = failure
         if failure is None:
@@ -46,10 +46,10 @@ async def send(job: SendMail) -> None:
 async def sweep(job: SweepMail) -> None:
     """Delete mails that are a month old, and the links of all that nobody can open any more."""
     lifetime = max(settings.activation_lifetime, settings.password_reset_lifetime)
-    async with completing() as session:
-        expired = Mail.created_at < func.now() - max(lifetime, SENDING)
+    async with complete_job() as session:
+        expired = Mail.created_at < func.now() - max(lifetime, SEND_PERIOD)
         await session.execute(update(Mail).where(expired, Mail.text != "").values(text="", html=""))
-        old = delete(Mail).where(Mail.created_at < func.now() - KEPT).returning(Mail.id)
+        old = delete(Mail).where(Mail.created_at < func.now() - RETENTION).returning(Mail.id)
         swept = len((await session.scalars(old)).all())
     if swept:
         logger.info("deleted %d old mails", swept)

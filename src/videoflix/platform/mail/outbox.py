@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.mail.compose import compose
+from videoflix.platform.mail.compose import render
 from videoflix.platform.mail.models import Mail
 from videoflix.platform.queue import Job, enqueue_many
 from videoflix.settings import settings
@@ -28,20 +28,20 @@ class SweepMail(Job):
     unique: ClassVar = True
 
 
-class Letter(NamedTuple):
+class MailRequest(NamedTuple):
     """A mail to write: its template, in which language, and what fills its blanks."""
 
     to: str
-    letter: str
+    template: str
     language: str
     values: Mapping[str, str]
 
 
-async def post_mail(
+async def queue_mail(
     session: AsyncSession,
     *,
     to: str,
-    letter: str,
+    template: str,
     language: str = "en",
     values: Mapping[str, str],
 ) -> None:
@@ -49,17 +49,17 @@ async def post_mail(
 
     Raises what `compose` raises.
     """
-    await post_mails(session, [Letter(to, letter, language, values)])
+    await queue_mails(session, [MailRequest(to, template, language, values)])
 
 
-async def post_mails(session: AsyncSession, letters: Sequence[Letter]) -> None:
+async def queue_mails(session: AsyncSession, letters: Sequence[MailRequest]) -> None:
     """Write many letters in a few statements. Raises what `compose` raises."""
     mails = []
-    for letter in letters:
-        composed = compose(letter.letter, letter.language, letter.values)
+    for template in letters:
+        composed = render(template.template, template.language, template.values)
         mails.append(
             Mail(
-                recipient=letter.to,
+                recipient=template.to,
                 subject=composed.subject[:200],
                 text=composed.text,
                 html=composed.html,

@@ -32,13 +32,14 @@ CLIENT_WENT_AWAY = 499  # nginx's number for it
 access = logging.getLogger("videoflix.access")
 
 
-class Stopping(Unavailable):
+class ServerStopping(Unavailable):
     """The server stopped before your request was complete; send it again."""
 
+    slug: ClassVar[str] = "stopping"
     headers: ClassVar = {"Retry-After": "5"}
 
 
-class Observed:
+class AccessLogMiddleware:
     """An ASGI application around another one."""
 
     def __init__(self, app: ASGIApp, methods: Mapping[str, set[str]] | None = None) -> None:
@@ -69,9 +70,9 @@ class Observed:
                 await self._app(scope, receive, watching)
             except asyncio.CancelledError:  # the server stops, and its grace period is over
                 if status == CLIENT_WENT_AWAY:
-                    await send_problem(watching, Stopping())
+                    await send_problem(watching, ServerStopping())
             finally:
-                note(scope, status, time.perf_counter() - begun, request_id)
+                log_request(scope, status, time.perf_counter() - begun, request_id)
 
     def _allowing(self, scope: Any, headers: Headers) -> Headers:
         """Litestar answers OPTIONS with the methods of one of the controllers of a path only."""
@@ -88,7 +89,7 @@ async def send_problem(send: Send, problem: Problem) -> None:
     headers = [
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", b"%d" % len(body)),
-        *((k.lower().encode(), v.encode()) for k, v in problem.answer_headers().items()),
+        *((k.lower().encode(), v.encode()) for k, v in problem.response_headers().items()),
         CLOSE,
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
@@ -103,7 +104,7 @@ def request_id_of(scope: Any) -> str:
     return uuid.uuid4().hex
 
 
-def note(scope: Any, status: int, seconds: float, request_id: str) -> None:
+def log_request(scope: Any, status: int, seconds: float, request_id: str) -> None:
     """Write the access line, without the query string, and count."""
     route = scope.get("path_template") or UNMATCHED
     method = scope["method"] if scope["method"] in METHODS else "OTHER"

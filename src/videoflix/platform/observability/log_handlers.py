@@ -4,7 +4,7 @@ import logging
 from logging.handlers import RotatingFileHandler
 
 
-class CountsLostLines(logging.Handler):
+class LostLineCounter(logging.Handler):
     """Mixin for a handler: count records that cannot be written, and log the count afterwards.
 
     The standard library prints a call stack on stderr for each of them.
@@ -25,7 +25,7 @@ class CountsLostLines(logging.Handler):
         self.lost += 1
 
 
-class LogFile(CountsLostLines, RotatingFileHandler):
+class LogFile(LostLineCounter, RotatingFileHandler):
     """A log file of bounded size."""
 
 

@@ -18,9 +18,9 @@ from structlog.contextvars import merge_contextvars
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.types import Processor
 
-from videoflix.platform.observability.log_handlers import CountsLostLines
+from videoflix.platform.observability.log_handlers import LostLineCounter
 from videoflix.platform.observability.masking import masked
-from videoflix.platform.server.client_address import visiting
+from videoflix.platform.server.client_address import current_scope
 from videoflix.settings import settings
 
 # These say too much, or say again what we say ourselves.
@@ -36,7 +36,7 @@ READY = "ready"
 Line = MutableMapping[str, Any]
 
 
-class Stderr(CountsLostLines, logging.StreamHandler[Any]):
+class Stderr(LostLineCounter, logging.StreamHandler[Any]):
     """Writes to whatever sys.stderr is at the time."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ def _format_in_force() -> Literal["json", "console"]:
 
 def add_person(_: Any, __: str, line: Line) -> Line:
     """Say who asked, once that is known."""
-    scope: Any = visiting.get()
+    scope: Any = current_scope.get()
     if scope is not None and scope.get("user") is not None:
         line.setdefault("user_id", scope["user"].user_id)
     return line

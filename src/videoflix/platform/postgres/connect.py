@@ -50,7 +50,7 @@ class Pooler:
         self.mode = mode
         self.transactional = mode == "transaction"
 
-    def noticed(self, error: BaseException) -> bool:
+    def detect(self, error: BaseException) -> bool:
         """Whether a refused connection shows for the first time that there is a pooler."""
         if self.mode != "auto" or self.transactional or REFUSED not in str(error):
             return False
@@ -138,7 +138,7 @@ class QueueConnection(psycopg.AsyncConnection[Any]):
         try:
             return await cls._open(parameters(), {} if pooler.transactional else session, arguments)
         except psycopg.OperationalError as error:
-            if not pooler.noticed(error):
+            if not pooler.detect(error):
                 raise
         return await cls._open(parameters(), {}, arguments)
 

@@ -40,7 +40,7 @@ from videoflix.platform.postgres.embedded_role import (
     ensure_role,
     hand_over,
 )
-from videoflix.platform.process.parent_death import Account, tethered
+from videoflix.platform.process.parent_death import Account, with_parent_death_signal
 from videoflix.setting_types import socket_directory
 
 START_SECONDS = 120.0  # recovery after a crash included
@@ -282,7 +282,7 @@ class EmbeddedPostgres:
 
     def _command(self, name: str, *options: str) -> list[str]:
         program = program_folder(self.folder, self._account) / name
-        return tethered([str(program), *options], signal.SIGINT, self._account)
+        return with_parent_death_signal([str(program), *options], signal.SIGINT, self._account)
 
     def _run(self, name: str, *options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own command line

@@ -44,7 +44,7 @@ def _connect(dialect: Dialect, _: object, positional: Any, named: dict[str, Any]
     try:
         return dialect.connect(*positional, **named, **_statements())
     except Exception as error:
-        if not pooler.noticed(error):
+        if not pooler.detect(error):
             raise
     return dialect.connect(*positional, **named, **_statements())
 

@@ -30,7 +30,7 @@ ECHO_SECONDS = 2.0
 POLL_SECONDS = 1.0
 CANCEL_AGAIN_SECONDS = 1.0
 SELF_TEST = "self-test:"
-DEAF = (
+NO_NOTIFICATIONS = (
     "Notifications do not arrive: DATABASE_URL leads to a connection pooler."
     " Set DATABASE_LISTEN_URL to an address without it, or in session mode."
 )
@@ -40,11 +40,13 @@ FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyEr
 logger = logging.getLogger(__name__)
 
 
-async def announce(session: AsyncSession, topic: str) -> None:
+async def publish(session: AsyncSession, topic: str) -> None:
     """Tell every process about `topic` when the session's transaction commits."""
     await notify(session, topic)
     # This process need not wait for the echo.
-    event.listen(session.sync_session, "after_commit", lambda _: newsroom.ring(topic), once=True)
+    event.listen(
+        session.sync_session, "after_commit", lambda _: event_bus.dispatch(topic), once=True
+    )
 
 
 async def notify(session: AsyncSession, topic: str) -> None:
@@ -54,7 +56,7 @@ async def notify(session: AsyncSession, topic: str) -> None:
     )
 
 
-async def hears_notifications() -> bool:
+async def receives_notifications() -> bool:
     """Whether what one connection announces reaches another one that listens."""
     topic, echo = SELF_TEST + secrets.token_hex(8), asyncio.Event()
 
@@ -72,7 +74,7 @@ async def hears_notifications() -> bool:
         connection.terminate()
 
 
-class Newsroom:
+class EventBus:
     """One listening connection of this process, handed on to any number of subscribers."""
 
     def __init__(self) -> None:
@@ -82,7 +84,7 @@ class Newsroom:
         self.hears = False  # whether news of other processes arrives
         self.deaf = False  # whether we listen and nothing arrives
 
-    def pass_on(self, prefix: str, ear: Callable[[str], None]) -> None:
+    def subscribe_prefix(self, prefix: str, ear: Callable[[str], None]) -> None:
         """Have a function called with every topic that begins so."""
         self._ears[prefix] = ear
 
@@ -90,7 +92,7 @@ class Newsroom:
         """Have a function called whenever listening begins: it reads what was missed."""
         self._catch_up.append(catch_up)
 
-    def ring(self, topic: str) -> None:
+    def dispatch(self, topic: str) -> None:
         """Pass on that there is news about a topic."""
         for bell in self._subscribers.get(topic, ()):
             bell.set()
@@ -118,7 +120,7 @@ class Newsroom:
         """Listen in the background for as long as the block lasts."""
         tasks = {
             asyncio.create_task(self._listen_for_ever()),
-            asyncio.create_task(self._poll_while_deaf()),
+            asyncio.create_task(self._poll_while_deaf_to_notifications()),
         }
         try:
             yield
@@ -142,17 +144,17 @@ class Newsroom:
         try:
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _: closed.set())
-            await connection.add_listener(CHANNEL, self._hear)
+            await connection.add_listener(CHANNEL, self._on_notification)
             await self._catch_up_all()  # what was said while nobody listened
             while True:
-                await self._test_hearing()
+                await self._self_test()
                 if await _set_within(closed, SELF_TEST_SECONDS):
                     return
         finally:
             self.hears = False
             connection.terminate()  # a goodbye would wait for a database that may be frozen
 
-    async def _test_hearing(self) -> None:
+    async def _self_test(self) -> None:
         """Send a notification on another connection and see whether it arrives."""
         topic = SELF_TEST + secrets.token_hex(8)
         with self.subscribe(topic) as echo:
@@ -160,13 +162,13 @@ class Newsroom:
                 await notify(session, topic)
             hears = await _set_within(echo, ECHO_SECONDS)
         if not hears and not self.deaf:
-            logger.warning(DEAF)
+            logger.warning(NO_NOTIFICATIONS)
         if hears and self.deaf:
             logger.warning("notifications arrive again")
             await self._catch_up_all()
         self.hears, self.deaf = hears, not hears
 
-    async def _poll_while_deaf(self) -> None:
+    async def _poll_while_deaf_to_notifications(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if not self.hears:
@@ -176,14 +178,14 @@ class Newsroom:
                     logger.debug("nothing to read yet (%s)", error)
 
     async def _catch_up_all(self) -> None:
-        self._ring_all()
+        self._dispatch_all()
         for catch_up in self._catch_up:
             await catch_up()
 
-    def _hear(self, connection: object, pid: int, channel: str, topic: object) -> None:
-        self.ring(str(topic))
+    def _on_notification(self, connection: object, pid: int, channel: str, topic: object) -> None:
+        self.dispatch(str(topic))
 
-    def _ring_all(self) -> None:
+    def _dispatch_all(self) -> None:
         for bells in self._subscribers.values():
             for bell in bells:
                 bell.set()
@@ -197,4 +199,4 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-newsroom = Newsroom()
+event_bus = EventBus()

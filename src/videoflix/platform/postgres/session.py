@@ -34,7 +34,7 @@ from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
 
-ASK_AGAIN_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 IDLE_SECONDS = 2.0
 
 # SQLSTATEs after which the same transaction may well succeed (PostgreSQL, appendix A).
@@ -143,18 +143,18 @@ async def transaction() -> AsyncGenerator[AsyncSession]:
 
 
 @asynccontextmanager
-async def patient_transaction() -> AsyncGenerator[AsyncSession]:
+async def resilient_transaction() -> AsyncGenerator[AsyncSession]:
     """A transaction for results that took long to make: it waits for a database that is away.
 
     Only its beginning is patient; a connection that breaks in the middle raises.
     """
     async with alchemy.get_session() as session:
-        await _connect_patiently(session)
+        await _connect_with_retry(session)
         yield session
         await session.commit()
 
 
-async def _connect_patiently(session: AsyncSession) -> None:
+async def _connect_with_retry(session: AsyncSession) -> None:
     level = logging.WARNING  # the first time
     while True:
         try:
@@ -163,7 +163,7 @@ async def _connect_patiently(session: AsyncSession) -> None:
             logger.log(level, "a result waits for the database (%s)", error)
             level = logging.DEBUG
             await session.rollback()
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
         else:
             return
 
@@ -223,7 +223,7 @@ def _tells_of_outage(sqlstate: str) -> bool:
     return sqlstate in known or sqlstate.startswith(OUTAGES)
 
 
-def in_one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An expected failure for the log: what Postgres said, without the statement and its values."""
     cause = error
     while cause.__cause__ is not None and not isinstance(cause, DBAPIError):

@@ -81,7 +81,7 @@ def main(order: Order) -> None:
         status, cpu = of_first_process(order)
     else:
         status, cpu = of_program(order)
-    end_alike(status, out_of_time=cpu > order.cpu_seconds - 0.1)
+    exit_like(status, out_of_time=cpu > order.cpu_seconds - 0.1)
 
 
 def lower_priority() -> None:
@@ -131,7 +131,7 @@ def of_first_process(order: Order) -> tuple[int, float]:
         try:
             code = first_process(order, writing, alive)
         except OSError as error:
-            code = complain(error)
+            code = report_error(error)
         os._exit(code)
     os.close(writing)
     os.close(alive)
@@ -165,7 +165,7 @@ def of_program(order: Order) -> tuple[int, float]:
         try:
             code = become(order, launcher)
         except OSError as error:
-            code = complain(error)
+            code = report_error(error)
         os._exit(code)
     while True:
         ended, status, usage = os.wait4(-1, 0)  # the first process inherits orphans
@@ -215,12 +215,12 @@ def lower_limit(kind: int, wanted: int) -> None:
     resource.setrlimit(kind, (bound, bound))
 
 
-def complain(error: OSError) -> int:
+def report_error(error: OSError) -> int:
     print(f"launcher: {error}", file=sys.stderr, flush=True)
     return SETUP_FAILED
 
 
-def end_alike(status: int, *, out_of_time: bool) -> None:
+def exit_like(status: int, *, out_of_time: bool) -> None:
     """End as the program did; SIGXCPU names the limit that the kernel enforced with SIGKILL."""
     if os.WIFEXITED(status):
         os._exit(os.WEXITSTATUS(status))
@@ -236,4 +236,4 @@ def run() -> None:
     try:
         main(Order(sys.argv[1:]))
     except OSError as error:
-        sys.exit(complain(error))
+        sys.exit(report_error(error))

@@ -1,6 +1,6 @@
 """Starts programs that end with their parent, even when the parent is killed with SIGKILL.
 
-`tethered()` builds the command line; the module is also the script that line runs. It becomes
+`with_parent_death_signal()` builds the command line; the module is also the script that line runs. It becomes
 another account if asked to, tells the kernel which signal to send when the parent is gone, and
 turns into the program. A script instead of a `preexec_fn`, because code between fork and exec
 may deadlock in a process that has threads. The kernel watches the *thread* that started the
@@ -26,7 +26,7 @@ class Account(NamedTuple):
     gid: int
 
 
-def tethered(
+def with_parent_death_signal(
     program: Sequence[str], last_signal: signal.Signals, account: Account | None = None
 ) -> list[str]:
     """The command line that runs `program` on a tether, as `account` when we are root."""

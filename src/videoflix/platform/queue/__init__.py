@@ -18,33 +18,39 @@ and a handler may end it inside the transaction that shows its result:
 """
 
 from videoflix.platform.queue.app import queue
-from videoflix.platform.queue.attempts import AttemptLost, completing
-from videoflix.platform.queue.batch import SomeFailed, each_apart, in_batches
-from videoflix.platform.queue.cron import every
-from videoflix.platform.queue.enqueue import enqueue, enqueue_many, hasten, hurry, withdraw
+from videoflix.platform.queue.attempts import AttemptLost, complete_job
+from videoflix.platform.queue.batch import BatchFailed, for_each_in_transaction, in_batches
+from videoflix.platform.queue.cron import schedule
+from videoflix.platform.queue.enqueue import (
+    cancel_pending,
+    enqueue,
+    enqueue_many,
+    prioritize,
+    run_now,
+)
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.registry import JobCancelled
-from videoflix.platform.queue.retry import TransientError, as_transient
+from videoflix.platform.queue.retry import TransientError, to_transient
 from videoflix.platform.queue.self_tests import self_test
 
 __all__ = [
     "AttemptLost",
+    "BatchFailed",
     "Job",
     "JobCancelled",
-    "SomeFailed",
     "TransientError",
-    "as_transient",
-    "completing",
-    "each_apart",
+    "cancel_pending",
+    "complete_job",
     "enqueue",
     "enqueue_many",
-    "every",
+    "for_each_in_transaction",
     "handles",
-    "hasten",
-    "hurry",
     "in_batches",
+    "prioritize",
     "queue",
+    "run_now",
+    "schedule",
     "self_test",
-    "withdraw",
+    "to_transient",
 ]

@@ -8,8 +8,8 @@ from procrastinate import App, PsycopgConnector
 
 from videoflix.platform.postgres.connect import QueueConnection
 from videoflix.platform.postgres.session import limit_pool
-from videoflix.platform.queue.manager import PatientJobManager
-from videoflix.platform.queue.outage import PatientConnector
+from videoflix.platform.queue.manager import ResilientJobManager
+from videoflix.platform.queue.outage import ResilientConnector
 from videoflix.platform.queue.worker import Worker
 from videoflix.settings import settings
 
@@ -24,24 +24,24 @@ class JobQueue(App):
 
     def __init__(self, connector: PsycopgConnector, **options: Any) -> None:
         super().__init__(connector=connector, **options)
-        self.job_manager = PatientJobManager(connector)
+        self.job_manager = ResilientJobManager(connector)
 
     def _worker(self, **options: Any) -> Worker:
         return Worker(app=self, **{**self.worker_defaults, **options})
 
 
-def keep_to(concurrency: int) -> None:
+def limit_connections(concurrency: int) -> None:
     """Before anything connects: let this process have the connections that so many jobs need.
 
     A job needs one for its transactions and one to tell of its progress; the schedules share them.
     """
     connector = queue.connector
-    assert isinstance(connector, PatientConnector)  # noqa: S101 - made below
-    connector.keep_to(1 if concurrency == 1 else MOST_CONNECTIONS)
+    assert isinstance(connector, ResilientConnector)  # noqa: S101 - made below
+    connector.limit_connections(1 if concurrency == 1 else MOST_CONNECTIONS)
     limit_pool(concurrency + 1)
 
 
-class QueueConnector(PatientConnector):
+class QueueConnector(ResilientConnector):
     """procrastinate's connector; what listens takes the address past a pooler."""
 
     @asynccontextmanager

@@ -14,11 +14,11 @@ from procrastinate.jobs import Job as StoredJob
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.postgres.session import patient_transaction
+from videoflix.platform.postgres.session import resilient_transaction
 from videoflix.platform.queue.retry import TransientError
 
 
-def still_ours(job_id: str, attempt: str, worker_id: str) -> str:
+def fence_condition(job_id: str, attempt: str, worker_id: str) -> str:
     """The fence: an SQL condition on a job's row, made of three placeholders.
 
     A job whose worker was forgotten is ours while nobody took it back: that counts one up.
@@ -33,14 +33,14 @@ SUCCEED = text(
     f"""
     update procrastinate_jobs
     set status = 'succeeded', attempts = attempts + 1, abort_requested = false, worker_id = null
-    where {still_ours(":job_id", ":attempt", ":worker_id")} returning id
+    where {fence_condition(":job_id", ":attempt", ":worker_id")} returning id
     """  # noqa: S608 - placeholders, no values
 )
 # The key under which a job's context holds its attempt.
 ATTEMPT = "attempt"
 
 
-class Claim(msgspec.Struct, frozen=True):
+class FencingToken(msgspec.Struct, frozen=True):
     """What an attempt's writes are compared with: they count only while all of it is true."""
 
     job_id: int
@@ -56,22 +56,22 @@ class Attempt:
     """A run of a job by this process, and how it went."""
 
     def __init__(self, job: StoredJob) -> None:
-        self.claim = claim_on(job)
+        self.claim = fencing_token(job)
         self.completed = False
         self.reason = ""
         self.fault: TransientError | None = None
 
 
-def claim_on(job: StoredJob) -> Claim:
+def fencing_token(job: StoredJob) -> FencingToken:
     """The claim of the attempt that fetched this job."""
-    return Claim(job.id or 0, job.attempts, job.worker_id)
+    return FencingToken(job.id or 0, job.attempts, job.worker_id)
 
 
 running: ContextVar[Attempt | None] = ContextVar("running", default=None)
 
 
 @asynccontextmanager
-async def completing() -> AsyncGenerator[AsyncSession]:
+async def complete_job() -> AsyncGenerator[AsyncSession]:
     """A handler's last transaction: it ends the job together with what the job was for.
 
     Both commit, or neither does, so the effect happens exactly once however often the job runs.
@@ -79,7 +79,7 @@ async def completing() -> AsyncGenerator[AsyncSession]:
     taken from this attempt. Outside of a worker there is no job to end.
     """
     attempt = running.get()
-    async with patient_transaction() as session:
+    async with resilient_transaction() as session:
         yield session
         if attempt is not None and not await session.scalar(
             SUCCEED, msgspec.structs.asdict(attempt.claim)

@@ -6,23 +6,23 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.postgres.session import crash_info, in_one_line, transaction
+from videoflix.platform.postgres.session import crash_info, one_line, transaction
 
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
 
-class SomeFailed(Exception):
+class BatchFailed(Exception):
     """Some of the things could not be worked on; the log says which and why."""
 
 
-async def each_apart(
+async def for_each_in_transaction(
     items: Iterable[Item], work: Callable[[AsyncSession, Item], Awaitable[bool]]
 ) -> int:
     """Work on each thing in a transaction of its own; for how many `work` said True.
 
-    One that fails holds up none of the others. Raises SomeFailed at the end if there was any.
+    One that fails holds up none of the others. Raises BatchFailed at the end if there was any.
     """
     done = failed = 0
     for item in items:
@@ -31,10 +31,10 @@ async def each_apart(
                 done += await work(session, item)
         except Exception as error:
             message = "could not work on %s: %s"
-            logger.log(logging.ERROR, message, item, in_one_line(error), exc_info=crash_info(error))
+            logger.log(logging.ERROR, message, item, one_line(error), exc_info=crash_info(error))
             failed += 1
     if failed:
-        raise SomeFailed(f"{failed} failed, {done} are done")
+        raise BatchFailed(f"{failed} failed, {done} are done")
     return done
 
 
@@ -47,7 +47,7 @@ async def in_batches(
     """Work on `size` things at a time, in a transaction each; how many things were done.
 
     What was done stays done when it is interrupted. Of a batch that fails, each thing is worked on
-    `alone`. Raises SomeFailed at the end if there was any that failed alone, too.
+    `alone`. Raises BatchFailed at the end if there was any that failed alone, too.
     """
     done, failed = 0, []
     for start in range(0, len(items), size):
@@ -58,12 +58,12 @@ async def in_batches(
         except Exception as error:
             message = "a batch failed: working on each of its %d by itself (%s)"
             logger.log(
-                logging.ERROR, message, len(batch), in_one_line(error), exc_info=crash_info(error)
+                logging.ERROR, message, len(batch), one_line(error), exc_info=crash_info(error)
             )
             try:
-                done += await each_apart(batch, alone)
-            except SomeFailed as error:
+                done += await for_each_in_transaction(batch, alone)
+            except BatchFailed as error:
                 failed.append(str(error))
     if failed:
-        raise SomeFailed("; ".join(failed))
+        raise BatchFailed("; ".join(failed))
     return done

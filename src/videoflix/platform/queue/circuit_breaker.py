@@ -12,7 +12,7 @@ from enum import StrEnum
 FIRST_PROBE_SECONDS = 2.0
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """Closed: jobs are fetched. Open: none is. Half open: one is, to see how it ends."""
 
     CLOSED = "closed"
@@ -20,7 +20,7 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Breaker:
+class CircuitBreaker:
     """`threshold` counts different subjects that fail in a row, `longest` pauses between probes."""
 
     def __init__(self, threshold: int, longest: float) -> None:
@@ -28,59 +28,59 @@ class Breaker:
         self._failed: dict[str, str] = {}  # subjects, and what was wrong with each
         self._trial_runs = False
         self._pause = 0.0
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.reason = ""
         self.next_probe = 0.0  # of time.monotonic()
 
     @property
-    def lets_through(self) -> bool:
+    def allows_fetch(self) -> bool:
         """Whether a job may be fetched now."""
-        if self.state is State.HALF_OPEN:
+        if self.state is BreakerState.HALF_OPEN:
             return not self._trial_runs
-        return self.state is State.CLOSED
+        return self.state is BreakerState.CLOSED
 
     @property
     def probe_is_due(self) -> bool:
-        return self.state is State.OPEN and time.monotonic() >= self.next_probe
+        return self.state is BreakerState.OPEN and time.monotonic() >= self.next_probe
 
-    def fetched(self) -> None:
-        self._trial_runs = self.state is State.HALF_OPEN
+    def record_fetch(self) -> None:
+        self._trial_runs = self.state is BreakerState.HALF_OPEN
 
-    def succeeded(self) -> bool:
+    def record_success(self) -> bool:
         """A job ended well; whether that closed the breaker."""
-        closes = self.state is State.HALF_OPEN
+        closes = self.state is BreakerState.HALF_OPEN
         if closes:
             self.close()
         self._failed.clear()
         return closes
 
-    def failed(self, subject: str, reason: str) -> bool:
+    def record_failure(self, subject: str, reason: str) -> bool:
         """A job failed; whether that opened the breaker."""
         self._failed[subject] = reason
-        if self.state is State.HALF_OPEN:
+        if self.state is BreakerState.HALF_OPEN:
             self.open(reason)
             return True
-        if self.state is State.CLOSED and len(self._failed) >= self._threshold:
+        if self.state is BreakerState.CLOSED and len(self._failed) >= self._threshold:
             self.open(
                 f"{len(self._failed)} different jobs failed in a row, the last with: {reason}"
             )
             return True
         return False
 
-    def undecided(self) -> None:
+    def record_inconclusive(self) -> None:
         """A job ended in a way that proves nothing about this machine."""
         self._trial_runs = False
 
     def open(self, reason: str) -> None:
         """Fetch nothing until a probe passes; each time it takes longer until the next one."""
-        self.state, self.reason, self._trial_runs = State.OPEN, reason, False
+        self.state, self.reason, self._trial_runs = BreakerState.OPEN, reason, False
         self._pause = min(max(self._pause * 2, FIRST_PROBE_SECONDS), self._longest)
         self.next_probe = time.monotonic() + self._pause
 
     def half_open(self) -> None:
         """The probe passed: try one job."""
-        self.state, self._trial_runs = State.HALF_OPEN, False
+        self.state, self._trial_runs = BreakerState.HALF_OPEN, False
 
     def close(self) -> None:
-        self.state, self.reason, self._pause = State.CLOSED, "", 0.0
+        self.state, self.reason, self._pause = BreakerState.CLOSED, "", 0.0
         self._failed.clear()

@@ -23,8 +23,8 @@ from videoflix.settings import settings
 logger = logging.getLogger(__name__)
 
 FIELDS = 5
-LOOK_AT_LEAST_EVERY = timedelta(seconds=30)
-LOOK_AGAIN_SECONDS = 2.0  # after a failure
+MAX_SLEEP_SECONDS = timedelta(seconds=30)
+RETRY_SECONDS = 2.0  # after a failure
 
 # Who decides about a schedule does so alone; somebody else's decision need not be waited for.
 TRY_LOCK = text("select pg_try_advisory_xact_lock(hashtextextended('cron ' || :kind, 0))")
@@ -66,7 +66,7 @@ class Schedule(msgspec.Struct, frozen=True):
 schedules: dict[str, Schedule] = {}
 
 
-def every(expression: str, job: Job) -> None:
+def schedule(expression: str, job: Job) -> None:
     """Have a job enqueued whenever the cron expression of five fields says so.
 
     Raises ValueError or CronSimError when it is none.
@@ -78,7 +78,7 @@ def every(expression: str, job: Job) -> None:
     schedules[job.name] = schedule
 
 
-async def tick_for_ever() -> None:
+async def tick_forever() -> None:
     """Enqueue what is due, again and again, until cancelled."""
     while True:
         try:
@@ -86,7 +86,7 @@ async def tick_for_ever() -> None:
             pause = _until_next(datetime.now(UTC)).total_seconds()
         except (SQLAlchemyError, OSError) as error:
             logger.debug("cannot look for scheduled jobs: %s", error)
-            pause = LOOK_AGAIN_SECONDS
+            pause = RETRY_SECONDS
         await asyncio.sleep(pause)
 
 
@@ -114,4 +114,4 @@ async def _run_if_due(session: AsyncSession, kind: str, schedule: Schedule) -> N
 
 def _until_next(now: datetime) -> timedelta:
     due = [schedule.next_due(now) - now for schedule in schedules.values()]
-    return min([LOOK_AT_LEAST_EVERY, *due])
+    return min([MAX_SLEEP_SECONDS, *due])

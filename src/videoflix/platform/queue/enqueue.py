@@ -55,13 +55,13 @@ async def enqueue_many(
     Raises IntegrityError when one of those is queued by another transaction meanwhile: callers
     hold a lock on what their jobs are about.
     """
-    marks = [job.once for job in jobs if job.once]
+    marks = [job.unique_key for job in jobs if job.unique_key]
     waiting = set(await session.scalars(WAITING, {"marks": marks})) if marks else set()
-    left = [job for job in jobs if job.once not in waiting]
+    left = [job for job in jobs if job.unique_key not in waiting]
     return await _defer(session, left, at) if left else []
 
 
-async def hurry(session: AsyncSession, payloads: Sequence[type[Job]], **fields: object) -> None:
+async def run_now(session: AsyncSession, payloads: Sequence[type[Job]], **fields: object) -> None:
     """Make the waiting jobs of these kinds due whose payload contains `fields`."""
     condition, values = _with_fields(fields)
     statement = f"""
@@ -73,7 +73,9 @@ async def hurry(session: AsyncSession, payloads: Sequence[type[Job]], **fields: 
     await session.execute(text(statement), {"names": names, **values})
 
 
-async def withdraw(session: AsyncSession, payloads: Sequence[type[Job]], **fields: object) -> None:
+async def cancel_pending(
+    session: AsyncSession, payloads: Sequence[type[Job]], **fields: object
+) -> None:
     """Drop the waiting jobs of these kinds whose payload contains `fields`."""
     condition, values = _with_fields(fields)
     statement = f"""
@@ -84,7 +86,7 @@ async def withdraw(session: AsyncSession, payloads: Sequence[type[Job]], **field
     await session.execute(text(statement), {"names": names, **values})
 
 
-async def hasten(
+async def prioritize(
     session: AsyncSession,
     payload: type[Job],
     priority: int,
@@ -129,14 +131,15 @@ async def _priorities(session: AsyncSession, jobs: Sequence[Job]) -> list[int]:
     found = []
     for job in jobs:
         if not job.takes_turns:
-            found.append(job.urgency)
+            found.append(job.effective_priority)
             continue
-        key = (job.name, job.urgency)
+        key = (job.name, job.effective_priority)
         if key not in next_turns:
             now = await session.scalar(
-                VIRTUAL_TIME, {"queue": job.queue, "name": job.name, "urgency": job.urgency}
+                VIRTUAL_TIME,
+                {"queue": job.queue, "name": job.name, "urgency": job.effective_priority},
             )
-            next_turns[key] = job.urgency if now is None else now
+            next_turns[key] = job.effective_priority if now is None else now
         found.append(next_turns[key])
         next_turns[key] = max(next_turns[key] - 1, LOWEST_PRIORITY)
     return found
@@ -149,7 +152,7 @@ async def _defer(session: AsyncSession, jobs: Sequence[Job], at: datetime | None
             "task_name": job.name,
             "priority": priority,
             "lock": job.lock,
-            "queueing_lock": job.once,
+            "queueing_lock": job.unique_key,
             "args": msgspec.to_builtins(job),
             "scheduled_at": at,
         }

@@ -14,7 +14,7 @@ AGED_EVERY = 4
 RESERVED_SLOTS = 2
 
 
-class Turns:
+class FairScheduler:
     """What one worker has fetched lately."""
 
     def __init__(self, concurrency: int) -> None:
@@ -47,7 +47,7 @@ class Turns:
         """How long the first job has to have waited to be next; None when it is not its turn."""
         return AGED_SECONDS if self._fetched % AGED_EVERY == AGED_EVERY - 1 else None
 
-    def took(self, queue: str, kind: str) -> None:
+    def record_fetch(self, queue: str, kind: str) -> None:
         """Note a fetch that found a job."""
         self._fetched += 1
         self._last_queue = queue

@@ -16,42 +16,42 @@ from videoflix.platform.queue.app import queue
 from videoflix.platform.queue.attempts import ATTEMPT, Attempt, AttemptLost, running
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.registry import (
-    Handled,
-    OnRetry,
-    OnStall,
-    handled,
-    say_last_words,
-    say_stalled,
+    RegisteredJob,
+    RetryCallback,
+    StallCallback,
+    registered_jobs,
+    run_failure_callback,
+    run_stall_callback,
 )
-from videoflix.platform.queue.retry import GivenUp, TransientError, as_transient
+from videoflix.platform.queue.retry import StallLimitReached, TransientError, to_transient
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 3600.0
-LAST_WORDS_PAUSE = 30.0
-LAST_WORDS_TRIES = 20
+CALLBACK_PAUSE = 30.0
+CALLBACK_TRIES = 20
 
 J = TypeVar("J", bound=Job)
 Handler = Callable[[J], Awaitable[None]]
 
 
-class PayloadInvalid(Exception):
+class InvalidPayload(Exception):
     """What is stored with the job does not fit its payload: no attempt can mend that."""
 
 
-class AttemptsUsedUp(Exception):
+class AttemptsExhausted(Exception):
     """Every attempt ended without a result: the job probably kills its workers."""
 
 
-class DeadlinePassed(Exception):
+class DeadlineExceeded(Exception):
     """The attempt took longer than the job's deadline and was stopped."""
 
 
-class LastWordsUnsaid(Exception):
+class FailureCallbackFailed(Exception):
     """The job is over, but whoever waits for it could not be told yet."""
 
 
-class Retrying(BaseRetryStrategy):
+class ExponentialBackoff(BaseRetryStrategy):
     """Waits 2, 4, 8 … seconds between attempts, up to an hour, give or take a tenth.
 
     While the machine is at fault no attempt is spent, and outcomes.py computes the backoff.
@@ -63,19 +63,19 @@ class Retrying(BaseRetryStrategy):
     def get_retry_decision(
         self, *, exception: BaseException, job: StoredJob
     ) -> RetryDecision | None:
-        if isinstance(exception, LastWordsUnsaid):
-            enough = job.attempts >= self.attempts + LAST_WORDS_TRIES
-            return None if enough else _again_in(LAST_WORDS_PAUSE)
-        if not isinstance(exception, AttemptLost | GivenUp) and as_transient(exception):
-            return _again_in(0.0)
+        if isinstance(exception, FailureCallbackFailed):
+            enough = job.attempts >= self.attempts + CALLBACK_TRIES
+            return None if enough else _retry_delay(CALLBACK_PAUSE)
+        if not isinstance(exception, AttemptLost | StallLimitReached) and to_transient(exception):
+            return _retry_delay(0.0)
         if isinstance(exception, AttemptLost) or is_final(exception, job, self.attempts):
             return None
-        return _again_in(min(2.0 ** (job.attempts + 1), LONGEST_PAUSE))
+        return _retry_delay(min(2.0 ** (job.attempts + 1), LONGEST_PAUSE))
 
 
 def is_final(error: BaseException, job: StoredJob, attempts: int) -> bool:
     """Whether a job of so many attempts is over when this one ended so."""
-    if isinstance(error, PayloadInvalid | GivenUp):
+    if isinstance(error, InvalidPayload | StallLimitReached):
         return True
     return isinstance(error, Exception) and job.attempts >= attempts - 1
 
@@ -83,15 +83,15 @@ def is_final(error: BaseException, job: StoredJob, attempts: int) -> bool:
 def handles(
     payload: type[J],
     *,
-    otherwise: Callable[[J, Exception], Awaitable[None]] | None = None,
-    on_stall: OnStall | None = None,
-    on_retry: OnRetry | None = None,
+    on_failure: Callable[[J, Exception], Awaitable[None]] | None = None,
+    on_stall: StallCallback | None = None,
+    on_retry: RetryCallback | None = None,
 ) -> Callable[[Handler[J]], Handler[J]]:
     """Register the function that does the work of a `Job`.
 
-    `otherwise` is called when the job failed for good or was cancelled, so that whoever waits
+    `on_failure` is called when the job failed for good or was cancelled, so that whoever waits
     for it is told; like every handler it may run twice. `on_stall` is called whenever an attempt
-    met a fault of the machine (retry.py); GivenUp, raised by it, makes the job a dead letter.
+    met a fault of the machine (retry.py); StallLimitReached, raised by it, makes the job a dead letter.
     `on_retry` is called when an operator retries a dead letter (registry.py).
     """
 
@@ -99,7 +99,7 @@ def handles(
         @queue.task(
             name=payload.name,
             queue=payload.queue,
-            retry=Retrying(payload.attempts),
+            retry=ExponentialBackoff(payload.attempts),
             pass_context=True,
         )
         async def run(context: JobContext, /, **fields: Any) -> None:
@@ -115,17 +115,17 @@ def handles(
             except AttemptLost:
                 raise
             except Exception as error:
-                attempt.reason = sentence(error)
+                attempt.reason = describe_error(error)
                 if attempt.completed:
                     raise
-                if fault := as_transient(error):
+                if fault := to_transient(error):
                     attempt.fault = fault
                     await _stall(attempt, payload.name, fields, fault)
                 elif is_final(error, context.job, payload.attempts):
-                    await _bury(payload.name, fields, error)
+                    await _dead_letter(payload.name, fields, error)
                 raise
 
-        handled[payload.name] = Handled(payload, otherwise, on_stall, on_retry)
+        registered_jobs[payload.name] = RegisteredJob(payload, on_failure, on_stall, on_retry)
         return handler
 
     return register
@@ -137,48 +137,48 @@ async def _work(
     try:
         job = msgspec.convert(fields, payload)
     except msgspec.ValidationError as error:
-        raise PayloadInvalid(str(error)) from error
+        raise InvalidPayload(str(error)) from error
     if stored.attempts >= payload.attempts:
-        raise AttemptsUsedUp(f"none of its {payload.attempts} attempts came to an end")
+        raise AttemptsExhausted(f"none of its {payload.attempts} attempts came to an end")
     try:
         async with asyncio.timeout(payload.deadline) as clock:
             await handler(job)
     except TimeoutError as error:
         if not clock.expired():
             raise
-        raise DeadlinePassed(f"it took longer than {payload.deadline:g} seconds") from error
+        raise DeadlineExceeded(f"it took longer than {payload.deadline:g} seconds") from error
 
 
 async def _stall(
     attempt: Attempt, name: str, fields: dict[str, Any], fault: TransientError
 ) -> None:
-    """Tell the domain, if it can be told now. Raises GivenUp when it waits no longer."""
+    """Tell the domain, if it can be told now. Raises StallLimitReached when it waits no longer."""
     try:
-        await say_stalled(name, fields, fault)
-    except GivenUp as final:
-        attempt.fault, attempt.reason = None, sentence(final)
-        await _bury(name, fields, final)
+        await run_stall_callback(name, fields, fault)
+    except StallLimitReached as final:
+        attempt.fault, attempt.reason = None, describe_error(final)
+        await _dead_letter(name, fields, final)
         raise
     except Exception as trouble:
         logger.warning("nobody was told that %s waits for its machine: %s", name, trouble)
 
 
-async def _bury(name: str, fields: dict[str, Any], error: Exception) -> None:
-    if isinstance(error, PayloadInvalid):
+async def _dead_letter(name: str, fields: dict[str, Any], error: Exception) -> None:
+    if isinstance(error, InvalidPayload):
         return  # nobody could read who has to be told
     try:
-        await say_last_words(name, fields, error)
+        await run_failure_callback(name, fields, error)
     except Exception as trouble:
         logger.warning("the last words of %s are not said yet: %s", name, trouble)
-        raise LastWordsUnsaid(sentence(error)) from trouble
+        raise FailureCallbackFailed(describe_error(error)) from trouble
 
 
-def sentence(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """An error for people: its kind and what it says."""
     said = str(error)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def _again_in(seconds: float) -> RetryDecision:
+def _retry_delay(seconds: float) -> RetryDecision:
     spread = random.uniform(0.9, 1.1)  # noqa: S311 - so that jobs that failed together spread out
     return RetryDecision(retry_in={"microseconds": round(seconds * spread * 1_000_000)})

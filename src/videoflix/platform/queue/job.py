@@ -23,7 +23,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     unique: ClassVar[bool] = False
 
     @property
-    def urgency(self) -> int:
+    def effective_priority(self) -> int:
         """Jobs of a queue run in this order, the highest first."""
         return self.priority
 
@@ -41,7 +41,7 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return None
 
     @property
-    def once(self) -> str | None:
+    def unique_key(self) -> str | None:
         """Of jobs with the same key at most one waits; a second is not enqueued."""
         if not self.unique:
             return None

@@ -16,14 +16,14 @@ from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import OperationalError
 from psycopg.errors import ForeignKeyViolation, UndefinedFunction, UndefinedTable, UniqueViolation
 
-from videoflix.platform.queue.fairness import Turns
+from videoflix.platform.queue.fairness import FairScheduler
 from videoflix.platform.queue.outage import Outage, connection_error
-from videoflix.platform.queue.registry import handled
+from videoflix.platform.queue.registry import registered_jobs
 
 logger = logging.getLogger(__name__)
 
-ASK_AGAIN_SECONDS = 1.0
-ASK_AGAIN_AT_LEAST_EVERY = 5.0
+POLL_SECONDS = 1.0
+MAX_POLL_SECONDS = 5.0
 
 # A worker that was frozen for long finds itself forgotten: it takes its number back.
 HEARTBEAT = """
@@ -39,22 +39,22 @@ from videoflix_fetch_job(%(queue)s::text, %(worker_id)s::bigint, %(recent_kinds)
 """
 
 
-class DatabaseAway(Exception):
+class DatabaseUnavailable(Exception):
     """The database did not answer: whether the statement was carried out is unknown."""
 
 
-class Fetching(NamedTuple):
+class FetchContext(NamedTuple):
     """What a worker is asked around each fetch: its turns, the kinds it runs, from which of its
     queues it may fetch; and it hears what was fetched.
     """
 
-    turns: Turns
+    turns: FairScheduler
     running: Callable[[], list[str]]
     open_queues: Callable[[list[str]], list[str]]
     fetched: Callable[[StoredJob], None]
 
 
-class PatientJobManager(JobManager):
+class ResilientJobManager(JobManager):
     """What workers ask of the database, again and again if need be."""
 
     connector: PsycopgConnector
@@ -62,24 +62,26 @@ class PatientJobManager(JobManager):
     def __init__(self, connector: PsycopgConnector) -> None:
         super().__init__(connector)
         self.outage = Outage()
-        self.fetching: dict[int, Fetching] = {}  # by worker
+        self.fetching: dict[int, FetchContext] = {}  # by worker
 
-    async def ask(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of one statement, which commits. Raises DatabaseAway, or ConnectorException."""
+    async def fetch_rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows of one statement, which commits. Raises DatabaseUnavailable, or ConnectorException."""
         try:
             rows: list[dict[str, Any]] = await self.connector.execute_query_all_async(
                 query, **values
             )
         except ConnectorException as error:
             self._failed(error)
-            raise DatabaseAway from error
-        self.outage.saw_answer()
+            raise DatabaseUnavailable from error
+        self.outage.record_success()
         return rows
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> StoredJob | None:
         """The next job of these queues, or of all that have handlers here."""
-        names = list(queues or sorted({kind.payload.queue for kind in handled.values()}))
-        fetching = self.fetching.get(worker_id) or Fetching(Turns(1), list, list, _ignore)
+        names = list(queues or sorted({kind.payload.queue for kind in registered_jobs.values()}))
+        fetching = self.fetching.get(worker_id) or FetchContext(
+            FairScheduler(1), list, list, _ignore
+        )
         try:
             for queue in fetching.turns.queues(fetching.open_queues(names)):
                 if job := await self._fetch_from(queue, worker_id, fetching):
@@ -90,10 +92,12 @@ class PatientJobManager(JobManager):
             elif not isinstance(error.__cause__, UniqueViolation):  # of a lock: it is taken now
                 self._failed(error)
             return None  # the worker asks again in a second
-        self.outage.saw_answer()
+        self.outage.record_success()
         return None
 
-    async def _fetch_from(self, queue: str, worker_id: int, fetching: Fetching) -> StoredJob | None:
+    async def _fetch_from(
+        self, queue: str, worker_id: int, fetching: FetchContext
+    ) -> StoredJob | None:
         rows = await self.connector.execute_query_all_async(
             FETCH,
             queue=queue,
@@ -104,27 +108,27 @@ class PatientJobManager(JobManager):
         )
         if not rows:
             return None
-        self.outage.saw_answer()
+        self.outage.record_success()
         job = StoredJob.from_row(rows[0])
-        fetching.turns.took(queue, job.task_name)
+        fetching.turns.record_fetch(queue, job.task_name)
         fetching.fetched(job)
         return job
 
     async def register_worker(self) -> int:
         """Register once the database answers, however long that takes."""
-        pause = ASK_AGAIN_SECONDS
+        pause = POLL_SECONDS
         while True:
             try:
                 if error := await connection_error(self.connector):
-                    self.outage.saw_failure(error)
+                    self.outage.record_failure(error)
                 else:
                     worker_id = await super().register_worker()
-                    self.outage.saw_answer()
+                    self.outage.record_success()
                     return worker_id
             except ConnectorException as error:
                 self._failed(error)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, ASK_AGAIN_AT_LEAST_EVERY)
+            pause = min(pause * 2, MAX_POLL_SECONDS)
 
     async def update_heartbeat(self, worker_id: int) -> None:
         try:
@@ -132,7 +136,7 @@ class PatientJobManager(JobManager):
         except ConnectorException as error:
             self._failed(error)
         else:
-            self.outage.saw_answer()
+            self.outage.record_success()
 
     async def unregister_worker(self, worker_id: int) -> None:
         self.fetching.pop(worker_id, None)
@@ -160,13 +164,13 @@ class PatientJobManager(JobManager):
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)
             except ConnectorException as error:
                 self._failed(error)
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     def _failed(self, error: ConnectorException) -> None:
         """Note an outage; a database that is not migrated yet is one. Raises any other error."""
         if not isinstance(error.__cause__, OperationalError | UndefinedFunction | UndefinedTable):
             raise error
-        self.outage.saw_failure(error.__cause__)
+        self.outage.record_failure(error.__cause__)
 
 
 def _ignore(job: StoredJob) -> None:

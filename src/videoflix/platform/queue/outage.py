@@ -37,7 +37,7 @@ class Outage:
         self._last_failure = time.monotonic()  # who has just started has seen nothing yet
         self._cause: str | None = None
 
-    def saw_failure(self, error: Exception) -> None:
+    def record_failure(self, error: Exception) -> None:
         """A statement failed because of the connection; each new cause is logged once."""
         reason = reason_of(error)
         cause = next((words for words in CAUSES if words in reason), "unreachable")
@@ -45,12 +45,12 @@ class Outage:
             logger.warning("waiting for the database: %s", reason)
         self._cause, self._last_failure = cause, time.monotonic()
 
-    def saw_answer(self) -> None:
+    def record_success(self) -> None:
         if self._cause:
             logger.warning("the database answers again")
         self._cause = None
 
-    def steady_for(self, seconds: float) -> bool:
+    def stable_for(self, seconds: float) -> bool:
         """Whether nothing failed in the last so many seconds."""
         return time.monotonic() - self._last_failure > seconds
 
@@ -74,7 +74,7 @@ async def connection_error(connector: PsycopgConnector) -> psycopg.OperationalEr
         return error
 
 
-class PatientConnector(PsycopgConnector):
+class ResilientConnector(PsycopgConnector):
     """procrastinate's connector, which opens without waiting for the database."""
 
     async def open_async(self, pool: AsyncConnectionPool | None = None) -> None:
@@ -85,6 +85,6 @@ class PatientConnector(PsycopgConnector):
             return
         await super().open_async(pool)
 
-    def keep_to(self, connections: int) -> None:
+    def limit_connections(self, connections: int) -> None:
         """Open at most so many connections, besides the one that listens."""
         self._pool_args["max_size"] = connections

@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 from procrastinate.exceptions import UniqueViolation
 
-from videoflix.platform.queue.attempts import Claim, still_ours
+from videoflix.platform.queue.attempts import FencingToken, fence_condition
 from videoflix.platform.queue.incidents import IncidentKind
-from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
+from videoflix.platform.queue.manager import DatabaseUnavailable, ResilientJobManager
 from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ with backoff as (
                             else scheduled_at end,
         abort_requested = false,
         worker_id = null
-    where {still_ours("%(job_id)s", "%(attempt)s", "%(worker_id)s")}
+    where {fence_condition("%(job_id)s", "%(attempt)s", "%(worker_id)s")}
     returning queue_name, task_name, status
 ), noted as (
     insert into job_incident
@@ -61,7 +61,7 @@ returning id
 """
 
 
-class Ending(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True):
     """What becomes of a job; `todo` goes back to the queue after `pause` seconds.
 
     With an incident `transient` the pause is a backoff that grows with every one of the job.
@@ -76,30 +76,32 @@ class Ending(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-SUCCEEDED = Ending("succeeded")
+SUCCEEDED = Outcome("succeeded")
 
 
-async def end(manager: PatientJobManager, claim: Claim, ending: Ending) -> str | None:
+async def write_outcome(
+    manager: ResilientJobManager, claim: FencingToken, ending: Outcome
+) -> str | None:
     """Write an ending; the state the job is in now, or None when the claim was lost.
 
     A job that may not go back, because an equal one waits already, is `superseded` by that:
-    nobody is told, as the other one does the work. Raises DatabaseAway.
+    nobody is told, as the other one does the work. Raises DatabaseUnavailable.
     """
     try:
-        rows = await manager.ask(END, **_values(claim, ending))
+        rows = await manager.fetch_rows(END, **_values(claim, ending))
     except UniqueViolation:
-        instead = Ending(
+        instead = Outcome(
             "aborted",
             incident=IncidentKind.SUPERSEDED,
             reason="an equal job waits already",
         )
-        rows = await manager.ask(END, **_values(claim, instead))
+        rows = await manager.fetch_rows(END, **_values(claim, instead))
         return "superseded" if rows else None
     return str(rows[0]["status"]) if rows else None
 
 
-async def end_patiently(
-    manager: PatientJobManager, claim: Claim, ending: Ending, enough: Callable[[], bool]
+async def write_outcome_with_retry(
+    manager: ResilientJobManager, claim: FencingToken, ending: Outcome, enough: Callable[[], bool]
 ) -> str | None:
     """Write an ending however long the database is away, unless it is `enough`.
 
@@ -108,10 +110,10 @@ async def end_patiently(
     pause, uncertain = FIRST_PAUSE, False
     while True:
         try:
-            status = await end(manager, claim, ending)
+            status = await write_outcome(manager, claim, ending)
             if status is None and not uncertain:
                 await _fence(manager, claim, ending)
-        except DatabaseAway:
+        except DatabaseUnavailable:
             # The statement may have been carried out without our hearing of it: then the next
             # try finds a job that is not ours any more.
             uncertain = True
@@ -124,14 +126,14 @@ async def end_patiently(
             return status
 
 
-async def _fence(manager: PatientJobManager, claim: Claim, ending: Ending) -> None:
+async def _fence(manager: ResilientJobManager, claim: FencingToken, ending: Outcome) -> None:
     logger.warning(
         "job %s attempt %s was fenced: somebody else has the job, its end (%s) does not count",
         claim.job_id,
         claim.attempt,
         ending.status,
     )
-    await manager.ask(
+    await manager.fetch_rows(
         NOTE,
         kind=IncidentKind.FENCED,
         job_id=claim.job_id,
@@ -140,7 +142,7 @@ async def _fence(manager: PatientJobManager, claim: Claim, ending: Ending) -> No
     )
 
 
-def _values(claim: Claim, ending: Ending) -> dict[str, object]:
+def _values(claim: FencingToken, ending: Outcome) -> dict[str, object]:
     return {
         **msgspec.structs.asdict(claim),
         "status": ending.status,

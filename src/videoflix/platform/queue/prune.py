@@ -7,7 +7,7 @@ from typing import ClassVar
 from sqlalchemy import text
 
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue.cron import every
+from videoflix.platform.queue.cron import schedule
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
 from videoflix.settings import settings
@@ -40,7 +40,7 @@ class PruneJobs(Job):
     unique: ClassVar = True
 
 
-every("17 * * * *", PruneJobs())
+schedule("17 * * * *", PruneJobs())
 
 
 @handles(PruneJobs)

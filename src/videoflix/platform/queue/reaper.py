@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from videoflix.platform.queue.attempts import Claim
+from videoflix.platform.queue.attempts import FencingToken
 from videoflix.platform.queue.incidents import IncidentKind
 from videoflix.platform.queue.job import Job
-from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
-from videoflix.platform.queue.outcomes import Ending, end
-from videoflix.platform.queue.registry import handled
+from videoflix.platform.queue.manager import DatabaseUnavailable, ResilientJobManager
+from videoflix.platform.queue.outcomes import Outcome, write_outcome
+from videoflix.platform.queue.registry import registered_jobs
 from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -63,31 +63,31 @@ class Reaper:
     """The reaper of one worker; `running` tells the ids of the jobs it is working on."""
 
     def __init__(
-        self, manager: PatientJobManager, worker_id: int, running: Callable[[], set[int]]
+        self, manager: ResilientJobManager, worker_id: int, running: Callable[[], set[int]]
     ) -> None:
         self._manager = manager
         self._worker_id = worker_id
         self._running = running
         self._suspects: set[int] = set()
 
-    async def reap_for_ever(self) -> None:
+    async def reap_forever(self) -> None:
         """Look for orphans until cancelled; who cannot see the database steadily does not judge.
 
         After an outage every worker seems silent until it had the time for a heartbeat.
         """
         while True:
             await asyncio.sleep(settings.worker_reap_seconds)
-            if self._manager.outage.steady_for(settings.worker_stall_seconds / 2):
+            if self._manager.outage.stable_for(settings.worker_stall_seconds / 2):
                 try:
                     await self.reap()
-                except DatabaseAway:
+                except DatabaseUnavailable:
                     logger.debug("cannot look for orphaned jobs now")
                 except Exception:  # one strange row must not end the worker
                     logger.exception("looking for orphaned jobs failed")
 
     async def reap(self) -> int:
         """Take back every orphaned job; how many there were."""
-        orphans = await self._manager.ask(
+        orphans = await self._manager.fetch_rows(
             ORPHANS,
             stall=settings.worker_stall_seconds,
             myself=self._worker_id,
@@ -95,21 +95,21 @@ class Reaper:
             deadlines=_deadlines(),
         )
         for orphan in orphans:
-            claim = Claim(orphan["id"], orphan["attempts"], orphan["worker_id"])
+            claim = FencingToken(orphan["id"], orphan["attempts"], orphan["worker_id"])
             await self._take_back(claim, orphan["reason"], cost=1)
-        unknown = await self._unknown_to_us()
+        unknown = await self._orphaned_here()
         for claim in unknown:
             await self._take_back(claim, "its worker does not know of it", cost=0)
-        await self._manager.ask(FORGET, stall=settings.worker_stall_seconds)
+        await self._manager.fetch_rows(FORGET, stall=settings.worker_stall_seconds)
         return len(orphans) + len(unknown)
 
-    async def _unknown_to_us(self) -> list[Claim]:
+    async def _orphaned_here(self) -> list[FencingToken]:
         """Jobs that are ours in the database, twice in a row, and that we do not run."""
         running = self._running()
-        rows = await self._manager.ask(MINE, myself=self._worker_id)
+        rows = await self._manager.fetch_rows(MINE, myself=self._worker_id)
         running |= self._running()
         claims = {
-            row["id"]: Claim(row["id"], row["attempts"], self._worker_id)
+            row["id"]: FencingToken(row["id"], row["attempts"], self._worker_id)
             for row in rows
             if row["id"] not in running
         }
@@ -117,12 +117,12 @@ class Reaper:
         self._suspects = set(claims)
         return unknown
 
-    async def _take_back(self, claim: Claim, reason: str, cost: int) -> None:
+    async def _take_back(self, claim: FencingToken, reason: str, cost: int) -> None:
         pause = min(2.0**claim.attempt, LONGEST_PAUSE) if claim.attempt else 0.0
-        ending = Ending(
+        ending = Outcome(
             "todo", pause=pause, cost=cost, incident=IncidentKind.RESCUED, reason=reason
         )
-        status = await end(self._manager, claim, ending)
+        status = await write_outcome(self._manager, claim, ending)
         if status:
             logger.warning("took job %s back, because %s: now %s", claim.job_id, reason, status)
 
@@ -130,6 +130,6 @@ class Reaper:
 def _deadlines() -> str:
     known = [
         {"name": name, "seconds": kind.payload.deadline + DEADLINE_MARGIN}
-        for name, kind in handled.items()
+        for name, kind in registered_jobs.items()
     ]
     return msgspec.json.encode(known).decode()

@@ -4,7 +4,7 @@ A job ends badly for one of three reasons, and the type of the exception says wh
 
 - `TransientError`, or what `as_transient` takes for one: this machine, or a service it needs,
   is at fault. No attempt is spent; the job is tried again after a backoff.
-- A domain's own verdict on its input, such as `Rejected` of the media: handlers catch it.
+- A domain's own verdict on its input, such as `SourceRejected` of the media: handlers catch it.
 - Anything else is a bug of ours. The attempt counts, and after the last one the job is dead.
 """
 
@@ -33,7 +33,7 @@ class TransientError(Exception):
         self.suspicious = suspicious
 
 
-class GivenUp(Exception):
+class StallLimitReached(Exception):
     """A domain waits no longer for its machine: the job is dead, whatever attempts are left.
 
     `code` and `reason` are those of TransientError.
@@ -45,7 +45,7 @@ class GivenUp(Exception):
         self.reason = reason
 
 
-def as_transient(error: BaseException) -> TransientError | None:
+def to_transient(error: BaseException) -> TransientError | None:
     """The fault of the machine that an error tells of, or None when it is none."""
     if isinstance(error, TransientError):
         return error

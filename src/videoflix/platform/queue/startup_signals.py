@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 logger = logging.getLogger(__name__)
 
 
-class EarlyStop:
+class StartupSignals:
     """Ends what a process does before its worker has started, when it is told to stop."""
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class EarlyStop:
         self._has_started = False
         self._was_told = False
 
-    def started(self) -> None:
+    def hand_over(self) -> None:
         """Leave the signals to procrastinate, which hears them now."""
         self._has_started = True
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
+    def cancel_on_signal(self) -> Iterator[None]:
         """Cancel the block on a signal, and end it without an error.
 
         A block inside of another one changes nothing. Once the worker has started, a signal that
@@ -68,4 +68,4 @@ class EarlyStop:
                     signal.signal(number, former[number])
 
 
-early_stop = EarlyStop()
+startup_signals = StartupSignals()

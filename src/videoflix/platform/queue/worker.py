@@ -17,16 +17,16 @@ from procrastinate.utils import utcnow
 
 from videoflix.platform.postgres.session import close_idle_connections
 from videoflix.platform.process.sandbox import protect_memory, report_sandbox
-from videoflix.platform.queue.attempts import ATTEMPT, Attempt, claim_on
-from videoflix.platform.queue.cron import tick_for_ever
-from videoflix.platform.queue.fairness import Turns
+from videoflix.platform.queue.attempts import ATTEMPT, Attempt, fencing_token
+from videoflix.platform.queue.cron import tick_forever
+from videoflix.platform.queue.fairness import FairScheduler
 from videoflix.platform.queue.incidents import IncidentKind
-from videoflix.platform.queue.manager import Fetching, PatientJobManager
-from videoflix.platform.queue.outcomes import SUCCEEDED, Ending, end_patiently
+from videoflix.platform.queue.manager import FetchContext, ResilientJobManager
+from videoflix.platform.queue.outcomes import SUCCEEDED, Outcome, write_outcome_with_retry
 from videoflix.platform.queue.reaper import Reaper
-from videoflix.platform.queue.registry import JobCancelled, handled, say_last_words
-from videoflix.platform.queue.startup_signals import early_stop
-from videoflix.platform.queue.worker_breakers import Guard
+from videoflix.platform.queue.registry import JobCancelled, registered_jobs, run_failure_callback
+from videoflix.platform.queue.startup_signals import startup_signals
+from videoflix.platform.queue.worker_breakers import WorkerBreakers
 
 logger = logging.getLogger(__name__)
 
@@ -52,37 +52,39 @@ class Worker(upstream.Worker):
 
     heard = 0
     stopping_since = 0.0
-    guard: Guard | None = None
+    guard: WorkerBreakers | None = None
     is_checked = False
 
     @property
-    def manager(self) -> PatientJobManager:
+    def manager(self) -> ResilientJobManager:
         manager = self.app.job_manager
-        assert isinstance(manager, PatientJobManager)  # noqa: S101 - JobQueue made both
+        assert isinstance(manager, ResilientJobManager)  # noqa: S101 - JobQueue made both
         return manager
 
     async def run(self) -> None:
         """Work until told to stop, also while the database does not answer yet."""
         check_process(self._queue_names())
         work: Callable[[], Awaitable[None]] = super().run
-        with early_stop.heard() if self.install_signal_handlers else nullcontext():
+        with startup_signals.cancel_on_signal() if self.install_signal_handlers else nullcontext():
             await work()
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         assert self.worker_id is not None  # noqa: S101 - registered before
         reaper = Reaper(self.manager, self.worker_id, self._running_ids)
-        guard = self.guard = Guard(self.manager, self.worker_id, self._queue_names(), self._wake)
-        self.manager.fetching[self.worker_id] = Fetching(
-            Turns(self.concurrency),
+        guard = self.guard = WorkerBreakers(
+            self.manager, self.worker_id, self._queue_names(), self._wake
+        )
+        self.manager.fetching[self.worker_id] = FetchContext(
+            FairScheduler(self.concurrency),
             self._running_kinds,
             guard.open_queues if self.wait else list,  # who only empties a queue cannot wait
-            guard.fetched,
+            guard.record_fetch,
         )
         return [
             *super()._start_side_tasks(),
-            asyncio.create_task(guard.guard_for_ever(), name="guard"),
-            asyncio.create_task(reaper.reap_for_ever(), name="reaper"),
-            asyncio.create_task(tick_for_ever(), name="clock"),
+            asyncio.create_task(guard.probe_forever(), name="guard"),
+            asyncio.create_task(reaper.reap_forever(), name="reaper"),
+            asyncio.create_task(tick_forever(), name="clock"),
             asyncio.create_task(close_idle_connections(), name="idle connections"),
         ]
 
@@ -97,7 +99,9 @@ class Worker(upstream.Worker):
         asyncio.get_running_loop().call_soon(self._new_job_event.set)
 
     def _queue_names(self) -> list[str]:
-        return list(self.queues or sorted({kind.payload.queue for kind in handled.values()}))
+        return list(
+            self.queues or sorted({kind.payload.queue for kind in registered_jobs.values()})
+        )
 
     async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
         self.heard += 1
@@ -108,7 +112,7 @@ class Worker(upstream.Worker):
 
         procrastinate forgets such news and the job waits for the next poll.
         """
-        early_stop.started()
+        startup_signals.hand_over()
         if self.guard is not None and self.wait and not self.is_checked:
             await self.guard.check_at_start()
             self.is_checked = True
@@ -130,26 +134,28 @@ class Worker(upstream.Worker):
         if attempt is None or not attempt.completed:
             reason = attempt.reason if attempt else TaskNotFound.__name__
             await self._end(job, self._ending(job, status, retry_decision, context, reason))
-        self._judge(job, status, context, attempt)
+        self._update_breaker(job, status, context, attempt)
         self._job_ids_to_abort.pop(job.id or 0, None)
 
-    def _judge(
+    def _update_breaker(
         self, job: StoredJob, status: Status, context: JobContext, attempt: Attempt | None
     ) -> None:
         """Tell the circuit breaker of the job's queue what the attempt says of this machine."""
         if self.guard is None:
             return
         if status is Status.SUCCEEDED or (attempt is not None and attempt.completed):
-            self.guard.succeeded(job)
+            self.guard.record_success(job)
         elif status is Status.FAILED and attempt is not None and attempt.reason:
-            self.guard.failed(job, attempt.reason, attempt.fault)
+            self.guard.record_failure(job, attempt.reason, attempt.fault)
         else:  # stopped from outside, lost to another worker, or of another version
-            self.guard.undecided(job)
+            self.guard.record_inconclusive(job)
 
-    async def _end(self, job: StoredJob, ending: Ending) -> None:
+    async def _end(self, job: StoredJob, ending: Outcome) -> None:
         if ending.status == "aborted":
             await self._tell_cancelled(job)
-        now = await end_patiently(self.manager, claim_on(job), ending, enough=self._is_out_of_time)
+        now = await write_outcome_with_retry(
+            self.manager, fencing_token(job), ending, enough=self._is_out_of_time
+        )
         if now == "aborted" and ending.status == "todo":  # cancelled just when it failed
             await self._tell_cancelled(job)
 
@@ -160,16 +166,16 @@ class Worker(upstream.Worker):
         retry: RetryDecision | None,
         context: JobContext,
         reason: str,
-    ) -> Ending:
+    ) -> Outcome:
         if status is Status.SUCCEEDED:
             return SUCCEEDED
         if context.abort_reason() is AbortReason.SHUTDOWN:
-            return Ending("todo", cost=0)
+            return Outcome("todo", cost=0)
         if status is Status.ABORTED:
-            return Ending("aborted")
+            return Outcome("aborted")
         if job.task_name not in self.app.tasks:
             logger.error("no handler for %s here: put back for another version", job.task_name)
-            return Ending(
+            return Outcome(
                 "todo",
                 pause=UNKNOWN_PAUSE,
                 cost=0,
@@ -178,15 +184,15 @@ class Worker(upstream.Worker):
             )
         attempt: Attempt | None = context.additional_context.get(ATTEMPT)
         if attempt is not None and attempt.fault is not None:
-            return Ending("todo", cost=0, incident=IncidentKind.TRANSIENT, reason=reason)
+            return Outcome("todo", cost=0, incident=IncidentKind.TRANSIENT, reason=reason)
         if retry is not None:
             pause = (retry.retry_at - utcnow()).total_seconds() if retry.retry_at else 0.0
-            return Ending("todo", pause=max(pause, 0.0))
-        return Ending("failed", incident=IncidentKind.DEAD, reason=reason)
+            return Outcome("todo", pause=max(pause, 0.0))
+        return Outcome("failed", incident=IncidentKind.DEAD, reason=reason)
 
     async def _tell_cancelled(self, job: StoredJob) -> None:
         try:
-            await say_last_words(job.task_name, job.task_kwargs, JobCancelled())
+            await run_failure_callback(job.task_name, job.task_kwargs, JobCancelled())
         except Exception:
             logger.exception("nobody was told that %s was cancelled", job.call_string)
 

@@ -11,16 +11,16 @@ from sqlalchemy import BigInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.platform.postgres.session import Record
-from videoflix.platform.queue.circuit_breaker import Breaker, State
-from videoflix.platform.queue.manager import DatabaseAway, PatientJobManager
-from videoflix.platform.queue.registry import handled
+from videoflix.platform.queue.circuit_breaker import BreakerState, CircuitBreaker
+from videoflix.platform.queue.manager import DatabaseUnavailable, ResilientJobManager
+from videoflix.platform.queue.registry import registered_jobs
 from videoflix.platform.queue.retry import TransientError
 from videoflix.platform.queue.self_tests import failing
 from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.5
+PROBE_SECONDS = 0.5
 # Every worker waits these out by itself: they say nothing about a machine.
 SHARED_FAULTS = {"database-unavailable"}
 
@@ -49,19 +49,19 @@ class WorkerBreaker(Record):
     __table_args__ = (UniqueConstraint("worker_id", "queue_name"),)
 
 
-class Guard:
+class WorkerBreakers:
     """The circuit breakers of one worker, a queue each; `wake` has it fetch again."""
 
     def __init__(
         self,
-        manager: PatientJobManager,
+        manager: ResilientJobManager,
         worker_id: int,
         queues: list[str],
         wake: Callable[[], None],
     ) -> None:
         self._manager, self._worker_id, self._wake = manager, worker_id, wake
         self._breakers = {
-            queue: Breaker(settings.worker_breaker_failures, settings.fault_backoff_seconds)
+            queue: CircuitBreaker(settings.worker_breaker_failures, settings.fault_backoff_seconds)
             for queue in queues
         }
         self._suspect: set[str] = set()
@@ -69,27 +69,27 @@ class Guard:
 
     def open_queues(self, queues: list[str]) -> list[str]:
         """Those of the queues that jobs may be fetched from now."""
-        return [name for name in queues if self._of(name).lets_through]
+        return [name for name in queues if self._of(name).allows_fetch]
 
-    def fetched(self, job: StoredJob) -> None:
-        self._of(job.queue).fetched()
+    def record_fetch(self, job: StoredJob) -> None:
+        self._of(job.queue).record_fetch()
 
-    def succeeded(self, job: StoredJob) -> None:
-        if self._of(job.queue).succeeded():
+    def record_success(self, job: StoredJob) -> None:
+        if self._of(job.queue).record_success():
             logger.warning("fetching from %s again: a job succeeded", job.queue)
 
-    def failed(self, job: StoredJob, reason: str, fault: TransientError | None) -> None:
+    def record_failure(self, job: StoredJob, reason: str, fault: TransientError | None) -> None:
         """Count a failure; after a fault of the machine the queue's self-tests run at once."""
         if fault is not None and fault.code in SHARED_FAULTS:
-            self.undecided(job)
+            self.record_inconclusive(job)
             return
-        if self._of(job.queue).failed(subject_of(job), reason):
+        if self._of(job.queue).record_failure(subject_of(job), reason):
             self._say_open(job.queue)
         elif fault is not None:
             self._suspect.add(job.queue)
 
-    def undecided(self, job: StoredJob) -> None:
-        self._of(job.queue).undecided()
+    def record_inconclusive(self, job: StoredJob) -> None:
+        self._of(job.queue).record_inconclusive()
         self._wake()
 
     async def check_at_start(self) -> None:
@@ -98,43 +98,43 @@ class Guard:
         for queue in self._breakers:
             await self._test(queue)
 
-    async def guard_for_ever(self) -> None:
+    async def probe_forever(self) -> None:
         """Probe what is open or suspect, and tell operators of changes, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(PROBE_SECONDS)
             for queue, breaker in list(self._breakers.items()):
                 if queue in self._suspect or breaker.probe_is_due:
                     self._suspect.discard(queue)
                     await self._test(queue)
-                await self._tell(queue, breaker)
+                await self._report(queue, breaker)
 
     async def _test(self, queue: str) -> None:
         breaker = self._breakers[queue]
         if reason := await failing(queue):
-            if breaker.state is State.CLOSED or reason != breaker.reason:
+            if breaker.state is BreakerState.CLOSED or reason != breaker.reason:
                 breaker.open(reason)
                 self._say_open(queue)
             else:
                 breaker.open(reason)
-        elif breaker.state is State.OPEN:
+        elif breaker.state is BreakerState.OPEN:
             logger.warning("the self-tests of %s pass: trying one job", queue)
             breaker.half_open()
             self._wake()
 
-    def _of(self, queue: str) -> Breaker:
+    def _of(self, queue: str) -> CircuitBreaker:
         return self._breakers.get(queue) or self._breakers.setdefault(
-            queue, Breaker(settings.worker_breaker_failures, settings.fault_backoff_seconds)
+            queue, CircuitBreaker(settings.worker_breaker_failures, settings.fault_backoff_seconds)
         )
 
     def _say_open(self, queue: str) -> None:
         logger.error("no longer fetching from %s: %s", queue, self._breakers[queue].reason)
 
-    async def _tell(self, queue: str, breaker: Breaker) -> None:
+    async def _report(self, queue: str, breaker: CircuitBreaker) -> None:
         """Write down why it is open, if it is, for the monitor; best effort.
 
         A half-open one counts as closed: its worker takes the next job.
         """
-        reason = breaker.reason if breaker.state is State.OPEN else ""
+        reason = breaker.reason if breaker.state is BreakerState.OPEN else ""
         if reason == self._told.get(queue):
             return
         values = {"worker_id": self._worker_id, "queue": queue, "host": platform.node()}
@@ -144,7 +144,7 @@ class Guard:
     async def _write(self, statement: str, **values: object) -> bool:
         try:
             await self._manager.connector.execute_query_async(statement, **values)
-        except (DatabaseAway, ConnectorException) as error:
+        except (DatabaseUnavailable, ConnectorException) as error:
             logger.debug("the state of the circuit breakers is not written down: %s", error)
             return False
         return True
@@ -152,6 +152,6 @@ class Guard:
 
 def subject_of(job: StoredJob) -> str:
     """What a job is about: failures of one subject may be its own fault."""
-    known = handled.get(job.task_name)
+    known = registered_jobs.get(job.task_name)
     subject = known.payload.subject if known else None
     return f"{subject} {job.task_kwargs.get(subject)}" if subject else job.task_name

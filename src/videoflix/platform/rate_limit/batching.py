@@ -22,14 +22,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.rate_limit.bucket import bucket_key
-from videoflix.platform.rate_limit.local_buckets import LocalBuckets, Quota
+from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit
 
 # How long a request that was taken may wait to be spent.
 HELD_SECONDS = 1.0
 # A process takes at most this part of what is in a bucket, except for requests that wait.
 LARGEST_PART = 10
-KNOWN = 50_000
-ASKED_AT_ONCE = 200
+LOCAL_BUCKETS_MAX = 50_000
+REQUESTS_PER_STATEMENT = 200
 
 # A bucket that was never used is full. Else what came back unspent is put in first, then as much
 # as there is of what is wanted is taken out. In the order of the keys, or two processes that ask
@@ -63,10 +63,10 @@ returning key, granted, extract(epoch from full_at - clock_timestamp())::float8
 
 logger = logging.getLogger(__name__)
 
-_alone = LocalBuckets(KNOWN)
+_alone = LocalBuckets(LOCAL_BUCKETS_MAX)
 
 
-class Standing(msgspec.Struct, frozen=True):
+class RateLimitStatus(msgspec.Struct, frozen=True):
     """How somebody stands: requests left now, and seconds until the bucket is full again."""
 
     limit: int
@@ -74,28 +74,28 @@ class Standing(msgspec.Struct, frozen=True):
     reset: int
 
 
-class Exhausted(Exception):
+class RateLimited(Exception):
     """The bucket is empty for another `wait` seconds."""
 
-    def __init__(self, standing: Standing, wait: float) -> None:
+    def __init__(self, standing: RateLimitStatus, wait: float) -> None:
         super().__init__(f"empty for {wait:.1f} seconds")
-        self.standing = standing
+        self.status = standing
         self.wait = wait
 
 
-class Ask(msgspec.Struct, frozen=True):
+class TokenRequest(msgspec.Struct, frozen=True):
     """What a process wants of a bucket, and what it gives back."""
 
     key: str
-    quota: Quota
+    quota: RateLimit
     wanted: int
     unspent: int
 
 
-class Allowance:
+class LocalTokens:
     """What this process holds of one bucket; times are time.monotonic()."""
 
-    def __init__(self, key: str, quota: Quota) -> None:
+    def __init__(self, key: str, quota: RateLimit) -> None:
         self.key = key
         self.quota = quota
         self.answer: asyncio.Future[None] | None = None
@@ -106,17 +106,17 @@ class Allowance:
         self._empty_until = 0.0
         self._full_at = 0.0
 
-    def spend(self, now: float) -> bool:
+    def acquire(self, now: float) -> bool:
         """Spend one request, if one is held. Raises Exhausted when the bucket is known as empty."""
         if self._left and now < self._held_until:
             self._left -= 1
             self._spent += 1
             return True
         if now < self._empty_until:
-            raise Exhausted(self.standing(now), self._empty_until - now)
+            raise RateLimited(self.status(now), self._empty_until - now)
         return False
 
-    def next_ask(self) -> Ask:
+    def next_request(self) -> TokenRequest:
         """Double what was spent to the last, else as much as was spent; enough for all who wait.
 
         Little of a bucket that is nearly empty: others may need the rest.
@@ -125,7 +125,7 @@ class Allowance:
         wanted = min(wanted, self._in_bucket(time.monotonic()) // LARGEST_PART)
         wanted = min(max(wanted, self.waiting), self.quota.size) if self.waiting else 0
         unspent, self._left, self._spent = self._left, 0, 0
-        return Ask(self.key, self.quota, wanted, unspent)
+        return TokenRequest(self.key, self.quota, wanted, unspent)
 
     def grant(self, number: int, full_in: float, *, is_enough: bool) -> None:
         """Hold so many; the bucket is empty unless that `is_enough`."""
@@ -135,43 +135,43 @@ class Allowance:
         if not is_enough:
             self._empty_until = self._full_at - self.quota.step * (self.quota.size - 1)
 
-    def has_gone_stale(self) -> bool:
+    def is_expired(self) -> bool:
         """Whether something is held that may not be spent any more."""
         return self._left > 0 and time.monotonic() >= self._held_until
 
-    def standing(self, now: float) -> Standing:
+    def status(self, now: float) -> RateLimitStatus:
         remaining = min(self.quota.size, self._in_bucket(now) + self._left)
-        return Standing(self.quota.size, remaining, math.ceil(max(0.0, self._full_at - now)))
+        return RateLimitStatus(self.quota.size, remaining, math.ceil(max(0.0, self._full_at - now)))
 
     def _in_bucket(self, now: float) -> int:
         full_in = max(0.0, self._full_at - now)
         return max(0, math.floor(self.quota.size - full_in / self.quota.step))
 
 
-class Allowances:
+class BatchedLimiter:
     """What this process holds of everybody's buckets."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[tuple[str, str], Allowance] = LRUCache(KNOWN)
-        self._asking: dict[str, Allowance] = {}
+        self._known: LRUCache[tuple[str, str], LocalTokens] = LRUCache(LOCAL_BUCKETS_MAX)
+        self._asking: dict[str, LocalTokens] = {}
         self._teller: asyncio.Task[None] | None = None
 
-    async def spend(self, quota: Quota, who: str) -> Standing:
+    async def acquire(self, quota: RateLimit, who: str) -> RateLimitStatus:
         """Let somebody ask once. Raises Exhausted.
 
         While the database is away everybody may: there is little to get.
         """
-        allowance = self._known.get((quota.name, who)) or self._meet(quota, who)
-        while not allowance.spend(time.monotonic()):
-            await self._ask(allowance)
-        return allowance.standing(time.monotonic())
+        allowance = self._known.get((quota.name, who)) or self._tokens_for(quota, who)
+        while not allowance.acquire(time.monotonic()):
+            await self._request(allowance)
+        return allowance.status(time.monotonic())
 
-    def _meet(self, quota: Quota, who: str) -> Allowance:
-        allowance = Allowance(bucket_key("quota", quota.name, who), quota)
+    def _tokens_for(self, quota: RateLimit, who: str) -> LocalTokens:
+        allowance = LocalTokens(bucket_key("quota", quota.name, who), quota)
         self._known[quota.name, who] = allowance
         return allowance
 
-    async def _ask(self, allowance: Allowance) -> None:
+    async def _request(self, allowance: LocalTokens) -> None:
         """Wait until the bucket has answered; whoever comes meanwhile waits for the same answer."""
         allowance.waiting += 1
         try:
@@ -179,38 +179,38 @@ class Allowances:
         finally:
             allowance.waiting -= 1
 
-    def _answer_for(self, allowance: Allowance) -> asyncio.Future[None]:
+    def _answer_for(self, allowance: LocalTokens) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         if allowance.answer is None:
             allowance.answer = loop.create_future()
             self._asking[allowance.key] = allowance
             if self._teller is None or self._teller.done():
-                self._teller = loop.create_task(self._tell())
+                self._teller = loop.create_task(self._refill())
         return allowance.answer
 
-    async def _tell(self) -> None:
+    async def _refill(self) -> None:
         """Put all questions that came up in one statement, until there are none."""
         while self._asking:
             await asyncio.sleep(0)  # let those who came with the same read ask along
-            asked = [self._asking.pop(key) for key in list(self._asking)[:ASKED_AT_ONCE]]
-            asks = [allowance.next_ask() for allowance in asked]
+            asked = [self._asking.pop(key) for key in list(self._asking)[:REQUESTS_PER_STATEMENT]]
+            asks = [allowance.next_request() for allowance in asked]
             granted = await _granted(asks)
             for allowance, ask in zip(asked, asks, strict=True):
                 number, full_in = granted[ask.key]
                 allowance.grant(number, full_in, is_enough=number > 0 or ask.wanted == 0)
                 if number > 1:
-                    asyncio.get_running_loop().call_later(HELD_SECONDS, self._return, allowance)
+                    asyncio.get_running_loop().call_later(HELD_SECONDS, self._give_back, allowance)
                 answer, allowance.answer = allowance.answer, None
                 if answer is not None:
                     answer.set_result(None)
 
-    def _return(self, allowance: Allowance) -> None:
+    def _give_back(self, allowance: LocalTokens) -> None:
         """Give back what nobody came for."""
-        if allowance.has_gone_stale():
+        if allowance.is_expired():
             self._answer_for(allowance)
 
 
-async def _granted(asks: list[Ask]) -> dict[str, tuple[int, float]]:
+async def _granted(asks: list[TokenRequest]) -> dict[str, tuple[int, float]]:
     """By key: how many were taken out, and in how many seconds the bucket will be full."""
     values = {
         "keys": [ask.key for ask in asks],
@@ -225,7 +225,7 @@ async def _granted(asks: list[Ask]) -> dict[str, tuple[int, float]]:
     except PoolTimeoutError:  # overload is no reason to let more through
         logger.warning("no connection is free: requests are counted by this process alone")
         return {
-            ask.key: (_alone.take(ask.key, ask.quota, ask.wanted), _alone.full_in(ask.key))
+            ask.key: (_alone.acquire(ask.key, ask.quota, ask.wanted), _alone.full_in(ask.key))
             for ask in asks
         }
     except Exception as error:  # people wait for the answer, whatever went wrong

@@ -19,11 +19,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.platform.postgres.session import Record, transaction
 from videoflix.platform.problems import Problem
-from videoflix.platform.queue import Job, completing, every, handles
+from videoflix.platform.queue import Job, complete_job, handles, schedule
 
 # clock_timestamp() is read under the row's lock; now() is when the transaction began, and who began
 # first may come last.
-SPEND = text("""
+ACQUIRE = text("""
 insert into throttle as bucket (key, full_at, created_at, updated_at)
 values (:key, clock_timestamp() + cast(:step as interval), now(), now())
 on conflict (key) do update
@@ -36,7 +36,7 @@ WAIT = text("""
 select full_at + cast(:step as interval) - cast(:span as interval) - now()
 from throttle where key = :key
 """)
-FORGET = text("delete from throttle where key = :key")
+RESET = text("delete from throttle where key = :key")
 DROP_FULL = text("delete from throttle where full_at < now() returning id")
 
 
@@ -55,20 +55,21 @@ class Bucket(Record):
     granted: Mapped[int] = mapped_column(server_default="0")
 
 
-class TooManyTries(Problem):
+class TooManyAttempts(Problem):
     """You tried too often; wait a moment and try again."""
 
+    slug: ClassVar[str] = "too-many-tries"
     status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, wait: timedelta) -> None:
         self.seconds = max(1, math.ceil(wait.total_seconds()))
         super().__init__(f"Try again in {self.seconds} seconds.")
 
-    def answer_headers(self) -> dict[str, str]:
+    def response_headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.seconds)}
 
 
-class SweepThrottle(Job):
+class SweepBuckets(Job):
     """Forget the buckets that are full again."""
 
     name: ClassVar = "throttle.sweep"
@@ -76,50 +77,50 @@ class SweepThrottle(Job):
     unique: ClassVar = True
 
 
-every("*/10 * * * *", SweepThrottle())
+schedule("*/10 * * * *", SweepBuckets())
 
 
-@handles(SweepThrottle)
-async def sweep(job: SweepThrottle) -> None:
-    async with completing() as session:
+@handles(SweepBuckets)
+async def sweep(job: SweepBuckets) -> None:
+    async with complete_job() as session:
         swept = len((await session.scalars(DROP_FULL)).all())
     if swept:
         logger.info("deleted %d full token buckets", swept)
 
 
-class Limit(msgspec.Struct, frozen=True):
+class AttemptLimit(msgspec.Struct, frozen=True):
     """So many tries at once, and one more every so many seconds."""
 
     name: str
     burst: int
     seconds: float
 
-    async def spend(self, *who: str) -> None:
-        """Take one try of whoever this is about. Raises TooManyTries.
+    async def acquire(self, *who: str) -> None:
+        """Take one try of whoever this is about. Raises TooManyAttempts.
 
         In a transaction of its own: what comes of the try must not undo the counting. So call it
         before the request's session holds a connection, or two would be needed at once.
         """
         async with transaction() as session:
-            wait = await self.try_once(session, *who)
+            wait = await self.try_acquire(session, *who)
         if wait is not None:
-            raise TooManyTries(wait)
+            raise TooManyAttempts(wait)
 
-    async def try_once(self, session: AsyncSession, *who: str) -> timedelta | None:
+    async def try_acquire(self, session: AsyncSession, *who: str) -> timedelta | None:
         """Take one try if the session's transaction commits; how long to wait if there is none.
 
         Several limits may be counted in one transaction, always in the same order.
         """
         step = timedelta(seconds=self.seconds)
         values = {"key": self._key(who), "step": step, "span": step * self.burst}
-        if await session.scalar(SPEND, values):
+        if await session.scalar(ACQUIRE, values):
             return None
         wait: timedelta | None = await session.scalar(WAIT, values)
         return wait or step
 
-    async def forgive(self, session: AsyncSession, *who: str) -> None:
+    async def reset(self, session: AsyncSession, *who: str) -> None:
         """Fill the bucket again, if the session's transaction commits."""
-        await session.execute(FORGET, {"key": self._key(who)})
+        await session.execute(RESET, {"key": self._key(who)})
 
     def _key(self, who: tuple[str, ...]) -> str:
         """Hashed: a table of who tried what would be worth stealing."""

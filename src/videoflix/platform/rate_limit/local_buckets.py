@@ -7,7 +7,7 @@ import msgspec
 from cachetools import LRUCache
 
 
-class Quota(msgspec.Struct, frozen=True):
+class RateLimit(msgspec.Struct, frozen=True):
     """A bucket that holds `size` requests and gets one back every `step` seconds."""
 
     name: str
@@ -21,7 +21,7 @@ class LocalBuckets:
     def __init__(self, most: int) -> None:
         self._full_at: LRUCache[str, float] = LRUCache(most)  # of time.monotonic()
 
-    def take(self, key: str, quota: Quota, wanted: int = 1) -> int:
+    def acquire(self, key: str, quota: RateLimit, wanted: int = 1) -> int:
         """Take as much as there is of what is wanted; how much that was."""
         now = time.monotonic()
         base = max(self._full_at.get(key, 0.0), now)
@@ -30,12 +30,12 @@ class LocalBuckets:
         self._full_at[key] = base + taken * quota.step
         return taken
 
-    def give_back(self, key: str, quota: Quota) -> None:
+    def give_back(self, key: str, quota: RateLimit) -> None:
         """Undo one `take`."""
         if key in self._full_at:
             self._full_at[key] -= quota.step
 
-    def wait(self, key: str, quota: Quota) -> float:
+    def wait(self, key: str, quota: RateLimit) -> float:
         """In how many seconds the next request may be taken; 0 when one may be now."""
         full_in = self._full_at.get(key, 0.0) - time.monotonic()
         return max(0.0, full_in - quota.step * (quota.size - 1))

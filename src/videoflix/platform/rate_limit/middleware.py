@@ -20,11 +20,11 @@ from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from videoflix.platform.auth.identity import Identity, credential_in, recognised, sent_headers
+from videoflix.platform.auth.identity import Identity, identify, read_credential, sent_headers
 from videoflix.platform.openapi import DescribedOperation
 from videoflix.platform.problems import PROBLEM_JSON, InvalidInput, Problem, ProblemBody, problems
-from videoflix.platform.rate_limit.batching import Allowances, Exhausted, Standing
-from videoflix.platform.rate_limit.local_buckets import LocalBuckets, Quota
+from videoflix.platform.rate_limit.batching import BatchedLimiter, RateLimited, RateLimitStatus
+from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit
 from videoflix.platform.server.client_address import client_address
 from videoflix.setting_types import Rate
 from videoflix.settings import settings
@@ -45,9 +45,9 @@ NOTHING = ResponseSpec(None, description="Done; there is nothing to say.")
 UNLIMITED = {OPTION: "unlimited"}
 UPLOAD = {OPTION: "upload"}
 
-allowances = Allowances()
+limiter = BatchedLimiter()
 # On unlimited routes an address may fail so often at once, and five times a second.
-FAILURES = Quota("failures", 300, 0.2)
+FAILURES = RateLimit("failures", 300, 0.2)
 failures = LocalBuckets(50_000)
 
 
@@ -56,16 +56,16 @@ class TooManyRequests(Problem):
 
     status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
 
-    def __init__(self, refused: Exhausted) -> None:
-        self._standing = refused.standing
+    def __init__(self, refused: RateLimited) -> None:
+        self._standing = refused.status
         self._seconds = max(1, math.ceil(refused.wait))
         super().__init__(f"Ask again in {self._seconds} seconds.")
 
-    def answer_headers(self) -> dict[str, str]:
+    def response_headers(self) -> dict[str, str]:
         return {"Retry-After": str(self._seconds), **headers_of(self._standing)}
 
 
-class ThrottleMiddleware(ASGIMiddleware):
+class RateLimitMiddleware(ASGIMiddleware):
     """Refuses whoever asks too often, and tells everybody else how they stand.
 
     `known_api_token` tells whom an API token speaks for, without a query.
@@ -75,21 +75,21 @@ class ThrottleMiddleware(ASGIMiddleware):
 
     def __init__(self, known_api_token: Callable[[str], Identity | None]) -> None:
         self._known_api_token = known_api_token
-        self._anonymous = quota("anon", settings.throttle_anon)
-        self._person = quota("user", settings.throttle_user)
-        self._upload = quota("upload", settings.throttle_upload)
+        self._anonymous = rate_limit("anon", settings.throttle_anon)
+        self._person = rate_limit("user", settings.throttle_user)
+        self._upload = rate_limit("upload", settings.throttle_upload)
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["route_handler"].opt.get(OPTION) == UNLIMITED[OPTION]:
             await self._count_failures(scope, receive, send, next_app)
             return
-        found, who = self._quota_of(scope)
+        found, who = self._limit_of(scope)
         if found is None:
             await next_app(scope, receive, send)
             return
         try:
-            standing = await allowances.spend(found, who)
-        except Exhausted as refused:
+            standing = await limiter.acquire(found, who)
+        except RateLimited as refused:
             raise TooManyRequests(refused) from refused
         added = [
             (name.lower().encode(), value.encode()) for name, value in headers_of(standing).items()
@@ -111,35 +111,35 @@ class ThrottleMiddleware(ASGIMiddleware):
             return
         address = client_address(ASGIConnection(scope))
         if wait := failures.wait(address, FAILURES):
-            standing = Standing(FAILURES.size, 0, math.ceil(failures.full_in(address)))
-            raise TooManyRequests(Exhausted(standing, wait))
-        _, credential = credential_in(sent_headers(scope), scope)
-        if credential and recognised(scope, self._known_api_token) is None:
-            failures.take(address, FAILURES)  # looking it up may cost a query
+            standing = RateLimitStatus(FAILURES.size, 0, math.ceil(failures.full_in(address)))
+            raise TooManyRequests(RateLimited(standing, wait))
+        _, credential = read_credential(sent_headers(scope), scope)
+        if credential and identify(scope, self._known_api_token) is None:
+            failures.acquire(address, FAILURES)  # looking it up may cost a query
 
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start" and 400 <= message["status"] < 500:
-                failures.take(address, FAILURES)
+                failures.acquire(address, FAILURES)
             await send(message)
 
         try:
             await next_app(scope, receive, counting)
         except Problem as problem:
             if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                failures.take(address, FAILURES)
+                failures.acquire(address, FAILURES)
             raise
 
-    def _quota_of(self, scope: Any) -> tuple[Quota | None, str]:
+    def _limit_of(self, scope: Any) -> tuple[RateLimit | None, str]:
         """What limits a request, and whose request it is."""
         kind = scope["route_handler"].opt.get(OPTION)
-        person = recognised(scope, self._known_api_token)
+        person = identify(scope, self._known_api_token)
         if person is None:
             address = client_address(ASGIConnection(scope)) if self._anonymous else ""
             return self._anonymous, address
         return self._upload if kind == UPLOAD[OPTION] else self._person, str(person.user_id)
 
 
-class DocumentedLimits(ReceiveRoutePlugin):
+class RateLimitDocs(ReceiveRoutePlugin):
     """Litestar plugin: every route says what the layers around it do, in the API's description.
 
     That is: the limits, refused values, and whether it takes a sign-in; where there is nothing to
@@ -163,12 +163,12 @@ class DocumentedLimits(ReceiveRoutePlugin):
                 handler.security = [{}]
 
 
-def quota(name: str, rate: Rate) -> Quota | None:
+def rate_limit(name: str, rate: Rate) -> RateLimit | None:
     """The bucket of a rate; None when it is off."""
-    return None if rate.is_off else Quota(name, rate.count, rate.span_seconds / rate.count)
+    return None if rate.is_off else RateLimit(name, rate.count, rate.span_seconds / rate.count)
 
 
-def headers_of(standing: Standing) -> dict[str, str]:
+def headers_of(standing: RateLimitStatus) -> dict[str, str]:
     """The three fields that draft-ietf-httpapi-ratelimit-headers-07 describes."""
     return {
         "RateLimit-Limit": str(standing.limit),

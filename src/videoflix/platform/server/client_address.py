@@ -10,19 +10,19 @@ from litestar.types import HTTPScope
 from videoflix.settings import settings
 
 # A household gets a whole network of these; its single addresses are free to change.
-IPV6_HOUSEHOLD_BITS = 64
+IPV6_NETWORK_BITS = 64
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Address = IPv4Address | IPv6Address
 
 
 # The request that is being answered: set for each one by identity.py.
-visiting: ContextVar[HTTPScope | None] = ContextVar("visiting", default=None)
+current_scope: ContextVar[HTTPScope | None] = ContextVar("visiting", default=None)
 
 
-def visitor() -> tuple[str, str]:
+def current_client() -> tuple[str, str]:
     """The address and the device (User-Agent) behind what happens now; empty for a job."""
-    scope = visiting.get()
+    scope = current_scope.get()
     if scope is None:
         return "", ""
     connection = Connection(scope)
@@ -40,13 +40,13 @@ def client_address(connection: Connection) -> str:
     X-Forwarded-For counts only as far as TRUSTED_PROXIES wrote it, read from the right: anybody
     may begin such a header.
     """
-    return household_of(_client_hop(connection))
+    return rate_limited_network(_client_hop(connection))
 
 
-def household_of(peer: str) -> str:
+def rate_limited_network(peer: str) -> str:
     """An address as limits count it: its /64 network with IPv6; what is no address, as it is."""
     address = _parsed(peer)
-    return peer if address is None else _household(address)
+    return peer if address is None else _network_of(address)
 
 
 def is_trusted_proxy(peer: str) -> bool:
@@ -82,7 +82,7 @@ def _parsed(hop: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _household(address: Address) -> str:
+def _network_of(address: Address) -> str:
     if isinstance(address, IPv6Address):
-        return str(IPv6Address(int(address) >> IPV6_HOUSEHOLD_BITS << IPV6_HOUSEHOLD_BITS))
+        return str(IPv6Address(int(address) >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS))
     return str(address)

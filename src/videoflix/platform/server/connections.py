@@ -10,7 +10,7 @@ import resource
 from collections.abc import Callable
 from typing import Protocol
 
-from videoflix.platform.server.client_address import household_of, is_trusted_proxy
+from videoflix.platform.server.client_address import is_trusted_proxy, rate_limited_network
 
 SWEEP_SECONDS = 0.5
 # File descriptors that are no connections: database, storage, logs, child processes, the listener.
@@ -96,7 +96,7 @@ class Connections:
 
 def client_key(peer: tuple[str, int] | None) -> str:
     """Whom a connection counts for: an IPv4 address, or an IPv6 /64 network."""
-    return household_of(peer[0]) if peer else "unknown"
+    return rate_limited_network(peer[0]) if peer else "unknown"
 
 
 def raise_descriptor_limit() -> int:

@@ -38,7 +38,7 @@ from videoflix.platform.storage.errors import (
     translated_errors,
 )
 from videoflix.platform.storage.local import MARKER, LocalFolder, LocalWriter
-from videoflix.platform.storage.writing import ObjectInfo, Stored, Writer, object_written_by
+from videoflix.platform.storage.writing import ObjectInfo, StoredObject, Writer, object_written_by
 from videoflix.settings import settings
 
 __all__ = [
@@ -48,7 +48,7 @@ __all__ = [
     "StorageMisconfigured",
     "StorageProblem",
     "StorageUnavailable",
-    "Stored",
+    "StoredObject",
     "media_storage",
     "translated_errors",
 ]
@@ -124,7 +124,7 @@ class Storage:
         async with self._writing(key) as writer:
             yield writer
 
-    async def put(self, key: str, file: Path) -> Stored:
+    async def put(self, key: str, file: Path) -> StoredObject:
         """Store a file from the local disk."""
         digest, size = hashlib.sha256(), 0
         with await asyncio.to_thread(file.open, "rb") as opened:
@@ -132,7 +132,7 @@ class Storage:
                 while data := await asyncio.to_thread(_read_hashed, opened, digest):
                     size += len(data)
                     await writer.write(data)
-        return Stored(size, digest.hexdigest())
+        return StoredObject(size, digest.hexdigest())
 
     async def read(self, key: str, start: int, length: int) -> bytes:
         """A part of an object. Raises FileNotFoundError."""

@@ -17,7 +17,7 @@ from videoflix.platform.storage.errors import (
 T = TypeVar("T")
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredObject(msgspec.Struct, frozen=True):
     """What an object holds: its size in bytes, and its SHA-256."""
 
     size: int

@@ -8,48 +8,48 @@ from litestar.params import PathParameter, QueryParameter
 from videoflix.catalog.service import VideoNotFound
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id
-from videoflix.platform.http.ranges import FileGone, RangeUnsatisfiable, serve
+from videoflix.platform.http.ranges import FileNotFound, RangeUnsatisfiable, serve
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.platform.server.client_address import device_of
 from videoflix.platform.storage.media_storage import media_storage
-from videoflix.playback.schemas import FileLinks
-from videoflix.playback.service.access import FilmFailed, decisions
-from videoflix.playback.service.downloads import NAME, FileNotReady, Files
-from videoflix.playback.service.implicit_leases import Leases
+from videoflix.playback.schemas import DownloadLinks
+from videoflix.playback.service.access import VideoFailed, decisions
+from videoflix.playback.service.downloads import NAME, Downloads, FileNotReady
+from videoflix.playback.service.implicit_leases import ImplicitLeases
 from videoflix.playback.service.play_tokens import Grant, file_tokens
 from videoflix.playback.service.segments import StreamNotFound
-from videoflix.playback.service.streams import LIMITS, StreamEnded
-from videoflix.profiles.service import WATCHING, ProfileNotFound, viewing_of
+from videoflix.playback.service.streams import STREAM_PROBLEMS, StreamEnded
+from videoflix.profiles.service import VIEWER_PROBLEMS, ProfileNotFound, current_viewer
 
-KEPT = "private, max-age=3600"
+CACHE_CONTROL = "private, max-age=3600"
 FileName = Annotated[str, PathParameter(max_length=160)]
 Token = Annotated[str, QueryParameter(max_length=300, description="The address's signature.")]
 
 
-leases = Leases()
+leases = ImplicitLeases()
 
 
-class FileController(Controller):
+class DownloadController(Controller):
     path = "/videos/{video_id:int}/files"
     tags = ("Playback",)
 
     @get(
         summary="Addresses of a film's files",
         guards=[signed_in],
-        responses=problems(*WATCHING, VideoNotFound),
+        responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def list_files(
         self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[FileLinks]:
+    ) -> Response[DownloadLinks]:
         """MP4 files, poster and storyboard, for players that know no HLS and send no headers.
 
         Where memberships limit streams, who fetches an MP4 file has one of them.
         """
-        viewing = await viewing_of(request.user)
+        viewer = await current_viewer(request.user)
         async with transaction() as session:
-            found = await Files(session).links(viewing, request.user.sign_in_id, video_id)
+            found = await Downloads(session).links(viewer, request.user.sign_in_id, video_id)
         return Response(found, headers={"Cache-Control": "private, no-store"})
 
     @route(
@@ -59,14 +59,14 @@ class FileController(Controller):
         media_type="video/mp4",
         opt=UNLIMITED,
         responses=problems(
-            SignInNeeded,
+            Unauthorized,
             ProfileNotFound,
             VideoNotFound,
             StreamNotFound,
-            FileGone,
-            FilmFailed,
+            FileNotFound,
+            VideoFailed,
             FileNotReady,
-            *LIMITS,
+            *STREAM_PROBLEMS,
             StreamEnded,
             RangeUnsatisfiable,
         ),
@@ -91,14 +91,16 @@ class FileController(Controller):
             lines = int(name["lines"]) if name["lines"] else None
             return await _movie(request, granted, lines)
         async with transaction() as session:
-            files = Files(session)
-            viewing = await files.viewing(granted)
+            files = Downloads(session)
+            viewer = await files.viewer(granted)
             if name["kind"] == "vtt":
                 sprite = f"{file_name.removesuffix('.vtt')}.jpg?token={token}"
-                text = await files.storyboard(viewing, video_id, sprite)
-                return Response(text, media_type="text/vtt", headers={"Cache-Control": KEPT})
+                text = await files.storyboard(viewer, video_id, sprite)
+                return Response(
+                    text, media_type="text/vtt", headers={"Cache-Control": CACHE_CONTROL}
+                )
             find = files.poster if name["part"] else files.sprite
-            key = await find(viewing, video_id)
+            key = await find(viewer, video_id)
         return await _picture(key)
 
 
@@ -107,21 +109,21 @@ async def _movie(
 ) -> Response[Any]:
     """An MP4 file; it breaks off when its viewer may not watch any more."""
     video_id, sign_in_id = granted.video_id, granted.sign_in_id
-    viewing = await decisions.viewing(granted)
+    viewer = await decisions.viewer(granted)
     async with transaction() as session:
-        movie = await Files(session).movie(viewing, video_id, lines)
-    await leases.go_on(granted, viewing, sign_in_id, video_id, device_of(request))
+        movie = await Downloads(session).movie(viewer, video_id, lines)
+    await leases.touch(granted, viewer, sign_in_id, video_id, device_of(request))
 
     async def still_allowed() -> None:
-        now = await decisions.viewing(granted)
-        await leases.go_on(granted, now, sign_in_id, video_id, device_of(request))
+        now = await decisions.viewer(granted)
+        await leases.touch(granted, now, sign_in_id, video_id, device_of(request))
 
-    return await serve(request, movie.key, movie.size, "video/mp4", KEPT, still_allowed)
+    return await serve(request, movie.key, movie.size, "video/mp4", CACHE_CONTROL, still_allowed)
 
 
 async def _picture(key: str) -> Response[bytes]:
     try:
         data = await media_storage().read_all(key)
     except FileNotFoundError as error:
-        raise FileGone from error
-    return Response(data, media_type="image/jpeg", headers={"Cache-Control": KEPT})
+        raise FileNotFound from error
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": CACHE_CONTROL})

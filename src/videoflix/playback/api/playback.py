@@ -12,20 +12,20 @@ from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.problems import SignInNeeded, problems
+from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.platform.server.client_address import device_of
 from videoflix.platform.storage.media_storage import media_storage
-from videoflix.playback.schemas import PlayPass
+from videoflix.playback.schemas import PlaybackUrl
 from videoflix.playback.service import playlists as playing
-from videoflix.playback.service.access import FilmFailed, decisions
-from videoflix.playback.service.implicit_leases import Leases
+from videoflix.playback.service.access import VideoFailed, decisions
+from videoflix.playback.service.implicit_leases import ImplicitLeases
 from videoflix.playback.service.play_tokens import Grant, play_tokens
 from videoflix.playback.service.playlists import NotPlayableYet, Playback
 from videoflix.playback.service.segments import Playlist, StreamNotFound, store
-from videoflix.playback.service.streams import LIMITS, StreamEnded, Streams, watching
-from videoflix.profiles.schemas import STRANGER, Viewing
-from videoflix.profiles.service import WATCHING, viewing_of
+from videoflix.playback.service.streams import STREAM_PROBLEMS, StreamEnded, Streams, heartbeats
+from videoflix.profiles.schemas import ANONYMOUS, Viewer
+from videoflix.profiles.service import VIEWER_PROBLEMS, current_viewer
 from videoflix.settings import settings
 
 HLS = "application/vnd.apple.mpegurl"
@@ -44,10 +44,10 @@ TokenInPath = Annotated[str, PathParameter(max_length=200, description="A play t
 Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}(?!\n)$")]
 FileName = Annotated[str, PathParameter(max_length=32)]
 
-PLAYING = (*WATCHING, VideoNotFound, FilmFailed, *LIMITS, StreamEnded)
+PLAYBACK_PROBLEMS = (*VIEWER_PROBLEMS, VideoNotFound, VideoFailed, *STREAM_PROBLEMS, StreamEnded)
 
 # Players that fetch with a sign-in instead of a play token.
-leases = Leases()
+leases = ImplicitLeases()
 
 
 class PlaybackController(Controller):
@@ -60,7 +60,9 @@ class PlaybackController(Controller):
         status_code=HTTP_200_OK,
         guards=[signed_in],
         dependencies={"playback": service(Playback), "streams": service(Streams)},
-        responses=problems(SignInNeeded, VideoNotFound, NotPlayableYet, FilmFailed, *LIMITS),
+        responses=problems(
+            Unauthorized, VideoNotFound, NotPlayableYet, VideoFailed, *STREAM_PROBLEMS
+        ),
     )
     async def play(
         self,
@@ -68,15 +70,15 @@ class PlaybackController(Controller):
         playback: NamedDependency[Playback],
         streams: NamedDependency[Streams],
         video_id: Id,
-    ) -> PlayPass:
+    ) -> PlaybackUrl:
         """Ask for an address that plays the film without any header.
 
         Where memberships limit streams this is one of them, until its segments are not fetched.
         """
-        viewing, sign_in = await viewing_of(request.user), request.user.sign_in_id
+        viewer, sign_in = await current_viewer(request.user), request.user.sign_in_id
         device = device_of(request)
-        lease_id = await streams.begin_once(viewing, sign_in, video_id, device)
-        return await playback.open(viewing, sign_in, video_id, lease_id)
+        lease_id = await streams.get_or_begin(viewer, sign_in, video_id, device)
+        return await playback.open(viewer, sign_in, video_id, lease_id)
 
     @route(
         "/master.m3u8",
@@ -84,7 +86,7 @@ class PlaybackController(Controller):
         opt=UNLIMITED,
         summary="Multivariant playlist",
         media_type=HLS,
-        responses=problems(*PLAYING, NotPlayableYet),
+        responses=problems(*PLAYBACK_PROBLEMS, NotPlayableYet),
     )
     async def show_master(
         self, request: Request[Any, Any, Any], video_id: Id, token: PlayToken = ""
@@ -94,8 +96,8 @@ class PlaybackController(Controller):
         With a play token all that it names has the token in its path, so that nothing further on
         needs a header or a query.
         """
-        viewing = await viewing_for(request, video_id, token, begins=True)
-        text = await playing.master(viewing, video_id, f"play/{token}/" if token else "")
+        viewer = await viewing_for(request, video_id, token, begins=True)
+        text = await playing.master_playlist(viewer, video_id, f"play/{token}/" if token else "")
         return Response(text, media_type=HLS, headers=NOT_STORED)
 
     @route(
@@ -104,7 +106,7 @@ class PlaybackController(Controller):
         opt=UNLIMITED,
         summary="Media playlist",
         media_type=HLS,
-        responses=problems(*PLAYING, StreamNotFound),
+        responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
     async def show_playlist(
         self,
@@ -115,9 +117,9 @@ class PlaybackController(Controller):
         token: PlayToken = "",
     ) -> Response[bytes]:
         """A rendition's media playlist; it grows while the film is being encoded."""
-        viewing = await viewing_for(request, video_id, token)
+        viewer = await viewing_for(request, video_id, token)
         query = ANY_TOKEN if token else ""
-        found = await playing.playlist(viewing, video_id, asset_id, rendition, query=query)
+        found = await playing.playlist(viewer, video_id, asset_id, rendition, query=query)
         if not token:
             return playlist_response(request, found)
         text = found.text.replace(ANY_TOKEN.encode(), f"?token={token}".encode())
@@ -129,7 +131,7 @@ class PlaybackController(Controller):
         opt=UNLIMITED,
         summary="Media playlist, by a play token in its path",
         media_type=HLS,
-        responses=problems(*PLAYING, StreamNotFound),
+        responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
     async def show_playlist_by_token(
         self,
@@ -140,8 +142,8 @@ class PlaybackController(Controller):
         rendition: Name,
     ) -> Response[bytes]:
         """A rendition's media playlist; the names in it are relative and need nothing else."""
-        viewing = await viewing_for(request, video_id, token)
-        found = await playing.playlist(viewing, video_id, asset_id, rendition)
+        viewer = await viewing_for(request, video_id, token)
+        found = await playing.playlist(viewer, video_id, asset_id, rendition)
         return playlist_response(request, found)
 
     @route(
@@ -150,7 +152,7 @@ class PlaybackController(Controller):
         opt=UNLIMITED,
         summary="Segment or initialisation section",
         media_type="video/mp4",
-        responses=problems(*PLAYING, StreamNotFound),
+        responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
     async def show_segment(
         self,
@@ -162,8 +164,8 @@ class PlaybackController(Controller):
         token: PlayToken = "",
     ) -> Response[bytes]:
         """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
-        viewing = await viewing_for(request, video_id, token)
-        return await segment(viewing, video_id, asset_id, rendition, file_name)
+        viewer = await viewing_for(request, video_id, token)
+        return await segment(viewer, video_id, asset_id, rendition, file_name)
 
     @route(
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
@@ -171,7 +173,7 @@ class PlaybackController(Controller):
         opt=UNLIMITED,
         summary="Segment or initialisation section, by a play token in its path",
         media_type="video/mp4",
-        responses=problems(*PLAYING, StreamNotFound),
+        responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
     async def show_segment_by_token(
         self,
@@ -183,8 +185,8 @@ class PlaybackController(Controller):
         file_name: FileName,
     ) -> Response[bytes]:
         """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
-        viewing = await viewing_for(request, video_id, token)
-        return await segment(viewing, video_id, asset_id, rendition, file_name)
+        viewer = await viewing_for(request, video_id, token)
+        return await segment(viewer, video_id, asset_id, rendition, file_name)
 
     @route(
         "/poster.jpg",
@@ -192,15 +194,15 @@ class PlaybackController(Controller):
         opt=UNLIMITED,
         summary="Poster",
         media_type="image/jpeg",
-        responses=problems(SignInNeeded, VideoNotFound, StreamNotFound),
+        responses=problems(Unauthorized, VideoNotFound, StreamNotFound),
     )
     async def show_poster(self, request: Request[Any, Any, Any], video_id: Id) -> Response[bytes]:
         """The picture that stands for the film; strangers see those of films for everyone."""
         if request.user is None and not settings.public_catalogue:
-            raise SignInNeeded
-        viewing = await viewing_of(request.user) if request.user else STRANGER
+            raise Unauthorized
+        viewer = await current_viewer(request.user) if request.user else ANONYMOUS
         async with transaction() as session:
-            video = await Catalog(session).video(viewing, video_id)
+            video = await Catalog(session).video(viewer, video_id)
         if video.poster is None:
             raise StreamNotFound
         try:
@@ -212,42 +214,42 @@ class PlaybackController(Controller):
 
 async def viewing_for(
     request: Request[Any, Any, Any], video_id: int, token: str, *, begins: bool = False
-) -> Viewing:
+) -> Viewer:
     """Who watches: the play token if there is one, else who is signed in, with a lease either way.
 
-    Raises SignInNeeded, VideoNotFound, StreamEnded, or what may stand in the way of a stream.
+    Raises Unauthorized, VideoNotFound, StreamEnded, or what may stand in the way of a stream.
     """
     if token:
         grant = play_tokens.read(token, video_id)
-        viewing = await decisions.viewing(grant)
+        viewer = await decisions.viewer(grant)
         if grant.lease_id:
-            await watching.go_on(grant.lease_id)
-        return viewing
-    viewing = await signed_in_viewing(request, video_id)
+            await heartbeats.heartbeat(grant.lease_id)
+        return viewer
+    viewer = await signed_in_viewing(request, video_id)
     sign_in = request.user.sign_in_id
-    watch = leases.begin if begins else leases.go_on
-    await watch((sign_in, video_id), viewing, sign_in, video_id, device_of(request))
-    return viewing
+    watch = leases.begin if begins else leases.touch
+    await watch((sign_in, video_id), viewer, sign_in, video_id, device_of(request))
+    return viewer
 
 
-async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> Viewing:
+async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> Viewer:
     """Who is signed in and may watch the film. Raises what `viewing_for` raises."""
     if request.user is None:
-        raise SignInNeeded
-    viewing = await viewing_of(request.user)
+        raise Unauthorized
+    viewer = await current_viewer(request.user)
     sign_in_id = request.user.sign_in_id
-    return await decisions.viewing(Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id))
+    return await decisions.viewer(Grant(video_id, viewer.user_id, viewer.profile_id, sign_in_id))
 
 
 async def segment(
-    viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
+    viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str
 ) -> Response[bytes]:
     """The bytes of a segment for who may see the film. Raises StreamNotFound."""
-    found = await playing.locate(viewing, video_id, asset_id, rendition, file_name)
+    found = await playing.locate(viewer, video_id, asset_id, rendition, file_name)
     try:
         data = await media_storage().read(found.key, found.offset, found.length)
     except FileNotFoundError as error:
-        store.reread(video_id, asset_id)
+        store.refresh(video_id, asset_id)
         raise StreamNotFound from error
     return Response(data, media_type="video/mp4", headers=FOR_EVER)
 

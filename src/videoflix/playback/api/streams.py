@@ -8,36 +8,36 @@ from litestar.params import JSONBody, QueryParameter
 
 from videoflix.catalog.service import VideoNotFound
 from videoflix.platform.auth.identity import admins_only, signed_in
-from videoflix.platform.http.idempotency import Key, KeyReused, once
+from videoflix.platform.http.idempotency import Key, KeyReused, run_once
 from videoflix.platform.http.params import Id, service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.playback.schemas import (
     Heartbeat,
-    NewStream,
     OwnMembership,
-    StreamOfAnyone,
-    StreamShown,
+    StreamAdminRead,
+    StreamCreate,
+    StreamRead,
     StreamStarted,
     StreamWanted,
 )
-from videoflix.playback.service.access import FilmFailed
+from videoflix.playback.service.access import VideoFailed
 from videoflix.playback.service.playlists import NotPlayableYet, Playback
 from videoflix.playback.service.streams import (
-    LIMITS,
+    STREAM_PROBLEMS,
     StreamEnded,
+    StreamNotFound,
     Streams,
-    StreamUnknown,
     expiry_of,
     owner_by,
 )
-from videoflix.profiles.service import WATCHING, viewing_of
+from videoflix.profiles.service import VIEWER_PROBLEMS, current_viewer
 from videoflix.settings import settings
 
 StopToken = Annotated[
     str, QueryParameter(max_length=2048, description="A `stop_token` instead of signing in.")
 ]
 # Two heartbeats may get lost.
-BEATS_PER_LEASE = 3
+HEARTBEATS_PER_LEASE = 3
 
 
 class StreamController(Controller):
@@ -49,7 +49,12 @@ class StreamController(Controller):
         summary="Start a stream",
         guards=[signed_in],
         responses=problems(
-            *WATCHING, VideoNotFound, NotPlayableYet, FilmFailed, *LIMITS, KeyReused
+            *VIEWER_PROBLEMS,
+            VideoNotFound,
+            NotPlayableYet,
+            VideoFailed,
+            *STREAM_PROBLEMS,
+            KeyReused,
         ),
     )
     async def start_stream(
@@ -57,61 +62,61 @@ class StreamController(Controller):
         request: Request[Any, Any, Any],
         streams: NamedDependency[Streams],
         playback: NamedDependency[Playback],
-        data: JSONBody[NewStream],
+        data: JSONBody[StreamCreate],
         key: Key = "",
     ) -> StreamStarted:
         """Start watching on a device: a lease, and the addresses to play from.
 
         Beyond the limit of the membership the answer lists what runs, each with a token to stop it.
         """
-        viewing = await viewing_of(request.user)
+        viewer = await current_viewer(request.user)
         sign_in = request.user.sign_in_id
 
         async def start() -> StreamStarted:
-            lease = await streams.begin(viewing, sign_in, data.video_id, data.device)
+            lease = await streams.begin(viewer, sign_in, data.video_id, data.device)
             return StreamStarted(
                 id=lease.id,
-                heartbeat_seconds=settings.stream_lease_seconds // BEATS_PER_LEASE,
+                heartbeat_seconds=settings.stream_lease_seconds // HEARTBEATS_PER_LEASE,
                 expires_at=expiry_of(lease),
-                playback=await playback.open(viewing, sign_in, data.video_id, lease.id),
+                playback=await playback.open(viewer, sign_in, data.video_id, lease.id),
             )
 
         wanted = StreamWanted(request.user.profile, data)
-        return await once(streams.session, viewing.user_id, key, wanted, start)
+        return await run_once(streams.session, viewer.user_id, key, wanted, start)
 
-    @get(summary="List your streams", guards=[signed_in], responses=problems(SignInNeeded))
+    @get(summary="List your streams", guards=[signed_in], responses=problems(Unauthorized))
     async def list_streams(
         self, request: Request[Any, Any, Any], streams: NamedDependency[Streams]
-    ) -> list[StreamShown]:
+    ) -> list[StreamRead]:
         """List what you are watching now, the oldest first."""
-        return await streams.mine(request.user.user_id)
+        return await streams.for_user(request.user.user_id)
 
     @get(
         "/everybody",
         summary="List everybody's streams",
         guards=[admins_only],
-        responses=problems(SignInNeeded, Forbidden),
+        responses=problems(Unauthorized, Forbidden),
     )
-    async def list_everybodys(self, streams: NamedDependency[Streams]) -> list[StreamOfAnyone]:
+    async def list_everybodys(self, streams: NamedDependency[Streams]) -> list[StreamAdminRead]:
         """List what everybody is watching now."""
-        return await streams.everybodys()
+        return await streams.all()
 
     @put(
         "/{stream_id:int}",
         summary="Say that you are watching",
         guards=[signed_in],
-        responses=problems(SignInNeeded, StreamUnknown, StreamEnded),
+        responses=problems(Unauthorized, StreamNotFound, StreamEnded),
     )
     async def beat(
         self, request: Request[Any, Any, Any], streams: NamedDependency[Streams], stream_id: Id
     ) -> Heartbeat:
         """Keep a stream alive; fetching its segments does too."""
-        return await streams.beat(request.user.user_id, stream_id)
+        return await streams.heartbeat(request.user.user_id, stream_id)
 
     @delete(
         "/{stream_id:int}",
         summary="Stop a stream",
-        responses=problems(SignInNeeded, StreamUnknown),
+        responses=problems(Unauthorized, StreamNotFound),
     )
     async def stop_stream(
         self,
@@ -124,7 +129,7 @@ class StreamController(Controller):
         if token:
             user_id = owner_by(token, stream_id)
         elif request.user is None:
-            raise SignInNeeded
+            raise Unauthorized
         else:
             user_id = request.user.user_id
         await streams.stop(user_id, stream_id)
@@ -136,9 +141,9 @@ class OwnMembershipController(Controller):
     guards = (signed_in,)
     dependencies = {"streams": service(Streams)}
 
-    @get(summary="Show your membership", responses=problems(*WATCHING))
+    @get(summary="Show your membership", responses=problems(*VIEWER_PROBLEMS))
     async def show_membership(
         self, request: Request[Any, Any, Any], streams: NamedDependency[Streams]
     ) -> OwnMembership:
         """Show your membership and how many streams of it are in use."""
-        return await streams.own_membership(await viewing_of(request.user))
+        return await streams.own_membership(await current_viewer(request.user))

@@ -11,6 +11,7 @@ database does not answer either, the last decision holds for OUTAGE_SECONDS; the
 
 import time
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,13 +21,13 @@ from videoflix.catalog.service import Catalog
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.revocations import facts, revocations
 from videoflix.platform.cache.single_flight import SingleFlight
-from videoflix.platform.postgres.notify import FAILURES, newsroom
+from videoflix.platform.postgres.notify import FAILURES, event_bus
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.problems import Conflict, Problem, SignInNeeded
+from videoflix.platform.problems import Conflict, Problem, Unauthorized
 from videoflix.platform.ttl import LruCache
 from videoflix.playback.repository import SignInRepository
 from videoflix.playback.service.play_tokens import Grant
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 from videoflix.profiles.service import Profiles
 
 DECISIONS_MAX = 20_000
@@ -35,14 +36,16 @@ OUTAGE_SECONDS = 10.0
 REFUSED_SECONDS = 0.5
 
 
-class FilmFailed(Conflict):
+class VideoFailed(Conflict):
     """This film could not be encoded and cannot be played."""
+
+    slug: ClassVar[str] = "film-failed"
 
 
 class Decision(msgspec.Struct, frozen=True):
     """Who watches, or why not; made `at` (monotonic) of facts as of `version`."""
 
-    outcome: Viewing | Problem
+    outcome: Viewer | Problem
     until: float
     at: float
     version: int
@@ -56,29 +59,29 @@ class AccessDecisions:
         self._kept = LruCache("access decisions", DECISIONS_MAX)
         self._deciding = SingleFlight(self._decide)
 
-    async def viewing(self, grant: Grant) -> Viewing:
+    async def viewer(self, grant: Grant) -> Viewer:
         """Who watches; mostly without a query. Call it while no transaction is open.
 
-        Raises SignInNeeded, ProfileNotFound, VideoNotFound, FilmFailed or MembershipNeeded.
+        Raises Unauthorized, ProfileNotFound, VideoNotFound, VideoFailed or MembershipRequired.
         """
         if grant.sign_in_id in revocations:
-            raise SignInNeeded("You signed out; sign in and open the film again.")
+            raise Unauthorized("You signed out; sign in and open the film again.")
         decision = self._kept.get(grant)
-        if decision is None or not newsroom.hears or not _is_current(decision, grant):
+        if decision is None or not event_bus.hears or not _is_current(decision, grant):
             decision = await self._deciding.get(grant)
         if isinstance(decision.outcome, Problem):
             raise decision.outcome.with_traceback(None)
         return decision.outcome
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self._kept.clear()
 
     async def _decide(self, grant: Grant) -> Decision:
         version, at = facts.now, time.monotonic()
         try:
             async with transaction() as session:
-                viewing, until = await Access(session).decide(grant)
-            decision = Decision(viewing, until, at, version)
+                viewer, until = await Access(session).decide(grant)
+            decision = Decision(viewer, until, at, version)
         except Problem as refusal:
             decision = Decision(refusal, time.time() + REFUSED_SECONDS, at, version)
         except FAILURES:
@@ -99,22 +102,22 @@ class Access:
         self.catalog = Catalog(session)
         self.memberships = Memberships(session)
 
-    async def decide(self, grant: Grant) -> tuple[Viewing, float]:
+    async def decide(self, grant: Grant) -> tuple[Viewer, float]:
         """Who watches, and until when (Unix time) that holds if nothing changes.
 
-        Raises what `AccessDecisions.viewing` raises.
+        Raises what `AccessDecisions.viewer` raises.
         """
         signed_in_until = await self.sign_ins.open_until(grant.sign_in_id)
         if signed_in_until is None:
-            raise SignInNeeded("You signed out; sign in and open the film again.")
-        viewing = await self.profiles.viewing_by_link(grant.user_id, grant.profile_id)
-        video = await self.catalog.video(viewing, grant.video_id)
+            raise Unauthorized("You signed out; sign in and open the film again.")
+        viewer = await self.profiles.viewer_by_link(grant.user_id, grant.profile_id)
+        video = await self.catalog.video(viewer, grant.video_id)
         if video.state is VideoState.FAILED:
-            raise FilmFailed(video.failure_reason or "")
+            raise VideoFailed(video.failure_reason or "")
         ends: list[datetime | None] = [signed_in_until]
-        if not viewing.is_editor:
-            ends.append(await self.memberships.allowed_until(viewing.user_id))
-        return viewing, min(float(grant.until), *(end.timestamp() for end in ends if end))
+        if not viewer.is_editor:
+            ends.append(await self.memberships.allowed_until(viewer.user_id))
+        return viewer, min(float(grant.until), *(end.timestamp() for end in ends if end))
 
 
 def _is_current(decision: Decision, grant: Grant) -> bool:

@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.billing.models import InvoiceLine
-from videoflix.billing.schemas import NewLine
+from videoflix.billing.schemas import InvoiceLineCreate
 from videoflix.billing.service import Invoices
-from videoflix.memberships.service import MembershipNeeded, Memberships, PersonUnknown
+from videoflix.memberships.service import MembershipRequired, Memberships, UserNotFound
 from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.problems import Conflict
 from videoflix.playback.models import StreamLease
@@ -37,9 +37,9 @@ class CheckIns:
     async def check_in(self, user_id: int) -> InvoiceLine:
         """Count one more stream of a person, held until the transaction ends.
 
-        Raises PersonUnknown, MembershipNeeded or StreamLimitReached.
+        Raises UserNotFound, MembershipRequired or StreamLimitReached.
         """
-        await self.streams.refuse_beyond(await self._allowed(user_id), user_id)
+        await self.streams.ensure_below_limit(await self._allowed(user_id), user_id)
         now = await transaction_time(self.session)
         lease = await self.leases.add(
             StreamLease(
@@ -51,27 +51,27 @@ class CheckIns:
                 seen_at=now + COUNTED - settings.stream_lease_lifetime,
             )
         )
-        line = NewLine("Check-in", PRICE)
+        line = InvoiceLineCreate("Check-in", PRICE)
         return await self.invoices.charge_now(user_id, line, f"check-in:{lease.id}")
 
     async def check_out(self, user_id: int) -> InvoiceLine:
         """End the stream that was checked in first.
 
-        Raises PersonUnknown, MembershipNeeded or NotCheckedIn.
+        Raises UserNotFound, MembershipRequired or NotCheckedIn.
         """
         await self._allowed(user_id)
         lease = await self.leases.checked_in(user_id)
         if lease is None:
             raise NotCheckedIn
         await self.streams.stop(user_id, lease.id)
-        line = NewLine("Check-out", PRICE)
+        line = InvoiceLineCreate("Check-out", PRICE)
         return await self.invoices.charge_now(user_id, line, f"check-out:{lease.id}")
 
     async def _allowed(self, user_id: int) -> int:
         """How many streams the person may have; it takes a membership, also without any plan."""
-        if not await self.memberships.accounts.users.hold(user_id):
-            raise PersonUnknown
+        if not await self.memberships.accounts.users.lock(user_id):
+            raise UserNotFound
         allowed = await self.memberships.streams_allowed(user_id)
         if allowed is None:
-            raise MembershipNeeded
+            raise MembershipRequired
         return allowed[0]

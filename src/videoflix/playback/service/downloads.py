@@ -11,18 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video, VideoState
 from videoflix.catalog.service import Catalog
-from videoflix.media.schemas import FilmFiles, MovieFile
-from videoflix.media.service import Packages
+from videoflix.media.schemas import DownloadFiles, Mp4File
+from videoflix.media.service import Mp4Files
 from videoflix.platform.auth.revocations import revocations
 from videoflix.platform.auth.tokens import Purpose
 from videoflix.platform.postgres.session import transaction_time
-from videoflix.platform.problems import Conflict, SignInNeeded
-from videoflix.playback.schemas import FileLinks, MovieLink
-from videoflix.playback.service.access import FilmFailed
-from videoflix.playback.service.play_tokens import Grant, sign_grant
-from videoflix.playback.service.playlists import fits
+from videoflix.platform.problems import Conflict, Unauthorized
+from videoflix.playback.schemas import DownloadLinks, Mp4Link
+from videoflix.playback.service.access import VideoFailed
+from videoflix.playback.service.play_tokens import Grant, sign_play_token
+from videoflix.playback.service.playlists import plan_allows
 from videoflix.playback.service.segments import StreamNotFound
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 from videoflix.profiles.service import Profiles
 from videoflix.settings import settings
 
@@ -36,23 +36,23 @@ class FileNotReady(Conflict):
     """This film's files are still being made; try again in a moment."""
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredFile(msgspec.Struct, frozen=True):
     """A file in the storage."""
 
     key: str
     size: int
 
 
-class Links(msgspec.Struct, frozen=True):
+class DownloadAddresses(msgspec.Struct, frozen=True):
     """The addresses of a film's files, for one viewer."""
 
     base: str
     query: str
-    files: FilmFiles | None
+    files: DownloadFiles | None
     has_poster: bool
 
     @property
-    def movies(self) -> tuple[MovieFile, ...]:
+    def movies(self) -> tuple[Mp4File, ...]:
         """The MP4 files that are there."""
         return self.files.movies if self.files else ()
 
@@ -71,39 +71,39 @@ class Links(msgspec.Struct, frozen=True):
         return f"{self.base}.vtt{self.query}" if is_there else None
 
 
-class Files:
+class Downloads:
     def __init__(self, session: AsyncSession) -> None:
         self.catalog = Catalog(session)
-        self.packages = Packages(session)
+        self.packages = Mp4Files(session)
         self.profiles = Profiles(session)
 
-    async def viewing(self, granted: Grant) -> Viewing:
-        """Who looks at pictures by an address. Raises SignInNeeded or ProfileNotFound."""
+    async def viewer(self, granted: Grant) -> Viewer:
+        """Who looks at pictures by an address. Raises Unauthorized or ProfileNotFound."""
         if granted.sign_in_id in revocations:
-            raise SignInNeeded("You signed out; sign in and open the film again.")
-        return await self.profiles.viewing_by_link(granted.user_id, granted.profile_id)
+            raise Unauthorized("You signed out; sign in and open the film again.")
+        return await self.profiles.viewer_by_link(granted.user_id, granted.profile_id)
 
-    async def links(self, viewing: Viewing, sign_in_id: int, video_id: int) -> FileLinks:
+    async def links(self, viewer: Viewer, sign_in_id: int, video_id: int) -> DownloadLinks:
         """Addresses of all files this person may fetch. Raises VideoNotFound."""
-        video = await self.catalog.video(viewing, video_id)
-        files = (await self.packages.files_of([video_id])).get(video_id)
+        video = await self.catalog.video(viewer, video_id)
+        files = (await self.packages.for_videos([video_id])).get(video_id)
         until = await transaction_time(self.catalog.videos.session) + settings.play_token_lifetime
-        links = links_to(
-            viewing, sign_in_id, video_id, video.slug, files, has_poster=video.poster is not None
+        links = download_addresses(
+            viewer, sign_in_id, video_id, video.slug, files, has_poster=video.poster is not None
         )
-        return FileLinks(
+        return DownloadLinks(
             movies=[
-                MovieLink(
+                Mp4Link(
                     movie.name, movie.width, movie.height, movie.size, links.movie(f"_{movie.name}")
                 )
-                for movie in included(viewing, links.movies)
+                for movie in allowed_files(viewer, links.movies)
             ],
             poster_url=links.poster,
             storyboard_url=links.storyboard,
             expires_at=until,
         )
 
-    async def movie(self, viewing: Viewing, video_id: int, lines: int | None) -> Stored:
+    async def movie(self, viewer: Viewer, video_id: int, lines: int | None) -> StoredFile:
         """The MP4 file with at most so many lines, or else the smallest there is.
 
         For those who may watch the film (access.py). Raises FileNotReady.
@@ -111,73 +111,73 @@ class Files:
         files = await self._files(video_id)
         if not files.movies:
             raise FileNotReady
-        movie = nearest(viewing, files.movies, lines)
-        return Stored(movie.key, movie.size)
+        movie = nearest_quality(viewer, files.movies, lines)
+        return StoredFile(movie.key, movie.size)
 
-    async def poster(self, viewing: Viewing, video_id: int) -> str:
+    async def poster(self, viewer: Viewer, video_id: int) -> str:
         """The poster's key. Raises VideoNotFound or StreamNotFound."""
-        video = await self.catalog.video(viewing, video_id)
+        video = await self.catalog.video(viewer, video_id)
         if video.poster is None:
             raise StreamNotFound
         return video.poster
 
-    async def sprite(self, viewing: Viewing, video_id: int) -> str:
-        """The key of the small pictures. Raises VideoNotFound, FilmFailed or FileNotReady."""
-        await self._seen(viewing, video_id)
+    async def sprite(self, viewer: Viewer, video_id: int) -> str:
+        """The key of the small pictures. Raises VideoNotFound, VideoFailed or FileNotReady."""
+        await self._visible(viewer, video_id)
         files = await self._files(video_id)
         if files.sprite_key is None:
             raise FileNotReady
         return files.sprite_key
 
-    async def storyboard(self, viewing: Viewing, video_id: int, sprite: str) -> str:
+    async def storyboard(self, viewer: Viewer, video_id: int, sprite: str) -> str:
         """Which small picture shows which seconds, as WebVTT; `sprite` is their address.
 
-        Raises VideoNotFound, FilmFailed or FileNotReady.
+        Raises VideoNotFound, VideoFailed or FileNotReady.
         """
-        await self._seen(viewing, video_id)
+        await self._visible(viewer, video_id)
         files = await self._files(video_id)
         vtt = files.vtt(sprite)
         if vtt is None:
             raise FileNotReady
         return vtt
 
-    async def _seen(self, viewing: Viewing, video_id: int) -> Video:
-        video = await self.catalog.video(viewing, video_id)
+    async def _visible(self, viewer: Viewer, video_id: int) -> Video:
+        video = await self.catalog.video(viewer, video_id)
         if video.state is VideoState.FAILED:
-            raise FilmFailed(video.failure_reason or "")
+            raise VideoFailed(video.failure_reason or "")
         return video
 
-    async def _files(self, video_id: int) -> FilmFiles:
-        files = (await self.packages.files_of([video_id])).get(video_id)
+    async def _files(self, video_id: int) -> DownloadFiles:
+        files = (await self.packages.for_videos([video_id])).get(video_id)
         if files is None:
             raise FileNotReady
         return files
 
 
-def links_to(
-    viewing: Viewing,
+def download_addresses(
+    viewer: Viewer,
     sign_in_id: int,
     video_id: int,
     slug: str,
-    files: FilmFiles | None,
+    files: DownloadFiles | None,
     *,
     has_poster: bool,
-) -> Links:
+) -> DownloadAddresses:
     """The addresses of a film's files for who watches, good as long as a play token."""
-    token = sign_grant(
-        Purpose.FILE, Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id)
+    token = sign_play_token(
+        Purpose.FILE, Grant(video_id, viewer.user_id, viewer.profile_id, sign_in_id)
     )
     base = f"/api/v1/videos/{video_id}/files/{slug or 'film'}"
-    return Links(base, f"?token={token}", files, has_poster)
+    return DownloadAddresses(base, f"?token={token}", files, has_poster)
 
 
-def nearest(viewing: Viewing, movies: tuple[MovieFile, ...], lines: int | None) -> MovieFile:
+def nearest_quality(viewer: Viewer, movies: tuple[Mp4File, ...], lines: int | None) -> Mp4File:
     """The largest movie of at most so many lines that the plan includes, or else the smallest."""
-    allowed = included(viewing, movies)
+    allowed = allowed_files(viewer, movies)
     low_enough = [movie for movie in allowed if lines is None or movie.lines <= lines]
     return low_enough[0] if low_enough else allowed[-1]
 
 
-def included(viewing: Viewing, movies: tuple[MovieFile, ...]) -> list[MovieFile]:
+def allowed_files(viewer: Viewer, movies: tuple[Mp4File, ...]) -> list[Mp4File]:
     """The movies that the plan includes, the largest first."""
-    return [movie for movie in movies if fits(viewing, movie.lines, movies[-1].lines)]
+    return [movie for movie in movies if plan_allows(viewer, movie.lines, movies[-1].lines)]

@@ -7,8 +7,8 @@ import time
 
 import msgspec
 
-from videoflix.platform.auth.tokens import Purpose, TokenRefused, seal, unseal
-from videoflix.platform.problems import SignInNeeded
+from videoflix.platform.auth.tokens import InvalidToken, Purpose, sign_compact, verify_compact
+from videoflix.platform.problems import Unauthorized
 from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 
@@ -42,30 +42,30 @@ class GrantReader:
         self._verified: LruCache[str, Grant] = LruCache(f"{purpose} tokens", VERIFIED_MAX)
 
     def read(self, token: str, video_id: int) -> Grant:
-        """Raises SignInNeeded for what is forged, expired, or for another film."""
+        """Raises Unauthorized for what is forged, expired, or for another film."""
         grant = self._verified.get(token)
         if grant is None:
             grant = self._verified[token] = self._verify(token)
         if grant.until < time.time():
-            raise SignInNeeded("This link is no longer valid; open the film again.")
+            raise Unauthorized("This link is no longer valid; open the film again.")
         if grant.video_id != video_id:
-            raise SignInNeeded("This link is for another film.")
+            raise Unauthorized("This link is for another film.")
         return grant
 
     def _verify(self, token: str) -> Grant:
         try:
-            return Grant(*unseal(self._purpose, token))
-        except (TokenRefused, TypeError) as error:
-            raise SignInNeeded("This link is no longer valid; open the film again.") from error
+            return Grant(*verify_compact(self._purpose, token))
+        except (InvalidToken, TypeError) as error:
+            raise Unauthorized("This link is no longer valid; open the film again.") from error
 
 
 play_tokens = GrantReader(Purpose.PLAY)
 file_tokens = GrantReader(Purpose.FILE)
 
 
-def sign_grant(purpose: Purpose, grant: Grant) -> str:
+def sign_play_token(purpose: Purpose, grant: Grant) -> str:
     """A token for a grant, good from now on for as long as the settings say."""
-    return seal(
+    return sign_compact(
         purpose,
         settings.play_token_lifetime,
         grant.video_id,

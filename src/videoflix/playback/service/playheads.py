@@ -13,14 +13,14 @@ logger = logging.getLogger(__name__)
 
 # A film's playheads are looked at this often, and less while nothing near them waits.
 WHILE_WAITING_SECONDS, WHILE_DONE_SECONDS = 4.0, 15.0
-FILMS_KEPT = 10_000
+MAX_ENTRIES = 10_000
 
 
 class Playheads:
     """When to look at each asset next, in this process."""
 
     def __init__(self) -> None:
-        self._next: LruCache[int, float] = LruCache("playheads", FILMS_KEPT)
+        self._next: LruCache[int, float] = LruCache("playheads", MAX_ENTRIES)
 
     async def reached(self, asset_id: int, segment: int) -> None:
         """A player fetched this segment; best effort, as the chunk is encoded anyway."""
@@ -30,7 +30,7 @@ class Playheads:
         self._next[asset_id] = now + WHILE_WAITING_SECONDS
         try:
             async with transaction() as session:
-                raised = await Media(session).hasten(asset_id, segment)
+                raised = await Media(session).prioritize(asset_id, segment)
         except (SQLAlchemyError, OSError) as error:
             logger.debug("chunks of asset %s keep their turn: %s", asset_id, error)
             return

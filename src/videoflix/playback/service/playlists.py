@@ -15,9 +15,9 @@ from videoflix.platform.auth.tokens import Purpose
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict
 from videoflix.playback.hls import Variant, multivariant_playlist
-from videoflix.playback.schemas import PlayPass
-from videoflix.playback.service.access import FilmFailed
-from videoflix.playback.service.play_tokens import Grant, sign_grant
+from videoflix.playback.schemas import PlaybackUrl
+from videoflix.playback.service.access import VideoFailed
+from videoflix.playback.service.play_tokens import Grant, sign_play_token
 from videoflix.playback.service.playheads import playheads
 from videoflix.playback.service.segments import (
     Playlist,
@@ -27,7 +27,7 @@ from videoflix.playback.service.segments import (
     segment_slice,
     store,
 )
-from videoflix.profiles.schemas import Viewing
+from videoflix.profiles.schemas import Viewer
 from videoflix.settings import settings
 
 FILE_NAME = re.compile(r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|(?P<segment>[0-9]{5,7})\.m4s)")
@@ -42,23 +42,23 @@ class Playback:
         self.catalog = Catalog(session)
 
     async def open(
-        self, viewing: Viewing, sign_in_id: int, video_id: int, lease_id: int = 0
-    ) -> PlayPass:
-        """An address to play the film from. Raises NotPlayableYet or FilmFailed."""
-        video = await self.catalog.video(viewing, video_id)
+        self, viewer: Viewer, sign_in_id: int, video_id: int, lease_id: int = 0
+    ) -> PlaybackUrl:
+        """An address to play the film from. Raises NotPlayableYet or VideoFailed."""
+        video = await self.catalog.video(viewer, video_id)
         if video.state is VideoState.FAILED:
-            raise FilmFailed(video.failure_reason or "")
+            raise VideoFailed(video.failure_reason or "")
         if not video.playable:
             raise NotPlayableYet(progress=video.progress)
-        grant = Grant(video_id, viewing.user_id, viewing.profile_id, sign_in_id, lease_id)
-        token = sign_grant(Purpose.PLAY, grant)
-        return PlayPass(
+        grant = Grant(video_id, viewer.user_id, viewer.profile_id, sign_in_id, lease_id)
+        token = sign_play_token(Purpose.PLAY, grant)
+        return PlaybackUrl(
             master_url=f"/api/v1/videos/{video_id}/master.m3u8?token={token}",
             expires_at=datetime.now(UTC) + settings.play_token_lifetime,
         )
 
 
-async def master(viewing: Viewing, video_id: int, base: str) -> str:
+async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
     """The multivariant playlist of a film for who may see it; `base` begins every address.
 
     Raises NotPlayableYet.
@@ -71,13 +71,13 @@ async def master(viewing: Viewing, video_id: int, base: str) -> str:
 
     variants = [
         _variant(presentation, track, audio, address(track))
-        for track in rungs_of(viewing, presentation)
+        for track in allowed_tracks(viewer, presentation)
     ]
     return multivariant_playlist(variants, audio_uri=address(audio) if audio else None)
 
 
-async def one_rung(
-    viewing: Viewing, video_id: int, lines: int, address: Callable[[int, str], str]
+async def single_variant_playlist(
+    viewer: Viewer, video_id: int, lines: int, address: Callable[[int, str], str]
 ) -> str:
     """A multivariant playlist of the largest rung of at most so many lines, with its sound.
 
@@ -86,7 +86,7 @@ async def one_rung(
     """
     presentation = await _current(video_id)
     audio = presentation.tracks.get(AUDIO)
-    rungs = sorted(rungs_of(viewing, presentation), key=lambda rung: rung.lines)
+    rungs = sorted(allowed_tracks(viewer, presentation), key=lambda rung: rung.lines)
     fitting = [rung for rung in rungs if rung.lines <= lines]
     rung = (fitting or rungs[:1])[-1]
     uri = address(presentation.asset_id, rung.name)
@@ -97,7 +97,7 @@ async def one_rung(
 
 
 async def playlist(
-    viewing: Viewing,
+    viewer: Viewer,
     video_id: int,
     asset_id: int,
     rendition: str,
@@ -112,18 +112,18 @@ async def playlist(
     track = presentation.tracks.get(rendition)
     if track is None:
         raise StreamNotFound
-    if not allows(viewing, presentation, track):
+    if not plan_allows_track(viewer, presentation, track):
         raise StreamNotFound("Your plan has no picture of this size.")
     return store.playlist(presentation, track, prefix, query)
 
 
 async def locate(
-    viewing: Viewing, video_id: int, asset_id: int, rendition: str, file_name: str
+    viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str
 ) -> Slice:
     """Where a segment's or an initialisation section's bytes lie. Raises StreamNotFound."""
     presentation = await store.presentation(video_id, asset_id)
     track, name = presentation.tracks.get(rendition), FILE_NAME.fullmatch(file_name)
-    if track is None or name is None or not allows(viewing, presentation, track):
+    if track is None or name is None or not plan_allows_track(viewer, presentation, track):
         raise StreamNotFound
     if name["chunk"] is not None:
         found = init_slice(track, int(name["chunk"]))
@@ -144,29 +144,31 @@ async def _current(video_id: int) -> Presentation:
     return await store.presentation(video_id, asset_id)
 
 
-def allows(viewing: Viewing, presentation: Presentation, track: SegmentedTrack) -> bool:
+def plan_allows_track(viewer: Viewer, presentation: Presentation, track: SegmentedTrack) -> bool:
     """Whether a plan includes this rung; the lowest one is in every plan, and sound has no size.
 
     Lines are counted along the shorter side: a film that stands upright is not larger.
     """
-    if viewing.max_height is None or track.kind is not TrackKind.VIDEO:
+    if viewer.max_height is None or track.kind is not TrackKind.VIDEO:
         return True
     rungs = [rung for rung in presentation.tracks.values() if rung.kind is TrackKind.VIDEO]
-    return fits(viewing, track.lines, min(rung.lines for rung in rungs))
+    return plan_allows(viewer, track.lines, min(rung.lines for rung in rungs))
 
 
-def fits(viewing: Viewing, lines: int, smallest: int) -> bool:
+def plan_allows(viewer: Viewer, lines: int, smallest: int) -> bool:
     """Whether a plan includes a picture of so many lines."""
-    return viewing.max_height is None or lines <= viewing.max_height or lines == smallest
+    return viewer.max_height is None or lines <= viewer.max_height or lines == smallest
 
 
-def rungs_of(viewing: Viewing, presentation: Presentation) -> list[SegmentedTrack]:
+def allowed_tracks(viewer: Viewer, presentation: Presentation) -> list[SegmentedTrack]:
     """The rungs this person may play now. Raises NotPlayableYet."""
     audio = presentation.tracks.get(AUDIO)
     rungs = [
         track
         for track in presentation.tracks.values()
-        if track.kind is TrackKind.VIDEO and track.keys and allows(viewing, presentation, track)
+        if track.kind is TrackKind.VIDEO
+        and track.keys
+        and plan_allows_track(viewer, presentation, track)
     ]
     if not rungs or (audio and not audio.keys):
         raise NotPlayableYet

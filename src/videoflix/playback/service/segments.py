@@ -58,7 +58,7 @@ class Rates(msgspec.Struct, frozen=True):
     bytes_held: int = 200
 
 
-class Read(msgspec.Struct, frozen=True):
+class CachedPresentation(msgspec.Struct, frozen=True):
     """A presentation, and when it was read (monotonic)."""
 
     presentation: Presentation
@@ -69,7 +69,7 @@ class Read(msgspec.Struct, frozen=True):
         return self.presentation.bytes_held
 
     @property
-    def may_have_grown(self) -> bool:
+    def may_be_stale(self) -> bool:
         is_old = time.monotonic() - self.at >= REREAD_SECONDS
         return is_old and not self.presentation.complete
 
@@ -78,7 +78,7 @@ class SegmentStore:
     """Presentations, playlists and bit rates; the least recently used go first."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._kept: LruCache[tuple[object, ...], Read | Playlist | Rates] = LruCache(
+        self._kept: LruCache[tuple[object, ...], CachedPresentation | Playlist | Rates] = LruCache(
             "segment indexes", bytes_max, lambda value: value.bytes_held
         )
         self._reading = SingleFlight(self._read)
@@ -92,7 +92,7 @@ class SegmentStore:
     async def presentation(self, video_id: int, asset_id: int) -> Presentation:
         """What can be played of an asset, at most a second old. Raises StreamNotFound."""
         read = self._kept.get((video_id, asset_id))
-        if isinstance(read, Read) and not read.may_have_grown:
+        if isinstance(read, CachedPresentation) and not read.may_be_stale:
             return read.presentation
         if read is None and not await self._is_asset(video_id, asset_id):
             raise StreamNotFound
@@ -113,7 +113,7 @@ class SegmentStore:
         found = self._kept.get(version)
         if not isinstance(found, Playlist):
             found = _playlist(presentation, track, prefix, query)
-            self._keep(version, found)
+            self._put(version, found)
         return found
 
     def rates(self, presentation: Presentation, track: SegmentedTrack) -> Rates:
@@ -121,16 +121,16 @@ class SegmentStore:
         found = self._kept.get(version)
         if not isinstance(found, Rates):
             found = Rates(*bit_rates(list(segments_of(track))))
-            self._keep(version, found)
+            self._put(version, found)
         return found
 
-    def reread(self, video_id: int, asset_id: int) -> None:
+    def refresh(self, video_id: int, asset_id: int) -> None:
         """A file is missing: what was read may be out of date, unless that is a moment ago."""
         read = self._kept.get((video_id, asset_id))
-        if isinstance(read, Read) and time.monotonic() - read.at >= REREAD_SECONDS:
+        if isinstance(read, CachedPresentation) and time.monotonic() - read.at >= REREAD_SECONDS:
             del self._kept[(video_id, asset_id)]
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self._kept.clear()
         self._assets.clear()
         self._absent.clear()
@@ -153,15 +153,15 @@ class SegmentStore:
     async def _read(self, key: tuple[int, int]) -> Presentation | None:
         at = time.monotonic()
         async with transaction() as session:
-            found = await Presentations(session).of(*key)
+            found = await Presentations(session).for_asset(*key)
         if found is None:
             self._kept.pop(key, None)
             self._absent[key] = True
         else:
-            self._keep(key, Read(found, at))
+            self._put(key, CachedPresentation(found, at))
         return found
 
-    def _keep(self, key: tuple[object, ...], value: Read | Playlist | Rates) -> None:
+    def _put(self, key: tuple[object, ...], value: CachedPresentation | Playlist | Rates) -> None:
         if value.bytes_held <= self._kept.maxsize:
             self._kept[key] = value
 

@@ -12,30 +12,30 @@ from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.accounts.service import before_closing
+from videoflix.accounts.service import on_account_deletion
 from videoflix.billing.service import Invoices
 from videoflix.catalog.service import Catalog
 from videoflix.memberships.service import (
     MembershipCancelled,
     MembershipExpired,
-    MembershipNeeded,
     MembershipNotStarted,
+    MembershipRequired,
     Memberships,
 )
 from videoflix.platform.auth.revocations import ended_streams
-from videoflix.platform.auth.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.auth.tokens import InvalidToken, Purpose, sign, verify
 from videoflix.platform.postgres.session import transaction, transaction_time
 from videoflix.platform.problems import Conflict, NotFound, Problem
 from videoflix.platform.ttl import TtlCache
 from videoflix.playback.models import StreamLease
-from videoflix.playback.repository import Running, StreamLeaseRepository
-from videoflix.playback.schemas import Heartbeat, OwnMembership, StreamOfAnyone, StreamShown
-from videoflix.profiles.schemas import Viewing
+from videoflix.playback.repository import RunningStream, StreamLeaseRepository
+from videoflix.playback.schemas import Heartbeat, OwnMembership, StreamAdminRead, StreamRead
+from videoflix.profiles.schemas import Viewer
 from videoflix.settings import settings
 
 # Fetching segments is written down as a heartbeat this often, per process.
-BEAT_SECONDS = 10.0
-WATCHED_MAX = 50_000
+HEARTBEAT_SECONDS = 10.0
+LEASES_MAX = 50_000
 
 
 class StreamLimitReached(Conflict):
@@ -43,8 +43,8 @@ class StreamLimitReached(Conflict):
 
 
 # What may stand in the way of a stream.
-LIMITS = (
-    MembershipNeeded,
+STREAM_PROBLEMS = (
+    MembershipRequired,
     MembershipNotStarted,
     MembershipExpired,
     MembershipCancelled,
@@ -58,8 +58,10 @@ class StreamEnded(Problem):
     status: ClassVar = HTTPStatus.GONE
 
 
-class StreamUnknown(NotFound):
+class StreamNotFound(NotFound):
     """You have no such stream."""
+
+    slug: ClassVar[str] = "stream-unknown"
 
 
 class Streams:
@@ -70,77 +72,75 @@ class Streams:
         self.invoices = Invoices(session)
         self.leases = StreamLeaseRepository(session=session)
 
-    async def allowed(self, viewing: Viewing) -> tuple[int, int] | None:
+    async def allowed(self, viewer: Viewer) -> tuple[int, int] | None:
         """How many streams this person may have at once, by which plan; None without a limit.
 
-        Raises MembershipNeeded, or a more telling kind of it.
+        Raises MembershipRequired, or a more telling kind of it.
         """
-        return (
-            None if viewing.is_editor else await self.memberships.streams_allowed(viewing.user_id)
-        )
+        return None if viewer.is_editor else await self.memberships.streams_allowed(viewer.user_id)
 
     async def begin(
-        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str
+        self, viewer: Viewer, sign_in_id: int, video_id: int, device: str
     ) -> StreamLease:
         """A lease for one more stream.
 
-        Raises VideoNotFound, MembershipNeeded or StreamLimitReached, which lists what runs.
+        Raises VideoNotFound, MembershipRequired or StreamLimitReached, which lists what runs.
         """
-        await self.catalog.video(viewing, video_id)
-        allowed = await self.allowed(viewing)
+        await self.catalog.video(viewer, video_id)
+        allowed = await self.allowed(viewer)
         if allowed is None:
-            return await self._open(viewing, sign_in_id, video_id, device, None)
+            return await self._open(viewer, sign_in_id, video_id, device, None)
         limit, plan_id = allowed
-        await self.refuse_beyond(limit, viewing.user_id)
-        return await self._open(viewing, sign_in_id, video_id, device, plan_id)
+        await self.ensure_below_limit(limit, viewer.user_id)
+        return await self._open(viewer, sign_in_id, video_id, device, plan_id)
 
-    async def begin_once(
-        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str
+    async def get_or_begin(
+        self, viewer: Viewer, sign_in_id: int, video_id: int, device: str
     ) -> int:
         """The lease of a device that plays a film, new or still live; 0 where nothing is limited.
 
         For players that know nothing of leases: loading a page again must not take another one.
         Raises what `begin` raises.
         """
-        await self.catalog.video(viewing, video_id)
-        allowed = await self.allowed(viewing)
+        await self.catalog.video(viewer, video_id)
+        allowed = await self.allowed(viewer)
         if allowed is None:
             return 0
         limit, plan_id = allowed
-        for running in await self.leases.live(viewing.user_id):
+        for running in await self.leases.live(viewer.user_id):
             if (running.lease.sign_in_id, running.lease.video_id) == (sign_in_id, video_id):
-                await self.leases.beat([running.lease.id])
+                await self.leases.heartbeat([running.lease.id])
                 return running.lease.id
-        await self.refuse_beyond(limit, viewing.user_id)
-        return (await self._open(viewing, sign_in_id, video_id, device, plan_id)).id
+        await self.ensure_below_limit(limit, viewer.user_id)
+        return (await self._open(viewer, sign_in_id, video_id, device, plan_id)).id
 
-    async def beat(self, user_id: int, lease_id: int) -> Heartbeat:
-        """The stream is being watched. Raises StreamUnknown or StreamEnded."""
-        if not await self.leases.beat([lease_id], user_id):
+    async def heartbeat(self, user_id: int, lease_id: int) -> Heartbeat:
+        """The stream is being watched. Raises StreamNotFound or StreamEnded."""
+        if not await self.leases.heartbeat([lease_id], user_id):
             if await self.leases.exists(id=lease_id, user_id=user_id):
                 raise StreamEnded
-            raise StreamUnknown
+            raise StreamNotFound
         return Heartbeat(lease_id, await self._expiry())
 
     async def stop(self, user_id: int, lease_id: int) -> None:
-        """End a stream; its links stop working everywhere. Raises StreamUnknown."""
-        await self.memberships.accounts.users.hold(user_id)
+        """End a stream; its links stop working everywhere. Raises StreamNotFound."""
+        await self.memberships.accounts.users.lock(user_id)
         watched = await self.leases.end(lease_id, user_id)
         if watched is None:
             if await self.leases.exists(id=lease_id, user_id=user_id):
                 return  # it has ended before
-            raise StreamUnknown
+            raise StreamNotFound
         await self.invoices.charge_stream(watched)
-        await ended_streams.announce(self.session, lease_id)
+        await ended_streams.publish(self.session, lease_id)
 
     async def live_count(self) -> int:
         """How many streams are watched now."""
         return await self.leases.live_count()
 
-    async def close_silent(self, user_id: int, lease_id: int) -> bool:
+    async def close_expired(self, user_id: int, lease_id: int) -> bool:
         """Write down and charge a stream that fell silent; False when it is not silent."""
-        await self.memberships.accounts.users.hold(user_id)
-        watched = await self.leases.end(lease_id, user_id, only_silent=True)
+        await self.memberships.accounts.users.lock(user_id)
+        watched = await self.leases.end(lease_id, user_id, only_expired=True)
         if watched is None:
             return False
         await self.invoices.charge_stream(watched)
@@ -148,7 +148,7 @@ class Streams:
 
     async def close_together(self, silent: Sequence[tuple[int, int]]) -> int:
         """Close those of these people's streams that are silent; how many."""
-        closed = [await self.close_silent(*one) for one in silent]
+        closed = [await self.close_expired(*one) for one in silent]
         return sum(closed)
 
     async def stop_all(self, user_id: int) -> None:
@@ -156,14 +156,14 @@ class Streams:
         for running in await self.leases.unended(user_id):
             await self.stop(user_id, running)
 
-    async def mine(self, user_id: int) -> list[StreamShown]:
+    async def for_user(self, user_id: int) -> list[StreamRead]:
         """A person's running streams."""
-        return [_shown(running) for running in await self.leases.live(user_id)]
+        return [_to_read(running) for running in await self.leases.live(user_id)]
 
-    async def everybodys(self) -> list[StreamOfAnyone]:
+    async def all(self) -> list[StreamAdminRead]:
         """All running streams."""
         return [
-            StreamOfAnyone(
+            StreamAdminRead(
                 id=lease.id,
                 video_id=lease.video_id,
                 title=title,
@@ -176,17 +176,17 @@ class Streams:
             for lease, title, email in await self.leases.live(None)
         ]
 
-    async def own_membership(self, viewing: Viewing) -> OwnMembership:
+    async def own_membership(self, viewer: Viewer) -> OwnMembership:
         """A person's membership, and how many streams run."""
         try:
-            allowed = await self.allowed(viewing)
+            allowed = await self.allowed(viewer)
             limit = allowed[0] if allowed else None
-        except MembershipNeeded:
+        except MembershipRequired:
             limit = 0
-        membership = await self.memberships.of(viewing.user_id)
-        return OwnMembership(membership, limit, len(await self.leases.live(viewing.user_id)))
+        membership = await self.memberships.for_user(viewer.user_id)
+        return OwnMembership(membership, limit, len(await self.leases.live(viewer.user_id)))
 
-    async def refuse_beyond(self, limit: int, user_id: int) -> None:
+    async def ensure_below_limit(self, limit: int, user_id: int) -> None:
         """Raises StreamLimitReached, which lists what runs, when that is so many already."""
         running = await self.leases.live(user_id)
         if len(running) >= limit:
@@ -205,12 +205,12 @@ class Streams:
             )
 
     async def _open(
-        self, viewing: Viewing, sign_in_id: int, video_id: int, device: str, plan_id: int | None
+        self, viewer: Viewer, sign_in_id: int, video_id: int, device: str, plan_id: int | None
     ) -> StreamLease:
         now = await transaction_time(self.session)
         return await self.leases.add(
             StreamLease(
-                user_id=viewing.user_id,
+                user_id=viewer.user_id,
                 video_id=video_id,
                 sign_in_id=sign_in_id,
                 plan_id=plan_id,
@@ -225,14 +225,14 @@ class Streams:
         return now + settings.stream_lease_lifetime
 
 
-class Watching:
+class HeartbeatLimiter:
     """Leases that segments were fetched for lately, so that most fetches cost no query."""
 
     def __init__(self, beat: Callable[[int], Awaitable[bool]]) -> None:
         self._beat = beat
-        self._seen: TtlCache[int, None] = TtlCache("heartbeats", WATCHED_MAX, BEAT_SECONDS)
+        self._seen: TtlCache[int, None] = TtlCache("heartbeats", LEASES_MAX, HEARTBEAT_SECONDS)
 
-    async def go_on(self, lease_id: int) -> None:
+    async def heartbeat(self, lease_id: int) -> None:
         """A segment is fetched for this lease. Raises StreamEnded."""
         if lease_id in ended_streams:
             self._seen.pop(lease_id, None)
@@ -245,12 +245,12 @@ class Watching:
         self._seen[lease_id] = None
 
 
-async def _beat(lease_id: int) -> bool:
+async def _heartbeat(lease_id: int) -> bool:
     async with transaction() as session:
-        return bool(await StreamLeaseRepository(session=session).beat([lease_id]))
+        return bool(await StreamLeaseRepository(session=session).heartbeat([lease_id]))
 
 
-watching = Watching(_beat)
+heartbeats = HeartbeatLimiter(_heartbeat)
 
 
 async def recently_ended_streams() -> list[int]:
@@ -260,7 +260,7 @@ async def recently_ended_streams() -> list[int]:
         return await leases.ended_since(settings.play_token_lifetime)
 
 
-@before_closing
+@on_account_deletion
 async def stop_everything(session: AsyncSession, user_id: int) -> None:
     """Who closes their account still pays for what they watched."""
     await Streams(session).stop_all(user_id)
@@ -277,18 +277,18 @@ def stop_token(lease: StreamLease) -> str:
 
 
 def owner_by(token: str, lease_id: int) -> int:
-    """Whose stream a stop token stops. Raises StreamUnknown."""
+    """Whose stream a stop token stops. Raises StreamNotFound."""
     try:
         claims = verify(Purpose.STOP, token)
         if claims["lease"] != lease_id:
-            raise StreamUnknown
+            raise StreamNotFound
         return int(claims["sub"])
-    except (TokenRefused, KeyError, ValueError) as error:
-        raise StreamUnknown from error
+    except (InvalidToken, KeyError, ValueError) as error:
+        raise StreamNotFound from error
 
 
-def _shown(running: Running) -> StreamShown:
+def _to_read(running: RunningStream) -> StreamRead:
     lease = running.lease
-    return StreamShown(
+    return StreamRead(
         lease.id, lease.video_id, running.title, lease.device, lease.created_at, lease.seen_at
     )

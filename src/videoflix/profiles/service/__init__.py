@@ -1,22 +1,22 @@
 """What may happen to profiles, and who watches."""
 
 from videoflix.profiles.service.profiles import (
-    WATCHING,
-    PasswordNeeded,
+    VIEWER_PROBLEMS,
+    PasswordRequired,
     ProfileLocked,
     ProfileNotFound,
     Profiles,
-    refuse_children,
+    ensure_no_child,
 )
-from videoflix.profiles.service.viewer_cache import known, viewing_of
+from videoflix.profiles.service.viewer_cache import current_viewer, viewer_cache
 
 __all__ = [
-    "WATCHING",
-    "PasswordNeeded",
+    "VIEWER_PROBLEMS",
+    "PasswordRequired",
     "ProfileLocked",
     "ProfileNotFound",
     "Profiles",
-    "known",
-    "refuse_children",
-    "viewing_of",
+    "current_viewer",
+    "ensure_no_child",
+    "viewer_cache",
 ]

@@ -12,34 +12,35 @@ import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import ClassVar
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.accounts.service import Accounts, hash_secret, knows_secret
+from videoflix.accounts.service import Accounts, hash_secret, verify_secret
 from videoflix.memberships.service import Memberships
-from videoflix.platform.auth.identity import Identity, asked_who_decides
-from videoflix.platform.auth.tokens import Purpose, TokenRefused, sign, verify
-from videoflix.platform.postgres.notify import announce
+from videoflix.platform.auth.identity import Identity, register_account_check
+from videoflix.platform.auth.tokens import InvalidToken, Purpose, sign, verify
+from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction, violated
-from videoflix.platform.problems import BadInput, Conflict, Forbidden, NotFound, SignInNeeded
-from videoflix.platform.rate_limit.bucket import Limit
+from videoflix.platform.problems import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
+from videoflix.platform.rate_limit.bucket import AttemptLimit
 from videoflix.profiles.models import Profile
 from videoflix.profiles.repository import ProfileRepository
 from videoflix.profiles.schemas import (
     ALL_AGES,
-    NewProfile,
-    ProfileChange,
+    ProfileCreate,
     ProfileKey,
-    Viewing,
+    ProfileUpdate,
+    Viewer,
 )
 
 PROFILES_MAX = 5
 KEY_LIFETIME = timedelta(days=1)
 FIRST_NAME = "Me"
 # Four digits are soon guessed.
-PINS = Limit("profile-pin", burst=5, seconds=60)
+PINS = AttemptLimit("profile-pin", burst=5, seconds=60)
 TOPIC = "profiles:"
 
 
@@ -51,12 +52,16 @@ class ProfileLocked(Forbidden):
     """This profile has a PIN: unlock it, and send the key as X-Profile."""
 
 
-class PinWrong(BadInput):
+class WrongPin(BadRequest):
     """This is not the PIN."""
 
+    slug: ClassVar[str] = "pin-wrong"
 
-class PasswordNeeded(Forbidden):
+
+class PasswordRequired(Forbidden):
     """This takes the account's password, or an adult profile that was unlocked with its PIN."""
+
+    slug: ClassVar[str] = "password-needed"
 
 
 class TooManyProfiles(Conflict):
@@ -67,12 +72,14 @@ class NameTaken(Conflict):
     """Another profile of yours has this name."""
 
 
-class FirstProfileStays(Conflict):
+class FirstProfileNotDeletable(Conflict):
     """The first profile cannot be deleted."""
+
+    slug: ClassVar[str] = "first-profile-stays"
 
 
 # What every route about films may answer.
-WATCHING = (SignInNeeded, ProfileNotFound, ProfileLocked)
+VIEWER_PROBLEMS = (Unauthorized, ProfileNotFound, ProfileLocked)
 
 
 class Profiles:
@@ -82,25 +89,25 @@ class Profiles:
         self.memberships = Memberships(session)
         self.profiles = ProfileRepository(session=session)
 
-    async def of(self, user_id: int) -> list[Profile]:
+    async def for_user(self, user_id: int) -> list[Profile]:
         """A person's profiles; the first one is made when it is missing."""
         await self.first(user_id)
-        return await self.profiles.of(user_id)
+        return await self.profiles.for_user(user_id)
 
     async def first(self, user_id: int) -> Profile:
-        user = await self.accounts.person(user_id)
+        user = await self.accounts.get_active(user_id)
         name = user.first_name[:50].strip() or FIRST_NAME
         return await self.profiles.first_of(user_id, name, user.language)
 
-    async def add(self, identity: Identity, new: NewProfile) -> Profile:
-        """Raises PasswordNeeded, PasswordWrong, TooManyProfiles or NameTaken."""
+    async def add(self, identity: Identity, new: ProfileCreate) -> Profile:
+        """Raises PasswordRequired, WrongPassword, TooManyProfiles or NameTaken."""
         user_id = identity.user_id
-        if not await self._proves(identity, new.password):
-            await refuse_children(identity)
+        if not await self._verify_password(identity, new.password):
+            await ensure_no_child(identity)
         pin_hash = await hash_secret(new.pin) if new.pin else None
         await self.profiles.lock_account(user_id)
         allowed = await self.memberships.profiles_allowed(user_id) or PROFILES_MAX
-        if len(await self.of(user_id)) >= allowed:
+        if len(await self.for_user(user_id)) >= allowed:
             raise TooManyProfiles(f"Your account may have {allowed}.")
         profile = Profile(
             user_id=user_id,
@@ -114,14 +121,14 @@ class Profiles:
             self.session.add(profile)
         return profile
 
-    async def change(self, identity: Identity, profile_id: int, change: ProfileChange) -> Profile:
-        """Raises ProfileNotFound, PasswordNeeded, PasswordWrong or NameTaken."""
+    async def change(self, identity: Identity, profile_id: int, change: ProfileUpdate) -> Profile:
+        """Raises ProfileNotFound, PasswordRequired, WrongPassword or NameTaken."""
         fields = {
             name: value
             for name, value in msgspec.structs.asdict(change).items()
             if value is not msgspec.UNSET and name != "password"
         }
-        proven = await self._proves(identity, change.password)
+        proven = await self._verify_password(identity, change.password)
         if "pin" in fields:
             fields["pin_hash"] = await hash_secret(change.pin) if change.pin else None
             del fields["pin"]
@@ -129,12 +136,12 @@ class Profiles:
         profile = await self._owned(identity.user_id, profile_id)
         if not proven:
             if profile.pin_hash or {"pin_hash", "max_age_rating"} & fields.keys():
-                raise PasswordNeeded
-            await self._refuse_meddling(identity, profile)
+                raise PasswordRequired
+            await self._ensure_may_edit(identity, profile)
         async with self._unique_names():
             for name, value in fields.items():
                 setattr(profile, name, value)
-        await announce(self.session, f"{TOPIC}{identity.user_id}")
+        await publish(self.session, f"{TOPIC}{identity.user_id}")
         return profile
 
     async def remove(
@@ -142,32 +149,32 @@ class Profiles:
     ) -> None:
         """Delete a profile with its lists.
 
-        Raises ProfileNotFound, FirstProfileStays, PasswordNeeded or PasswordWrong.
+        Raises ProfileNotFound, FirstProfileNotDeletable, PasswordRequired or WrongPassword.
         """
-        proven = await self._proves(identity, password)
+        proven = await self._verify_password(identity, password)
         await self.profiles.lock_account(identity.user_id)
         profile = await self._owned(identity.user_id, profile_id)
         if not proven:
             if profile.pin_hash:
-                raise PasswordNeeded
-            await self._refuse_children(identity)
+                raise PasswordRequired
+            await self._ensure_no_child(identity)
         if profile.is_first:
-            raise FirstProfileStays
+            raise FirstProfileNotDeletable
         await self.profiles.delete(profile.id)
-        await announce(self.session, f"{TOPIC}{identity.user_id}")
+        await publish(self.session, f"{TOPIC}{identity.user_id}")
 
     async def unlock(self, identity: Identity, profile_id: int, pin: str) -> ProfileKey:
-        """A key for a locked profile. Raises ProfileNotFound, PinWrong or TooManyTries.
+        """A key for a locked profile. Raises ProfileNotFound, WrongPin or TooManyAttempts.
 
         Call it before the session holds a connection.
         """
         who = (str(identity.user_id), str(profile_id))
-        await PINS.spend(*who)
+        await PINS.acquire(*who)
         async with transaction() as session:
             profile = await Profiles(session)._owned(identity.user_id, profile_id)
-        if profile.pin_hash and not await knows_secret(profile.pin_hash, pin):
-            raise PinWrong
-        await PINS.forgive(self.session, *who)
+        if profile.pin_hash and not await verify_secret(profile.pin_hash, pin):
+            raise WrongPin
+        await PINS.reset(self.session, *who)
         key = sign(
             Purpose.PROFILE,
             identity.user_id,
@@ -178,13 +185,13 @@ class Profiles:
         )
         return ProfileKey(key, int(KEY_LIFETIME.total_seconds()))
 
-    async def _proves(self, identity: Identity, password: str | msgspec.UnsetType) -> bool:
+    async def _verify_password(self, identity: Identity, password: str | msgspec.UnsetType) -> bool:
         """Whether the account's password was sent, or the key of an adult profile with a PIN.
 
-        Call it before the session holds a connection. Raises PasswordWrong or TooManyTries.
+        Call it before the session holds a connection. Raises WrongPassword or TooManyAttempts.
         """
         if password is not msgspec.UNSET:
-            await self.accounts.reauthenticated(identity.user_id, password)
+            await self.accounts.reauthenticate(identity.user_id, password)
             return True
         named, pin = _named(identity)
         if not pin:
@@ -193,49 +200,49 @@ class Profiles:
             profile = await Profiles(session)._owned(identity.user_id, named or 0)
         return profile.max_age_rating is None and pin == _fingerprint(profile.pin_hash)
 
-    async def _refuse_meddling(self, identity: Identity, profile: Profile) -> None:
+    async def _ensure_may_edit(self, identity: Identity, profile: Profile) -> None:
         """Everybody may change their own profile, adults those of the others, too."""
         acting = await self._acting(identity)
         if acting.profile_id != profile.id and acting.max_age < ALL_AGES:
-            raise PasswordNeeded
+            raise PasswordRequired
 
-    async def _refuse_children(self, identity: Identity) -> None:
-        """Raises PasswordNeeded unless an adult's profile acts, and is unlocked."""
+    async def _ensure_no_child(self, identity: Identity) -> None:
+        """Raises PasswordRequired unless an adult's profile acts, and is unlocked."""
         if (await self._acting(identity)).max_age < ALL_AGES:
-            raise PasswordNeeded
+            raise PasswordRequired
 
-    async def _acting(self, identity: Identity) -> Viewing:
-        """Raises PasswordNeeded for a locked profile."""
+    async def _acting(self, identity: Identity) -> Viewer:
+        """Raises PasswordRequired for a locked profile."""
         try:
-            return await self.viewing(identity)
+            return await self.viewer(identity)
         except ProfileLocked as error:
-            raise PasswordNeeded from error
+            raise PasswordRequired from error
 
-    async def viewing(self, identity: Identity) -> Viewing:
-        """Who watches. Raises SignInNeeded, ProfileNotFound or ProfileLocked."""
+    async def viewer(self, identity: Identity) -> Viewer:
+        """Who watches. Raises Unauthorized, ProfileNotFound or ProfileLocked."""
         wanted, pin = _named(identity)
-        viewing = await self._viewing(identity.user_id, wanted, pin=pin)
-        return msgspec.structs.replace(viewing, role=identity.role)
+        viewer = await self._viewer(identity.user_id, wanted, pin=pin)
+        return msgspec.structs.replace(viewer, role=identity.role)
 
-    async def viewing_by_link(self, user_id: int, profile_id: int) -> Viewing:
+    async def viewer_by_link(self, user_id: int, profile_id: int) -> Viewer:
         """Who watches by an address that was signed for them, by what holds for them now.
 
-        Raises SignInNeeded or ProfileNotFound.
+        Raises Unauthorized or ProfileNotFound.
         """
-        return await self._viewing(user_id, profile_id or None, pin=None)
+        return await self._viewer(user_id, profile_id or None, pin=None)
 
-    async def _viewing(self, user_id: int, wanted: int | None, *, pin: str | None) -> Viewing:
+    async def _viewer(self, user_id: int, wanted: int | None, *, pin: str | None) -> Viewer:
         """`pin` is the fingerprint a key holds, empty without one; None asks for none."""
         found = await self.profiles.owner_and_profile(user_id, wanted)
         if found is None:
-            raise SignInNeeded
+            raise Unauthorized
         user, profile, member, max_height = found
         if wanted is not None and profile is None:
             raise ProfileNotFound
         if profile and profile.pin_hash and pin not in {None, _fingerprint(profile.pin_hash)}:
             raise ProfileLocked
         limit = profile.max_age_rating if profile else None
-        return Viewing(
+        return Viewer(
             user_id=user.id,
             profile_id=profile.id if profile else 0,
             role=user.role,
@@ -244,14 +251,14 @@ class Profiles:
             max_height=max_height,
         )
 
-    async def remembering(self, identity: Identity) -> Viewing:
+    async def viewer_for_write(self, identity: Identity) -> Viewer:
         """Who watches, with a profile to write to."""
-        viewing = await self.viewing(identity)
-        if viewing.profile_id:
-            return viewing
+        viewer = await self.viewer(identity)
+        if viewer.profile_id:
+            return viewer
         first = await self.first(identity.user_id)
-        await announce(self.session, f"{TOPIC}{identity.user_id}")
-        return msgspec.structs.replace(viewing, profile_id=first.id)
+        await publish(self.session, f"{TOPIC}{identity.user_id}")
+        return msgspec.structs.replace(viewer, profile_id=first.id)
 
     async def _owned(self, user_id: int, profile_id: int) -> Profile:
         profile = await self.profiles.get_one_or_none(
@@ -273,11 +280,11 @@ class Profiles:
             raise
 
 
-@asked_who_decides
-async def refuse_children(identity: Identity) -> None:
-    """Raises PasswordNeeded unless an adult's profile acts; in a transaction of its own."""
+@register_account_check
+async def ensure_no_child(identity: Identity) -> None:
+    """Raises PasswordRequired unless an adult's profile acts; in a transaction of its own."""
     async with transaction() as session:
-        await Profiles(session)._refuse_children(identity)
+        await Profiles(session)._ensure_no_child(identity)
 
 
 def _named(identity: Identity) -> tuple[int | None, str]:
@@ -295,7 +302,7 @@ def _named(identity: Identity) -> tuple[int | None, str]:
         if (int(claims["sub"]), claims["sid"]) != (identity.user_id, identity.sign_in_id):
             raise ProfileNotFound
         return int(claims["profile"]), str(claims["pin"])
-    except (TokenRefused, KeyError, ValueError) as error:
+    except (InvalidToken, KeyError, ValueError) as error:
         raise ProfileNotFound from error
 
 

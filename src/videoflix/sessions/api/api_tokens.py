@@ -6,10 +6,10 @@ from litestar import Controller, Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from videoflix.platform.auth.identity import ScopeTooNarrow, deciding, in_person
+from videoflix.platform.auth.identity import ScopeTooNarrow, account_holder_only, interactive_only
 from videoflix.platform.http.params import Id, service
-from videoflix.platform.problems import Forbidden, SignInNeeded, problems
-from videoflix.sessions.schemas import ApiTokenMade, ApiTokenShown, NewApiToken
+from videoflix.platform.problems import Forbidden, Unauthorized, problems
+from videoflix.sessions.schemas import ApiTokenCreate, ApiTokenCreated, ApiTokenRead
 from videoflix.sessions.service.api_tokens import ApiTokens
 from videoflix.sessions.service.sessions import SignInNotFound
 
@@ -17,34 +17,34 @@ from videoflix.sessions.service.sessions import SignInNotFound
 class ApiTokenController(Controller):
     path = "/me/tokens"
     tags = ("Accounts",)
-    guards = (in_person,)
+    guards = (interactive_only,)
     dependencies = {"tokens": service(ApiTokens)}
 
-    @get(summary="List your API tokens", responses=problems(SignInNeeded, ScopeTooNarrow))
+    @get(summary="List your API tokens", responses=problems(Unauthorized, ScopeTooNarrow))
     async def list_tokens(
         self, request: Request[Any, Any, Any], tokens: NamedDependency[ApiTokens]
-    ) -> list[ApiTokenShown]:
+    ) -> list[ApiTokenRead]:
         """List your API tokens, the latest used first."""
-        return await tokens.of(request.user.user_id)
+        return await tokens.for_user(request.user.user_id)
 
     @post(
         summary="Make an API token",
-        guards=[deciding],
-        responses=problems(SignInNeeded, ScopeTooNarrow, Forbidden),
+        guards=[account_holder_only],
+        responses=problems(Unauthorized, ScopeTooNarrow, Forbidden),
     )
     async def make_token(
         self,
         request: Request[Any, Any, Any],
         tokens: NamedDependency[ApiTokens],
-        data: JSONBody[NewApiToken],
-    ) -> ApiTokenMade:
+        data: JSONBody[ApiTokenCreate],
+    ) -> ApiTokenCreated:
         """Make a token to send as `Authorization: Bearer` or `Token`; it is shown this once."""
-        return await tokens.make(request.user.user_id, request.user.sign_in_id, data)
+        return await tokens.create(request.user.user_id, request.user.sign_in_id, data)
 
     @delete(
         "/{token_id:int}",
         summary="Revoke an API token",
-        responses=problems(SignInNeeded, ScopeTooNarrow, SignInNotFound),
+        responses=problems(Unauthorized, ScopeTooNarrow, SignInNotFound),
     )
     async def revoke_token(
         self,

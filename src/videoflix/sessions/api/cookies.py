@@ -8,21 +8,21 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
-from videoflix.accounts.schemas import Person
-from videoflix.accounts.service import REFUSALS, Accounts
+from videoflix.accounts.schemas import UserRead
+from videoflix.accounts.service import CREDENTIAL_PROBLEMS, Accounts
 from videoflix.platform.auth.cookies import cookie_name, cookie_value, is_https
-from videoflix.platform.auth.csrf import CSRF_COOKIE, CrossSiteRequest, refuse_cross_site
+from videoflix.platform.auth.csrf import CSRF_COOKIE, CrossSiteRequest, ensure_same_site
 from videoflix.platform.auth.identity import COOKIE, REFRESH_COOKIE
 from videoflix.platform.auth.tokens import csrf_token
 from videoflix.platform.http.params import service
 from videoflix.platform.problems import problems
-from videoflix.platform.rate_limit.bucket import TooManyTries
+from videoflix.platform.rate_limit.bucket import TooManyAttempts
 from videoflix.platform.server.client_address import client_address, device_of
 from videoflix.sessions.api.login import GUESTS, authenticated
 from videoflix.sessions.schemas import Credentials, SignedIn, TokenPair
 from videoflix.sessions.service.sessions import (
-    GuestsNotWelcome,
-    RefreshRefused,
+    GuestLoginDisabled,
+    RefreshTokenInvalid,
     Sessions,
     sign_in_of,
 )
@@ -31,7 +31,7 @@ from videoflix.sessions.service.sessions import (
 REFRESH_PATH = "/api/v1/auth"
 
 
-class BrowserSessionController(Controller):
+class CookieSessionController(Controller):
     path = "/auth/session"
     tags = ("Accounts",)
     dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
@@ -39,7 +39,7 @@ class BrowserSessionController(Controller):
     @post(
         summary="Sign in for cookies",
         status_code=HTTP_200_OK,
-        responses=problems(*REFUSALS, TooManyTries, CrossSiteRequest),
+        responses=problems(*CREDENTIAL_PROBLEMS, TooManyAttempts, CrossSiteRequest),
     )
     async def open_session(
         self,
@@ -51,34 +51,34 @@ class BrowserSessionController(Controller):
         """Sign in for browsers: sets HTTP-only cookies, and `csrftoken` for X-CSRFToken."""
         user = await authenticated(request, accounts, sessions, data)
         pair = await sessions.open(user, device_of(request))
-        return Response(SignedIn(Person.of(user)), cookies=_cookies(pair))
+        return Response(SignedIn(UserRead.of(user)), cookies=_cookies(pair))
 
     @post(
         "/guest",
         summary="Try the site as a guest, with cookies",
         status_code=HTTP_200_OK,
-        responses=problems(GuestsNotWelcome, TooManyTries, CrossSiteRequest),
+        responses=problems(GuestLoginDisabled, TooManyAttempts, CrossSiteRequest),
     )
     async def open_guest_session(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[SignedIn]:
         """Sign in without an account, where GUEST_LOGIN allows it; forgotten after a day."""
-        await GUESTS.spend(client_address(request))
+        await GUESTS.acquire(client_address(request))
         guest, pair = await sessions.open_as_guest(device_of(request))
-        return Response(SignedIn(Person.of(guest)), cookies=_cookies(pair))
+        return Response(SignedIn(UserRead.of(guest)), cookies=_cookies(pair))
 
     @post(
         "/refresh",
         summary="Renew the cookies",
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(RefreshRefused, CrossSiteRequest),
+        responses=problems(RefreshTokenInvalid, CrossSiteRequest),
     )
     async def refresh_session(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[None]:
         """Renew the cookies with the refresh token among them."""
         token = cookie_value(request.cookies, REFRESH_COOKIE)
-        refuse_cross_site(request, sign_in_of(token))
+        ensure_same_site(request, sign_in_of(token))
         return Response(None, cookies=_cookies(await sessions.refresh(token)))
 
     @delete(summary="Sign out", responses=problems(CrossSiteRequest))
@@ -87,7 +87,7 @@ class BrowserSessionController(Controller):
     ) -> Response[None]:
         """Sign out of this browser: ends the sign-in and clears the cookies."""
         if token := cookie_value(request.cookies, REFRESH_COOKIE):
-            refuse_cross_site(request, sign_in_of(token))
+            ensure_same_site(request, sign_in_of(token))
             await sessions.end_family(token)
         return Response(None, cookies=no_cookies())
 

@@ -5,21 +5,22 @@ from typing import Any
 from litestar import Request
 
 from videoflix.accounts.models import User
-from videoflix.accounts.service import Accounts, CredentialsRefused, account_key, sign_in_turn
+from videoflix.accounts.problems import InvalidCredentials
+from videoflix.accounts.service import Accounts, account_key, sign_in_turn
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.rate_limit.bucket import Limit, TooManyTries
+from videoflix.platform.rate_limit.bucket import AttemptLimit, TooManyAttempts
 from videoflix.platform.server.client_address import client_address
 from videoflix.sessions.schemas import Credentials
 from videoflix.sessions.service.sessions import Sessions
 
 # From one address; guesses at one account from there; and guesses at it from everywhere, which
 # slow a botnet down. They cannot keep the owner out where the owner has been before.
-SIGN_INS = Limit("sign-in", burst=30, seconds=2)
-GUESSES = Limit("guess", burst=6, seconds=60)
-GUESSES_EVERYWHERE = Limit("guess-everywhere", burst=100, seconds=10)
-GUESTS = Limit("guest", burst=10, seconds=60)
+SIGN_INS = AttemptLimit("sign-in", burst=30, seconds=2)
+LOGIN_ATTEMPTS = AttemptLimit("guess", burst=6, seconds=60)
+LOGIN_ATTEMPTS_EVERYWHERE = AttemptLimit("guess-everywhere", burst=100, seconds=10)
+GUESTS = AttemptLimit("guest", burst=10, seconds=60)
 
 
 async def authenticated(
@@ -27,7 +28,7 @@ async def authenticated(
 ) -> User:
     """Who these credentials belong to, unless too many were tried from the same place.
 
-    Raises CredentialsRefused, TooManyTries or HashingOverloaded. No connection is held while the
+    Raises InvalidCredentials, TooManyAttempts or HashingOverloaded. No connection is held while the
     sign-in waits for its turn, nor while one of the limits counts, nor while the password is
     hashed; without a connection to count with nobody gets in (503).
     """
@@ -40,30 +41,30 @@ async def _authenticated(
 ) -> User:
     address, account = client_address(request), account_key(data.email)
     async with transaction() as session:
-        wait = await SIGN_INS.try_once(session, address)
-        wait = wait or await GUESSES.try_once(session, address, account)
-        everywhere = None if wait else await GUESSES_EVERYWHERE.try_once(session, account)
+        wait = await SIGN_INS.try_acquire(session, address)
+        wait = wait or await LOGIN_ATTEMPTS.try_acquire(session, address, account)
+        everywhere = None if wait else await LOGIN_ATTEMPTS_EVERYWHERE.try_acquire(session, account)
     if wait:
-        raise TooManyTries(wait)
-    if everywhere and not await _has_been_here(data.email, address):
-        raise TooManyTries(everywhere)
+        raise TooManyAttempts(wait)
+    if everywhere and not await _is_familiar_address(data.email, address):
+        raise TooManyAttempts(everywhere)
     try:
         user = await accounts.authenticate(data.email, data.password)
-    except CredentialsRefused:
-        await _note_refusal(data.email)
+    except InvalidCredentials:
+        await _record_failed_login(data.email)
         raise
-    await GUESSES.forgive(sessions.session, address, account)
-    await GUESSES_EVERYWHERE.forgive(sessions.session, account)
+    await LOGIN_ATTEMPTS.reset(sessions.session, address, account)
+    await LOGIN_ATTEMPTS_EVERYWHERE.reset(sessions.session, account)
     return user
 
 
-async def _has_been_here(email: str, address: str) -> bool:
+async def _is_familiar_address(email: str, address: str) -> bool:
     async with transaction() as session:
         user = await Accounts(session).by_email(email)
         return user is not None and await Audit(session).is_familiar(user.id, address)
 
 
-async def _note_refusal(email: str) -> None:
+async def _record_failed_login(email: str) -> None:
     """The same steps for known and unknown addresses; what was typed is never kept."""
     async with transaction() as session:
         user = await Accounts(session).by_email(email)

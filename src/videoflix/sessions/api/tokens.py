@@ -7,25 +7,25 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
-from videoflix.accounts.service import REFUSALS, Accounts
-from videoflix.platform.auth.identity import ScopeTooNarrow, identity_of, in_person
+from videoflix.accounts.service import CREDENTIAL_PROBLEMS, Accounts
+from videoflix.platform.auth.identity import ScopeTooNarrow, identity_of, interactive_only
 from videoflix.platform.http.params import Id, service
-from videoflix.platform.problems import SignInNeeded, problems
-from videoflix.platform.rate_limit.bucket import TooManyTries
+from videoflix.platform.problems import Unauthorized, problems
+from videoflix.platform.rate_limit.bucket import TooManyAttempts
 from videoflix.platform.server.client_address import client_address, device_of
 from videoflix.sessions.api.cookies import no_cookies
 from videoflix.sessions.api.login import GUESTS, authenticated
 from videoflix.sessions.schemas import (
     Credentials,
     RefreshRequest,
-    SignInShown,
+    SessionRead,
     TokenPair,
     Verified,
     VerifyRequest,
 )
 from videoflix.sessions.service.sessions import (
-    GuestsNotWelcome,
-    RefreshRefused,
+    GuestLoginDisabled,
+    RefreshTokenInvalid,
     Sessions,
     SignInNotFound,
 )
@@ -40,7 +40,7 @@ class AuthController(Controller):
         "/token",
         summary="Sign in for tokens",
         status_code=HTTP_200_OK,
-        responses=problems(*REFUSALS, TooManyTries),
+        responses=problems(*CREDENTIAL_PROBLEMS, TooManyAttempts),
     )
     async def create_token(
         self,
@@ -57,7 +57,7 @@ class AuthController(Controller):
         ["/token/refresh", "/refresh"],
         summary="Get the next tokens",
         status_code=HTTP_200_OK,
-        responses=problems(RefreshRefused),
+        responses=problems(RefreshTokenInvalid),
     )
     async def refresh_token(
         self, sessions: NamedDependency[Sessions], data: JSONBody[RefreshRequest]
@@ -69,34 +69,34 @@ class AuthController(Controller):
         "/token/verify",
         summary="Check an access token",
         status_code=HTTP_200_OK,
-        responses=problems(SignInNeeded),
+        responses=problems(Unauthorized),
     )
     async def verify_token(self, data: JSONBody[VerifyRequest]) -> Verified:
         """Answer 200 when the access token is good, 401 when it is not."""
         if identity_of(data.token) is None:
-            raise SignInNeeded("This token is not valid, or not any more.")
+            raise Unauthorized("This token is not valid, or not any more.")
         return Verified()
 
     @post(
         "/guest",
         summary="Try the site as a guest",
         status_code=HTTP_200_OK,
-        responses=problems(GuestsNotWelcome, TooManyTries),
+        responses=problems(GuestLoginDisabled, TooManyAttempts),
     )
     async def create_guest(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> TokenPair:
         """Sign in without an account, where GUEST_LOGIN allows it; forgotten after a day."""
-        await GUESTS.spend(client_address(request))
+        await GUESTS.acquire(client_address(request))
         _, pair = await sessions.open_as_guest(device_of(request))
         return pair
 
     @post(
         "/logout",
         summary="Sign out",
-        guards=[in_person],
+        guards=[interactive_only],
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(SignInNeeded, ScopeTooNarrow, SignInNotFound),
+        responses=problems(Unauthorized, ScopeTooNarrow, SignInNotFound),
     )
     async def log_out(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
@@ -108,9 +108,9 @@ class AuthController(Controller):
     @post(
         "/logout/all",
         summary="Sign out everywhere",
-        guards=[in_person],
+        guards=[interactive_only],
         status_code=HTTP_204_NO_CONTENT,
-        responses=problems(SignInNeeded, ScopeTooNarrow),
+        responses=problems(Unauthorized, ScopeTooNarrow),
     )
     async def log_out_everywhere(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
@@ -122,20 +122,20 @@ class AuthController(Controller):
     @get(
         "/sessions",
         summary="List your devices",
-        guards=[in_person],
-        responses=problems(SignInNeeded, ScopeTooNarrow),
+        guards=[interactive_only],
+        responses=problems(Unauthorized, ScopeTooNarrow),
     )
     async def list_sessions(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
-    ) -> list[SignInShown]:
+    ) -> list[SessionRead]:
         """List where you are signed in, the latest used first."""
-        return await sessions.of(request.user.user_id, request.user.sign_in_id)
+        return await sessions.for_user(request.user.user_id, request.user.sign_in_id)
 
     @delete(
         "/sessions/{sign_in_id:int}",
         summary="Sign a device out",
-        guards=[in_person],
-        responses=problems(SignInNeeded, ScopeTooNarrow, SignInNotFound),
+        guards=[interactive_only],
+        responses=problems(Unauthorized, ScopeTooNarrow, SignInNotFound),
     )
     async def end_session(
         self,

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.audit.schemas import EventKind
 from videoflix.platform.auth.identity import API_TOKEN_PREFIX, Scope
 from videoflix.platform.postgres.session import transaction_time
-from videoflix.platform.problems import SignInNeeded
+from videoflix.platform.problems import Unauthorized
 from videoflix.sessions.models import SignIn
-from videoflix.sessions.schemas import ApiTokenMade, ApiTokenShown, NewApiToken
+from videoflix.sessions.schemas import ApiTokenCreate, ApiTokenCreated, ApiTokenRead
 from videoflix.sessions.service.sessions import Sessions, hash_of
 
 
@@ -18,14 +18,14 @@ class ApiTokens:
     def __init__(self, session: AsyncSession) -> None:
         self.sessions = Sessions(session)
 
-    async def make(self, user_id: int, sign_in_id: int, new: NewApiToken) -> ApiTokenMade:
+    async def create(self, user_id: int, sign_in_id: int, new: ApiTokenCreate) -> ApiTokenCreated:
         """A token for scripts; only its hash is kept.
 
-        Raises SignInNeeded when the sign-in that asks ended meanwhile.
+        Raises Unauthorized when the sign-in that asks ended meanwhile.
         """
         await self.sessions.accounts.users.locked(user_id, shared=True)
         if not await self.sessions.sign_ins.is_open(user_id, sign_in_id):
-            raise SignInNeeded
+            raise Unauthorized
         token = API_TOKEN_PREFIX + secrets.token_urlsafe(32)
         now = await transaction_time(self.sessions.session)
         made = await self.sessions.sign_ins.add(
@@ -42,12 +42,12 @@ class ApiTokens:
         await self.sessions.audit.record(
             EventKind.API_TOKEN_MADE, user_id, by=user_id, detail=f"{new.name} ({new.scope})"
         )
-        return ApiTokenMade(token, _shown(made))
+        return ApiTokenCreated(token, _to_read(made))
 
-    async def of(self, user_id: int) -> list[ApiTokenShown]:
+    async def for_user(self, user_id: int) -> list[ApiTokenRead]:
         """A person's API tokens, the latest used first."""
         found = await self.sessions.sign_ins.open_of(user_id, api_tokens=True)
-        return [_shown(sign_in) for sign_in in found]
+        return [_to_read(sign_in) for sign_in in found]
 
     async def revoke(self, user_id: int, token_id: int) -> None:
         """Raises SignInNotFound."""
@@ -55,8 +55,8 @@ class ApiTokens:
         await self.sessions.audit.record(EventKind.API_TOKEN_REVOKED, user_id, by=user_id)
 
 
-def _shown(found: SignIn) -> ApiTokenShown:
-    return ApiTokenShown(
+def _to_read(found: SignIn) -> ApiTokenRead:
+    return ApiTokenRead(
         id=found.id,
         name=found.device,
         scope=found.scope or Scope.READ,

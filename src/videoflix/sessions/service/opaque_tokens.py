@@ -10,8 +10,8 @@ from datetime import timedelta
 from videoflix.platform.auth.identity import WELL_FORMED, Identity
 from videoflix.platform.auth.revocations import revocations
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.rate_limit.bucket import TooManyTries
-from videoflix.platform.rate_limit.local_buckets import LocalBuckets, Quota
+from videoflix.platform.rate_limit.bucket import TooManyAttempts
+from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit
 from videoflix.platform.ttl import TtlCache
 from videoflix.sessions.repository import SignInRepository
 from videoflix.sessions.service.sessions import hash_of
@@ -22,8 +22,8 @@ TOKENS_KNOWN = 10_000
 # How long a token that is no good is not looked for again.
 REFUSED_SECONDS = 30.0
 # Unknown tokens of one address: so many at once, and one more every so many seconds.
-TRIES_AT_ONCE = 30
-TRIES = Quota("unknown tokens", TRIES_AT_ONCE, 2.0)
+LOOKUP_BURST = 30
+TRIES = RateLimit("unknown tokens", LOOKUP_BURST, 2.0)
 ADDRESSES_KNOWN = 10_000
 
 
@@ -38,14 +38,14 @@ class OpaqueTokens:
         self._tries = LocalBuckets(ADDRESSES_KNOWN)
 
     async def holder_of(self, token: str, address: str) -> Identity | None:
-        """The person, or None if the token is no good (any more). Raises TooManyTries."""
-        if known := self.remembered(token):
+        """The person, or None if the token is no good (any more). Raises TooManyAttempts."""
+        if known := self.cached(token):
             return known
         token_hash = hash_of(token)
         if not WELL_FORMED.fullmatch(token) or token_hash in self._refused:
             return None
-        if not self._tries.take(address, TRIES):
-            raise TooManyTries(timedelta(seconds=self._tries.wait(address, TRIES)))
+        if not self._tries.acquire(address, TRIES):
+            raise TooManyAttempts(timedelta(seconds=self._tries.wait(address, TRIES)))
         identity = await _holder_of(token_hash)
         if identity is None:
             self._refused[token_hash] = None
@@ -54,12 +54,12 @@ class OpaqueTokens:
             self._known[token_hash] = identity
         return None if identity is None or identity.sign_in_id in revocations else identity
 
-    def remembered(self, token: str) -> Identity | None:
+    def cached(self, token: str) -> Identity | None:
         """The person, if this process has looked lately and the token was not revoked since."""
         identity = self._known.get(hash_of(token))
         return None if identity is None or identity.sign_in_id in revocations else identity
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget all tokens, good and bad, and who tried them."""
         self._known.clear()
         self._refused.clear()

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import uuid
 from datetime import timedelta
+from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,32 +12,36 @@ from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts
 from videoflix.audit.schemas import EventKind
 from videoflix.audit.service import Audit
-from videoflix.platform.auth.revocations import KEPT, revocations
-from videoflix.platform.auth.tokens import Purpose, TokenRefused, sign, verify
+from videoflix.platform.auth.revocations import RETENTION, revocations
+from videoflix.platform.auth.tokens import InvalidToken, Purpose, sign, verify
 from videoflix.platform.postgres.session import transaction, transaction_time
-from videoflix.platform.problems import Forbidden, NotFound, SignInNeeded
+from videoflix.platform.problems import Forbidden, NotFound, Unauthorized
 from videoflix.sessions.models import RefreshToken, SignIn
 from videoflix.sessions.repository import RefreshTokenRepository, SignInRepository
-from videoflix.sessions.schemas import SignInShown, TokenOpened, TokenPair
+from videoflix.sessions.schemas import SessionRead, TokenOpened, TokenPair
 from videoflix.settings import settings
 
 # Two tabs may send the same token at once, and an answer may be lost on the way.
 GRACE = timedelta(seconds=10)
-GUESTS_STAY = timedelta(days=1)
+GUEST_RETENTION = timedelta(days=1)
 # What the device of a client is called that sends the password each time.
 BY_PASSWORD = "password each time: "  # noqa: S105 - a name, no secret
 
 
-class RefreshRefused(SignInNeeded):
+class RefreshTokenInvalid(Unauthorized):
     """This sign-in is over; sign in again."""
+
+    slug: ClassVar[str] = "refresh-refused"
 
 
 class SignInNotFound(NotFound):
     """You have no such sign-in."""
 
 
-class GuestsNotWelcome(Forbidden):
+class GuestLoginDisabled(Forbidden):
     """This site has no guests; ask for an account."""
+
+    slug: ClassVar[str] = "guests-not-welcome"
 
 
 class Sessions:
@@ -48,24 +53,24 @@ class Sessions:
         self.tokens = RefreshTokenRepository(session=session)
 
     async def open(self, user: User, device: str = "") -> TokenPair:
-        """Sign a person in, as they were checked. Raises CredentialsRefused like all of these:
+        """Sign a person in, as they were checked. Raises InvalidCredentials like all of these:
         when another password, role or sign-out everywhere came between.
         """
-        user = await self.accounts.admitted(user)
+        user = await self.accounts.lock_for_sign_in(user)
         sign_in = await self._begin(user, device)
         token = await self.tokens.add(_new_token(sign_in))
         return _pair(user, sign_in, token, settings.refresh_token_lifetime)
 
     async def open_by_token(self, user: User, device: str = "") -> TokenOpened:
         """Sign a person in with a single token, for clients that cannot refresh a pair."""
-        user = await self.accounts.admitted(user)
+        user = await self.accounts.lock_for_sign_in(user)
         token = secrets.token_hex(20)
         sign_in = await self._begin(user, device, hash_of(token))
         return TokenOpened(token, sign_in.id)
 
     async def open_by_password(self, user: User, device: str = "") -> SignIn:
         """The sign-in of a client that sends the password each time: one a device."""
-        user = await self.accounts.admitted(user)
+        user = await self.accounts.lock_for_sign_in(user)
         named = f"{BY_PASSWORD}{device}"[:200]
         for sign_in in await self.sign_ins.open_of(user.id, api_tokens=False):
             if sign_in.device == named:
@@ -73,17 +78,17 @@ class Sessions:
         return await self._begin(user, named)
 
     async def open_as_guest(self, device: str = "") -> tuple[User, TokenPair]:
-        """Sign somebody in without an account, for a day. Raises GuestsNotWelcome."""
-        guest = await self._welcome()
+        """Sign somebody in without an account, for a day. Raises GuestLoginDisabled."""
+        guest = await self._create_guest()
         return guest, await self.open(guest, device)
 
     async def open_as_guest_by_token(self, device: str = "") -> tuple[User, TokenOpened]:
-        """The same with a single token. Raises GuestsNotWelcome."""
-        guest = await self._welcome()
+        """The same with a single token. Raises GuestLoginDisabled."""
+        guest = await self._create_guest()
         return guest, await self.open_by_token(guest, device)
 
     async def refresh(self, token: str) -> TokenPair:
-        """The next pair of tokens. Raises RefreshRefused.
+        """The next pair of tokens. Raises RefreshTokenInvalid.
 
         Requests with the same token wait for each other and get the same successor, for as long
         as the grace period. After it a second use means that the token was stolen, or that its
@@ -94,22 +99,22 @@ class Sessions:
         user, sign_in = await self._family(jti)
         used = await self.tokens.by_jti(jti)
         if used is None:
-            raise RefreshRefused
+            raise RefreshTokenInvalid
         if used.used_at and not await self.tokens.was_used_within(used, GRACE):
             user_id, sign_in_id = user.id, sign_in.id
             await self.session.rollback()  # gives its connection back before another is taken
-            await end_stolen(user_id, sign_in_id)
-            raise RefreshRefused("This token was used before, so the sign-in was ended.")
+            await revoke_reused_token(user_id, sign_in_id)
+            raise RefreshTokenInvalid("This token was used before, so the sign-in was ended.")
         if used.successor_jti is None:
-            successor = await self.tokens.trade(used, _new_token(sign_in))
+            successor = await self.tokens.rotate(used, _new_token(sign_in))
         else:
             successor = await self.tokens.newest_after(used)
         now = await transaction_time(self.session)
         sign_in.last_seen_at = now
         return _pair(user, sign_in, successor, sign_in.expires_at - now)
 
-    async def access_again(self, token: str) -> str:
-        """An access token for clients that keep their refresh token. Raises RefreshRefused.
+    async def issue_access_token(self, token: str) -> str:
+        """An access token for clients that keep their refresh token. Raises RefreshTokenInvalid.
 
         Once the token was traded for another pair it is no good here either.
         """
@@ -117,15 +122,15 @@ class Sessions:
         user, sign_in = await self._family(jti)
         kept = await self.tokens.by_jti(jti)
         if kept is None or kept.used_at is not None:
-            raise RefreshRefused
+            raise RefreshTokenInvalid
         now = await transaction_time(self.session)
         sign_in.last_seen_at = now
         return _access(user, sign_in, sign_in.expires_at - now)
 
-    async def of(self, user_id: int, current: int) -> list[SignInShown]:
+    async def for_user(self, user_id: int, current: int) -> list[SessionRead]:
         """A person's open sign-ins, the latest used first."""
         return [
-            SignInShown(
+            SessionRead(
                 id=found.id,
                 device=found.device,
                 created_at=found.created_at,
@@ -145,7 +150,7 @@ class Sessions:
         """End the sign-in a refresh token belongs to; False when it is over, or there is none."""
         try:
             family = await self.tokens.family_of(_jti_of(token))
-        except RefreshRefused:
+        except RefreshTokenInvalid:
             return False
         if family is None or not await self._end(family[0], only=family[1]):
             return False
@@ -177,35 +182,35 @@ class Sessions:
 
     async def sweep(self) -> tuple[int, int]:
         """Forget what is over: how many sign-ins, and how many guests."""
-        guests = await self.accounts.users.guests(older_than=GUESTS_STAY)
+        guests = await self.accounts.users.guests(older_than=GUEST_RETENTION)
         for user_id in guests:
             await self._end(user_id)
             await self.accounts.users.remove_guest(user_id)
-        return await self.sign_ins.forget(), len(guests)
+        return await self.sign_ins.delete_expired(), len(guests)
 
-    async def end_everybodys(self) -> None:
+    async def end_all_sessions(self) -> None:
         """End every sign-in whose tokens may still be good, before other people take over."""
-        for sign_in_id in await self.sign_ins.end_seen_within(KEPT):
-            await revocations.announce(self.session, sign_in_id)
+        for sign_in_id in await self.sign_ins.end_seen_within(RETENTION):
+            await revocations.publish(self.session, sign_in_id)
 
-    async def _welcome(self) -> User:
-        """A new guest. Raises GuestsNotWelcome."""
+    async def _create_guest(self) -> User:
+        """A new guest. Raises GuestLoginDisabled."""
         if not settings.guest_login:
-            raise GuestsNotWelcome
-        guest = await self.accounts.enter_guest()
+            raise GuestLoginDisabled
+        guest = await self.accounts.create_guest()
         await self.audit.record(EventKind.GUEST, guest.id, by=guest.id)
         return guest
 
     async def _family(self, jti: str) -> tuple[User, SignIn]:
-        """The person and the sign-in a token belongs to, locked. Raises RefreshRefused."""
+        """The person and the sign-in a token belongs to, locked. Raises RefreshTokenInvalid."""
         family = await self.tokens.family_of(jti)
         user = await self.accounts.users.locked(family[0], shared=True) if family else None
         sign_in = await self.sign_ins.locked(family[1]) if family else None
         now = await transaction_time(self.session)
         if user is None or sign_in is None or not user.is_active:
-            raise RefreshRefused
+            raise RefreshTokenInvalid
         if sign_in.ended_at is not None or sign_in.expires_at <= now:
-            raise RefreshRefused
+            raise RefreshTokenInvalid
         return user, sign_in
 
     async def _begin(self, user: User, device: str, token_hash: str | None = None) -> SignIn:
@@ -225,16 +230,16 @@ class Sessions:
         self, user_id: int, only: int | None = None, *, by_token: bool = False
     ) -> list[int]:
         """End sign-ins; a guest who leaves is forgotten. Locks the person first, as sign-ins do."""
-        await self.accounts.users.hold(user_id)
+        await self.accounts.users.lock(user_id)
         ended = await self.sign_ins.end(user_id, only=only, by_token=by_token)
         for sign_in_id in ended:
-            await revocations.announce(self.session, sign_in_id)
+            await revocations.publish(self.session, sign_in_id)
         if ended:
             await self.accounts.users.remove_guest(user_id)
         return ended
 
 
-async def end_stolen(user_id: int, sign_in_id: int) -> None:
+async def revoke_reused_token(user_id: int, sign_in_id: int) -> None:
     """End a sign-in in a transaction of its own: the request's will be rolled back."""
     async with transaction() as session:
         sessions = Sessions(session)
@@ -245,14 +250,14 @@ async def end_stolen(user_id: int, sign_in_id: int) -> None:
 async def recently_ended() -> list[int]:
     """Sign-ins whose tokens may not have expired yet."""
     async with transaction() as session:
-        return await SignInRepository(session=session).ended_since(KEPT)
+        return await SignInRepository(session=session).ended_since(RETENTION)
 
 
 def sign_in_of(token: str) -> int:
     """The sign-in a refresh token belongs to; 0 if it is no good."""
     try:
         return int(verify(Purpose.REFRESH, token)["sid"])
-    except (TokenRefused, KeyError):
+    except (InvalidToken, KeyError):
         return 0
 
 
@@ -290,5 +295,5 @@ def _access(user: User, sign_in: SignIn, left: timedelta) -> str:
 def _jti_of(token: str) -> str:
     try:
         return str(verify(Purpose.REFRESH, token)["jti"])
-    except TokenRefused as error:
-        raise RefreshRefused from error
+    except InvalidToken as error:
+        raise RefreshTokenInvalid from error

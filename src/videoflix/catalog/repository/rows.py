@@ -1,0 +1,46 @@
+"""Videos as lists select them: with their categories and subtitles, in one query."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import ScalarSelect, Select, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from videoflix.catalog.models import Category, Subtitle, Video, video_category
+
+
+class VideoRow(NamedTuple):
+    """A film with its categories and subtitles, as JSON, and what its list is sorted by."""
+
+    video: Video
+    categories: list[dict[str, Any]] | None
+    subtitles: list[dict[str, Any]] | None
+    key: Any = None
+
+
+def categories_of_video() -> ScalarSelect[Any]:
+    """A film's categories as JSON, in their order."""
+    entry = func.json_build_object("id", Category.id, "name", Category.name, "slug", Category.slug)
+    return (
+        select(func.json_agg(aggregate_order_by(entry, Category.position, Category.id)))
+        .select_from(video_category)
+        .join(Category, Category.id == video_category.c.category_id)
+        .where(video_category.c.video_id == Video.id)
+        .correlate(Video)
+        .scalar_subquery()
+    )
+
+
+def subtitles_of_video() -> ScalarSelect[Any]:
+    """A film's subtitles as JSON, without their text."""
+    entry = func.json_build_object("language", Subtitle.language, "label", Subtitle.label)
+    return (
+        select(func.json_agg(aggregate_order_by(entry, Subtitle.language)))
+        .where(Subtitle.video_id == Video.id)
+        .correlate(Video)
+        .scalar_subquery()
+    )
+
+
+def select_videos() -> Select[Any]:
+    """Films with what a list shows of them, in one query."""
+    return select(Video, categories_of_video(), subtitles_of_video())

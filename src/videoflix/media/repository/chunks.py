@@ -1,0 +1,47 @@
+"""Chunks: runs of frames, and how far each is."""
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import func, select, update
+
+from videoflix.media.models import Chunk
+
+
+class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
+    """Runs of frames, and how far each is."""
+
+    model_type = Chunk
+
+    async def is_done(self, asset_id: int, index: int) -> bool:
+        found = await self.get_one_or_none(asset_id=asset_id, index=index)
+        return found is None or found.done
+
+    async def report(self, asset_id: int, index: int, frames: int) -> None:
+        """Note how many frames the running attempt has encoded."""
+        await self.session.execute(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
+            .values(encoded_frames=frames)
+        )
+
+    async def complete(self, asset_id: int, index: int) -> bool:
+        """Mark a chunk as done; False when another attempt did so before."""
+        marked = await self.session.scalar(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
+            .values(done=True, encoded_frames=Chunk.frame_count)
+            .returning(Chunk.id)
+        )
+        return marked is not None
+
+    async def share_encoded(self, asset_id: int) -> float:
+        """Which part of the film's frames is encoded, from 0 to 1."""
+        share = await self.session.scalar(
+            select(
+                func.sum(Chunk.encoded_frames) * 1.0 / func.nullif(func.sum(Chunk.frame_count), 0)
+            ).where(Chunk.asset_id == asset_id)
+        )
+        return float(share or 0)
+
+    async def waiting(self, asset_id: int) -> int:
+        """How many chunks are not done."""
+        return await self.count(Chunk.asset_id == asset_id, Chunk.done.is_(False))

@@ -1,0 +1,111 @@
+"""Renditions: tracks and their finished files."""
+
+from collections.abc import Sequence
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.media.models import Asset, AssetState, Chunk, Rendition, RenditionFile, TrackKind
+
+
+class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
+    """Tracks and their finished files."""
+
+    model_type = Rendition
+
+    def __init__(self, *, session: AsyncSession) -> None:
+        super().__init__(session=session)
+
+    async def of_asset(self, asset_id: int) -> dict[str, Rendition]:
+        found = await self.get_many(Rendition.asset_id == asset_id)
+        return {rendition.name: rendition for rendition in found}
+
+    async def add_files(self, parts: list[RenditionFile]) -> bool:
+        """Enter finished files; False when another attempt entered them before."""
+        rows = [
+            {
+                "rendition_id": part.rendition_id,
+                "chunk_index": part.chunk_index,
+                "key": part.key,
+                "codec": part.codec,
+                "timescale": part.timescale,
+                "init_length": part.init_length,
+                "init_sha256": part.init_sha256,
+                "segments": part.segments,
+                "sha256": part.sha256,
+            }
+            for part in parts
+        ]
+        entered = await self.session.scalars(
+            insert(RenditionFile).values(rows).on_conflict_do_nothing().returning(RenditionFile.id)
+        )
+        return len(list(entered)) == len(parts)
+
+    async def with_files(self, asset_id: int) -> list[tuple[Rendition, RenditionFile]]:
+        """Renditions with their files, in the order of the film."""
+        rows = await self.session.execute(
+            select(Rendition, RenditionFile)
+            .join(RenditionFile, RenditionFile.rendition_id == Rendition.id)
+            .where(Rendition.asset_id == asset_id)
+            .order_by(Rendition.id, RenditionFile.chunk_index)
+        )
+        return [(rendition, part) for rendition, part in rows]
+
+    async def of_videos(self, video_ids: Sequence[int]) -> list[tuple[Asset, Rendition]]:
+        """The renditions of films' complete files."""
+        rows = await self.session.execute(
+            select(Asset, Rendition)
+            .join(Rendition, Rendition.asset_id == Asset.id)
+            .where(Asset.video_id.in_(video_ids), Asset.state == AssetState.READY)
+        )
+        return [(asset, rendition) for asset, rendition in rows]
+
+    async def reset_chunk(self, asset_id: int, index: int) -> None:
+        """Forget the files of a chunk, so that it is encoded again in every rendition."""
+        pictures = select(Rendition.id).where(
+            Rendition.asset_id == asset_id, Rendition.kind == TrackKind.VIDEO
+        )
+        await self.session.execute(
+            delete(RenditionFile).where(
+                RenditionFile.rendition_id.in_(pictures), RenditionFile.chunk_index == index
+            )
+        )
+        await self.session.execute(
+            update(Chunk)
+            .where(Chunk.asset_id == asset_id, Chunk.index == index)
+            .values(done=False, encoded_frames=0)
+        )
+
+    async def reset_audio(self, rendition_id: int) -> None:
+        """Forget the sound's file, so that it is encoded again."""
+        await self.session.execute(
+            delete(RenditionFile).where(RenditionFile.rendition_id == rendition_id)
+        )
+
+    async def forget_file(self, rendition_id: int) -> None:
+        """Forget a rendition's MP4 file, so that it is packaged again."""
+        await self.session.execute(
+            update(Rendition)
+            .where(Rendition.id == rendition_id)
+            .values(file_key=None, file_bytes=None, file_sha256=None)
+        )
+
+    async def all_begun(self, asset_id: int) -> bool:
+        """Whether the first chunk of every rendition is there."""
+        begun = exists().where(
+            RenditionFile.rendition_id == Rendition.id, RenditionFile.chunk_index == 0
+        )
+        lacking = await self.session.scalar(
+            select(func.count()).where(Rendition.asset_id == asset_id, ~begun)
+        )
+        return lacking == 0
+
+    async def has_audio_file(self, asset_id: int) -> bool:
+        found = await self.session.scalar(
+            select(RenditionFile.id)
+            .join(Rendition, RenditionFile.rendition_id == Rendition.id)
+            .where(Rendition.asset_id == asset_id, Rendition.kind == TrackKind.AUDIO)
+        )
+        return found is not None

@@ -99,7 +99,7 @@ def serve(host: str, port: int, shutdown_seconds: int | None, first: bool) -> No
 
 @main.command()
 def migrate() -> None:
-    """Bring the database to the newest schema."""
+    """Upgrade the database schema."""
     late("videoflix.up.admin:migrate")()
 
 
@@ -136,7 +136,7 @@ def jobs(context: click.Context) -> None:
 def retry_job(job_id: int) -> None:
     """Give a job that failed or was cancelled all its attempts again."""
     asyncio.run(late("videoflix.up.jobs:retry")(job_id))
-    click.echo(f"Job {job_id} waits for a worker.")
+    click.echo(f"Job {job_id} is queued.")
 
 
 @jobs.command("cancel")
@@ -152,12 +152,12 @@ def cancel_job(job_id: int) -> None:
 def run_job(job: str) -> None:
     """Run a job now that waits for its time: its number, or the name of a scheduled one."""
     asyncio.run(late("videoflix.up.jobs:run")(job))
-    click.echo(f"{job} waits for a worker.")
+    click.echo(f"{job} is queued.")
 
 
 @main.command()
 def doctor() -> None:
-    """Look whether everything is there that Videoflix needs, and say how to mend it."""
+    """Check that everything Videoflix needs is in place, and suggest fixes."""
     sys.exit(late("videoflix.up.doctor:run")())
 
 
@@ -259,7 +259,7 @@ def change_user_email(user_id: int, email: str) -> None:
 def deactivate_user(email: str) -> None:
     """Switch an account off; it is signed out everywhere within a second."""
     asyncio.run(late("videoflix.up.users:deactivate")(email))
-    click.echo(f"{email} is switched off.")
+    click.echo(f"{email} is deactivated.")
 
 
 @main.group()
@@ -316,7 +316,7 @@ def seed() -> None:
 def seed_demo() -> None:
     """Enter a few short films with categories, to look around in."""
     asyncio.run(late("videoflix.up.seed:demo")())
-    click.echo("The films are entered; the workers encode them now.")
+    click.echo("Films added. The workers are encoding them now.")
 
 
 @seed.command("bulk")

@@ -60,9 +60,9 @@ async def test_wrong_credentials_look_alike(
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
         "type": "/problems/credentials-refused",
-        "title": "E-mail address and password do not belong together.",
+        "title": "Wrong e-mail address or password.",
         "status": 401,
-        "detail": "E-mail address and password do not belong together.",
+        "detail": "Wrong e-mail address or password.",
     }
 
 

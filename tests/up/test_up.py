@@ -109,7 +109,7 @@ def test_first_start_shows_everything_and_plays_a_sample(home: Path) -> None:
         said = running.wait_for("The sample film is ready")
         for row in ("Watch:", "API docs:", "Admin:", "Mail:", "Data:", "Commands:", "Password:"):
             assert row in said
-        assert said.count("shown only now") == 1
+        assert said.count("shown only once") == 1
         link = re.search(r"ready: (http\S+/#/watch/(\d+))", said)
         assert link
         with sign_in(running) as client:

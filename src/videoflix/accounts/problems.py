@@ -6,19 +6,19 @@ from videoflix.platform.problems import BadRequest, Conflict, InvalidInput, Unau
 
 
 class InvalidCredentials(Unauthorized):
-    """E-mail address and password do not belong together."""
+    """Wrong e-mail address or password."""
 
     slug: ClassVar[str] = "credentials-refused"
 
 
 class EmailUnconfirmed(InvalidCredentials):
-    """Confirm your e-mail address first: a mail says how."""
+    """Confirm your e-mail address first; the link is in the e-mail we sent you."""
 
     slug: ClassVar[str] = "address-unconfirmed"
 
 
 class AccountDisabled(InvalidCredentials):
-    """This account is switched off."""
+    """This account is deactivated."""
 
     slug: ClassVar[str] = "switched-off"
 
@@ -34,7 +34,7 @@ class WeakPassword(InvalidInput):
 
 
 class WrongPassword(BadRequest):
-    """This is not your password."""
+    """Wrong password."""
 
     slug: ClassVar[str] = "password-wrong"
 

@@ -244,7 +244,7 @@ class InvoiceController(Controller):
 
     @post(
         "/{invoice_id:int}/lines",
-        summary="Charge something",
+        summary="Add a charge",
         guards=[admins_only],
         responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, InvoiceClosed, KeyReused),
     )

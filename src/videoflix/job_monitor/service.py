@@ -32,7 +32,7 @@ QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
 
 
 class JobNotFound(NotFound):
-    """There is no such job in a state that allows this."""
+    """No such job, or it can't be retried in its current state."""
 
 
 class ScheduleNotFound(NotFound):

@@ -57,7 +57,7 @@ class PlanController(Controller):
     async def add_plan(
         self, memberships: NamedDependency[Memberships], data: JSONBody[PlanCreate]
     ) -> PlanRead:
-        """Add a plan. From the first one on, watching takes a membership."""
+        """Add a plan. Once there is a plan, people need a membership to watch."""
         return PlanRead.of(await memberships.add_plan(data))
 
     @patch(
@@ -109,7 +109,7 @@ class MembershipController(Controller):
         return Page(found, total, limit, offset)
 
     @post(
-        summary="Give somebody a membership",
+        summary="Add membership",
         responses=problems(
             *STAFF_PROBLEMS, UserNotFound, PlanNotFound, AlreadyMember, InvalidDateRange
         ),
@@ -117,7 +117,7 @@ class MembershipController(Controller):
     async def add_membership(
         self, memberships: NamedDependency[Memberships], data: JSONBody[MembershipCreate]
     ) -> MembershipRead:
-        """Give somebody a membership; a person has one, which changes with time."""
+        """Add a membership; a person has at most one, which changes over time."""
         return await memberships.add(data)
 
     @patch(

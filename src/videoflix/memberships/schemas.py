@@ -65,7 +65,7 @@ class PlanCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlanUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays; members of the plan feel it at once."""
+    """What is left out stays; it applies to members of the plan immediately."""
 
     name: PlanName | UnsetType = UNSET
     price: Price | UnsetType = UNSET

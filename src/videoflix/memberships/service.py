@@ -78,7 +78,7 @@ class InvalidDateRange(InvalidInput):
 
 
 class MembershipRequired(Forbidden):
-    """Watching takes a membership."""
+    """You need a membership to watch."""
 
     slug: ClassVar[str] = "membership-needed"
 

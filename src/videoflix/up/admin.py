@@ -59,7 +59,7 @@ class DatabaseUnavailable(ClickException):
 
 
 def migrate() -> None:
-    """Bring the database to the newest schema. Raises ClickException."""
+    """Upgrade the database schema. Raises ClickException."""
     with errors_as_sentences():
         upgrade()
 

@@ -50,7 +50,7 @@ async def _in_time(check: Check) -> Finding:
 
 def table_of(findings: dict[str, Finding]) -> Table:
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for heading in ("", "", "found", "to mend it"):
+    for heading in ("", "", "Result", "How to fix"):
         table.add_column(heading, overflow="fold")
     for name, finding in findings.items():
         level = Text(finding.level, style=STYLES[finding.level])

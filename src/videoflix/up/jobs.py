@@ -82,12 +82,12 @@ def _queues(queues: list[QueueCount]) -> Table:
 
 def _trouble(queue: QueueCount) -> str:
     """What went wrong in the last day without a job failing."""
-    counts = {"rescued": queue.rescued, "fenced": queue.fenced, "unknown": queue.unknown}
+    counts = {"recovered": queue.rescued, "superseded": queue.fenced, "unknown": queue.unknown}
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
 
 
 def _workers(workers: list[WorkerRead]) -> Table:
-    table = titled("Workers", "Worker", "State", "Last sign of life", "Jobs")
+    table = titled("Workers", "Worker", "State", "Last seen", "Jobs")
     for seen in workers:
         state = "alive" if seen.alive else "silent"
         jobs = ", ".join(map(str, seen.jobs))
@@ -106,7 +106,7 @@ def _schedules(schedules: list[ScheduleRead]) -> Table:
 
 
 def _dead_letters(letters: list[JobRead]) -> Table:
-    table = titled("Dead letters", "ID", "Job", "Attempts", "Why")
+    table = titled("Failed jobs", "ID", "Job", "Attempts", "Why")
     for template in letters:
         fields = ", ".join(f"{name}={value}" for name, value in template.payload.items())
         job = f"{template.kind}({fields})"

@@ -180,7 +180,7 @@ class Installation:
         }
         if prepared.first_start:
             rows["E-mail"] = ADMIN_EMAIL
-            rows["Password"] = f"{self.home.first_password()} (shown only now: keep it)"
+            rows["Password"] = f"{self.home.first_password()} (shown only once: save it)"
         if prepared.jobs_handed_back:
             rows["Resumed"] = f"{prepared.jobs_handed_back} interrupted jobs"
         self.screen.panel("Videoflix is running", rows, "Ctrl-C stops everything")

@@ -51,7 +51,9 @@ class SupervisedProcess:
         self._force_stop = force_stop
 
     async def keep_running(self) -> None:
-        """Run for ever; on cancellation end the process, with SIGTERM, or SIGKILL once `force_stop` is set."""
+        """Run for ever; on cancellation end the process, with SIGTERM, or SIGKILL once `force_stop`
+        is set.
+        """
         pause = FIRST_PAUSE
         try:
             while True:

@@ -55,7 +55,7 @@ class UserController(Controller):
         return Page([UserAdminRead.of(user) for user in found], total, limit, offset)
 
     @post(
-        summary="Enter somebody",
+        summary="Add user",
         responses=problems(Unauthorized, Forbidden, OwnerRequired, EmailTaken, WeakPassword),
     )
     async def add_person(
@@ -64,7 +64,7 @@ class UserController(Controller):
         user_admin: NamedDependency[UserAdmin],
         data: JSONBody[UserCreate],
     ) -> UserAdminRead:
-        """Enter somebody who may sign in at once; without a password a mail invites them."""
+        """Add a user who may sign in at once; without a password an invitation is mailed."""
         return UserAdminRead.of(await user_admin.add(data, by=request.user.user_id))
 
     @get(

@@ -60,7 +60,8 @@ class UserAdmin:
     async def add(self, new: UserCreate, *, by: int | None) -> User:
         """Add somebody who may sign in at once; without a password a mailed link sets the first.
 
-        Call it before the session holds a connection. Raises EmailTaken, WeakPassword, OwnerRequired.
+        Call it before the session holds a connection. Raises EmailTaken, WeakPassword,
+        OwnerRequired.
         """
         chosen = {}
         if new.password is not None:

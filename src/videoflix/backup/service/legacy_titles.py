@@ -30,7 +30,9 @@ class LegacyTitles:
         self.titles = TitleRepository(session)
 
     async def import_titles(self, data: bytes, *, dry_run: bool) -> LegacyTitleReport:
-        """Enter the titles of a list as drafts without a file, once each. Raises InvalidTitleList."""
+        """Enter the titles of a list as drafts without a file, once each. Raises
+        InvalidTitleList.
+        """
         report = LegacyTitleReport()
         drafts = [(title, _draft(title)) for title in read_titles(data)]
         for title, draft in drafts:

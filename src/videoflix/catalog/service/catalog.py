@@ -19,7 +19,7 @@ PROGRESS = "progress:"
 
 
 class VideoNotFound(NotFound):
-    """There is no such film, or you may not see it."""
+    """This film doesn't exist or isn't available to you."""
 
 
 class UnknownCategory(NotFound):

@@ -53,7 +53,7 @@ class LineController(Controller):
             raise field_error("invoice", "Enter a number.") from error
         return [serialize_line(line) for line in await invoices.lines_of([wanted])]
 
-    @post(summary="Charge something", opt={"canonical": "POST /api/v1/invoices/{invoice_id}/lines"})
+    @post(summary="Add a charge", opt={"canonical": "POST /api/v1/invoices/{invoice_id}/lines"})
     async def add_line(
         self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
     ) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class ProgressController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="Where you stopped", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
+    @get(summary="Get playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def show_progress(
         self, request: Request[Any, Any, Any], video_id: Id
     ) -> Response[Progress]:
@@ -62,7 +62,7 @@ class ProgressController(Controller):
         async with library_of(request) as library:
             return Response(await library.progress(video_id), headers=PERSONAL)
 
-    @put(summary="Say where you are", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
+    @put(summary="Save playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def put_progress(
         self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[ProgressUpdate]
     ) -> Response[Progress]:

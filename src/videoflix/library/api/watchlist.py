@@ -71,7 +71,7 @@ class WatchlistController(Controller):
 
     @delete(
         "/{video_id:int}",
-        summary="Take off the watchlist",
+        summary="Remove from watchlist",
         responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
     async def take_off_watchlist(self, request: Request[Any, Any, Any], video_id: Id) -> None:

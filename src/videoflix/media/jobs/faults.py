@@ -1,7 +1,7 @@
 """Who is to blame when work on a film fails: the file, this machine, or we.
 
-`classify_faults()` turns what the machine is at fault for into a TransientError, which costs no attempt.
-What it lets through counts: it is a verdict on the file, or a bug of ours.
+`classify_faults()` turns what the machine is at fault for into a TransientError, which costs no
+attempt. What it lets through counts: it is a verdict on the file, or a bug of ours.
 """
 
 import asyncio

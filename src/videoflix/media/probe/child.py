@@ -64,7 +64,7 @@ def open_container(path: str) -> Iterator[InputContainer]:
         with av.open(f"file:{path}", options=policy) as container:
             yield container
     except (FFmpegError, MemoryError, UnicodeDecodeError) as error:
-        raise SourceRejected("not-a-video", "This is not a video file we can read.") from error
+        raise SourceRejected("not-a-video", "We can't read this video file.") from error
 
 
 def _video_track(container: InputContainer) -> VideoStream:
@@ -72,7 +72,7 @@ def _video_track(container: InputContainer) -> VideoStream:
     if not tracks and container.streams:
         raise SourceRejected("no-picture", "The file has sound but no moving picture.")
     if not tracks:
-        raise SourceRejected("not-a-video", "This is not a video file we can read.")
+        raise SourceRejected("not-a-video", "We can't read this video file.")
     if not tracks[0].codec_context:
         raise SourceRejected(
             "codec-unknown", "The picture is coded in a way that cannot be read here."

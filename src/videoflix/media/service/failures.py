@@ -84,7 +84,9 @@ class Failures:
         return asset
 
     async def stall(self, asset_id: int, fault: TransientError) -> None:
-        """The machine is bad: say why work waits. Raises StallLimitReached when it waited for too long."""
+        """The machine is bad: say why work waits. Raises StallLimitReached when it waited for too
+        long.
+        """
         asset = await self.media.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return

@@ -1,4 +1,4 @@
-"""Who may what in the embedded Postgres: `postgres` administers it, `videoflix` owns its database.
+"""Roles in the embedded Postgres: `postgres` administers it, `videoflix` owns its database.
 
 Clusters of earlier versions know one role only, `videoflix`, which initdb made their superuser.
 Postgres does not let that one give up its rights (it owns the system's catalogs), so it is renamed

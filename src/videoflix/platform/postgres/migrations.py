@@ -16,7 +16,7 @@ MIGRATION_LOCK = 7_310_001
 
 
 def upgrade() -> None:
-    """Bring the database to the newest schema; processes that start together take turns."""
+    """Upgrade the database schema; processes that start together take turns."""
     asyncio.run(_wait_for_turn())
 
 

@@ -1,6 +1,7 @@
 """Starts programs that end with their parent, even when the parent is killed with SIGKILL.
 
-`with_parent_death_signal()` builds the command line; the module is also the script that line runs. It becomes
+`with_parent_death_signal()` builds the command line; the module is also the script that line runs.
+It becomes
 another account if asked to, tells the kernel which signal to send when the parent is gone, and
 turns into the program. A script instead of a `preexec_fn`, because code between fork and exec
 may deadlock in a process that has threads. The kernel watches the *thread* that started the

@@ -91,8 +91,8 @@ def handles(
 
     `on_failure` is called when the job failed for good or was cancelled, so that whoever waits
     for it is told; like every handler it may run twice. `on_stall` is called whenever an attempt
-    met a fault of the machine (retry.py); StallLimitReached, raised by it, makes the job a dead letter.
-    `on_retry` is called when an operator retries a dead letter (registry.py).
+    met a fault of the machine (retry.py); StallLimitReached, raised by it, makes the job a dead
+    letter. `on_retry` is called when an operator retries a dead letter (registry.py).
     """
 
     def register(handler: Handler[J]) -> Handler[J]:

@@ -65,7 +65,9 @@ class ResilientJobManager(JobManager):
         self.fetching: dict[int, FetchContext] = {}  # by worker
 
     async def fetch_rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of one statement, which commits. Raises DatabaseUnavailable, or ConnectorException."""
+        """The rows of one statement, which commits. Raises DatabaseUnavailable, or
+        ConnectorException.
+        """
         try:
             rows: list[dict[str, Any]] = await self.connector.execute_query_all_async(
                 query, **values

@@ -56,7 +56,7 @@ class Bucket(Record):
 
 
 class TooManyAttempts(Problem):
-    """You tried too often; wait a moment and try again."""
+    """Too many attempts; wait a moment and try again."""
 
     slug: ClassVar[str] = "too-many-tries"
     status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS

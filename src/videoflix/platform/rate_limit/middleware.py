@@ -52,7 +52,7 @@ failures = LocalBuckets(50_000)
 
 
 class TooManyRequests(Problem):
-    """You ask too often; slow down."""
+    """Too many requests; slow down."""
 
     status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
 

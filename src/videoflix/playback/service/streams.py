@@ -39,7 +39,7 @@ LEASES_MAX = 50_000
 
 
 class StreamLimitReached(Conflict):
-    """You watch as much at once as your membership allows: stop one of these streams first."""
+    """You have reached your plan's limit of streams. Stop another one to watch here."""
 
 
 # What may stand in the way of a stream.

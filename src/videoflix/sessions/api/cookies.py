@@ -37,7 +37,7 @@ class CookieSessionController(Controller):
     dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
 
     @post(
-        summary="Sign in for cookies",
+        summary="Sign in (sets cookies)",
         status_code=HTTP_200_OK,
         responses=problems(*CREDENTIAL_PROBLEMS, TooManyAttempts, CrossSiteRequest),
     )

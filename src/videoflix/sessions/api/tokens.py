@@ -38,7 +38,7 @@ class AuthController(Controller):
 
     @post(
         "/token",
-        summary="Sign in for tokens",
+        summary="Sign in (returns tokens)",
         status_code=HTTP_200_OK,
         responses=problems(*CREDENTIAL_PROBLEMS, TooManyAttempts),
     )

@@ -131,7 +131,7 @@ export function upload(form, told) {
       if (request.status === 201) resolve(request.response);
       else reject(new Refused(request.response || {}, request.status));
     };
-    request.onerror = () => reject(new Refused({ detail: "The connection broke; upload again." }, 0));
+    request.onerror = () => reject(new Refused({ detail: "The connection was lost. Try again." }, 0));
     request.onabort = () => reject(new Refused({ detail: "Cancelled." }, 0));
     request.send(form);
   });

@@ -122,7 +122,7 @@ async function showList(words = "") {
     const page = await api.videos(PAGE, offset, words);
     if (page.corrected) {
       const hint = view.querySelector(".hint");
-      hint.textContent = `Nothing is called so. These are for “${page.corrected}”.`;
+      hint.textContent = `No results for “${words}”. Showing results for “${page.corrected}”.`;
       hint.hidden = false;
     }
     if (offset === 0) grid.replaceChildren();
@@ -131,7 +131,7 @@ async function showList(words = "") {
     grid.setAttribute("aria-busy", "false");
     more.hidden = page.items.length < PAGE || (offset >= page.total && !page.total_is_minimum);
     view.querySelector(".empty").hidden = page.total > 0;
-    if (words) view.querySelector(".empty h2").textContent = "No film matches";
+    if (words) view.querySelector(".empty h2").textContent = "No films found";
     if (words) return;
     view.querySelector(isEditor() ? ".for-editors" : ".for-viewers").hidden = false;
   };

@@ -13,8 +13,8 @@ export function stateOf(film) {
   if (film.stalled) return `Waiting: ${film.stalled.reason}`;
   if (film.state === "ready") return film.replacement_failure ? `The new file failed: ${film.replacement_failure.reason}` : "";
   const share = `${Math.round(film.progress * 100)} %`;
-  if (film.playable) return `Plays already · encoding ${share}`;
-  return film.progress > 0 ? `Encoding ${share}` : "Being inspected";
+  if (film.playable) return `Ready to watch · still encoding (${share})`;
+  return film.progress > 0 ? `Encoding ${share}` : "Checking the file …";
 }
 
 export function ago(time) {

@@ -48,7 +48,7 @@ async function send() {
   body.append("file", file.files[0]);
   running = upload(body, (share) => {
     bar.value = share;
-    status.textContent = share < 1 ? `${Math.round(share * 100)} % uploaded` : "Storing …";
+    status.textContent = share < 1 ? `${Math.round(share * 100)} % uploaded` : "Saving …";
   });
   try {
     const film = await running.done;

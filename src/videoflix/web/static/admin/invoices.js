@@ -30,7 +30,7 @@ export function openInvoices(view, context) {
     filters: [
       { name: "status", label: "Status", options: Object.keys(MOODS).map((status) => [status, status]) },
       { name: "month", label: "Month", type: "month" },
-      { name: "user_id", label: "Person’s number", type: "number" },
+      { name: "user_id", label: "User ID", type: "number" },
     ],
     columns: [
       { label: "Number", cell: (one) => link(`/admin/invoices/${one.id}`, one.number) },
@@ -65,7 +65,7 @@ export async function openInvoice(view, context, number) {
     el("div", { className: "headline" }, el("h2", {}, "Lines"), isOpen ? addLine(invoice, context) : ""),
     el("div", { className: "scroll" }, el("table", { className: "cards" },
       el("thead", {}, el("tr", {}, ["What", "Charged", "Amount", ""].map((label) => el("th", { scope: "col" }, label)))),
-      el("tbody", {}, lines.length ? lines.map((line) => lineRow(invoice, line, isOpen, context)) : el("tr", {}, el("td", { className: "nothing", colSpan: 4 }, "Nothing is charged yet."))))),
+      el("tbody", {}, lines.length ? lines.map((line) => lineRow(invoice, line, isOpen, context)) : el("tr", {}, el("td", { className: "nothing", colSpan: 4 }, "No charges yet."))))),
   );
 }
 
@@ -78,7 +78,7 @@ function invoiceActions(invoice, context) {
   const made = [el("a", { className: "button quiet small", href: `/api/v1${path}.pdf`, target: "_blank" }, "PDF")];
   if (invoice.status === "outstanding") {
     made.push(button("Paid", async () => {
-      if (await sure("Note that it is paid?", `${invoice.number} does not change any more then.`, "It is paid")) await change("pay");
+      if (await sure("Mark as paid?", `Invoice ${invoice.number} can't be changed afterwards.`, "Mark as paid")) await change("pay");
     }));
   }
   if (invoice.status !== "void") {
@@ -88,7 +88,7 @@ function invoiceActions(invoice, context) {
   }
   if (invoice.status === "outstanding") {
     made.push(button("Delete", async () => {
-      if (!await sure("Delete this invoice?", "Only the newest one of a year goes, if nothing was charged by itself.", "Delete")) return;
+      if (!await sure("Delete this invoice?", "Only the year's latest invoice can be deleted, and only if it has no automatic charges.", "Delete")) return;
       await context.guarded(async () => {
         await api.ask("DELETE", path);
         context.go("/admin/invoices");
@@ -98,9 +98,9 @@ function invoiceActions(invoice, context) {
   return made;
 }
 
-const addLine = (invoice, context) => button("Charge something", async () => {
+const addLine = (invoice, context) => button("Add a charge", async () => {
   const sent = await ask({
-    title: "Charge something", button: "Charge", fields: lineFields(invoice),
+    title: "Add a charge", button: "Charge", fields: lineFields(invoice),
     send: (body) => api.ask("POST", `/invoices/${invoice.id}/lines`, body),
   });
   if (sent) await context.reload();

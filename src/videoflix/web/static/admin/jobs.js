@@ -43,7 +43,7 @@ function bars(throughput) {
 
 export function openJobs(view, context) {
   const queues = table("queues", ["Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waits", "Done 1 h", "Failed 1 h", "Trouble"], "figures-of");
-  const workers = table("workers", ["Worker", "State", "Last sign of life", "Jobs"]);
+  const workers = table("workers", ["Worker", "State", "Last seen", "Jobs"]);
   const schedules = table("schedules", ["Job", "When", "Last run", "Next run", ""]);
   const live = el("span", { className: "pill", id: "live" }, "connecting");
   const chart = el("div", { className: "panel chart" });
@@ -82,7 +82,7 @@ const queueRow = (row, queue) => row(
 
 /** What went wrong in the last day without making a job fail. */
 const trouble = (queue) =>
-  ["rescued", "fenced", "unknown"].filter((kind) => queue[kind]).map((kind) => `${queue[kind]} ${kind}`).join(", ") || "–";
+  [["rescued", "recovered"], ["fenced", "superseded"], ["unknown", "unknown"]].filter(([kind]) => queue[kind]).map(([kind, words]) => `${queue[kind]} ${words}`).join(", ") || "–";
 
 const workerRow = (row, worker) => row(
   `no. ${worker.id}`, [worker.alive ? pill("alive", "good") : pill("silent", "bad"), ...stopped(worker)], `${span(worker.silent_seconds)} ago`,

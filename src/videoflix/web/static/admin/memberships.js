@@ -10,18 +10,18 @@ const STANDINGS = { active: "good", future: "busy", expired: "", cancelled: "bad
 const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "JPY"];
 const same = (values) => values.map((value) => [value, value]);
 
-const BILLINGS = [["flat", "a flat price a period"], ["per_stream", "by stream"], ["per_hour", "by hour"]];
+const BILLINGS = [["flat", "Flat rate"], ["per_stream", "Per stream"], ["per_hour", "Per hour"]];
 
 const limits = (plan = {}) => [
   { name: "streams", label: "Streams at once", type: "number", min: 1, max: 1000, required: true, value: plan.streams ?? 1 },
   { name: "profiles", label: "Profiles", type: "number", min: 1, max: 5, required: true, value: plan.profiles ?? 5 },
-  { name: "max_height", label: "Largest picture, in lines", type: "number", min: 120, max: 4320, empty: null, value: plan.max_height, placeholder: "no limit" },
+  { name: "max_height", label: "Maximum resolution (height)", type: "number", min: 120, max: 4320, empty: null, value: plan.max_height, placeholder: "no limit" },
   { name: "is_offered", label: "On offer", type: "checkbox", value: plan.is_offered ?? true },
 ];
 
 const addPlan = () => ask({
   title: "Add a plan",
-  hint: "From the first plan on, watching takes a membership.",
+  hint: "Once there is a plan, people need a membership to watch.",
   button: "Add",
   fields: [
     { name: "name", label: "Name", required: true, maxLength: 100, wide: true },
@@ -50,7 +50,7 @@ const editPlan = (plan) => ask({
 export function openPlans(view, context) {
   openTable(view, {
     title: "Plans",
-    hint: "A plan that somebody ever had is not deleted: take it off the offer.",
+    hint: "Plans that have had members can't be deleted. Stop offering them instead.",
     path: "/plans",
     empty: "No plan yet: everybody with an account may watch.",
     columns: [
@@ -79,8 +79,8 @@ async function remove(path, title, text, context, refresh) {
 const planOptions = async () => (await api.ask("GET", "/plans")).map((plan) => [plan.id, `${plan.name}, ${money(plan.price, plan.currency)}`]);
 
 const terms = (membership = {}) => [
-  { name: "starts_at", label: "Begins", type: "moment", value: membership.starts_at, omit: true, hint: "now, if left empty" },
-  { name: "ends_at", label: "Ends", type: "moment", value: membership.ends_at, empty: null, hint: "never, if left empty" },
+  { name: "starts_at", label: "Begins", type: "moment", value: membership.starts_at, omit: true, hint: "Leave empty to start now" },
+  { name: "ends_at", label: "Ends", type: "moment", value: membership.ends_at, empty: null, hint: "Leave empty for no end" },
   { name: "streams_override", label: "Streams at once", type: "number", min: 1, max: 1000, empty: null, value: membership.streams_override, placeholder: "as the plan says" },
 ];
 
@@ -99,7 +99,7 @@ export const withPerson = async (body) => ({ ...body, user_id: await person(body
 const addMembership = async () => {
   const plans = await planOptions();
   return ask({
-    title: "Give somebody a membership",
+    title: "Add membership",
     hint: plans.length ? "" : "Add a plan first.",
     button: "Give",
     fields: [whom, { name: "plan_id", label: "Plan", type: "select", number: true, required: true, options: plans, value: plans[0]?.[0], wide: true }, ...terms()],
@@ -137,7 +137,7 @@ export function openMemberships(view, context) {
   openTable(view, {
     title: "Memberships",
     path: "/memberships",
-    filters: [{ name: "user_id", label: "Person’s number", type: "number" }],
+    filters: [{ name: "user_id", label: "User ID", type: "number" }],
     columns: [
       { label: "Person", cell: (one) => personLink(one.user_id, one.owner) },
       { label: "Plan", cell: (one) => one.plan.name },

@@ -34,7 +34,7 @@ export function openOverview(view, context) {
       figure(overview.videos.processing ?? 0, "films being encoded", "/admin/titles?state=processing", overview.videos.processing ? "busy" : ""),
       figure(overview.videos.failed ?? 0, "films failed", "/admin/titles?state=failed", overview.videos.failed ? "bad" : ""),
       figure(sum("todo") + sum("doing"), "jobs waiting or running", "/admin/jobs"),
-      figure(dead, "dead letters", "/admin/jobs?status=failed", dead ? "bad" : ""),
+      figure(dead, "failed jobs", "/admin/jobs?status=failed", dead ? "bad" : ""),
       figure(stalled, "jobs stalled", "/admin/jobs?status=stalled", stalled ? "bad" : ""),
       figure(overview.workers.filter((worker) => worker.alive).length, "workers alive", "/admin/jobs"),
     );

@@ -21,7 +21,7 @@ export function openAudit(view, context) {
     path: "/audit",
     filters: [
       { name: "kind", label: "What", options: KINDS.map((kind) => [kind, kind]) },
-      { name: "user_id", label: "Person’s number", type: "number" },
+      { name: "user_id", label: "User ID", type: "number" },
     ],
     prepare: (events) => learn(events.flatMap((event) => [event.user_id, event.actor_id])),
     columns: [
@@ -43,7 +43,7 @@ export async function openSettings(view) {
     el("td", { data: { label: "Where from" } }, one.is_default ? pill("default") : pill("environment", "busy"), one.is_secret ? pill("masked", "busy") : ""));
   view.append(
     el("h1", {}, "Settings"),
-    el("p", { className: "hint" }, "As this process read them from its environment at its start. To change one, set the variable and start anew."),
+    el("p", { className: "hint" }, "As this process read them from its environment at its start. To change one, set the variable and restart."),
     el("div", { className: "scroll" }, el("table", { className: "cards" },
       el("thead", {}, el("tr", {}, ["Variable", "Value", "Where from"].map((label) => el("th", { scope: "col" }, label)))),
       el("tbody", {}, settings.map(row)))),

@@ -13,7 +13,7 @@ const AUDIENCES = [["everyone", "everyone"], ["members", "members"], ["private",
 const same = (values) => values.map((value) => [value, value]);
 
 const describe = (film, categories) => ask({
-  title: `Describe “${film.title}”`,
+  title: `Edit “${film.title}”`,
   changes: true,
   fields: [
     { name: "title", label: "Title", required: true, maxLength: 200, value: film.title, wide: true },
@@ -24,7 +24,7 @@ const describe = (film, categories) => ask({
     { name: "release_year", label: "Year", type: "number", min: 1870, max: 2200, empty: null, value: film.release_year },
     { name: "age_rating", label: "Age rating", type: "number", min: 0, max: 21, value: film.age_rating, required: true },
     { name: "audience", label: "Audience", type: "select", options: AUDIENCES, value: film.audience },
-    { name: "tags", label: "Tags", type: "list", value: film.tags, hint: "with commas between", wide: true },
+    { name: "tags", label: "Tags", type: "list", value: film.tags, hint: "Separate with commas", wide: true },
     { name: "categories", label: "Categories", type: "many", value: film.categories.map(({ id }) => id), options: categories.map(({ id, name }) => [id, name]), wide: true },
     { name: "featured", label: "On the front page", type: "checkbox", value: film.featured },
   ],
@@ -34,7 +34,7 @@ const describe = (film, categories) => ask({
 const publish = (film) => ask({
   title: `Publish “${film.title}”`,
   button: "Publish",
-  fields: [{ name: "publish_at", label: "When", type: "moment", omit: true, hint: "now, if left empty", wide: true }],
+  fields: [{ name: "publish_at", label: "When", type: "moment", omit: true, hint: "Leave empty to publish now", wide: true }],
   send: (body) => api.ask("POST", `/videos/${film.id}/publish`, body),
 });
 
@@ -73,7 +73,7 @@ export function openTitles(view, context) {
     title: "Titles",
     path: "/videos",
     search: "Search titles, people, tags",
-    empty: "No film matches.",
+    empty: "No films found.",
     filters: [
       { name: "publication", label: "Publication", options: same(Object.keys(PUBLICATIONS)) },
       { name: "state", label: "File", options: same(["processing", "ready", "failed"]) },
@@ -91,7 +91,7 @@ export function openTitles(view, context) {
 
 const categoryFields = (category = {}) => [
   { name: "name", label: "Name", required: true, maxLength: 100, value: category.name, wide: true },
-  { name: "slug", label: "Slug", maxLength: 100, pattern: "[a-z0-9\\-]*", omit: true, value: category.slug, hint: "made of the name, if left empty" },
+  { name: "slug", label: "Slug", maxLength: 100, pattern: "[a-z0-9\\-]*", omit: true, value: category.slug, hint: "Leave empty to use the name" },
   { name: "position", label: "Position", type: "number", min: 0, omit: true, value: category.position },
 ];
 
@@ -172,8 +172,8 @@ export function openVotes(view, context) {
     path: "/votes",
     empty: "Nobody has voted.",
     filters: [
-      { name: "video_id", label: "Film’s number", type: "number" },
-      { name: "user_id", label: "Person’s number", type: "number" },
+      { name: "video_id", label: "Film ID", type: "number" },
+      { name: "user_id", label: "User ID", type: "number" },
     ],
     columns: [
       { label: "Film", cell: (vote) => link(`/#/watch/${vote.video_id}`, vote.title) },

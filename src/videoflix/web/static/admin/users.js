@@ -37,7 +37,7 @@ const named = (person = {}) => [
 const rolesFor = (me) => ROLES.filter((role) => role !== "owner" || me.role === "owner").map((role) => [role, role]);
 
 const add = (context) => ask({
-  title: "Enter somebody",
+  title: "Add user",
   hint: "Without a password, a mail invites them to choose one.",
   button: "Enter",
   fields: [
@@ -52,7 +52,7 @@ const add = (context) => ask({
 
 const edit = (person, context) => ask({
   title: `Change ${person.email}`,
-  hint: "With another role they have to sign in again.",
+  hint: "Changing the role signs them out.",
   changes: true,
   fields: [
     ...named(person),
@@ -70,13 +70,13 @@ function actions(person, refresh, context) {
     await context.guarded(() => api.ask("POST", `/users/${person.id}/${path}`));
     refresh();
   };
-  const off = button("Switch off", async () => {
-    if (await sure("Switch this account off?", `${person.email} is signed out everywhere at once.`, "Switch off")) await change("deactivate");
+  const off = button("Deactivate", async () => {
+    if (await sure("Deactivate this account?", `${person.email} is signed out everywhere at once.`, "Deactivate")) await change("deactivate");
   });
   const isOn = person.is_active && person.confirmed_at;
   return [
     button("Edit", async () => { if (await edit(person, context)) refresh(); }),
-    isOn ? off : button("Switch on", () => change("activate")),
+    isOn ? off : button("Activate", () => change("activate")),
   ];
 }
 
@@ -94,7 +94,7 @@ export function openPeople(view, context) {
       { label: "Since", cell: (person) => when(person.created_at) },
     ],
     actions,
-    add: { label: "Enter somebody", open: add },
+    add: { label: "Add user", open: add },
   }, context);
 }
 
@@ -127,7 +127,7 @@ async function watched(number, context) {
     place.replaceChildren(el("h2", {}, "What they watch"), ...profiles.map(profileOf));
     if (!profiles.length) place.append(el("p", { className: "hint" }, "Nothing was ever remembered."));
   }));
-  place.append(el("p", { className: "hint" }, "That you read it is noted, and the person sees the note."), read);
+  place.append(el("p", { className: "hint" }, "This is logged, and the person can see that you viewed it."), read);
   return place;
 }
 

@@ -44,7 +44,7 @@ def inspect(path: str, max_pixels: int) -> ProbeResult:
     with open_container(path) as container:
         times = _timing(container, _video_track(container), pictures[0])
     if pictures[0].format.has_palette:
-        times["entries"] = ()  # the colours may come with the first picture only
+        times["seek_points"] = ()  # the colours may come with the first picture only
     return ProbeResult(
         **about,
         **times,
@@ -146,14 +146,14 @@ def _timing(container: InputContainer, stream: VideoStream, first: VideoFrame) -
     ticks.sort()
     origin = ticks[0] if first.pts is None else first.pts
     return {
-        "pictures": len(ticks),
+        "frame_count": len(ticks),
         "begin": ticks[0] * base,
         "origin": origin * base,
         "last": max(ticks[-1], origin) * base,
         "end": max(end, ticks[-1], origin) * base,
-        "busy_rate": _p90_frame_rate(ticks, float(base)),
+        "p90_frame_rate": _p90_frame_rate(ticks, float(base)),
         "seconds_of_all": end_of_all - begin_of_all,
-        "entries": _seek_points(container, keys, float(base)),
+        "seek_points": _seek_points(container, keys, float(base)),
     }
 
 

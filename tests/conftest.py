@@ -15,10 +15,10 @@ from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.auth.revocations import ended_streams, revocations
+from videoflix.platform.cache.ttl import clear_all
 from videoflix.platform.postgres.engine import new_engine
 from videoflix.platform.postgres.migrations import upgrade
 from videoflix.platform.postgres.session import SESSION_SETTINGS, alchemy, transaction
-from videoflix.platform.ttl import clear_all
 from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import Sessions
 

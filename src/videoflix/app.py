@@ -46,11 +46,11 @@ from videoflix.operations.api import (
 from videoflix.platform.auth.identity import IdentityMiddleware
 from videoflix.platform.auth.revocations import ended_streams, revocations
 from videoflix.platform.http.database_errors import database_error_response
+from videoflix.platform.http.json_body import StrictRequest
+from videoflix.platform.http.openapi import DocumentConfig, LimitedValues, StrictStructs
 from videoflix.platform.http.params import BodyGate
-from videoflix.platform.json_body import StrictRequest
 from videoflix.platform.observability.access_log import AccessLogMiddleware
 from videoflix.platform.observability.logs import StructuredLogs
-from videoflix.platform.openapi import DocumentConfig, LimitedValues, StrictStructs
 from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.problems import (

@@ -21,9 +21,9 @@ from queue_helpers import execute, rows
 from videoflix.backup.archive import MANIFEST
 from videoflix.backup.repository.tables import EXPORTED_TABLES
 from videoflix.cli import main
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.storage.media_storage import media_storage
-from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 
 PASSWORD = "correct horse battery staple"

@@ -23,9 +23,9 @@ from videoflix.compat.drf.errors import NOT_ALLOWED, SIGN_IN, DrfError
 from videoflix.platform.auth.csrf import SAFE_METHODS, ensure_own_page, ensure_same_site
 from videoflix.platform.auth.identity import Identity, Role, ScopeTooNarrow
 from videoflix.platform.auth.revocations import revocations
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.server.client_address import client_address, device_of
-from videoflix.platform.ttl import TtlCache
 from videoflix.sessions.api.login import authenticated
 from videoflix.sessions.schemas import Credentials
 from videoflix.sessions.service.opaque_tokens import opaque_tokens

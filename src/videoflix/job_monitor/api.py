@@ -29,11 +29,11 @@ from videoflix.job_monitor.service import (
 )
 from videoflix.platform.auth.identity import Identity, admins_only
 from videoflix.platform.auth.revocations import revocations
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.http.params import Id, Limit, Offset, Page, names_of, one_of, service
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.platform.server.shutdown import RECONNECT_MS, shutdown
-from videoflix.platform.ttl import TtlCache
 
 SNAPSHOT_SECONDS = 2.0
 STAFF_PROBLEMS = (Unauthorized, Forbidden)

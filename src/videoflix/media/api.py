@@ -30,6 +30,7 @@ from videoflix.media.schemas import AssetRead, StoredFile, UploadForm
 from videoflix.media.service import Failures, Media
 from videoflix.media.service.failures import NothingToRetry, SourceRemoved
 from videoflix.platform.auth.identity import Role, admins_only, editors_only
+from videoflix.platform.http.json_body import invalid_input, with_integers
 from videoflix.platform.http.params import (
     BIGINT_MAX,
     MULTIPART,
@@ -41,7 +42,6 @@ from videoflix.platform.http.params import (
     one_of,
     service,
 )
-from videoflix.platform.json_body import invalid_input, with_integers
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import (
     BadRequest,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from litestar.enums import RequestEncodingType
 
 from videoflix.catalog.schemas import VideoCreate
+from videoflix.platform.http.openapi import DescribedOperation, body_of, schema_of
 from videoflix.platform.http.params import JSON, VISIBLE
-from videoflix.platform.openapi import DescribedOperation, body_of, schema_of
 
 MULTI_PART = RequestEncodingType.MULTI_PART.value
 # A file of at least one byte.

@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from videoflix.media.ffmpeg import FFmpegMissing, base_command, find_ffmpeg
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.process.run import Limits, ProcessFailed, run
 from videoflix.platform.process.scratch import scratch_folder
 from videoflix.platform.queue import self_test
 from videoflix.platform.storage.media_storage import media_storage
-from videoflix.platform.ttl import TtlCache
 from videoflix.settings import settings
 
 # So long a fault is believed; that all is well is tested each time, as it may have just ended.

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.metrics.repository import LoadRepository
 from videoflix.metrics.schemas import Load
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.observability.metrics import registry
 from videoflix.platform.postgres.session import pool_use, transaction
 from videoflix.platform.queue.load import QueueLoad
-from videoflix.platform.ttl import TtlCache
 from videoflix.playback.service.streams import Streams
 
 # Several scrapers, or an impatient one, cost no more than one.

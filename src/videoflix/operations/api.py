@@ -30,7 +30,7 @@ from videoflix.platform.auth.identity import (
     admins_only,
     owners_only,
 )
-from videoflix.platform.disconnect import while_connected
+from videoflix.platform.http.disconnect import while_connected
 from videoflix.platform.http.params import Id, Limit, Offset, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED

@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from videoflix.accounts.problems import WrongPassword
 from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.openapi import OptionalBody
 from videoflix.platform.http.params import Id, service
-from videoflix.platform.openapi import OptionalBody
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.bucket import TooManyAttempts
 from videoflix.profiles.schemas import (

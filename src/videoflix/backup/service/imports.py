@@ -18,12 +18,12 @@ from videoflix.catalog.service import publish_catalog_change
 from videoflix.catalog.service.editing import Editing
 from videoflix.media.service import Failures
 from videoflix.platform.auth.revocations import ACCESS_TOPIC, EVERYTHING
+from videoflix.platform.cache.ttl import CLEAR_TOPIC
 from videoflix.platform.postgres.migrations import current_revision
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict, Problem
 from videoflix.platform.storage.media_storage import media_storage
-from videoflix.platform.ttl import CLEAR_TOPIC
 from videoflix.sessions.service.sessions import Sessions
 
 ROWS_AT_ONCE = 500

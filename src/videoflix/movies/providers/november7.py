@@ -9,8 +9,8 @@ import msgspec
 from videoflix.movies.http_client import ProviderClient, ProviderUnavailable, RequestRejected
 from videoflix.movies.providers.provider import ProviderFailed, QueryRejected
 from videoflix.movies.schemas import PAGE_SIZE, Movie, MoviePage
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.http.params import BIGINT_MAX
-from videoflix.platform.ttl import TtlCache
 
 PATH = "/movies/"
 # The largest list it gives, and how much of all is read to find one movie.

@@ -16,8 +16,8 @@ import msgspec
 
 from videoflix.movies.providers.provider import ProviderFailed, QueryRejected
 from videoflix.movies.repository import AnswerRepository
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 
 FRESH_SECONDS = 15 * 60.0

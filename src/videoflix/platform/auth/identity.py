@@ -22,9 +22,9 @@ from videoflix.platform.auth.cookies import cookie_value
 from videoflix.platform.auth.csrf import SAFE_METHODS, ensure_same_site
 from videoflix.platform.auth.revocations import revocations
 from videoflix.platform.auth.tokens import InvalidToken, Purpose, verify
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.problems import Forbidden, Problem, Unauthorized
 from videoflix.platform.server.client_address import client_address, current_scope
-from videoflix.platform.ttl import LruCache
 
 COOKIE = "access_token"
 REFRESH_COOKIE = "refresh_token"

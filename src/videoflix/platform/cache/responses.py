@@ -17,9 +17,9 @@ from litestar import Request, Response
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
 from litestar.types import Receive, Scope, Send
 
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.observability.metrics import answers_found, answers_missed
 from videoflix.platform.postgres.notify import event_bus
-from videoflix.platform.ttl import LruCache
 
 MAX_ENTRIES = 2_000
 DISCONNECTED_SECONDS = 1.0

@@ -21,7 +21,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from videoflix.platform.auth.identity import Identity, identify, read_credential, sent_headers
-from videoflix.platform.openapi import DescribedOperation
+from videoflix.platform.http.openapi import DescribedOperation
 from videoflix.platform.problems import PROBLEM_JSON, InvalidInput, Problem, ProblemBody, problems
 from videoflix.platform.rate_limit.batching import BatchedLimiter, RateLimited, RateLimitStatus
 from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit

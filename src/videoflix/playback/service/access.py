@@ -21,10 +21,10 @@ from videoflix.catalog.service import Catalog
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.revocations import facts, revocations
 from videoflix.platform.cache.single_flight import SingleFlight
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.postgres.notify import FAILURES, event_bus
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict, Problem, Unauthorized
-from videoflix.platform.ttl import LruCache
 from videoflix.playback.repository import SignInRepository
 from videoflix.playback.service.play_tokens import Grant
 from videoflix.profiles.schemas import Viewer

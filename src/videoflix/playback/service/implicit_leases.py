@@ -4,8 +4,8 @@ import time
 from collections.abc import Hashable
 
 from videoflix.platform.auth.revocations import ended_streams
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.ttl import LruCache
 from videoflix.playback.service.streams import HEARTBEAT_SECONDS, StreamEnded, Streams, heartbeats
 from videoflix.profiles.schemas import Viewer
 

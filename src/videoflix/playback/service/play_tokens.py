@@ -8,8 +8,8 @@ import time
 import msgspec
 
 from videoflix.platform.auth.tokens import InvalidToken, Purpose, sign_compact, verify_compact
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.problems import Unauthorized
-from videoflix.platform.ttl import LruCache
 from videoflix.settings import settings
 
 VERIFIED_MAX = 20_000

@@ -6,8 +6,8 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from videoflix.media.service import Media
+from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.ttl import LruCache
 
 logger = logging.getLogger(__name__)
 

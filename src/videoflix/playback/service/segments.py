@@ -14,9 +14,9 @@ import msgspec
 from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Presentations
 from videoflix.platform.cache.single_flight import SingleFlight
+from videoflix.platform.cache.ttl import LruCache, TtlCache
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import NotFound
-from videoflix.platform.ttl import LruCache, TtlCache
 from videoflix.playback.hls import MediaSegment, bit_rates, media_playlist
 from videoflix.settings import settings
 

@@ -24,9 +24,9 @@ from videoflix.memberships.service import (
 )
 from videoflix.platform.auth.revocations import ended_streams
 from videoflix.platform.auth.tokens import InvalidToken, Purpose, sign, verify
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.postgres.session import transaction, transaction_time
 from videoflix.platform.problems import Conflict, NotFound, Problem
-from videoflix.platform.ttl import TtlCache
 from videoflix.playback.models import StreamLease
 from videoflix.playback.repository import RunningStream, StreamLeaseRepository
 from videoflix.playback.schemas import Heartbeat, OwnMembership, StreamAdminRead, StreamRead

@@ -3,9 +3,9 @@
 from videoflix.memberships.service import TOPIC as MEMBERSHIP_TOPIC
 from videoflix.platform.auth.identity import Identity
 from videoflix.platform.auth.revocations import ACCESS_TOPIC, EVERYTHING
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.ttl import TtlCache
 from videoflix.profiles.schemas import Viewer
 from videoflix.profiles.service.profiles import PROFILES_MAX, TOPIC, Profiles
 

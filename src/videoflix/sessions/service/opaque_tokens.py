@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from videoflix.platform.auth.identity import WELL_FORMED, Identity
 from videoflix.platform.auth.revocations import revocations
+from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.rate_limit.bucket import TooManyAttempts
 from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit
-from videoflix.platform.ttl import TtlCache
 from videoflix.sessions.repository import SignInRepository
 from videoflix.sessions.service.sessions import hash_of
 

@@ -9,10 +9,10 @@ import videoflix.app
 import videoflix.worker
 from videoflix.movies.http_client import ProviderClient
 from videoflix.movies.providers.november7 import November7
+from videoflix.platform.cache.ttl import CLEAR_TOPIC, LruCache, TtlCache, clear_all, registered
 from videoflix.platform.postgres.notify import publish
-from videoflix.platform.ttl import CLEAR_TOPIC, LruCache, TtlCache, clear_all, registered
 
-PAGE = Path(__file__).parents[2] / "docs" / "caches.md"
+PAGE = Path(__file__).parents[3] / "docs" / "caches.md"
 ROW = re.compile(r"^\| ([a-z ]+) \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
 
 

@@ -133,7 +133,9 @@ async def test_schedules_are_shown_and_run_now_once(
     prune = schedules["queue.prune"]
     assert (prune["expression"], prune["last_run"]) == ("17 * * * *", None)
     assert "Delete jobs some days after" in prune["purpose"]
-    assert {"billing.close_month", "library.count_views", "sessions.sweep"} & set(schedules)
+    assert {"billing.close_month", "library.count_views", "retention.delete_expired"} & set(
+        schedules
+    )
 
     path = f"{JOBS}/schedules/queue.prune/run"
     made = await admin.post(path)

@@ -14,11 +14,11 @@ from movies.provider import MOVIES
 from queue_helpers import execute, rows, run_jobs
 from videoflix.accounts.service import Accounts
 from videoflix.movies.repository import AnswerRepository
-from videoflix.movies.schemas import SweepMovieAnswers
 from videoflix.movies.service import search
 from videoflix.movies.service.answer_cache import AnswerCache, answer_cache
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue
+from videoflix.platform.retention import DeleteExpired
 from videoflix.sessions.service.sessions import Sessions
 from videoflix.worker import queue
 
@@ -181,7 +181,7 @@ async def test_answers_of_a_day_ago_are_swept(
         "update movie_answer set fetched_at = now() - interval '2 h' where payload is null"
     )
     async with transaction() as session:
-        await enqueue(session, SweepMovieAnswers())
+        await enqueue(session, DeleteExpired())
     async with queue.open_async():
         await run_jobs(queue_name="maintenance")
     (left,) = await rows("select count(*) as n, count(payload) as said from movie_answer")

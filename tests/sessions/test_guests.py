@@ -67,7 +67,7 @@ async def test_guests_of_yesterday_are_swept_and_nobody_else(
     await session.execute(text("update user_account set created_at = now() - interval '25 h'"))
     await client.post(f"{AUTH}/guest")
     assert await guests(session) == 3
-    assert await Sessions(session).sweep() == (0, 1)
+    assert await Sessions(session).delete_guests() == 1
     assert await guests(session) == 2
 
 
@@ -97,5 +97,5 @@ async def test_sign_ins_that_are_long_over_are_forgotten(
     session: AsyncSession, viewer: httpx.AsyncClient
 ) -> None:
     await session.execute(text("update sign_in set ended_at = now() - interval '31 days'"))
-    assert await Sessions(session).sweep() == (1, 0)
+    assert await Sessions(session).sign_ins.delete_expired() == 1
     assert await session.scalar(text("select count(*) from refresh_token")) == 0

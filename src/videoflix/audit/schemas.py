@@ -2,11 +2,8 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
 
 import msgspec
-
-from videoflix.platform.queue import Job
 
 
 class EventKind(StrEnum):
@@ -58,11 +55,3 @@ class SecurityEventRead(msgspec.Struct):
     address: str
     device: str
     detail: str
-
-
-class DeleteExpiredEvents(Job):
-    """Delete security events that are older than a year."""
-
-    name: ClassVar = "audit.forget"
-    queue: ClassVar = "maintenance"
-    unique: ClassVar = True

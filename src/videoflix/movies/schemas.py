@@ -1,7 +1,7 @@
 """Shapes of movies and of votes on them."""
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Self
 from uuid import UUID
 
 import msgspec
@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 
 from videoflix.movies import models
 from videoflix.movies.models import RatingType
-from videoflix.platform.queue import Job
 
 PAGE_SIZE = 10
 
@@ -114,11 +113,3 @@ class RatingUpdate(msgspec.Struct):
     """What is left out stays."""
 
     rating_type: RatingType | UnsetType = UNSET
-
-
-class SweepMovieAnswers(Job):
-    """Forget what providers answered a day ago."""
-
-    name: ClassVar = "movies.sweep"
-    queue: ClassVar = "maintenance"
-    unique: ClassVar = True

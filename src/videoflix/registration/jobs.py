@@ -3,21 +3,17 @@
 They are written later, so that the request takes the same time for both.
 """
 
-import logging
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.queue import complete_job, handles, schedule
+from videoflix.platform.queue import complete_job, handles
+from videoflix.platform.retention import retention
 from videoflix.registration.repository import MailTokenRepository
 from videoflix.registration.schemas import (
-    DeleteExpiredLinks,
     SendActivationMail,
     SendEmailChangeMail,
     SendPasswordResetMail,
 )
 from videoflix.registration.service import Registration
-
-logger = logging.getLogger(__name__)
-
-schedule("50 * * * *", DeleteExpiredLinks())
 
 
 @handles(SendActivationMail)
@@ -38,9 +34,6 @@ async def send_email_change_mail(job: SendEmailChangeMail) -> None:
         await Registration(session).send_email_change_mail(job)
 
 
-@handles(DeleteExpiredLinks)
-async def sweep_links(job: DeleteExpiredLinks) -> None:
-    async with complete_job() as session:
-        forgotten = await MailTokenRepository(session=session).forget_expired()
-    if forgotten:
-        logger.info("deleted %d expired mailed links", forgotten)
+@retention("mailed links", kept="until they expire")
+async def delete_links(session: AsyncSession) -> int:
+    return await MailTokenRepository(session=session).forget_expired()

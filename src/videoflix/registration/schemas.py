@@ -104,11 +104,3 @@ class SendEmailChangeMail(Job):
     email: str
     # The account's when it was asked for: another password since then withdraws the wish.
     auth_version: int = 0
-
-
-class DeleteExpiredLinks(Job):
-    """Forget mailed tokens that expired."""
-
-    name: ClassVar = "registration.sweep_links"
-    queue: ClassVar = "maintenance"
-    unique: ClassVar = True

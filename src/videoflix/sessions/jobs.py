@@ -1,19 +1,16 @@
-"""Tidying up sign-ins."""
+"""Retention of sign-ins and guests."""
 
-import logging
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.platform.queue import complete_job, handles, schedule
-from videoflix.sessions.schemas import SweepSignIns
+from videoflix.platform.retention import retention
 from videoflix.sessions.service.sessions import Sessions
 
-logger = logging.getLogger(__name__)
 
-schedule("40 * * * *", SweepSignIns())
+@retention("guests", kept="a day")
+async def delete_guests(session: AsyncSession) -> int:
+    return await Sessions(session).delete_guests()
 
 
-@handles(SweepSignIns)
-async def sweep_sign_ins(job: SweepSignIns) -> None:
-    async with complete_job() as session:
-        sign_ins, guests = await Sessions(session).sweep()
-    if sign_ins or guests:
-        logger.info("deleted %d expired sign-ins and %d guests", sign_ins, guests)
+@retention("expired sign-ins", kept="30 days after they ended")
+async def delete_sign_ins(session: AsyncSession) -> int:
+    return await Sessions(session).sign_ins.delete_expired()

@@ -1,13 +1,12 @@
 """Shapes of signing in and staying signed in."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
 
 from videoflix.accounts.schemas import UserRead
 from videoflix.platform.auth.identity import Scope
-from videoflix.platform.queue import Job
 
 Token = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[^\x00]*$")]
 
@@ -98,11 +97,3 @@ class ApiTokenCreated(msgspec.Struct):
 
     token: str
     about: ApiTokenRead
-
-
-class SweepSignIns(Job):
-    """Forget sign-ins that are long over, and guests of yesterday."""
-
-    name: ClassVar = "sessions.sweep"
-    queue: ClassVar = "maintenance"
-    unique: ClassVar = True

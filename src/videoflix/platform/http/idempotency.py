@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.platform.postgres.session import Record
 from videoflix.platform.problems import Problem
-from videoflix.platform.queue import Job, complete_job, handles, schedule
+from videoflix.platform.retention import retention
 
 RETENTION = timedelta(days=1)
 # Keys of earlier releases are named after the class that a request had there.
@@ -74,23 +74,9 @@ class KeyReused(Problem):
     status: ClassVar = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class DeleteExpiredAnswers(Job):
-    """Forget answers that are a day old."""
-
-    name: ClassVar = "idempotency.sweep"
-    queue: ClassVar = "maintenance"
-    unique: ClassVar = True
-
-
-schedule("55 * * * *", DeleteExpiredAnswers())
-
-
-@handles(DeleteExpiredAnswers)
-async def sweep(job: DeleteExpiredAnswers) -> None:
-    async with complete_job() as session:
-        swept = len((await session.scalars(SWEEP, {"kept": RETENTION})).all())
-    if swept:
-        logger.info("deleted %d answers kept for Idempotency-Key", swept)
+@retention("answers kept for Idempotency-Key", kept="a day")
+async def delete_answers(session: AsyncSession) -> int:
+    return len((await session.scalars(SWEEP, {"kept": RETENTION})).all())
 
 
 async def run_once(

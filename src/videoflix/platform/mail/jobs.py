@@ -7,11 +7,13 @@ from email.utils import format_datetime
 
 import aiosmtplib
 from sqlalchemy import delete, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.platform.mail.models import Mail
-from videoflix.platform.mail.outbox import SendMail, SweepMail
+from videoflix.platform.mail.outbox import SendMail
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import complete_job, handles, schedule
+from videoflix.platform.queue import complete_job, handles
+from videoflix.platform.retention import retention
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import settings
 
@@ -22,8 +24,6 @@ RETENTION = timedelta(days=30)
 SEND_PERIOD = timedelta(days=2)
 
 logger = logging.getLogger(__name__)
-
-schedule("5 4 * * *", SweepMail())
 
 
 @handles(SendMail)
@@ -42,17 +42,14 @@ async def send(job: SendMail) -> None:
         mail.text = mail.html = ""  # its links are secrets
 
 
-@handles(SweepMail)
-async def sweep(job: SweepMail) -> None:
-    """Delete mails that are a month old, and the links of all that nobody can open any more."""
+@retention("e-mails", kept="30 days")
+async def delete_mail(session: AsyncSession) -> int:
+    """Also the text of younger ones, when none of its links can be opened any more."""
     lifetime = max(settings.activation_lifetime, settings.password_reset_lifetime)
-    async with complete_job() as session:
-        expired = Mail.created_at < func.now() - max(lifetime, SEND_PERIOD)
-        await session.execute(update(Mail).where(expired, Mail.text != "").values(text="", html=""))
-        old = delete(Mail).where(Mail.created_at < func.now() - RETENTION).returning(Mail.id)
-        swept = len((await session.scalars(old)).all())
-    if swept:
-        logger.info("deleted %d old mails", swept)
+    expired = Mail.created_at < func.now() - max(lifetime, SEND_PERIOD)
+    await session.execute(update(Mail).where(expired, Mail.text != "").values(text="", html=""))
+    old = delete(Mail).where(Mail.created_at < func.now() - RETENTION).returning(Mail.id)
+    return len((await session.scalars(old)).all())
 
 
 async def deliver(server: SmtpServer, message: EmailMessage) -> str | None:

@@ -20,14 +20,6 @@ class SendMail(Job):
     mail_id: int
 
 
-class SweepMail(Job):
-    """Delete mails that are a month old."""
-
-    name: ClassVar = "mail.sweep"
-    queue: ClassVar = "maintenance"
-    unique: ClassVar = True
-
-
 class MailRequest(NamedTuple):
     """A mail to write: its template, in which language, and what fills its blanks."""
 

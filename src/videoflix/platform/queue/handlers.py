@@ -98,6 +98,7 @@ def handles(
     def register(handler: Handler[J]) -> Handler[J]:
         @queue.task(
             name=payload.name,
+            aliases=list(payload.former_names),
             queue=payload.queue,
             retry=ExponentialBackoff(payload.attempts),
             pass_context=True,

@@ -10,6 +10,8 @@ class Job(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     # The task's name in the database: jobs that wait while the code changes keep it.
     name: ClassVar[str]
+    # Names of earlier releases, of jobs that may still wait: they are done as this one.
+    former_names: ClassVar[tuple[str, ...]] = ()
     queue: ClassVar[str] = "default"
     priority: ClassVar[int] = 0
     # How often the job is tried, counting attempts that killed their worker.

@@ -180,13 +180,13 @@ class Sessions:
             user.auth_version += 1
         await self._end(user_id)
 
-    async def sweep(self) -> tuple[int, int]:
-        """Forget what is over: how many sign-ins, and how many guests."""
+    async def delete_guests(self) -> int:
+        """Delete the guests of yesterday; how many there were."""
         guests = await self.accounts.users.guests(older_than=GUEST_RETENTION)
         for user_id in guests:
             await self._end(user_id)
             await self.accounts.users.remove_guest(user_id)
-        return await self.sign_ins.delete_expired(), len(guests)
+        return len(guests)
 
     async def end_all_sessions(self) -> None:
         """End every sign-in whose tokens may still be good, before other people take over."""

@@ -20,6 +20,7 @@ from videoflix.settings import Settings
 from videoflix.worker import ROLES
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "videoflix"
 TRACKED = [
     path
     for folder in ("src", "tests", "docs", "migrations", "benchmarks", "scripts", ".ci")
@@ -97,8 +98,35 @@ def test_files_that_are_named_exist() -> None:
     )
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for name in path.findall(page.read_text()):
-            places = (ROOT / name, ROOT / "src" / "videoflix" / name)
+            places = (ROOT / name, PACKAGE / name)
             assert any(place.exists() for place in places), f"{page.name} names {name}"
+
+
+def architecture(heading: str) -> list[list[list[str]]]:
+    """The table below a heading of the page on architecture: the names in each cell."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `\w+` .*", section, re.M)
+    return [[re.findall(r"`(\w+)`", cell) for cell in row.split("|")[1:]] for row in rows]
+
+
+def test_architecture_names_every_package() -> None:
+    for heading, folder in (
+        ("Where to find things", PACKAGE),
+        ("Platform", PACKAGE / "platform"),
+        ("Job lifecycle", PACKAGE / "platform" / "queue"),
+    ):
+        named = {name for row in architecture(heading) for name in row[0]}
+        packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+        modules = {path.stem for path in folder.glob("*.py")}
+        assert packages - named <= {"compat", "platform", "up", "web"}
+        assert named <= packages | modules
+
+
+def test_architecture_names_engines_that_exist() -> None:
+    for domain, *_, engines, _ in architecture("Where to find things"):
+        there = {path.stem for path in (PACKAGE / domain[0]).iterdir()}
+        assert {*engines} <= there, domain
 
 
 def units() -> list[configparser.SectionProxy]:

@@ -1,4 +1,4 @@
-"""What the catalogue does later."""
+"""Jobs of the catalogue."""
 
 from videoflix.catalog.schemas import AnnouncePublication, DeletePicture
 from videoflix.catalog.service.browse import Browse
@@ -11,7 +11,7 @@ from videoflix.platform.storage.media_storage import media_storage
 
 @handles(AnnouncePublication)
 async def publish_scheduled(job: AnnouncePublication) -> None:
-    """Nothing in the film's row changes at that time; what processes remember does."""
+    """Invalidate the response caches: the video's row does not change when it is due."""
     async with complete_job() as session:
         await publish(session, topic_for(job.video_id))
 

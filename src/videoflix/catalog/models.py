@@ -1,4 +1,4 @@
-"""Tables of the catalogue. Triggers of migration 0013 keep `slug`, `search` and search_word."""
+"""Tables of the catalogue; triggers of migration 0013 maintain `slug`, `search`, search_word."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ from videoflix.platform.postgres.session import Record
 
 
 class VideoState(StrEnum):
-    """Where a film stands on its way from upload to screen."""
+    """State of processing."""
 
     PROCESSING = "processing"
     READY = "ready"
@@ -32,7 +32,7 @@ class VideoState(StrEnum):
 
 
 class Audience(StrEnum):
-    """Whom a published film is for; private ones are for editors."""
+    """Who can see a published video; private ones are for editors only."""
 
     EVERYONE = "everyone"
     MEMBERS = "members"
@@ -40,16 +40,14 @@ class Audience(StrEnum):
 
 
 class Video(Record):
-    """A title, with what its media told about it so that a list needs one query.
+    """A video, with a copy of its media's facts so that lists need one query (ADR 3).
 
-    `progress` runs from 0 to 1; `failure_code` is stable, `failure_reason` a sentence. Editors also
-    see why work on the newest file waits (`stalled_*`), and why a file that should have replaced
-    the one that plays failed (`replacement_*`);
-    `duration` counts seconds; `qualities` names the renditions, the highest first. Without
-    `published_at` it is a draft, with one in the future it is scheduled; `shown_at` is what lists
-    are ordered by, and `title_key` what titles are (no capitals, no accents). `deleted_at` hides
-    it from everybody until it is restored or purged.
-    `popularity` counts the views of the last 30 days, `score` is upvotes minus downvotes.
+    `progress` is 0 to 1; `failure_code` is stable, `failure_reason` a sentence. Editors also see
+    why processing of the newest file is stalled (`stalled_*`), and why a replacement file failed
+    (`replacement_*`). `duration` is in seconds; `qualities` names the renditions, highest first.
+    `published_at` is null for drafts and in the future for scheduled videos. Lists are ordered by
+    `shown_at`, or by `title_key` (lower case, without accents). `deleted_at` marks a soft delete.
+    `popularity` counts the views of the last 30 days; `score` is upvotes minus downvotes.
     """
 
     __tablename__ = "video"
@@ -102,7 +100,7 @@ class Video(Record):
         Index("ix_video_duration", "duration", "id"),
         Index("ix_video_popularity", "popularity", "id"),
         Index("ix_video_score", "score", "id"),
-        # Whether a film of a shelf or a subtitle may be seen, without reading the film.
+        # Visibility as an index-only scan, for joins from categories and subtitles.
         Index(
             "ix_video_visible",
             "id",
@@ -118,7 +116,7 @@ class Video(Record):
 
 
 class Category(Record):
-    """A shelf of the catalogue; `position` orders the shelves, `picture` is a storage key."""
+    """A category; lists are ordered by `position`, `picture` is a storage key."""
 
     __tablename__ = "category"
 
@@ -128,7 +126,7 @@ class Category(Record):
     picture: Mapped[str | None] = mapped_column(default=None)
 
 
-# `shown_at` is the film's own, kept by triggers: the newest of a category are found by one index.
+# `shown_at` is copied from the video by triggers: one index finds a category's newest videos.
 video_category = Table(
     "video_category",
     Record.metadata,
@@ -138,7 +136,7 @@ video_category = Table(
     Index("ix_video_category_category_id", "category_id", "shown_at", "video_id"),
 )
 
-# Every word of titles, people and tags: misspelt ones are looked up here.
+# Every word of titles, people and tags, for spelling correction.
 search_word = Table(
     "search_word",
     Record.metadata,
@@ -153,7 +151,7 @@ search_word = Table(
 
 
 class Subtitle(Record):
-    """The spoken words of a film in one language, as WebVTT."""
+    """A subtitle track of a video in one language, as WebVTT."""
 
     __tablename__ = "subtitle"
 
@@ -166,7 +164,7 @@ class Subtitle(Record):
 
 
 class SubtitleCue(Record):
-    """A line of a subtitle, to be found by its words; `at` counts seconds."""
+    """A cue of a subtitle track, indexed for search; `at` is its start in seconds."""
 
     __tablename__ = "subtitle_cue"
 

@@ -1,8 +1,8 @@
-"""Decodes a picture that somebody sent and encodes it again, as a limited program of its own.
+"""Re-encode an untrusted picture in a child process with resource limits.
 
 Usage: `python -m videoflix.catalog.picture_child FILE FORMAT MAX_PIXELS LONGEST_SIDE`. Writes the
-new picture to standard output in Base64. Only pixels survive: no metadata, and no other file
-behind the picture. Ends with 3 for what is no picture of that format, 4 for one that is too large.
+new picture to standard output in Base64. Only pixels survive: no metadata, and no data appended
+to the picture. Exit codes: 3 if it is not a picture of that format, 4 if it is too large.
 """
 
 import sys
@@ -20,20 +20,23 @@ NO_PICTURE, TOO_LARGE = 3, 4
 DEMUXERS = {"jpeg": "jpeg_pipe", "png": "png_pipe"}
 CODECS = {"jpeg": "mjpeg", "png": "png"}
 PIXELS = {"jpeg": "yuvj420p", "png": "rgba"}
-# Cameras write the orientation beside the pixels; degrees counterclockwise.
+# Cameras store the orientation as metadata (EXIF); degrees counterclockwise.
 TURNS = {90: "transpose=cclock", 180: "hflip,vflip", 270: "transpose=clock"}
 
 
 class NoPicture(Exception):
-    """It is not the picture it claims to be."""
+    """The data is not a picture of the expected format."""
 
 
 class PictureTooLarge(Exception):
-    """It has more pixels than are decoded."""
+    """The picture has more pixels than the limit."""
 
 
 def decode(path: str, kind: str, max_pixels: int) -> VideoFrame:
-    """The picture the right way up. Raises NoPicture, PictureTooLarge or FFmpegError."""
+    """Decode a picture and apply its orientation.
+
+    Raises NoPicture, PictureTooLarge or FFmpegError.
+    """
     policy = {"protocol_whitelist": "file"}
     with av.open(f"file:{path}", format=DEMUXERS[kind], options=policy) as container:
         if not isinstance(container, InputContainer):
@@ -47,10 +50,10 @@ def decode(path: str, kind: str, max_pixels: int) -> VideoFrame:
         frame = next(iter(container.decode(stream)), None)
     if frame is None:
         raise NoPicture
-    return turned(frame)
+    return apply_orientation(frame)
 
 
-def turned(frame: VideoFrame) -> VideoFrame:
+def apply_orientation(frame: VideoFrame) -> VideoFrame:
     steps = TURNS.get(round(frame.rotation) % 360)
     if steps is None:
         return frame
@@ -72,7 +75,7 @@ def turned(frame: VideoFrame) -> VideoFrame:
 
 
 def encode(frame: VideoFrame, kind: str, longest_side: int) -> bytes:
-    """The pixels in the same format, with no side longer than `longest_side`."""
+    """Encode in the same format, scaled down to at most `longest_side` pixels a side."""
     scale = min(1.0, longest_side / max(frame.width, frame.height))
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
     picture = frame.reformat(width, height, PIXELS[kind])
@@ -83,7 +86,7 @@ def encode(frame: VideoFrame, kind: str, longest_side: int) -> bytes:
     context.width, context.height, context.pix_fmt = width, height, PIXELS[kind]
     context.time_base = Fraction(1, 1)
     if kind == "jpeg":
-        context.options = {"qmin": "3", "qmax": "3"}
+        context.options = {"qmin": "3", "qmax": "3"}  # constant quality, visually lossless
     return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
 
 

@@ -1,4 +1,4 @@
-"""Pictures of categories: what an editor sent is decoded and encoded again before it is stored."""
+"""Pictures of categories: uploads are re-encoded before they are stored."""
 
 import asyncio
 import sys
@@ -20,13 +20,13 @@ SIGNATURES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 
 
 class InvalidPicture(BadRequest):
-    """A picture is a JPEG or PNG file of at most 2 MiB and 40 megapixels."""
+    """The picture must be a JPEG or PNG file of at most 2 MiB and 40 megapixels."""
 
     slug: ClassVar[str] = "picture-refused"
 
 
 async def reencode(data: bytes) -> bytes:
-    """The same picture, without anything else that was in the file. Raises InvalidPicture."""
+    """Re-encode a picture without its metadata. Raises InvalidPicture."""
     kind = detect_format(data)
     if not kind or len(data) > BYTES_MAX:
         raise InvalidPicture
@@ -36,19 +36,19 @@ async def reencode(data: bytes) -> bytes:
         await asyncio.to_thread(file.write_bytes, data)
         arguments = [str(file), kind, str(PIXELS_MAX), str(LONGEST_SIDE)]
         try:
-            answer = await run(
+            output = await run(
                 [sys.executable, "-I", "-m", "videoflix.catalog.picture_child", *arguments],
                 LIMITS,
                 reads=[file],
             )
         except ProcessFailed as error:
-            # A negative code is a limit: a small file that takes so much is an attack.
+            # Negative: killed by a resource limit. A small file that exceeds one is an attack.
             if error.returncode in {NO_PICTURE, TOO_LARGE} or error.returncode < 0:
                 raise InvalidPicture from error
             raise
-    return b64decode(answer)
+    return b64decode(output)
 
 
 def detect_format(data: bytes) -> str:
-    """The format a picture's first bytes tell: jpeg, png, or nothing."""
+    """Detect the format by its signature: "jpeg", "png", or "" if unknown."""
     return next((kind for start, kind in SIGNATURES.items() if data.startswith(start)), "")

@@ -1,4 +1,4 @@
-"""Shapes of the catalogue: what it says and accepts over HTTP."""
+"""Wire types of the catalogue, and payloads of its jobs."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -32,7 +32,7 @@ CategoryIds = Annotated[list[BigId], msgspec.Meta(max_length=20)]
 
 
 class Ordering(StrEnum):
-    """What a list of films is ordered by."""
+    """Sort order of a list of videos."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -43,7 +43,7 @@ class Ordering(StrEnum):
 
 
 class Publication(StrEnum):
-    """Whether viewers may see a film."""
+    """State of publication."""
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -52,7 +52,7 @@ class Publication(StrEnum):
 
 
 class VideoCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """What an editor says about a new film."""
+    """A new video."""
 
     title: Title
     description: Description = ""
@@ -69,7 +69,7 @@ class VideoCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class VideoUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What an editor changes; what is left out stays."""
+    """Changes to a video; omitted fields stay unchanged."""
 
     title: Title | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -85,7 +85,7 @@ class VideoUpdate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """When to publish: at once if nothing is said."""
+    """When to publish; without `publish_at`, now."""
 
     publish_at: Moment | None = None
 
@@ -94,27 +94,27 @@ class PublishRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BulkRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """One action on many films: all of them, or none."""
+    """One action on up to 100 videos, in one transaction."""
 
     ids: Annotated[list[BigId], msgspec.Meta(min_length=1, max_length=100)]
     action: Literal["publish", "unpublish", "delete", "restore", "feature", "unfeature"]
 
 
 class BulkResult(msgspec.Struct):
-    """How many films it was done to."""
+    """How many videos the action was applied to."""
 
     changed: int
 
 
 class Failure(msgspec.Struct):
-    """What went wrong: a stable code and a sentence."""
+    """Why processing failed or is stalled: a stable code and a sentence."""
 
     code: str
     reason: str
 
 
 class CategoryName(msgspec.Struct):
-    """A category as films name it."""
+    """A category of a video."""
 
     id: int
     name: str
@@ -122,7 +122,7 @@ class CategoryName(msgspec.Struct):
 
 
 class SubtitleTrack(msgspec.Struct):
-    """A subtitle of a film; `url` answers WebVTT."""
+    """A subtitle track of a video; `url` returns WebVTT."""
 
     language: str
     label: str
@@ -130,18 +130,18 @@ class SubtitleTrack(msgspec.Struct):
 
 
 class SubtitleHit(msgspec.Struct):
-    """Where somebody says what was searched for: seconds from the start, and the words."""
+    """A subtitle cue that matches a search: its start in seconds, and its text."""
 
     at: float
     text: str
 
 
 class VideoRead(msgspec.Struct):
-    """A film; `progress` runs from 0 to 1, `duration` counts seconds.
+    """A video; `progress` is 0 to 1, `duration` is in seconds.
 
-    Only editors see `stalled`, why work on the newest file waits for the machine, and
-    `replacement_failure`, why a file that should have replaced the one that plays failed.
-    `views` counts all, `popularity` those of the last 30 days. `hits` are set by a search.
+    Only editors see `stalled` (why processing of the newest file waits for the machine) and
+    `replacement_failure` (why a file that should have replaced the playable one failed).
+    `views` counts all views, `popularity` those of the last 30 days. Only a search sets `hits`.
     """
 
     id: int
@@ -231,11 +231,11 @@ class VideoRead(msgspec.Struct):
 
 
 class VideoPage(msgspec.Struct):
-    """A page of films.
+    """A page of videos.
 
-    `total` is counted up to a thousand: beyond, `total_is_minimum`. With a cursor there is neither
-    `total` nor `offset`. `next_cursor` leads to the next page, if there is one. `corrected` is what
-    was searched for instead of words that nobody wrote.
+    `total` is counted up to 1000; if there are more, `total_is_minimum` is true. With a cursor,
+    `total` and `offset` are null. `next_cursor` is null on the last page. `corrected` is the
+    spelling that was searched for when the original terms had no results.
     """
 
     items: list[VideoRead]
@@ -248,7 +248,7 @@ class VideoPage(msgspec.Struct):
 
 
 class Suggestion(msgspec.Struct):
-    """A film whose title somebody may be typing."""
+    """A video whose title matches the typed prefix."""
 
     id: int
     slug: str
@@ -256,7 +256,7 @@ class Suggestion(msgspec.Struct):
 
 
 class CategoryCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """A shelf to be; without a slug, one is made of the name."""
+    """A new category; without a slug, it is derived from the name."""
 
     name: CategoryTitle
     slug: CategorySlug = ""
@@ -264,7 +264,7 @@ class CategoryCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CategoryUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays."""
+    """Changes to a category; omitted fields stay unchanged."""
 
     name: CategoryTitle | UnsetType = UNSET
     slug: (
@@ -274,7 +274,7 @@ class CategoryUpdate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CategoryRead(msgspec.Struct):
-    """A shelf of the catalogue."""
+    """A category of the catalogue."""
 
     id: int
     name: str
@@ -292,14 +292,14 @@ class CategoryRead(msgspec.Struct):
 
 
 class CategoryWithVideos(msgspec.Struct):
-    """A shelf and its newest films."""
+    """A category and its newest videos."""
 
     category: CategoryRead
     videos: list[VideoRead]
 
 
 class PurgeDeleted(Job):
-    """Remove films for good that were deleted a month ago, with their files."""
+    """Purge videos, with their files, that were soft-deleted 30 days ago."""
 
     name: ClassVar = "catalog.purge"
     queue: ClassVar = "maintenance"
@@ -307,7 +307,7 @@ class PurgeDeleted(Job):
 
 
 class AnnouncePublication(Job):
-    """A scheduled film is due: let every process know."""
+    """Announce a scheduled publication to every process, so that caches are invalidated."""
 
     name: ClassVar = "catalog.announce_publication"
     queue: ClassVar = "maintenance"
@@ -315,7 +315,7 @@ class AnnouncePublication(Job):
 
 
 class DeletePicture(Job):
-    """Remove a category's former picture from the storage."""
+    """Delete a category's previous picture from the storage."""
 
     name: ClassVar = "catalog.delete_picture"
     attempts: ClassVar = 10
@@ -336,7 +336,7 @@ def _failure(code: str | None, reason: str | None) -> Failure | None:
 
 
 def poster_url(video: models.Video) -> str | None:
-    """Path of the poster; `v` changes with the picture, so the answer may be cached."""
+    """Path of the poster; `v` changes with the picture, so that clients can cache it."""
     if video.poster is None:
         return None
     version = quote(video.poster.rsplit("/", 2)[-2])

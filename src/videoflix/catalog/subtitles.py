@@ -1,4 +1,4 @@
-"""Reads subtitle files: WebVTT (W3C) and SubRip (.srt). A leaf: no database, no HTTP."""
+"""Parse subtitle files: WebVTT (W3C) and SubRip (.srt). Pure functions: no database, no HTTP."""
 
 import html
 import re
@@ -14,11 +14,11 @@ TAGS = re.compile(r"<[^>]{0,200}>|\{\\[^}]{0,100}\}")
 
 
 class InvalidSubtitles(ValueError):
-    """This is no subtitle file; the message says what is missing."""
+    """The file is not a valid subtitle file; the message says why."""
 
 
 class Cue(NamedTuple):
-    """Some words on the screen, from `start` to `end` in seconds."""
+    """Text on the screen from `start` to `end`, in seconds."""
 
     start: float
     end: float
@@ -26,28 +26,28 @@ class Cue(NamedTuple):
 
 
 def parse_cues(data: bytes) -> list[Cue]:
-    """The cues of a WebVTT or SubRip file, in their order. Raises InvalidSubtitles."""
+    """Parse a WebVTT or SubRip file; cues are ordered by time. Raises InvalidSubtitles."""
     if len(data) > MAX_BYTES:
-        raise InvalidSubtitles(f"A subtitle file has at most {MAX_BYTES} bytes.")
+        raise InvalidSubtitles(f"A subtitle file can have at most {MAX_BYTES} bytes.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidSubtitles("Save the subtitle file as UTF-8.") from error
     if "\x00" in text:
         raise InvalidSubtitles("This is not a text file.")
-    # Only in WebVTT a `&` begins a character reference.
+    # Character references such as `&amp;` exist in WebVTT only.
     decode = html.unescape if text.startswith("WEBVTT") else str
     blocks = re.split(r"\r?\n[ \t]*\r?\n", text)
     cues = [cue for block in blocks if (cue := _cue(block, decode))]
     if not cues:
         raise InvalidSubtitles("No line of this file has times like 00:01:02.000 --> 00:01:04.500.")
     if len(cues) > MAX_CUES:
-        raise InvalidSubtitles(f"A subtitle file has at most {MAX_CUES} lines.")
+        raise InvalidSubtitles(f"A subtitle file can have at most {MAX_CUES} cues.")
     return sorted(cues)
 
 
 def to_webvtt(cues: list[Cue]) -> str:
-    """The cues as a WebVTT file."""
+    """Format cues as a WebVTT file."""
     blocks = [f"{_clock(c.start)} --> {_clock(c.end)}\n{_escaped(c.text)}" for c in cues]
     return "WEBVTT\n\n" + "\n\n".join(blocks) + "\n"
 

@@ -43,7 +43,9 @@ Named = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]+(?!\n)$", max_leng
 MoveTo = Annotated[
     str | None,
     QueryParameter(
-        pattern=r"^[A-Za-z0-9_-]+(?!\n)$", max_length=120, description="Where its films go."
+        pattern=r"^[A-Za-z0-9_-]+(?!\n)$",
+        max_length=120,
+        description="Category that receives its videos.",
     ),
 ]
 
@@ -55,7 +57,7 @@ class PictureForm(msgspec.Struct):
 
 
 class PictureNotFound(NotFound):
-    """This category has no picture."""
+    """The category has no picture."""
 
 
 class CategoryController(Controller):
@@ -72,7 +74,7 @@ class CategoryController(Controller):
     async def list_categories(
         self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> Response[list[CategoryRead]]:
-        """List the categories in their order."""
+        """List categories, ordered by `position`."""
 
         async def make(_: Viewer) -> list[CategoryRead]:
             return [CategoryRead.of(found) for found in await browse.categories.all()]
@@ -91,14 +93,14 @@ class CategoryController(Controller):
     @get(
         "/{category:str}/picture",
         opt=UNLIMITED,
-        summary="A category's picture",
+        summary="Get a category's picture",
         media_type="image/*",
         responses=problems(Unauthorized, CategoryNotFound, PictureNotFound),
     )
     async def show_picture(
         self, browse: NamedDependency[Browse], category: Named
     ) -> Response[bytes]:
-        """The picture of a category."""
+        """Return the picture of a category as JPEG or PNG."""
         found = await browse.category(category)
         if found.picture is None:
             raise PictureNotFound
@@ -120,20 +122,20 @@ class CategoryController(Controller):
     async def add_category(
         self, browse: NamedDependency[Browse], data: JSONBody[CategoryCreate]
     ) -> CategoryRead:
-        """Add a category, after all others unless `position` says so."""
+        """Add a category; without `position` it becomes the last one."""
         made = await browse.add_category(data.name, data.slug, data.position)
         return CategoryRead.of(made)
 
     @patch(
         "/{category:str}",
-        summary="Change a category",
+        summary="Update a category",
         guards=[editors_only],
         responses=problems(Unauthorized, Forbidden, CategoryNotFound, CategoryTaken),
     )
     async def change_category(
         self, browse: NamedDependency[Browse], category: Named, data: JSONBody[CategoryUpdate]
     ) -> CategoryRead:
-        """Change name, slug or position; what is left out stays."""
+        """Update name, slug or position; omitted fields stay unchanged."""
         fields = {
             name: value
             for name, value in msgspec.structs.asdict(data).items()
@@ -164,7 +166,7 @@ class CategoryController(Controller):
     ) -> None:
         """Store a JPEG or PNG file, sent as the form field `data`.
 
-        It is decoded and encoded again: only its pixels are kept, at most 1280 by 1280 of them.
+        The picture is re-encoded: metadata is dropped, and the longest side is at most 1280 pixels.
         """
         picture = await reencode(await data.data.read(BYTES_MAX + 1))
         async with _stored(picture) as key:
@@ -179,7 +181,7 @@ class CategoryController(Controller):
     async def delete_category(
         self, browse: NamedDependency[Browse], category: Named, move_to: MoveTo = None
     ) -> None:
-        """Delete a category; its films move to `move_to`, or it stays while it has any."""
+        """Delete a category; its videos move to `move_to`, which is required if it has any."""
         await browse.remove_category(category, move_to)
 
 
@@ -190,7 +192,7 @@ class CategoryVideoController(Controller):
     dependencies = {"browse": service(Browse)}
 
     @get(
-        summary="Films by category",
+        summary="List videos by category",
         before_request=cached_response,
         responses=problems(*VIEWER_PROBLEMS),
     )
@@ -200,12 +202,12 @@ class CategoryVideoController(Controller):
         browse: NamedDependency[Browse],
         limit: Limit = 10,
     ) -> Response[list[CategoryWithVideos]]:
-        """Every category with its newest films."""
+        """List every category with its newest videos, at most `limit` of each."""
 
         async def make(viewer: Viewer) -> list[CategoryWithVideos]:
             return [
-                CategoryWithVideos(CategoryRead.of(category), films)
-                for category, films in await browse.by_category(viewer, limit)
+                CategoryWithVideos(CategoryRead.of(category), videos)
+                for category, videos in await browse.by_category(viewer, limit)
             ]
 
         return await cache_response(request, make)
@@ -213,9 +215,9 @@ class CategoryVideoController(Controller):
 
 @asynccontextmanager
 async def _stored(picture: bytes) -> AsyncGenerator[str]:
-    """Store a picture under a new key, so that browsers may cache what they have.
+    """Store a picture under a new key, so that the URL changes and can be cached for ever.
 
-    It goes away if the block refuses it. Should the commit fail, the sweep removes it.
+    Deletes it if the block raises a Problem. After a failed commit, the sweep deletes it.
     """
     key = f"categories/{uuid.uuid4().hex}"
     async with media_storage().writing(key) as writer:

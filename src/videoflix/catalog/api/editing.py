@@ -1,4 +1,4 @@
-"""What editors do with films, over HTTP."""
+"""Routes for editors: update, publish, delete and restore videos; subtitles."""
 
 from typing import Annotated, Any
 
@@ -34,7 +34,7 @@ EDITOR_PROBLEMS = (Unauthorized, Forbidden, VideoNotFound)
 
 
 class SubtitleForm(msgspec.Struct):
-    """A form with the file in its field `data`."""
+    """A form with the subtitle file in its field `data`."""
 
     data: UploadFile
 
@@ -47,7 +47,7 @@ class VideoEditingController(Controller):
 
     @patch(
         "/{video_id:int}",
-        summary="Describe a film",
+        summary="Update a video",
         responses=problems(*EDITOR_PROBLEMS, UnknownCategory),
     )
     async def change_video(
@@ -57,13 +57,13 @@ class VideoEditingController(Controller):
         video_id: Id,
         data: JSONBody[VideoUpdate],
     ) -> VideoRead:
-        """Change what is said about a film; what is left out stays."""
+        """Update the details of a video; omitted fields stay unchanged."""
         await editing.change(video_id, data)
-        return await _shown(request.user, editing, video_id)
+        return await _read(request.user, editing, video_id)
 
     @post(
         "/{video_id:int}/publish",
-        summary="Publish or schedule a film",
+        summary="Publish or schedule a video",
         status_code=HTTP_200_OK,
         responses=problems(*EDITOR_PROBLEMS),
     )
@@ -74,46 +74,46 @@ class VideoEditingController(Controller):
         video_id: Id,
         data: JSONBody[PublishRequest],
     ) -> VideoRead:
-        """Let viewers see a film, at once or from `publish_at` on."""
+        """Publish a video now, or schedule it for `publish_at`."""
         await editing.publish(video_id, data.publish_at)
-        return await _shown(request.user, editing, video_id)
+        return await _read(request.user, editing, video_id)
 
     @post(
         "/{video_id:int}/unpublish",
-        summary="Make a film a draft again",
+        summary="Unpublish a video",
         status_code=HTTP_200_OK,
         responses=problems(*EDITOR_PROBLEMS),
     )
     async def unpublish_video(
         self, request: Request[Any, Any, Any], editing: NamedDependency[Editing], video_id: Id
     ) -> VideoRead:
-        """Hide a film from viewers; nothing about it is lost."""
+        """Turn a video back into a draft: viewers no longer see it, and nothing is deleted."""
         await editing.unpublish(video_id)
-        return await _shown(request.user, editing, video_id)
+        return await _read(request.user, editing, video_id)
 
     @post(
         "/{video_id:int}/restore",
-        summary="Restore a deleted film",
+        summary="Restore a deleted video",
         status_code=HTTP_200_OK,
         responses=problems(*EDITOR_PROBLEMS),
     )
     async def restore_video(
         self, request: Request[Any, Any, Any], editing: NamedDependency[Editing], video_id: Id
     ) -> VideoRead:
-        """Bring a film back within 30 days of its deletion."""
+        """Restore a video within 30 days of its deletion."""
         await editing.restore(video_id)
-        return await _shown(request.user, editing, video_id)
+        return await _read(request.user, editing, video_id)
 
     @post(
         "/bulk",
-        summary="Do one thing to many films",
+        summary="Update videos in bulk",
         status_code=HTTP_200_OK,
         responses=problems(*EDITOR_PROBLEMS),
     )
     async def change_many(
         self, editing: NamedDependency[Editing], data: JSONBody[BulkRequest]
     ) -> BulkResult:
-        """Publish, unpublish, delete, restore or feature up to a hundred films: all or none."""
+        """Publish, unpublish, delete, restore or feature up to 100 videos, in one transaction."""
         return BulkResult(await editing.apply_bulk(data))
 
     @put(
@@ -130,7 +130,7 @@ class VideoEditingController(Controller):
         language: Language,
         data: Annotated[SubtitleForm, Body(media_type=RequestEncodingType.MULTI_PART)],
     ) -> None:
-        """Keep a WebVTT or SubRip file as the form field `data`; its words are found by search."""
+        """Store a WebVTT or SubRip file, sent as the form field `data`, and index it for search."""
         await editing.put_subtitle(video_id, language, "", await data.data.read())
 
     @delete(
@@ -153,7 +153,7 @@ class SubtitleController(Controller):
 
     @get(
         "/{language:str}",
-        summary="Subtitles",
+        summary="Get subtitles",
         media_type="text/vtt",
         responses=problems(Unauthorized, VideoNotFound, SubtitleNotFound),
     )
@@ -164,15 +164,15 @@ class SubtitleController(Controller):
         video_id: Id,
         language: VttFile,
     ) -> Response[str]:
-        """Subtitles as WebVTT: `en.vtt`."""
+        """Return subtitles as WebVTT, such as `en.vtt`."""
         viewer = await current_viewer(request.user)
         text = await editing.subtitle(viewer, video_id, language.removesuffix(".vtt"))
         headers = {"Cache-Control": "private, no-cache"}
         return Response(text, media_type="text/vtt", headers=headers)
 
 
-async def _shown(editor: Identity, editing: Editing, video_id: int) -> VideoRead:
-    """The film as it is now, in the transaction that changed it."""
+async def _read(editor: Identity, editing: Editing, video_id: int) -> VideoRead:
+    """Read a video back in the transaction that changed it."""
     await editing.session.flush()
     editing.session.expire_all()
     catalog: Catalog = editing.catalog

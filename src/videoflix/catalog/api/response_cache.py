@@ -1,4 +1,4 @@
-"""Catalogue answers are equal for all who see the same films: encoded once, kept until a change."""
+"""The response cache of the catalogue: encoded once per audience, invalidated by changes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +11,7 @@ from videoflix.profiles.schemas import Viewer
 from videoflix.profiles.service import current_viewer
 
 API = "/api/v1/videos/"
-# Every query parameter of the routes that remember; tests/catalog/test_cache.py compares.
+# Every query parameter of the cached routes; tests/catalog/test_cache.py compares.
 PARAMETERS = frozenset(
     {
         "category", "created_after", "cursor", "featured", "genre", "language", "limit", "offset",
@@ -30,12 +30,12 @@ response_cache = ResponseCache(
 
 
 def shows_progress(body: bytes) -> bool:
-    """Whether an answer holds a film that is being encoded: it moves all the time."""
+    """Whether a response holds a video that is being encoded, so that it changes every second."""
     return b'"state":"processing"' in body
 
 
 async def cached_response(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-    """The answer this process has; a `before_request`, so that nothing else is done for it."""
+    """Return the cached response, if any; a `before_request`, so a hit skips the handler."""
     viewer = await current_viewer(request.user)
     return response_cache.get(request, viewer.cache_key)
 
@@ -43,7 +43,7 @@ async def cached_response(request: Request[Any, Any, Any]) -> Response[bytes] | 
 async def cache_response(
     request: Request[Any, Any, Any], make: Callable[[Viewer], Awaitable[Any]]
 ) -> Response[Any]:
-    """Make an answer, and keep it for all who see the same."""
+    """Build a response, and cache it for all viewers with the same cache key."""
     viewer = await current_viewer(request.user)
     since = response_cache.generation
     return response_cache.put(request, viewer.cache_key, await make(viewer), since, shows_progress)

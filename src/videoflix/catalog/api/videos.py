@@ -1,4 +1,4 @@
-"""Films over HTTP: lists, searching, single ones, and what happens to them."""
+"""Videos over HTTP: lists, search, details and live events."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, ClassVar
@@ -51,18 +51,18 @@ HEARTBEAT_SECONDS = 15.0
 
 SearchWords = Annotated[
     str,
-    QueryParameter(max_length=200, pattern=r"^[^\x00]*$", description="What to search for."),
+    QueryParameter(max_length=200, pattern=r"^[^\x00]*$", description="Search terms."),
 ]
 Typed = Annotated[
     str,
     QueryParameter(
-        min_length=1, max_length=100, pattern=r"^[^\x00]*$", description="What is typed so far."
+        min_length=1, max_length=100, pattern=r"^[^\x00]*$", description="The text typed so far."
     ),
 ]
 CategoryNamed = Annotated[
     str | None,
     QueryParameter(
-        max_length=120, pattern=r"^[A-Za-z0-9_-]+(?!\n)$", description="A category: slug or id."
+        max_length=120, pattern=r"^[A-Za-z0-9_-]+(?!\n)$", description="Slug or id of a category."
     ),
 ]
 GenreNamed = Annotated[str | None, QueryParameter(max_length=50, pattern=r"^[^\x00]*$")]
@@ -76,13 +76,13 @@ CursorText = Annotated[
     QueryParameter(
         max_length=400,
         pattern=r"^[A-Za-z0-9_-]*(?!\n)$",
-        description="Where to go on: `next_cursor` of the page before; empty for the first page.",
+        description="`next_cursor` of the previous page; empty for the first page.",
     ),
 ]
 After = Annotated[
     str | None, QueryParameter(schema_extra={"format": "date-time", **SCHEMA_OF_YEARS})
 ]
-# `state` is a name Litestar keeps for itself.
+# Litestar reserves the name `state`.
 State = Annotated[
     str | None,
     QueryParameter(name="state", description="For editors.", schema_extra=names_of(VideoState)),
@@ -97,17 +97,21 @@ ListOffset = Annotated[
         ge=0,
         le=BIGINT_MAX,
         schema_extra={"maximum": OFFSET_MAX},
-        description="How many items to skip; beyond, follow `next_cursor`.",
+        description="How many items to skip; to go further, follow `next_cursor`.",
     ),
 ]
 Slug = Annotated[str, PathParameter(max_length=120, pattern=r"^[a-z0-9-]+(?!\n)$")]
 ETAG = [
-    ResponseHeader(name="ETag", description="Changes with the answer.", documentation_only=True)
+    ResponseHeader(
+        name="ETag",
+        description="Changes with the content of the response.",
+        documentation_only=True,
+    )
 ]
 
 
 class CursorWithSearch(InvalidInput):
-    """What a search found has no cursor: use `offset`."""
+    """Search results have no cursor: use `offset` instead."""
 
     slug: ClassVar[str] = "cursor-of-search"
 
@@ -123,7 +127,7 @@ def provide_filters(
     video_state: State = None,
     publication: PublishedState = None,
 ) -> Filters:
-    """What the query string asks of films; the state of publication is for editors."""
+    """Parse the filters of the query string; `state` and `publication` are for editors."""
     return Filters(
         category=category,
         genre=genre,
@@ -148,7 +152,7 @@ class VideoController(Controller):
     }
 
     @get(
-        summary="List and search films",
+        summary="List and search videos",
         before_request=cached_response,
         response_headers=ETAG,
         responses=problems(*VIEWER_PROBLEMS, CategoryNotFound, CursorInvalid, OffsetTooLarge),
@@ -164,10 +168,10 @@ class VideoController(Controller):
         limit: Limit = 20,
         offset: ListOffset = 0,
     ) -> Response[VideoPage]:
-        """List films, newest first: viewers see what is published, editors everything.
+        """List videos, newest first: viewers see published ones, editors all.
 
-        `search` finds words in titles, people, tags, descriptions and subtitles, the best match
-        first. Programs that read everything follow `cursor`.
+        `search` matches titles, people, tags, descriptions and subtitles, ordered by rank. Clients
+        that read the whole list should follow `cursor` (keyset pagination).
         """
         page = LimitOffset(limit, offset)
         order = one_of(Ordering, "ordering", ordering) or Ordering.NEWEST
@@ -185,7 +189,7 @@ class VideoController(Controller):
 
     @get(
         "/newest",
-        summary="The newest films",
+        summary="List the newest videos",
         before_request=cached_response,
         responses=problems(*VIEWER_PROBLEMS),
     )
@@ -195,7 +199,7 @@ class VideoController(Controller):
         browse: NamedDependency[Browse],
         limit: Limit = 10,
     ) -> Response[VideoPage]:
-        """The newest films."""
+        """List the newest videos."""
         page = LimitOffset(limit, 0)
         return await cache_response(
             request, lambda who: browse.page(who, Filters(), Ordering.NEWEST, page)
@@ -203,7 +207,7 @@ class VideoController(Controller):
 
     @get(
         "/featured",
-        summary="Featured films",
+        summary="List featured videos",
         before_request=cached_response,
         responses=problems(*VIEWER_PROBLEMS),
     )
@@ -213,7 +217,7 @@ class VideoController(Controller):
         browse: NamedDependency[Browse],
         limit: Limit = 10,
     ) -> Response[VideoPage]:
-        """Films that editors chose for the front page, newest first."""
+        """List the videos that editors feature on the home page, newest first."""
         page, featured = LimitOffset(limit, 0), Filters(featured=True)
         return await cache_response(
             request, lambda who: browse.page(who, featured, Ordering.NEWEST, page)
@@ -232,12 +236,12 @@ class VideoController(Controller):
         q: Typed,
         limit: Limit = 10,
     ) -> Response[list[Suggestion]]:
-        """Titles for what is typed so far: those that begin so, then those with such a word."""
+        """Suggest titles for a prefix: titles that start with it, then titles with such a word."""
         return await cache_response(request, lambda who: browse.suggest(who, q.strip(), limit))
 
     @get(
         "/{video_id:int}",
-        summary="Show a film",
+        summary="Show a video",
         before_request=cached_response,
         response_headers=ETAG,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
@@ -245,24 +249,24 @@ class VideoController(Controller):
     async def show_video(
         self, request: Request[Any, Any, Any], catalog: NamedDependency[Catalog], video_id: Id
     ) -> Response[VideoRead]:
-        """Show one film: state, progress, and the reason if it failed."""
+        """Show a video with its state, its progress, and the reason if it failed."""
         return await cache_response(request, lambda who: catalog.read(who, video_id))
 
     @get(
         "/by-slug/{slug:str}",
-        summary="Show a film by its slug",
+        summary="Show a video by its slug",
         before_request=cached_response,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def show_by_slug(
         self, request: Request[Any, Any, Any], catalog: NamedDependency[Catalog], slug: Slug
     ) -> Response[VideoRead]:
-        """Show one film by the name in its address."""
+        """Show a video by its slug."""
         return await cache_response(request, lambda who: catalog.by_slug(who, slug))
 
     @get(
         "/{video_id:int}/related",
-        summary="Related films",
+        summary="List related videos",
         before_request=cached_response,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
@@ -273,24 +277,24 @@ class VideoController(Controller):
         video_id: Id,
         limit: Limit = 10,
     ) -> Response[list[VideoRead]]:
-        """Films that share most with this one: tags, author, genre, categories."""
+        """List videos with the most similar tags, author, genre and categories."""
         return await cache_response(request, lambda who: browse.related(who, video_id, limit))
 
     @get(
         "/{video_id:int}/events",
-        summary="Follow a film live",
+        summary="Follow a video (server-sent events)",
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
     async def follow_video(self, request: Request[Any, Any, Any], video_id: Id) -> ServerSentEvent:
-        """Follow a film live: an event `video` at once and at every change, until it is final."""
+        """Stream a `video` event at once and after each change, until processing has ended."""
         await _read(request.user, video_id)
         return ServerSentEvent(_changes(request.user, video_id))
 
 
 async def _changes(identity: Identity, video_id: int) -> AsyncGenerator[ServerSentEventMessage]:
-    with event_bus.subscribe(topic_for(video_id), f"{PROGRESS}{video_id}") as news:
+    with event_bus.subscribe(topic_for(video_id), f"{PROGRESS}{video_id}") as changed:
         while True:
-            news.clear()
+            changed.clear()
             try:
                 video = await _read(identity, video_id)
             except VideoNotFound:
@@ -300,10 +304,10 @@ async def _changes(identity: Identity, video_id: int) -> AsyncGenerator[ServerSe
             )
             if video.state is not VideoState.PROCESSING:
                 return
-            while not await shutdown.wait_for(news, HEARTBEAT_SECONDS):
+            while not await shutdown.wait_for(changed, HEARTBEAT_SECONDS):
                 if shutdown.has_begun:
-                    return  # clients reconnect, to a process that stays
-                yield ServerSentEventMessage(data=None, comment="still here")
+                    return  # clients reconnect to another process
+                yield ServerSentEventMessage(data=None, comment="keep-alive")
 
 
 async def _read(identity: Identity, video_id: int) -> VideoRead:

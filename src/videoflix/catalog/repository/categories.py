@@ -5,7 +5,7 @@ from sqlalchemy import String, cast, delete, exists, func, or_, select, text
 
 from videoflix.catalog.models import Category, video_category
 
-# A film may stand on both shelves already.
+# A video may be in both categories already.
 MOVE = text("""
 insert into video_category (video_id, category_id, shown_at)
 select video_id, :there, shown_at from video_category where category_id = :here
@@ -14,7 +14,7 @@ on conflict do nothing
 
 
 class CategoryRepository(SQLAlchemyAsyncRepository[Category]):
-    """The shelves of the catalogue, in their order."""
+    """Categories."""
 
     model_type = Category
 
@@ -25,7 +25,7 @@ class CategoryRepository(SQLAlchemyAsyncRepository[Category]):
         return list(found)
 
     async def by_id_or_slug(self, named: str) -> Category | None:
-        """The category with this id or slug."""
+        """Find a category by id or slug."""
         return await self.get_one_or_none(
             or_(Category.slug == named, cast(Category.id, String) == named)
         )
@@ -38,11 +38,11 @@ class CategoryRepository(SQLAlchemyAsyncRepository[Category]):
         return bool(await self.session.scalar(select(in_use)))
 
     async def has_picture(self, key: str) -> bool:
-        """Whether a category shows the picture under this key."""
+        """Whether a category uses the picture with this storage key."""
         return await self.exists(Category.picture == key)
 
     async def move_videos(self, here: int, there: int) -> None:
-        """Put all films of one shelf on another."""
+        """Move all videos from category `here` to category `there`."""
         await self.session.execute(MOVE, {"here": here, "there": there})
         await self.session.execute(
             delete(video_category).where(video_category.c.category_id == here)

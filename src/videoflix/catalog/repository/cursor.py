@@ -13,7 +13,7 @@ from videoflix.catalog.schemas import Ordering
 
 
 class Cursor(msgspec.Struct, array_like=True):
-    """The last film of a page: where the next one begins."""
+    """The sort key and id of the last video of a page; the next page starts after it."""
 
     ordering: Ordering
     value: Any
@@ -24,11 +24,11 @@ class Cursor(msgspec.Struct, array_like=True):
 
 
 class InvalidCursor(ValueError):
-    """The cursor was not made by a list with this ordering."""
+    """The cursor is malformed, or belongs to a list with another ordering."""
 
 
 def read_cursor(text: str, ordering: Ordering) -> Cursor:
-    """Raises InvalidCursor."""
+    """Decode a cursor and check it against the ordering. Raises InvalidCursor."""
     kinds: dict[Ordering, Any] = {
         Ordering.NEWEST: datetime,
         Ordering.OLDEST: datetime,
@@ -47,28 +47,28 @@ def read_cursor(text: str, ordering: Ordering) -> Cursor:
 
 
 class Order(NamedTuple):
-    """What a list is sorted by, what settles ties, and whether the largest comes first."""
+    """The sort column, the id column as tie-breaker, and whether the order is descending."""
 
     key: ColumnElement[Any]
-    number: ColumnElement[int]
-    down: bool
+    id: ColumnElement[int]
+    descending: bool
 
     def sort(self, statement: Select[Any]) -> Select[Any]:
-        if self.down:
-            return statement.order_by(self.key.desc(), self.number.desc())
-        return statement.order_by(self.key.asc(), self.number.asc())
+        if self.descending:
+            return statement.order_by(self.key.desc(), self.id.desc())
+        return statement.order_by(self.key.asc(), self.id.asc())
 
     def after(self, cursor: Cursor) -> ColumnElement[bool]:
-        """What comes after the cursor's film: one comparison of rows, so an index serves it."""
-        here, there = tuple_(self.key, self.number), tuple_(cursor.value, cursor.id)
-        return here < there if self.down else here > there
+        """Rows after the cursor: one row comparison, so that an index range scan serves it."""
+        here, there = tuple_(self.key, self.id), tuple_(cursor.value, cursor.id)
+        return here < there if self.descending else here > there
 
 
 def order_for(ordering: Ordering, *, by_category: bool) -> Order:
-    """How a list is sorted; a category's by the columns of its own index."""
-    shelf = video_category.c
-    shown = shelf.shown_at if by_category else Video.shown_at
-    number: Any = shelf.video_id if by_category else Video.id
+    """Map an ordering to columns; `by_category` uses the columns of the category index."""
+    in_category = video_category.c
+    shown = in_category.shown_at if by_category else Video.shown_at
+    id_column: Any = in_category.video_id if by_category else Video.id
     columns: dict[Ordering, tuple[Any, bool]] = {
         Ordering.NEWEST: (shown, True),
         Ordering.OLDEST: (shown, False),
@@ -77,10 +77,10 @@ def order_for(ordering: Ordering, *, by_category: bool) -> Order:
         Ordering.MOST_WATCHED: (Video.popularity, True),
         Ordering.BEST_VOTED: (Video.score, True),
     }
-    key, down = columns[ordering]
-    return Order(key, number, down)
+    key, descending = columns[ordering]
+    return Order(key, id_column, descending)
 
 
 def cursor_after(last: VideoRow, ordering: Ordering) -> str:
-    """The cursor of a list whose last film this is."""
+    """Make the cursor for the page after `last`."""
     return Cursor(ordering, last.key, last.video.id).encode()

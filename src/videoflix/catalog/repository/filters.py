@@ -12,7 +12,7 @@ from videoflix.profiles.schemas import Viewer
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What films of a list have in common; None leaves it open. A category is an id or a slug."""
+    """Filters of a list of videos; None does not filter. `category` is an id or a slug."""
 
     category: str | None = None
     genre: str | None = None
@@ -26,7 +26,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def matching(viewer: Viewer, filters: Filters) -> list[ColumnElement[bool]]:
-    """Conditions of a list; without a category, which is a join."""
+    """Build the WHERE conditions, except for the category, which needs a join."""
     deleted = filters.publication is Publication.DELETED and viewer.is_editor
     conditions = [Video.deleted_at.is_not(None) if deleted else visible_to(viewer)]
     equal = {
@@ -52,7 +52,7 @@ def matching(viewer: Viewer, filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def category_id_of(named: str) -> ScalarSelect[int]:
-    """The id of a category that is named by its id or its slug."""
+    """Subquery for the id of a category, given its id or slug."""
     return (
         select(Category.id)
         .where(or_(Category.slug == named, cast(Category.id, String) == named))

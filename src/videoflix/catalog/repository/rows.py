@@ -1,4 +1,4 @@
-"""Videos as lists select them: with their categories and subtitles, in one query."""
+"""The columns that lists of videos select: categories and subtitles in the same query."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from videoflix.catalog.models import Category, Subtitle, Video, video_category
 
 
 class VideoRow(NamedTuple):
-    """A film with its categories and subtitles, as JSON, and what its list is sorted by."""
+    """A video with its categories and subtitles as JSON, and the value of the sort column."""
 
     video: Video
     categories: list[dict[str, Any]] | None
@@ -18,7 +18,7 @@ class VideoRow(NamedTuple):
 
 
 def categories_of_video() -> ScalarSelect[Any]:
-    """A film's categories as JSON, in their order."""
+    """Subquery for a video's categories as JSON, ordered by `position`."""
     entry = func.json_build_object("id", Category.id, "name", Category.name, "slug", Category.slug)
     return (
         select(func.json_agg(aggregate_order_by(entry, Category.position, Category.id)))
@@ -31,7 +31,7 @@ def categories_of_video() -> ScalarSelect[Any]:
 
 
 def subtitles_of_video() -> ScalarSelect[Any]:
-    """A film's subtitles as JSON, without their text."""
+    """Subquery for a video's subtitle tracks as JSON, without their text."""
     entry = func.json_build_object("language", Subtitle.language, "label", Subtitle.label)
     return (
         select(func.json_agg(aggregate_order_by(entry, Subtitle.language)))
@@ -42,5 +42,5 @@ def subtitles_of_video() -> ScalarSelect[Any]:
 
 
 def select_videos() -> Select[Any]:
-    """Films with what a list shows of them, in one query."""
+    """Select videos with their categories and subtitles."""
     return select(Video, categories_of_video(), subtitles_of_video())

@@ -1,4 +1,4 @@
-"""Searching: full text in titles, people, tags, descriptions and subtitles; docs/search.md."""
+"""Full-text search in titles, people, tags, descriptions and subtitles; docs/search.md."""
 
 import re
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ from videoflix.catalog.repository.visibility import visible_to
 from videoflix.catalog.schemas import SubtitleHit, Suggestion
 from videoflix.profiles.schemas import Viewer
 
-# So many matches are ranked; who finds more should say more.
+# At most this many matches are ranked, to bound the cost of common words.
 RANKED = 500
-HITS_PER_FILM = 3
-# A film that merely mentions it comes after all whose title, people or tags do.
+HITS_PER_VIDEO = 3
+# Rank of a match in subtitles: below every match in title, people or tags.
 MENTION = 0.05
 WORDS = re.compile(r"\w+")
 OPERATORS = re.compile(r'"|\bOR\b|(?:^|\s)-\w', re.IGNORECASE)
@@ -48,22 +48,26 @@ LANGUAGES = {
 }
 # Sorts after every letter.
 LAST_LETTER = "\U0010ffff"
-# For the rest of the transaction: how many films hold a word is guessed badly, and reading the
-# table until enough are found is fast for common words only.
+# For the rest of the transaction: the planner misestimates how many rows match a word, and a
+# sequential scan until enough are found is fast for common words only.
 BY_INDEX = func.set_config("enable_seqscan", "off", True)
-# How alike words must be to be compared letter by letter.
+# Trigram similarity above which the Levenshtein distance is computed.
 ALIKE = text("set local pg_trgm.similarity_threshold = 0.15")
 
 
 class SearchResult(NamedTuple):
-    """A page of what a search found, and how much it found in all (at most RANKED)."""
+    """A page of search results, and the total number of matches (at most RANKED)."""
 
-    films: list[VideoRow]
+    rows: list[VideoRow]
     total: int
 
 
 class SearchQueries(NamedTuple):
-    """What people typed as tsqueries: literally, in any form to rank by, inflected by language."""
+    """The search terms as tsqueries.
+
+    `literal` matches the words as typed, `any` combines all forms for ranking, `inflected` maps
+    stemmed queries to the language codes they apply to.
+    """
 
     literal: str
     any: str
@@ -71,32 +75,32 @@ class SearchQueries(NamedTuple):
 
 
 class SearchRepository:
-    """What answers the words people type."""
+    """Full-text search, spelling correction and suggestions."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
     async def forms(self, words: str) -> SearchQueries:
-        """The words as queries."""
+        """Parse search terms into tsqueries."""
         return await forms_of(self.session, words)
 
     async def page(
         self, viewer: Viewer, forms: SearchQueries, filters: Filters, page: LimitOffset
     ) -> SearchResult:
-        """The best matches, ranked by where the words stand and how popular the film is."""
-        fame = 1 + 0.1 * func.ln(1 + Video.popularity)
+        """Select the best matches, ranked by ts_rank and popularity."""
+        popularity_boost = 1 + 0.1 * func.ln(1 + Video.popularity)
         every_form = cast(forms.any, TSQUERY)
-        rank = func.ts_rank(Video.search, every_form, 1) * fame
+        rank = func.ts_rank(Video.search, every_form, 1) * popularity_boost
         described = select(Video.id, cast(rank, Float).label("rank"))
         mentioned = select(SubtitleCue.video_id.label("id"), literal(MENTION, Float).label("rank"))
         mentioned = mentioned.join(Video, Video.id == SubtitleCue.video_id)
         conditions = matching(viewer, filters)
         if filters.category is not None:
-            shelf = select(video_category.c.video_id).where(
+            in_category = select(video_category.c.video_id).where(
                 video_category.c.category_id == category_id_of(filters.category)
             )
-            conditions.append(Video.id.in_(shelf))
-        # Each form by itself: for forms joined by “or”, the index is often not used.
+            conditions.append(Video.id.in_(in_category))
+        # One subquery a form: with OR, the planner often does not use the index.
         parts = [
             part.where(form, *conditions).limit(RANKED).subquery()
             for part, table in ((described, Video), (mentioned, SubtitleCue))
@@ -126,7 +130,7 @@ class SearchRepository:
     async def hits(
         self, forms: SearchQueries, video_ids: Sequence[int]
     ) -> dict[int, list[SubtitleHit]]:
-        """Where in these films the words are spoken, the first few places of each."""
+        """Find the first HITS_PER_VIDEO matching subtitle cues of each video."""
         place = func.row_number().over(partition_by=SubtitleCue.video_id, order_by=SubtitleCue.at)
         spoken = (
             select(SubtitleCue.video_id, SubtitleCue.at, SubtitleCue.text, place.label("place"))
@@ -138,7 +142,7 @@ class SearchRepository:
         )
         rows = await self.session.execute(
             select(spoken.c.video_id, spoken.c.at, spoken.c.text)
-            .where(spoken.c.place <= HITS_PER_FILM)
+            .where(spoken.c.place <= HITS_PER_VIDEO)
             .order_by(spoken.c.video_id, spoken.c.at)
         )
         found: dict[int, list[SubtitleHit]] = {}
@@ -147,7 +151,10 @@ class SearchRepository:
         return found
 
     async def corrected(self, words: str) -> str | None:
-        """The words with each that nobody wrote replaced by the most alike; None if none is."""
+        """Correct misspelt words by trigram similarity and Levenshtein distance.
+
+        None if there is nothing to correct.
+        """
         typed = WORDS.findall(words)[:8]
         better = []
         await self.session.execute(ALIKE)
@@ -164,7 +171,7 @@ class SearchRepository:
         return " ".join(better) if better != [word.lower() for word in typed] else None
 
     async def suggest(self, viewer: Viewer, typed: str, count: int) -> list[Suggestion]:
-        """Films whose title begins with this, then those with a word that does."""
+        """Find titles that start with the prefix, then titles with a word that does."""
         plain: ColumnElement[str] = func.videoflix_plain(cast(typed, Text))
         begins = and_(Video.title_key >= plain, Video.title_key < plain + LAST_LETTER)
         shown = select(Video.id, Video.slug, Video.title).where(visible_to(viewer))
@@ -190,10 +197,10 @@ class SearchRepository:
 
 
 async def forms_of(session: AsyncSession, words: str) -> SearchQueries:
-    """The words as queries, made by Postgres so that the statement that searches is simple.
+    """Let Postgres parse the search terms, so that the search statement gets constants.
 
-    What stands in quotes, after `-` or around `or` is understood as on web pages, and taken
-    literally.
+    Quotes, `-` and `or` work as in web search engines (websearch_to_tsquery); a query that uses
+    them is not stemmed.
     """
     literally = OPERATORS.search(words) is not None
     prefix = "" if literally else prefix_of(words)
@@ -208,7 +215,7 @@ async def forms_of(session: AsyncSession, words: str) -> SearchQueries:
     for code, form in zip(LANGUAGES, inflected, strict=False):
         if form not in {"", exact}:
             by_form.setdefault(form, []).append(code)
-    # The unfinished word finds the whole one too; Postgres need not look for both.
+    # The prefix query matches whole words as well, so it replaces the exact one.
     return SearchQueries(
         begun or exact, either([query for query in (exact, begun, *by_form) if query]), by_form
     )
@@ -217,9 +224,9 @@ async def forms_of(session: AsyncSession, words: str) -> SearchQueries:
 def each_form(
     search: InstrumentedAttribute[str], language: InstrumentedAttribute[str], forms: SearchQueries
 ) -> list[ColumnElement[bool]]:
-    """Ways for a text to hold the words: as they are, or in its own language in another form.
+    """Conditions for a match: literally, or stemmed in the language of the text.
 
-    In other languages some of them would be stop words, and match everything.
+    Stemmed in another language, some words would be stop words and match everything.
     """
     literally = search.op("@@")(cast(forms.literal, TSQUERY))
     inflected = [
@@ -230,12 +237,15 @@ def each_form(
 
 
 def either(queries: Sequence[str]) -> str:
-    """Queries, any of which may match, as one."""
+    """Combine queries with OR."""
     return " | ".join(f"({query})" for query in queries)
 
 
 def prefix_of(words: str, weight: str = "") -> str:
-    """All words, the last one unfinished, in the syntax of to_tsquery; empty if it is too short."""
+    """A to_tsquery that matches all words, the last one as a prefix of at least 3 letters.
+
+    Empty if the last word is shorter.
+    """
     found = WORDS.findall(words)[:16]
     if not found or len(found[-1]) < 3:
         return ""

@@ -1,4 +1,4 @@
-"""Subtitles and their lines."""
+"""Subtitle tracks and their cues."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from videoflix.catalog.subtitles import Cue
 
 
 class SubtitleRepository(SQLAlchemyAsyncRepository[Subtitle]):
-    """The spoken words of films, one row a language."""
+    """Subtitle tracks, one row per language."""
 
     model_type = Subtitle
 
     async def replace(
         self, video_id: int, language: str, label: str, text: str, cues: Sequence[Cue]
     ) -> None:
-        """Keep this subtitle in place of the one of the same language."""
+        """Replace the subtitle track of this language, if any, with its cues."""
         await self.remove(video_id, language)
         subtitle = await self.add(
             Subtitle(video_id=video_id, language=language, label=label, text=text)
@@ -38,10 +38,10 @@ class SubtitleRepository(SQLAlchemyAsyncRepository[Subtitle]):
             await self.session.execute(insert(SubtitleCue).values(lines[begin : begin + 500]))
 
     async def remove(self, video_id: int, language: str) -> bool:
-        """False when there was none."""
-        gone = await self.session.scalar(
+        """Delete a subtitle track; False if there is none."""
+        deleted_id = await self.session.scalar(
             delete(Subtitle)
             .where(Subtitle.video_id == video_id, Subtitle.language == language)
             .returning(Subtitle.id)
         )
-        return gone is not None
+        return deleted_id is not None

@@ -1,4 +1,4 @@
-"""Films: lists, single ones, and changes."""
+"""Videos: lists, single rows and updates."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -28,13 +28,13 @@ from videoflix.catalog.repository.visibility import visible_to
 from videoflix.catalog.schemas import Ordering
 from videoflix.profiles.schemas import Viewer
 
-# A list is counted so far; more would cost more than the page itself.
+# Lists are counted up to this limit; an exact count would cost more than the page itself.
 COUNTED = 1_000
 RELATED_CONSIDERED = 60
 
 
 class VideoRepository(SQLAlchemyAsyncRepository[Video]):
-    """Films, and who sees them."""
+    """Videos; reads apply the visibility rule of the viewer."""
 
     model_type = Video
 
@@ -46,7 +46,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         page: LimitOffset,
         cursor: Cursor | None = None,
     ) -> list[VideoRow]:
-        """A page of a list, with one film more than asked for if there is a next page."""
+        """Select a page of a list, plus one row if there is a next page."""
         order = order_for(ordering, by_category=filters.category is not None)
         statement = self._filtered(select_videos().add_columns(order.key), viewer, filters)
         if ordering is Ordering.DURATION:
@@ -58,15 +58,15 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return [VideoRow(*row) for row in found]
 
     async def count_limited(self, viewer: Viewer, filters: Filters) -> int:
-        """How many films a list has, up to one more than COUNTED."""
+        """Count the videos of a list, up to COUNTED + 1."""
         some = self._filtered(select(literal(1)), viewer, filters)
-        # In the index's order: the planner would otherwise read the table.
+        # In the order of the index: the planner would otherwise scan the table.
         order = order_for(Ordering.NEWEST, by_category=filters.category is not None)
         some = order.sort(some).limit(COUNTED + 1)
         return await self.session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
     async def count_all(self, viewer: Viewer) -> int:
-        """How many films this person may see, by reading the index of visibility."""
+        """Count the videos the viewer can see, by an index-only scan."""
         return (
             await self.session.scalar(select(func.count(Video.id)).where(visible_to(viewer))) or 0
         )
@@ -80,7 +80,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
 
     async def get_visible(self, viewer: Viewer, wanted: ColumnElement[bool]) -> VideoRow | None:
-        """One film this person may see."""
+        """Select a video if the viewer can see it."""
         row = (
             await self.session.execute(select_videos().where(wanted, visible_to(viewer)))
         ).one_or_none()
@@ -90,7 +90,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return await self.get_one_or_none(Video.id == video_id, visible_to(viewer))
 
     async def list_visible(self, viewer: Viewer, ids: Sequence[int]) -> list[VideoRow]:
-        """Those of these films that this person may see, in no order."""
+        """Select those of the videos that the viewer can see, in no particular order."""
         found = await self.session.execute(
             select_videos().where(Video.id.in_(ids), visible_to(viewer))
         )
@@ -99,7 +99,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
     async def by_category(
         self, viewer: Viewer, count: int
     ) -> list[tuple[Category, VideoRow | None]]:
-        """Every category with its newest films, in one query; an empty one comes without."""
+        """Select every category with its newest videos (LATERAL); None for an empty category."""
         newest = (
             select(video_category.c.video_id, video_category.c.shown_at)
             .join(Video, Video.id == video_category.c.video_id)
@@ -120,16 +120,17 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return [(row[3], VideoRow(row[0], row[1], row[2]) if row[0] else None) for row in found]
 
     async def related(self, viewer: Viewer, video: Video, count: int) -> list[VideoRow]:
-        """Films that share most with this one: tags, then author, genre and categories.
+        """Find similar videos by tags, author, genre and categories.
 
-        The newest few of each kind are considered, so it takes as long with a million titles.
+        At most RELATED_CONSIDERED candidates of each kind are scored, so the cost does not grow
+        with the catalogue.
         """
         newest = Video.shown_at.desc()
         same_genre = select(Video.id).where(Video.genre == video.genre, Video.genre != "")
         same_tags = select(Video.id).where(Video.tags.overlap(video.tags))
         considered = [
             same_genre.where(visible_to(viewer)).order_by(newest).limit(RELATED_CONSIDERED),
-            # In no order: a common tag stands at too many films to sort them.
+            # Unsorted: a common tag has too many videos to sort.
             same_tags.where(visible_to(viewer)).limit(RELATED_CONSIDERED * 5),
             self._in_same_categories(viewer, video),
         ]
@@ -144,19 +145,19 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return await self._closest(ids, shared, video, count)
 
     def _in_same_categories(self, viewer: Viewer, video: Video) -> Select[Any]:
-        """The newest films of each of a film's categories, by the index of the shelves."""
+        """The newest videos of each of a video's categories, by the index of video_category."""
         mine = video_category.alias("mine")
-        shelf = (
+        newest = (
             select(video_category.c.video_id.label("id"))
             .join(Video, Video.id == video_category.c.video_id)
             .where(video_category.c.category_id == mine.c.category_id, visible_to(viewer))
             .order_by(video_category.c.shown_at.desc(), video_category.c.video_id.desc())
             .limit(RELATED_CONSIDERED)
-            .lateral("shelf")
+            .lateral("newest")
         )
         return (
-            select(shelf.c.id)
-            .select_from(mine.join(shelf, true()))
+            select(newest.c.id)
+            .select_from(mine.join(newest, true()))
             .where(mine.c.video_id == video.id)
         )
 
@@ -178,7 +179,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return [VideoRow(*row) for row in found]
 
     async def locked(self, video_id: int) -> Video | None:
-        """The row, held against other writers until the transaction ends."""
+        """Lock the row (FOR UPDATE) until the transaction ends."""
         found: Video | None = await self.session.scalar(
             select(Video)
             .where(Video.id == video_id)
@@ -188,7 +189,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return found
 
     async def locked_many(self, ids: Sequence[int]) -> list[Video]:
-        """The rows in the order of their ids, so that two of these never wait for each other."""
+        """Lock the rows in the order of their ids, which prevents deadlocks."""
         found = await self.session.scalars(
             select(Video)
             .where(Video.id.in_(ids))
@@ -199,7 +200,7 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return list(found)
 
     async def set_categories(self, video_id: int, category_ids: Sequence[int]) -> int:
-        """Put a film on these shelves and no others; how many of them there are."""
+        """Replace a video's categories; return how many of them exist."""
         await self.session.execute(
             delete(video_category).where(video_category.c.video_id == video_id)
         )
@@ -214,14 +215,14 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         return len(done.all())
 
     async def scheduled(self) -> list[tuple[int, datetime | None]]:
-        """Films that will be published, and when."""
+        """List scheduled videos with their time of publication."""
         found = await self.session.execute(
             select(Video.id, Video.published_at).where(Video.published_at > func.now())
         )
         return [(video_id, at) for video_id, at in found]
 
     async def deleted_before(self, span: timedelta, count: int) -> list[int]:
-        """Films that were deleted so long ago."""
+        """List videos whose soft delete is older than `span`."""
         found = await self.session.scalars(
             select(Video.id)
             .where(Video.deleted_at < func.now() - span)

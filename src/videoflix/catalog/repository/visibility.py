@@ -1,4 +1,4 @@
-"""The one rule of who sees which video."""
+"""The visibility rule: which videos a viewer can see."""
 
 from sqlalchemy import (
     ColumnElement,
@@ -11,10 +11,10 @@ from videoflix.profiles.schemas import Viewer
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The one rule of who sees which film.
+    """Condition for the videos that a viewer can see.
 
-    Editors see all that is not deleted; everybody else what plays, is published by now, is meant
-    for them, and is rated no higher than their profile allows.
+    Editors see all that are not deleted. Others see videos that are playable and published, whose
+    audience includes them, and whose age rating their profile allows.
     """
     if viewer.is_editor:
         return Video.deleted_at.is_(None)

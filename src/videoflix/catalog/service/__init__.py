@@ -1,4 +1,4 @@
-"""What may happen to the catalogue."""
+"""Use cases of the catalogue."""
 
 from videoflix.catalog.repository.filters import Filters
 from videoflix.catalog.service.browse import (

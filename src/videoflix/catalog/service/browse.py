@@ -1,4 +1,4 @@
-"""Lists, shelves and searching: what people see of the catalogue."""
+"""Lists, categories and search."""
 
 import re
 import unicodedata
@@ -41,17 +41,17 @@ class CategoryTaken(Conflict):
 
 
 class CategoryInUse(Conflict):
-    """Films stand on this shelf: name another one in `move_to`."""
+    """The category has videos: name the category to move them to in `move_to`."""
 
 
 class CursorInvalid(InvalidInput):
-    """This cursor belongs to another list, or to none."""
+    """The cursor is invalid, or belongs to another list."""
 
     slug: ClassVar[str] = "cursor-refused"
 
 
 class OffsetTooLarge(InvalidInput):
-    """Lists are counted off only so far: follow `next_cursor` instead."""
+    """The offset is too large: follow `next_cursor` instead."""
 
 
 class Browse:
@@ -64,7 +64,7 @@ class Browse:
     async def page(
         self, viewer: Viewer, filters: Filters, ordering: Ordering, page: LimitOffset
     ) -> VideoPage:
-        """A page of films by its number. Raises CategoryNotFound or OffsetTooLarge."""
+        """Return a page by offset. Raises CategoryNotFound or OffsetTooLarge."""
         if page.offset > OFFSET_MAX:
             raise OffsetTooLarge
         found = await self.videos.page(viewer, filters, ordering, page)
@@ -78,13 +78,13 @@ class Browse:
         return shown
 
     async def count(self, viewer: Viewer) -> int:
-        """How many films this person may see, exactly."""
+        """Count the videos the viewer can see, exactly."""
         return await self.videos.count_all(viewer)
 
     async def next_page(
         self, viewer: Viewer, filters: Filters, ordering: Ordering, cursor: str, limit: int
     ) -> VideoPage:
-        """A page of films after a cursor, or the first one. Raises CursorInvalid."""
+        """Return the page after a cursor; an empty one is the first page. Raises CursorInvalid."""
         try:
             after = read_cursor(cursor, ordering) if cursor else None
         except InvalidCursor as error:
@@ -97,31 +97,31 @@ class Browse:
     async def search_videos(
         self, viewer: Viewer, words: str, filters: Filters, page: LimitOffset
     ) -> VideoPage:
-        """The films that match best, the best first; misspelt words are mended if none match."""
+        """Search videos, ordered by rank; without results, retry with corrected spelling."""
         if page.offset > RANKED:
             raise OffsetTooLarge
         forms = await self.search.forms(words)
         result = await self.search.page(viewer, forms, filters, page)
         corrected = None
-        if not result.films and page.offset == 0:
+        if not result.rows and page.offset == 0:
             await self._check_category(filters, [])
             corrected = await self.search.corrected(words)
             if corrected:
                 forms = await self.search.forms(corrected)
                 result = await self.search.page(viewer, forms, filters, page)
-        spoken = [film.video.id for film in result.films if film.subtitles]
+        spoken = [row.video.id for row in result.rows if row.subtitles]
         hits = await self.search.hits(forms, spoken) if spoken else {}
         return VideoPage(
-            items=[_to_read(viewer, film, hits.get(film.video.id)) for film in result.films],
+            items=[_to_read(viewer, row, hits.get(row.video.id)) for row in result.rows],
             total=min(result.total, RANKED),
             limit=page.limit,
             offset=page.offset,
             total_is_minimum=result.total >= RANKED,
-            corrected=corrected if result.films else None,
+            corrected=corrected if result.rows else None,
         )
 
     async def suggest(self, viewer: Viewer, typed: str, count: int) -> list[Suggestion]:
-        """What somebody may be typing."""
+        """Suggest titles for a prefix; without any, retry with corrected spelling."""
         found = await self.search.suggest(viewer, typed, count)
         if not found and len(typed) > 3:
             corrected = await self.search.corrected(typed)
@@ -131,23 +131,23 @@ class Browse:
     async def by_category(
         self, viewer: Viewer, count: int
     ) -> list[tuple[Category, list[VideoRead]]]:
-        """Every category with its newest films."""
-        browse: dict[int, tuple[Category, list[VideoRead]]] = {}
-        for category, film in await self.videos.by_category(viewer, count):
-            _, films = browse.setdefault(category.id, (category, []))
-            if film is not None:
-                films.append(_to_read(viewer, film))
-        return list(browse.values())
+        """List every category with its newest videos."""
+        by_id: dict[int, tuple[Category, list[VideoRead]]] = {}
+        for category, row in await self.videos.by_category(viewer, count):
+            _, videos = by_id.setdefault(category.id, (category, []))
+            if row is not None:
+                videos.append(_to_read(viewer, row))
+        return list(by_id.values())
 
     async def related(self, viewer: Viewer, video_id: int, count: int) -> list[VideoRead]:
-        """Films one may like after this one. Raises VideoNotFound."""
+        """List similar videos. Raises VideoNotFound."""
         video = await self.videos.seen_by(viewer, video_id)
         if video is None:
             raise VideoNotFound
-        return [_to_read(viewer, film) for film in await self.videos.related(viewer, video, count)]
+        return [_to_read(viewer, row) for row in await self.videos.related(viewer, video, count)]
 
     async def category(self, named: str) -> Category:
-        """Raises CategoryNotFound."""
+        """Find a category by id or slug. Raises CategoryNotFound."""
         found = await self.categories.by_id_or_slug(named)
         if found is None:
             raise CategoryNotFound
@@ -179,19 +179,19 @@ class Browse:
         return category
 
     async def show_picture(self, named: str, key: str) -> None:
-        """Give a category a stored picture; the former one is deleted after the commit.
+        """Set a category's picture; the previous one is deleted after the commit.
 
         Raises CategoryNotFound.
         """
-        former = (await self.category(named)).picture
+        previous = (await self.category(named)).picture
         await self.change_category(named, {"picture": key})
-        if former:
-            await enqueue(self.session, DeletePicture(key=former))
+        if previous:
+            await enqueue(self.session, DeletePicture(key=previous))
 
     async def remove_category(self, named: str, move_to: str | None) -> None:
-        """Delete a category, and its picture after the commit.
+        """Delete a category; its picture is deleted after the commit.
 
-        Raises CategoryNotFound, or CategoryInUse when films would lose their shelf.
+        Raises CategoryNotFound, or CategoryInUse when it has videos and `move_to` is None.
         """
         category = await self.category(named)
         if move_to is not None:
@@ -211,7 +211,7 @@ class Browse:
 
 
 def slug_of(name: str) -> str:
-    """A name for addresses: letters, digits and hyphens."""
+    """Derive a slug from a name: ASCII letters, digits and hyphens."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100] or "category"
 
@@ -219,10 +219,10 @@ def slug_of(name: str) -> str:
 def _page(
     viewer: Viewer, found: list[VideoRow], ordering: Ordering, page: LimitOffset
 ) -> VideoPage:
-    """A page of what was found, which may hold the first film of the next one."""
+    """Cut the extra row off, which tells that there is a next page."""
     shown, more = found[: page.limit], len(found) > page.limit
     return VideoPage(
-        items=[_to_read(viewer, film) for film in shown],
+        items=[_to_read(viewer, row) for row in shown],
         total=None,
         limit=page.limit,
         offset=None,
@@ -230,8 +230,8 @@ def _page(
     )
 
 
-def _to_read(viewer: Viewer, film: VideoRow, hits: list[SubtitleHit] | None = None) -> VideoRead:
-    return VideoRead.of(*film[:3], hits, for_editors=viewer.is_editor)
+def _to_read(viewer: Viewer, row: VideoRow, hits: list[SubtitleHit] | None = None) -> VideoRead:
+    return VideoRead.of(*row[:3], hits, for_editors=viewer.is_editor)
 
 
 def _taken(error: SQLAlchemyError) -> Exception:

@@ -1,4 +1,4 @@
-"""Films on their way from upload to screen, and who may see them."""
+"""Videos: visibility, state of processing, and notifications of changes."""
 
 from typing import ClassVar
 
@@ -34,43 +34,43 @@ class Catalog:
         self.videos = VideoRepository(session=session)
 
     async def video(self, viewer: Viewer, video_id: int) -> Video:
-        """A film this person may see. Raises VideoNotFound."""
+        """Get a video the viewer can see. Raises VideoNotFound."""
         video = await self.videos.seen_by(viewer, video_id)
         if video is None:
             raise VideoNotFound
         return video
 
     async def read(self, viewer: Viewer, video_id: int) -> ShownVideo:
-        """A film as it is shown to this person. Raises VideoNotFound."""
+        """Read a video for a viewer. Raises VideoNotFound."""
         found = await self.videos.get_visible(viewer, Video.id == video_id)
         if found is None:
             raise VideoNotFound
         return ShownVideo.of(*found[:3], for_editors=viewer.is_editor)
 
     async def by_slug(self, viewer: Viewer, slug: str) -> ShownVideo:
-        """A film by the name in its address. Raises VideoNotFound."""
+        """Read a video by its slug. Raises VideoNotFound."""
         found = await self.videos.get_visible(viewer, Video.slug == slug)
         if found is None:
             raise VideoNotFound
         return ShownVideo.of(*found[:3], for_editors=viewer.is_editor)
 
     async def get_many(self, viewer: Viewer, ids: list[int]) -> dict[int, ShownVideo]:
-        """Those of these films that this person may see."""
+        """Read those of the videos that the viewer can see, by id."""
         found = await self.videos.list_visible(viewer, ids)
         return {
             one.video.id: ShownVideo.of(*one[:3], for_editors=viewer.is_editor) for one in found
         }
 
     async def uploads_of(self, user_id: int, page: LimitOffset) -> list[Video]:
-        """What a person uploaded, newest first."""
+        """List a user's uploads, newest first."""
         return await self.videos.get_many(Video.uploaded_by == user_id, page, order_by=("id", True))
 
     async def counts(self) -> dict[str, int]:
-        """How many films there are in each state."""
+        """Count the videos in each state."""
         return {state.value: 0 for state in VideoState} | await self.videos.count_by_state()
 
     async def add(self, draft: VideoCreate, uploaded_by: int | None) -> Video:
-        """Enter a film whose renditions do not exist yet. Raises UnknownCategory."""
+        """Create a video without media. Raises UnknownCategory."""
         video = Video(
             title=draft.title,
             description=draft.description,
@@ -93,35 +93,35 @@ class Catalog:
         return video
 
     async def set_categories(self, video_id: int, category_ids: list[int]) -> None:
-        """Raises UnknownCategory."""
+        """Replace a video's categories. Raises UnknownCategory."""
         wanted = set(category_ids)
         if await self.videos.set_categories(video_id, list(wanted)) != len(wanted):
             raise UnknownCategory
 
     async def remove(self, video_id: int) -> None:
-        """Take the film out of the catalogue for good. Raises VideoNotFound."""
+        """Delete a video permanently. Raises VideoNotFound."""
         await self.locked(video_id)
         await self.videos.delete(video_id)
         await publish(self.session, topic_for(video_id))
 
     async def set_media_info(self, video_id: int, *, duration: float, qualities: list[str]) -> None:
-        """What the inspection found: length in seconds and the renditions to come."""
+        """Store the duration in seconds and the names of the planned renditions."""
         video = await self.locked(video_id)
         video.duration, video.qualities = duration, qualities
         await publish(self.session, topic_for(video_id))
 
     async def set_poster(self, video_id: int, poster: str) -> None:
-        """The film has a poster; `poster` is its storage key."""
+        """Set the storage key of the poster."""
         video = await self.locked(video_id)
         video.poster = poster
         await publish(self.session, topic_for(video_id))
 
     async def poster(self, video_id: int) -> str | None:
-        """The storage key of a film's poster."""
+        """Return the storage key of the poster; locks the row."""
         return (await self.locked(video_id)).poster
 
     async def update_progress(self, video_id: int, progress: float, *, playable: bool) -> None:
-        """Encoding went on; progress never goes back."""
+        """Advance the progress (0 to 1), which never decreases."""
         video = await self.locked(video_id)
         video.progress = max(video.progress, min(progress, 1.0))
         if playable and not video.playable:
@@ -130,27 +130,27 @@ class Catalog:
         await publish(self.session, f"{PROGRESS}{video_id}")
 
     async def restart(self, video_id: int) -> None:
-        """Another file was uploaded for a film that has none to play."""
+        """Reset the progress: another file was uploaded for a video without a playable one."""
         video = await self.locked(video_id)
         video.playable, video.progress = False, 0.0
         await self.resume(video_id)
 
     async def resume(self, video_id: int) -> None:
-        """Work on a film begins again where it ended; what is playable is told by `advance`."""
+        """Set the state to processing again; `update_progress` tells what is playable."""
         video = await self.locked(video_id)
         video.state = VideoState.PROCESSING
         _clear_failure(video)
         await publish(self.session, topic_for(video_id))
 
     async def complete(self, video_id: int) -> None:
-        """Every rendition is there."""
+        """Set the state to ready: every rendition is complete."""
         video = await self.locked(video_id)
         video.state, video.playable, video.progress = VideoState.READY, True, 1.0
         _clear_failure(video)
         await publish(self.session, topic_for(video_id))
 
     async def fail(self, video_id: int, code: str, reason: str) -> None:
-        """The upload cannot become a film; its owner sees why."""
+        """Set the state to failed, with the reason shown to editors."""
         video = await self.locked(video_id)
         video.state, video.playable = VideoState.FAILED, False
         _clear_failure(video)
@@ -158,14 +158,14 @@ class Catalog:
         await publish(self.session, topic_for(video_id))
 
     async def fail_replacement(self, video_id: int, code: str, reason: str) -> None:
-        """The file that should replace the one that plays failed; editors see why."""
+        """Record why a replacement file failed; the playable one stays."""
         video = await self.locked(video_id)
         _clear_failure(video)
         video.replacement_code, video.replacement_reason = code, reason
         await publish(self.session, topic_for(video_id))
 
     async def stall(self, video_id: int, code: str, reason: str) -> None:
-        """Work on the newest file waits for the machine; editors see why."""
+        """Record why processing of the newest file is stalled."""
         video = await self.locked(video_id)
         if (video.stalled_code, video.stalled_reason) == (code, reason):
             return
@@ -173,13 +173,13 @@ class Catalog:
         await publish(self.session, topic_for(video_id))
 
     async def clear_failure(self, video_id: int) -> None:
-        """Work on the newest file goes on: nothing failed, and nothing waits."""
+        """Clear failure and stall: processing of the newest file has resumed."""
         video = await self.locked(video_id)
         _clear_failure(video)
         await publish(self.session, topic_for(video_id))
 
     async def locked(self, video_id: int) -> Video:
-        """A film, held against other writers. Raises VideoNotFound."""
+        """Lock a video's row. Raises VideoNotFound."""
         video = await self.videos.locked(video_id)
         if video is None:
             raise VideoNotFound
@@ -193,15 +193,15 @@ def _clear_failure(video: Video) -> None:
 
 
 def topic_for(video_id: int) -> str:
-    """What news about a film is announced under."""
+    """The NOTIFY topic of a video's changes."""
     return f"video:{video_id}"
 
 
 async def publish_vote_change(session: AsyncSession, video_id: int) -> None:
-    """A film's counts changed, and nothing else of it."""
+    """Notify that only a video's vote counts changed."""
     await publish(session, f"{VOTES}{video_id}")
 
 
 async def publish_catalog_change(session: AsyncSession) -> None:
-    """Something changed that is about no single film."""
+    """Notify of a change that concerns more than one video."""
     await publish(session, CATALOGUE)

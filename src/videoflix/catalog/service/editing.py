@@ -1,4 +1,4 @@
-"""What editors do with films: describe, publish, delete, restore, subtitle."""
+"""Use cases of editors: update, publish, delete and restore videos; subtitles."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -25,7 +25,7 @@ class SubtitleNotFound(NotFound):
 
 
 class SubtitleUnreadable(BadRequest):
-    """This is no subtitle file we can read."""
+    """We can't read this subtitle file."""
 
     slug: ClassVar[str] = "subtitle-refused"
 
@@ -38,7 +38,7 @@ class Editing:
         self.subtitles = SubtitleRepository(session=session)
 
     async def change(self, video_id: int, change: VideoUpdate) -> None:
-        """Describe a film anew. Raises VideoNotFound or UnknownCategory."""
+        """Update a video's details. Raises VideoNotFound or UnknownCategory."""
         video = await self._locked(video_id)
         fields = {
             name: value
@@ -54,36 +54,36 @@ class Editing:
         await publish(self.session, topic_for(video_id))
 
     async def publish(self, video_id: int, at: datetime | None = None) -> None:
-        """Let viewers see a film, now or later. Raises VideoNotFound."""
+        """Publish a video now, or schedule it. Raises VideoNotFound."""
         video = await self._locked(video_id)
         await self._publish(video, at)
 
     async def schedule_publications(self) -> None:
-        """Queue anew what is to be announced later, when the jobs are gone (after an import)."""
+        """Enqueue the jobs of scheduled publications again (after an import)."""
         await cancel_pending(self.session, [AnnouncePublication])
         for video_id, at in await self.videos.scheduled():
             await enqueue(self.session, AnnouncePublication(video_id=video_id), at=at)
 
     async def unpublish(self, video_id: int) -> None:
-        """Make a film a draft again. Raises VideoNotFound."""
+        """Turn a video back into a draft. Raises VideoNotFound."""
         video = await self._locked(video_id)
         video.published_at = None
         await publish(self.session, topic_for(video_id))
 
     async def delete(self, video_id: int) -> None:
-        """Hide a film from everybody; it can be restored for 30 days. Raises VideoNotFound."""
+        """Soft-delete a video; it can be restored for 30 days. Raises VideoNotFound."""
         video = await self._locked(video_id)
         video.deleted_at = await transaction_time(self.session)
         await publish(self.session, topic_for(video_id))
 
     async def restore(self, video_id: int) -> None:
-        """Bring a deleted film back. Raises VideoNotFound."""
+        """Restore a soft-deleted video. Raises VideoNotFound."""
         video = await self.catalog.locked(video_id)
         video.deleted_at = None
         await publish(self.session, topic_for(video_id))
 
     async def apply_bulk(self, request: BulkRequest) -> int:
-        """One action on many films, on all or on none; how many. Raises VideoNotFound."""
+        """Apply one action to all videos or none; return how many. Raises VideoNotFound."""
         wanted = set(request.ids)
         videos = await self.videos.locked_many(list(wanted))
         found = {
@@ -105,18 +105,18 @@ class Editing:
         return len(videos)
 
     async def due_for_purge(self, count: int) -> list[int]:
-        """Films that were deleted 30 days ago."""
+        """List videos that were soft-deleted 30 days ago."""
         return await self.videos.deleted_before(DELETED_RETENTION, count)
 
     async def is_due_for_purge(self, video_id: int) -> bool:
-        """Whether a film, held against other writers, is still one of those."""
+        """Lock a video, and check again whether it is due for purge."""
         video = await self.videos.locked(video_id)
         if video is None or video.deleted_at is None:
             return False
         return video.deleted_at < await transaction_time(self.session) - DELETED_RETENTION
 
     async def put_subtitle(self, video_id: int, language: str, label: str, data: bytes) -> None:
-        """Keep a WebVTT or SubRip file. Raises VideoNotFound or SubtitleUnreadable."""
+        """Store a WebVTT or SubRip file. Raises VideoNotFound or SubtitleUnreadable."""
         await self._locked(video_id)
         try:
             cues = parse_cues(data)
@@ -126,14 +126,14 @@ class Editing:
         await publish(self.session, topic_for(video_id))
 
     async def remove_subtitle(self, video_id: int, language: str) -> None:
-        """Raises VideoNotFound or SubtitleNotFound."""
+        """Delete a subtitle track. Raises VideoNotFound or SubtitleNotFound."""
         await self._locked(video_id)
         if not await self.subtitles.remove(video_id, language):
             raise SubtitleNotFound
         await publish(self.session, topic_for(video_id))
 
     async def subtitle(self, viewer: Viewer, video_id: int, language: str) -> str:
-        """A subtitle as WebVTT. Raises VideoNotFound or SubtitleNotFound."""
+        """Return a subtitle track as WebVTT. Raises VideoNotFound or SubtitleNotFound."""
         await self.catalog.video(viewer, video_id)
         found = await self.subtitles.get_one_or_none(
             Subtitle.video_id == video_id, Subtitle.language == language
@@ -152,7 +152,7 @@ class Editing:
         await publish(self.session, topic_for(video.id))
 
     async def _locked(self, video_id: int) -> Video:
-        """A film that is not deleted, held against other writers."""
+        """Lock a video that is not deleted. Raises VideoNotFound."""
         video = await self.catalog.locked(video_id)
         if video.deleted_at is not None:
             raise VideoNotFound

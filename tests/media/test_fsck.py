@@ -193,8 +193,8 @@ async def test_lost_source_is_marked_and_nothing_is_deleted(
     await media_storage().delete([KEYS[ObjectRole.SOURCE], KEYS[ObjectRole.PART]])
     found, _ = await check(repair=True)
     assert {one.role: one.repair for one in found} == {
-        ObjectRole.SOURCE: "marked; upload the film again",
-        ObjectRole.PART: "not possible: the source is lost, too",
+        ObjectRole.SOURCE: "marked; upload the file again",
+        ObjectRole.PART: "not possible: the source is lost as well",
     }
     await session.refresh(asset)
     assert (asset.state, asset.source_fault) == (AssetState.READY, "missing")

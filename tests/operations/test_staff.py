@@ -61,9 +61,9 @@ async def test_uploads_are_audited_too(admin: httpx.AsyncClient, editor: httpx.A
     await editor.put(f"{API}/videos/{draft}/file", files=file)
     editing = await number_of(editor)
     assert await changes(admin) == [
-        (f"Give a film its file: PUT /videos/{draft}/file", editing),
-        (f"Upload a film: /videos/{draft}", editing),
-        (f"Upload a film: /videos/{film}", editing),
+        (f"Upload or replace a video's file: PUT /videos/{draft}/file", editing),
+        (f"Upload a video: /videos/{draft}", editing),
+        (f"Upload a video: /videos/{film}", editing),
     ]
 
 
@@ -78,7 +78,7 @@ async def test_body_that_nobody_reads_does_no_harm(
     )
     assert done.status_code == 200, done.text
     assert [line for line, _ in await changes(admin)] == [
-        f"Make a film a draft again: POST /videos/{film}/unpublish"
+        f"Unpublish a video: POST /videos/{film}/unpublish"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Uploads over HTTP."""
+"""Uploads, retries and deletion of videos over HTTP."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +17,7 @@ from videoflix.catalog.schemas import VideoCreate, VideoRead
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.catalog import UnknownCategory
 from videoflix.catalog.service.editing import Editing
-from videoflix.media.forms import FileUpload, FilmUpload
+from videoflix.media.forms import FileUpload, VideoUpload
 from videoflix.media.models import AssetState
 from videoflix.media.multipart import (
     FileEmpty,
@@ -62,8 +62,8 @@ from videoflix.platform.storage.media_storage import (
 from videoflix.profiles.schemas import ALL_AGES, Viewer
 from videoflix.settings import settings
 
-OfFilm = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
-# `state` is a name Litestar keeps for itself.
+OfVideo = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
+# Litestar reserves the name `state`.
 OfState = Annotated[str | None, QueryParameter(name="state", schema_extra=names_of(AssetState))]
 
 
@@ -78,8 +78,8 @@ class UploadController(Controller):
 
     @post(
         opt=UPLOAD | MULTIPART,
-        operation_class=FilmUpload,
-        summary="Upload a film",
+        operation_class=VideoUpload,
+        summary="Upload a video",
         status_code=HTTP_201_CREATED,
         request_max_body_size=None,
         responses=problems(
@@ -98,11 +98,11 @@ class UploadController(Controller):
         ),
     )
     async def upload_video(self, request: Request[Any, Any, Any]) -> Response[VideoRead]:
-        """Upload a film as multipart/form-data: `title`, optional details, `file`.
+        """Upload a video as multipart/form-data: `title`, optional details, `file`.
 
-        Bytes go straight to the storage; a film of any size takes little memory. The answer
-        comes when the file is safe; inspection and encoding follow in the background. A JSON
-        body enters a draft whose file follows.
+        The file is streamed to the storage, so memory use does not depend on its size. The
+        response is sent when the file is stored; inspection and encoding follow in the
+        background. A JSON body creates a video whose file is uploaded later.
         """
         if request.headers.get("content-type", "").startswith("application/json"):
             video = await _create_draft(await request.body(), request.user.user_id)
@@ -115,7 +115,7 @@ class UploadController(Controller):
         "/{video_id:int}/file",
         opt=UPLOAD | MULTIPART,
         operation_class=FileUpload,
-        summary="Give a film its file, or another one",
+        summary="Upload or replace a video's file",
         status_code=HTTP_202_ACCEPTED,
         request_max_body_size=None,
         responses=problems(
@@ -132,19 +132,19 @@ class UploadController(Controller):
         ),
     )
     async def replace_file(self, request: Request[Any, Any, Any], video_id: Id) -> None:
-        """Upload another file as the form field `file`; the old one plays until it is complete.
+        """Upload a file as the form field `file`; the current one is played until it is encoded.
 
-        What people remember belongs to the film and stays.
+        Votes, watchlists and playback positions belong to the video and are kept.
         """
         form = await read_upload(request)
         async with discard_on_error(form) as file, transaction() as session:
             await Media(session).replace(video_id, file)
-            line = f"Give a film its file: PUT /videos/{video_id}/file"
+            line = f"Upload or replace a video's file: PUT /videos/{video_id}/file"
             await Audit(session).record_change(line, by=request.user.user_id)
 
     @post(
         "/{video_id:int}/retry",
-        summary="Retry a film",
+        summary="Retry processing",
         status_code=HTTP_202_ACCEPTED,
         dependencies={"failures": service(Failures)},
         responses=problems(Unauthorized, Forbidden, VideoNotFound, NothingToRetry, SourceRemoved),
@@ -155,9 +155,9 @@ class UploadController(Controller):
         failures: NamedDependency[Failures],
         video_id: Id,
     ) -> VideoRead:
-        """Resume the work on the film's newest file, after it failed or while it is stalled.
+        """Resume processing of the newest file, after it failed or while it is stalled.
 
-        Chunks that are encoded already are not encoded again.
+        Chunks that are already encoded are kept.
         """
         await failures.retry(video_id)
         viewer = Viewer(request.user.user_id, 0, Role.EDITOR, ALL_AGES, member=True)
@@ -165,7 +165,7 @@ class UploadController(Controller):
 
     @get(
         "/{video_id:int}/sources",
-        summary="List a film's files",
+        summary="List a video's files",
         dependencies={"media": service(Media)},
         responses=problems(Unauthorized, Forbidden, VideoNotFound),
     )
@@ -176,14 +176,14 @@ class UploadController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[AssetRead]:
-        """List the files that were uploaded for a film, the newest first, and why one failed."""
+        """List the files uploaded for a video, newest first, with the reason of failures."""
         page = LimitOffset(limit, offset)
         found, total = await media.list_page(page, video_id=video_id, state=None)
         return Page(found, total, limit, offset)
 
     @delete(
         "/{video_id:int}",
-        summary="Delete a film",
+        summary="Delete a video",
         dependencies={"media": service(Media), "editing": service(Editing)},
         responses=problems(Unauthorized, Forbidden, VideoNotFound),
     )
@@ -194,9 +194,9 @@ class UploadController(Controller):
         video_id: Id,
         permanently: FromQuery[bool] = False,
     ) -> None:
-        """Delete a film: nobody sees it any more. It can be restored for 30 days.
+        """Delete a video; it can be restored for 30 days.
 
-        With `permanently`, it is gone at once and its files follow.
+        With `permanently`, it is deleted immediately, and its files in the background.
         """
         if permanently:
             await media.remove(video_id)
@@ -214,12 +214,12 @@ class AssetController(Controller):
     async def list_assets(
         self,
         media: NamedDependency[Media],
-        video_id: OfFilm = None,
+        video_id: OfVideo = None,
         asset_state: OfState = None,
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[AssetRead]:
-        """List the files films were made of, the newest first."""
+        """List the files uploaded for videos, newest first."""
         wanted = one_of(AssetState, "state", asset_state)
         page = LimitOffset(limit, offset)
         found, total = await media.list_page(page, video_id=video_id, state=wanted)
@@ -227,12 +227,16 @@ class AssetController(Controller):
 
 
 async def read_upload(request: Request[Any, Any, Any], file_field: str = "file") -> UploadForm:
-    """Store what comes, unless it is announced to be too large or the storage is full."""
+    """Stream the upload to the storage.
+
+    Raises UploadTooLarge or StorageFull early if Content-Length exceeds a limit, and whatever
+    `receive_form` raises.
+    """
     storage = media_storage()
-    announced = int(request.headers.get("content-length") or 0)
-    if announced > settings.upload_max_bytes + 1024 * 1024:
+    content_length = int(request.headers.get("content-length") or 0)
+    if content_length > settings.upload_max_bytes + 1024 * 1024:
         raise UploadTooLarge(f"At most {settings.upload_max_bytes} bytes are accepted.")
-    await storage.refuse_if_full(announced)
+    await storage.refuse_if_full(content_length)
     return await receive_form(
         request.stream(),
         request.headers.get("content-type", ""),
@@ -244,11 +248,11 @@ async def read_upload(request: Request[Any, Any, Any], file_field: str = "file")
 
 @asynccontextmanager
 async def discard_on_error(form: UploadForm) -> AsyncGenerator[StoredFile]:
-    """The stored file, which goes away again if the block raises a Problem.
+    """Yield the stored file; delete it if the block raises a Problem.
 
-    After any other error it is unknown whether the row was committed (the answer to a commit can
-    be lost), so the file stays; if no row knows it, it is swept a day later. Raises FileMissing,
-    FileEmpty.
+    After any other error it is unknown whether the row was committed (the connection can be lost
+    during COMMIT), so the file is kept; if no row references it, it is swept a day later. Raises
+    FileMissing or FileEmpty.
     """
     if form.file is None:
         raise FileMissing
@@ -263,7 +267,7 @@ async def discard_on_error(form: UploadForm) -> AsyncGenerator[StoredFile]:
 
 
 async def _create(form: UploadForm, uploaded_by: int) -> VideoRead:
-    """Enter the stored file; its own transaction, so that a failed one leaves no file behind."""
+    """Create a video for the stored file; deletes the file if the transaction fails."""
     async with discard_on_error(form) as file:
         draft = _draft(form.fields)
         async with transaction() as session:
@@ -272,7 +276,7 @@ async def _create(form: UploadForm, uploaded_by: int) -> VideoRead:
 
 
 async def _create_draft(body: bytes, uploaded_by: int) -> VideoRead:
-    """Enter a film without a file; nobody but editors sees it before it has one."""
+    """Create a video without a file; viewers cannot see it before it is playable."""
     try:
         draft = msgspec.convert(with_integers(msgspec.json.decode(body)), VideoCreate)
     except msgspec.ValidationError as error:
@@ -285,14 +289,14 @@ async def _create_draft(body: bytes, uploaded_by: int) -> VideoRead:
 
 
 async def _created(session: AsyncSession, video_id: int, editor: int) -> VideoRead:
-    """The film as its editor sees it; that it was entered is noted."""
-    await Audit(session).record_change(f"Upload a film: /videos/{video_id}", by=editor)
+    """Record the upload in the audit log, and read the video as its editor sees it."""
+    await Audit(session).record_change(f"Upload a video: /videos/{video_id}", by=editor)
     viewer = Viewer(editor, 0, Role.EDITOR, ALL_AGES, member=True)
     return await Catalog(session).read(viewer, video_id)
 
 
 def _draft(fields: dict[str, str]) -> VideoCreate:
-    """The draft a form describes; lists are written with commas between."""
+    """Convert form fields to a VideoCreate; lists are separated by commas."""
     title = fields.pop("title", "").strip()
     if not title:
         raise TitleMissing

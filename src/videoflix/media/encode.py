@@ -1,4 +1,4 @@
-"""Encodes chunks and sound with ffmpeg, and believes only what the files prove (fmp4.py)."""
+"""Encode chunks and audio with ffmpeg; the output is verified box by box (fmp4.py)."""
 
 import asyncio
 import logging
@@ -18,11 +18,16 @@ from videoflix.platform.storage.media_storage import StorageFull
 from videoflix.settings import settings
 
 OnFrames = Callable[[int], Awaitable[None]]
-Proof = TypeVar("Proof")
+Result = TypeVar("Result")
 
+# With less free space, broken output is attributed to a full disk.
 SPACE_LOW_BYTES = 16 * 1024 * 1024
+# CMAF: no samples in the moov, offsets relative to each moof, and negative composition offsets
+# instead of an edit list, which not every player honours.
 FRAGMENTED = "+empty_moov+default_base_moof+negative_cts_offsets"
+# Copy nothing but the mapped tracks: metadata may be private, chapters and data need no player.
 CLEAN = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
+# Written to the bitstream, or players would guess by the picture's size.
 COLOURS = ["-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"]
 
 logger = logging.getLogger(__name__)
@@ -31,10 +36,10 @@ logger = logging.getLogger(__name__)
 async def encode_chunk(
     source: Path, plan: EncodePlan, span: ChunkSpec, folder: Path, on_frames: OnFrames
 ) -> dict[str, Index]:
-    """Encode a span into every rung, `folder/<rung>.mp4`, and prove the files.
+    """Encode a chunk into every rung, `folder/<rung>.mp4`, and verify the files.
 
-    `on_frames` hears how many of the span's frames are encoded. Raises InvalidOutput,
-    ProcessFailed, or StorageFull.
+    `on_frames` is called with the number of encoded frames. Raises InvalidOutput, ProcessFailed
+    or StorageFull.
     """
 
     async def on_line(line: str) -> None:
@@ -45,13 +50,13 @@ async def encode_chunk(
     if span.entry is not None:
         try:
             return await _encoded(source, plan, span, folder, on_line, from_start=False)
-        except InvalidOutput as broken:  # damage, or an index that lies
-            logger.warning("chunk %s is decoded from the film's start: %s", span.index, broken)
+        except InvalidOutput as broken:  # a damaged source, or an index with wrong times
+            logger.warning("decoding chunk %s from the start of the source: %s", span.index, broken)
     return await _encoded(source, plan, span, folder, on_line, from_start=True)
 
 
 async def encode_audio(source: Path, plan: EncodePlan, folder: Path) -> Index:
-    """Encode the film's sound, `folder/audio.mp4`, as long as its picture, and prove the file.
+    """Encode the audio to `folder/audio.mp4`, as long as the video, and verify the file.
 
     Raises InvalidOutput, ProcessFailed, or StorageFull.
     """
@@ -61,10 +66,11 @@ async def encode_audio(source: Path, plan: EncodePlan, folder: Path) -> Index:
         "-map", "0:a:0", "-vn", *CLEAN,
         "-af", audio(plan),
         "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", str(SAMPLE_RATE),
-        "-avoid_negative_ts", "disabled",
+        "-avoid_negative_ts", "disabled",  # the timestamps are final; do not shift them
         "-f", "mp4", "-frag_duration", str(segment), "-movflags", FRAGMENTED,
-        f"file:{file}",
+        f"file:{file}",  # never a protocol, whatever the name
     ]  # fmt: skip
+    # -copyts: the filters subtract the plan's origin from the source's own timestamps.
     await run_ffmpeg([Input(source, ["-copyts"])], options, folder, plan.duration)
     return await _verified(lambda: index_audio(file, plan), folder)
 
@@ -90,7 +96,11 @@ async def _encoded(
 
 
 def _seek(span: ChunkSpec) -> list[str]:
-    """Begin at the span's key frame, exactly; what comes too early is left to the filters."""
+    """Seek to the chunk's key frame.
+
+    -seek_timestamp: the time is in the source's clock, not relative to its start.
+    -noaccurate_seek: decode from the key frame on; the filters drop what is too early.
+    """
     return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{span.entry:.6f}"]
 
 
@@ -99,12 +109,13 @@ def _output(plan: EncodePlan, rung: Rung, folder: Path) -> list[str]:
         "-map", f"[{rung.name}]", *CLEAN,
         "-c:v", "libx264", "-preset", settings.x264_preset, "-crf", str(settings.x264_crf),
         "-maxrate", str(rung.max_bitrate), "-bufsize", str(rung.max_bitrate),
-        "-threads", "1",  # rungs and chunks run side by side; more threads only cost more
-        "-force_key_frames", f"expr:eq(mod(n,{plan.segment_frames}),0)",
+        "-threads", "1",  # rungs and chunks run in parallel; more threads only add overhead
+        "-force_key_frames", f"expr:eq(mod(n,{plan.segment_frames}),0)",  # one per segment
+        # Closed GOPs: a segment must decode on its own. No other key frames by interval.
         "-g", str(2 * plan.segment_frames), "-flags", "+cgop",
         *COLOURS,
-        "-avoid_negative_ts", "disabled",
-        "-video_track_timescale", str(plan.timescale),
+        "-avoid_negative_ts", "disabled",  # chunks are placed by `shift`, not by ffmpeg
+        "-video_track_timescale", str(plan.timescale),  # a frame is a whole number of ticks
         "-f", "mp4", "-movflags", f"+frag_keyframe{FRAGMENTED}",
         f"file:{folder / rung.name}.mp4",
     ]  # fmt: skip
@@ -119,10 +130,10 @@ def _indexes(plan: EncodePlan, span: ChunkSpec, folder: Path) -> dict[str, Index
     return found
 
 
-async def _verified(prove: Callable[[], Proof], folder: Path) -> Proof:
-    """The result of a proof; StorageFull where files are broken because the disk is full."""
+async def _verified(verify: Callable[[], Result], folder: Path) -> Result:
+    """Run a verification; a failure on a full disk becomes StorageFull."""
     try:
-        return await asyncio.to_thread(prove)
+        return await asyncio.to_thread(verify)
     except (InvalidOutput, FileNotFoundError) as error:
         if shutil.disk_usage(folder).free < SPACE_LOW_BYTES:
             raise StorageFull from error

@@ -1,4 +1,4 @@
-"""Finds ffmpeg, and builds every command line that reads files of others."""
+"""Find ffmpeg, and build every command line that reads untrusted files."""
 
 import shutil
 import subprocess
@@ -14,16 +14,16 @@ from videoflix.platform.process.run import Limits, clean_environment
 from videoflix.settings import settings
 
 NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}
-# Enough to keep the encoders busy; each more costs processor time and memory.
+# Enough to keep the encoders busy; more threads cost CPU time and memory.
 DECODER_THREADS = 1
 
 
 class FFmpegMissing(Exception):
-    """No usable ffmpeg: the message says where one was looked for and what it lacks."""
+    """No usable ffmpeg; the message names the path and what it lacks."""
 
 
 def limits(media_seconds: float) -> Limits:
-    """Bounds for work on so many seconds of film: generous, but an end."""
+    """Generous resource limits for processing `media_seconds` of media."""
     return Limits(
         wall_seconds=600 + media_seconds * 120,
         cpu_seconds=int(1200 + media_seconds * 240),
@@ -34,21 +34,21 @@ def limits(media_seconds: float) -> Limits:
 
 @cache
 def find_ffmpeg() -> Path:
-    """The ffmpeg to use: FFMPEG_PATH, the wheel's, then PATH's. Raises FFmpegMissing."""
+    """Find ffmpeg: FFMPEG_PATH, then imageio-ffmpeg's, then PATH. Raises FFmpegMissing."""
     path = settings.ffmpeg_path or _of_the_wheel() or _on_path()
     if path is None:
-        raise FFmpegMissing("No ffmpeg was found: set FFMPEG_PATH to one.")
+        raise FFmpegMissing("ffmpeg was not found: set FFMPEG_PATH to its path.")
     for listing, names in NEEDED.items():
         listed = _listed(path, listing)
-        if lacking := [name for name in names if f" {name} " not in listed]:
+        if missing := [name for name in names if f" {name} " not in listed]:
             raise FFmpegMissing(
-                f"{path} lacks {', '.join(lacking)}: set FFMPEG_PATH to another one."
+                f"{path} lacks {', '.join(missing)}: set FFMPEG_PATH to another build."
             )
     return path
 
 
 def lacks_encoder(path: Path, name: str) -> bool:
-    """Whether this ffmpeg cannot encode so."""
+    """Whether this ffmpeg lacks an encoder."""
     return f" {name} " not in _listed(path, "-encoders")
 
 
@@ -79,23 +79,23 @@ def _on_path() -> Path | None:
 
 
 def base_command() -> list[str]:
-    """ffmpeg, quiet, never asking, with its progress on stdout."""
+    """The ffmpeg command without prompts or logs, with progress reports on stdout."""
     options = ["-hide_banner", "-nostdin", "-y", "-v", "error", "-nostats"]
     return [str(find_ffmpeg()), *options, "-progress", "pipe:1", "-stats_period", "0.5"]
 
 
 class Input(NamedTuple):
-    """A file that others made, and how it is read."""
+    """An untrusted input file, and ffmpeg options for reading it."""
 
     path: Path
     options: Sequence[str] = ()
 
 
 def command(inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
-    """The one way to a command line that reads files of others: each input is pinned down.
+    """Build the command line; the only way to read untrusted files with ffmpeg.
 
-    Only as the media file it claims to be (playlists and scripts name other files), and without
-    following anything it names, in whatever protocol.
+    Whitelists exclude playlists and scripts, which reference other files, and every protocol but
+    local files (server-side request forgery, file disclosure).
     """
     options = [
         option

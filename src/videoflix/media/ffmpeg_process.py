@@ -1,4 +1,4 @@
-"""Runs ffmpeg on files of others, and tells a full disk from a failure of its own."""
+"""Run ffmpeg on untrusted files, and tell a full disk from other failures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ async def run_ffmpeg(
     media_seconds: float,
     on_line: OnLine | None = None,
 ) -> None:
-    """Run ffmpeg on so many seconds of film; all it can write to is `folder`.
+    """Run ffmpeg with limits for `media_seconds` of media; it can write to `folder` only.
 
     Raises ProcessFailed or StorageFull.
     """

@@ -1,10 +1,10 @@
-"""FFmpeg's filters for a plan: the frame grid, the picture's form and colours, the sound."""
+"""FFmpeg filter graphs for a plan: frame grid, scaling, colours, audio."""
 
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import ChunkSpec, EncodePlan
 
 SAMPLE_RATE = 48_000
-# FFmpeg's AAC encoder begins with so many samples of its own (ISO/IEC 14496-3, priming).
+# Samples of encoder delay at the start of FFmpeg's AAC output (ISO/IEC 14496-3, priming).
 PRIMING_SAMPLES = 1024
 
 DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
@@ -12,23 +12,26 @@ BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 
 
 def ladder(plan: EncodePlan, span: ChunkSpec, *, from_start: bool) -> str:
-    """A graph that decodes once and ends in a pad a rung: each is scaled from the one above."""
+    """Build a graph that decodes once and has one output pad per rung.
+
+    Each rung is scaled from the next larger one.
+    """
     chain = f"[0:V:0]{frame_grid(plan, span, from_start=from_start)},{video(plan, plan.rungs[0])}"
     for rung, smaller in zip(plan.rungs, plan.rungs[1:], strict=False):
-        # zimg scales in less than half the time swscale takes for the same Lanczos kernel; cut
-        # into slices for threads it would take more, and the encoders use every core anyway.
+        # zimg scales in less than half the time of swscale with the same Lanczos kernel. Slice
+        # threads would add overhead, and the encoders use every core anyway.
         scale = f"zscale=w={smaller.width}:h={smaller.height}:filter=lanczos:threads=1"
         chain += f",split=2[{rung.name}][above_{smaller.name}];[above_{smaller.name}]{scale}"
     return f"{chain}[{plan.rungs[-1].name}]"
 
 
 def frame_grid(plan: EncodePlan, span: ChunkSpec, *, from_start: bool) -> str:
-    """Exactly the span's frames, counted from its first one.
+    """Select exactly the chunk's frames at a constant rate, numbered from 0.
 
-    Time stamps are put on the plan's clock before any is rounded, so that each chunk chooses the
-    pictures an encode of the whole film would. A film that ends early stands still for up to a
-    segment. `from_start`: decoding begins with the file; a picture that is missing at the span's
-    start is missing in the source, so the next one takes its place.
+    Timestamps are converted to the plan's time base before they are rounded, so that each chunk
+    selects the frames that an encode of the whole source would. If the source ends early, its last
+    frame is repeated for up to a segment. `from_start`: decoding starts at the beginning of the
+    file, so a frame missing at the start of the chunk is missing in the source: the next is used.
     """
     steps = [
         *([DEINTERLACE] if plan.interlaced else []),
@@ -43,11 +46,11 @@ def frame_grid(plan: EncodePlan, span: ChunkSpec, *, from_start: bool) -> str:
 
 
 def video(plan: EncodePlan, rung: Rung) -> str:
-    """The picture in a rung's size, in square pixels and the colours every screen shows."""
+    """Scale to a rung's size with square pixels, and convert to BT.709 SDR."""
     size = f"{rung.width}:{rung.height}"
     form = f"format=yuv420p,setsar=1,setparams=field_mode=prog:{BT709}"
     if not plan.hdr:
-        # A matrix that is unsaid must be said: FFmpeg would take BT.601 for it, and convert.
+        # Name an unspecified matrix: FFmpeg would assume BT.601 and convert.
         colours = f"in_color_matrix={plan.matrix}:out_color_matrix=bt709:out_range=tv"
         return f"scale={size}:flags=lanczos:{colours},{form}"
     return (
@@ -58,10 +61,10 @@ def video(plan: EncodePlan, rung: Rung) -> str:
 
 
 def audio(plan: EncodePlan) -> str:
-    """Sound on the picture's clock: gaps become silence, and it ends with the picture.
+    """Align the audio with the video: gaps become silence, and it ends with the video.
 
-    The encoder's priming takes the place of the first samples, so the rest is on time without
-    an edit list, which not every player honours.
+    The encoder's priming samples replace the first samples, so that the rest is in sync without an
+    edit list, which not every player honours.
     """
     samples = round(plan.duration * SAMPLE_RATE)
     steps = [

@@ -1,8 +1,7 @@
-"""Reads and proves our own fragmented MP4 files by their boxes (ISO/IEC 14496-12).
+"""Read and verify our own fragmented MP4 files, box by box (ISO/IEC 14496-12).
 
-FFmpeg's exit code says little: it is 0 on a full disk and on a truncated source. So a file counts
-only when its boxes hold exactly the planned frames; the list of segments is a by-product of
-the proof.
+FFmpeg's exit code is not sufficient: it is 0 on a full disk and for a truncated source. So a file
+is accepted only if its boxes contain exactly the planned frames; the segment index is a by-product.
 """
 
 import struct
@@ -19,11 +18,11 @@ AUDIO_TOLERANCE_SECONDS = 0.5
 
 
 class InvalidOutput(Exception):
-    """FFmpeg's output is not what was ordered; the message says where it differs."""
+    """FFmpeg's output differs from the plan; the message says how."""
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A run of fragments: `duration` in ticks of the timescale, the rest in bytes."""
+    """A run of fragments: `duration` in ticks of the timescale, `offset` and `length` in bytes."""
 
     duration: int
     offset: int
@@ -31,10 +30,10 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """What a file holds.
+    """The segment index of a file.
 
-    `codec` is an RFC 6381 string, `init_length` the bytes of ftyp and moov, `start` the decode
-    time of the first sample in ticks.
+    `codec` is an RFC 6381 string, `init_length` the length of ftyp and moov in bytes, `start` the
+    decode time of the first sample in ticks.
     """
 
     timescale: int
@@ -45,7 +44,7 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class Fragment(msgspec.Struct, frozen=True):
-    """One moof and its mdat."""
+    """One moof and its mdat: times in ticks, `offset` and `length` in bytes."""
 
     decode_time: int
     duration: int
@@ -56,37 +55,40 @@ class Fragment(msgspec.Struct, frozen=True):
 
 
 def index_video(path: Path, plan: EncodePlan, span: ChunkSpec) -> Index:
-    """The segments of an encoded chunk, on the plan's grid.
+    """Verify an encoded chunk and index its segments.
 
-    Raises InvalidOutput unless the file is whole and holds exactly the span's frames, each
-    segment beginning with a picture that needs no other.
+    Raises InvalidOutput unless the file is complete and holds exactly the chunk's frames, and each
+    segment starts with a sync sample.
     """
     index, fragments = _read(path)
     check(index.timescale == plan.timescale, f"timescale {index.timescale}")
     frames = sum(fragment.samples for fragment in fragments)
-    check(frames == span.frame_count, f"{frames} frames, {span.frame_count} were ordered")
+    check(frames == span.frame_count, f"{frames} frames instead of {span.frame_count}")
     first = span.first_frame * plan.frame_ticks
     check(index.start == first, f"starts at {index.start} instead of {first}")
     grid = plan.segment_frames * plan.frame_ticks
     segments = _grouped(fragments, lambda fragment: (fragment.decode_time - first) % grid == 0)
     for segment in segments[:-1]:
-        check(segment.duration == grid, f"a segment of {segment.duration} ticks")
-    check(len(segments) == -(-span.frame_count // plan.segment_frames), "off the grid")
+        check(segment.duration == grid, f"a segment of {segment.duration} ticks instead of {grid}")
+    check(len(segments) == -(-span.frame_count // plan.segment_frames), "wrong number of segments")
     return msgspec.structs.replace(index, segments=segments)
 
 
 def index_audio(path: Path, plan: EncodePlan) -> Index:
-    """The segments of the film's sound. Raises InvalidOutput when it is not as long as the film."""
+    """Index the audio's segments. Raises InvalidOutput unless it is as long as the video."""
     index, fragments = _read(path)
     segments = _grouped(fragments, lambda _: True)
     seconds = sum(segment.duration for segment in segments) / index.timescale
     missing = abs(seconds - plan.duration)
-    check(missing <= AUDIO_TOLERANCE_SECONDS, f"sound of {seconds:.2f} s")
+    check(
+        missing <= AUDIO_TOLERANCE_SECONDS,
+        f"{seconds:.2f} s of audio instead of {plan.duration:.2f} s",
+    )
     return msgspec.structs.replace(index, segments=segments)
 
 
 def shift(path: Path, ticks: int) -> None:
-    """Move a file's decode times later, in place: FFmpeg counts each chunk from zero."""
+    """Add `ticks` to a file's decode times, in place: FFmpeg starts each chunk at 0."""
     with path.open("r+b") as file:
         for name, start, end in boxes(file, 0, path.stat().st_size):
             if name == b"moof":
@@ -104,11 +106,11 @@ def check(condition: bool, difference: str) -> None:
 
 
 def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, start of the content and end of each box between two offsets."""
+    """Iterate over the boxes between two offsets: name, start of the content, end."""
     while start < end:
         file.seek(start)
         header = file.read(8)
-        check(len(header) == 8, "ends inside a box")
+        check(len(header) == 8, "ends inside a box header")
         size, name = struct.unpack(">I4s", header)
         content = start + 8
         if size == 1:
@@ -119,7 +121,7 @@ def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, in
 
 
 def _find(file: BinaryIO, within: tuple[int, int], *names: bytes) -> tuple[int, int]:
-    """The extent of a nested box's content."""
+    """Find a nested box; return start and end of its content. Raises InvalidOutput."""
     for wanted in names:
         found = [(s, e) for name, s, e in boxes(file, *within) if name == wanted]
         check(bool(found), f"no box {wanted!r}")
@@ -150,7 +152,7 @@ def _fragments(
         check(following == b"mdat", "a moof without its mdat")
         traf = _find(file, (start, end), b"traf")
         fragment, data = _fragment(file, traf, defaults, start - 8, mdat_end)
-        check(data == mdat_end - mdat_start, "samples and data differ in size")
+        check(data == mdat_end - mdat_start, "sample sizes do not add up to the mdat")
         if found:
             last = found[-1]
             check(fragment.decode_time == last.decode_time + last.duration, "a gap in time")
@@ -193,7 +195,7 @@ def _tfhd(file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int]) -> tuple
 
 
 def _trun(content: bytes, duration: int, size: int, flags: int) -> tuple[int, int, int, bool]:
-    """Ticks, bytes and number of samples of a run, and whether its first is a sync sample."""
+    """Read a trun: ticks, bytes, number of samples, and whether the first is a sync sample."""
     has, count = struct.unpack_from(">II", content)
     has &= 0xFFFFFF
     at = 8 + (4 if has & 1 else 0)
@@ -213,7 +215,7 @@ def _trun(content: bytes, duration: int, size: int, flags: int) -> tuple[int, in
 
 
 def _trex(file: BinaryIO, moov: tuple[int, int]) -> tuple[int, int]:
-    """Default duration and flags of a sample."""
+    """Read the trex: default duration and flags of samples."""
     start, _ = _find(file, moov, b"mvex", b"trex")
     file.seek(start + 12)
     duration, _, flags = struct.unpack(">III", file.read(12))
@@ -240,14 +242,14 @@ def _codec(file: BinaryIO, moov: tuple[int, int]) -> str:
 
 
 def _grouped(fragments: list[Fragment], begins: Callable[[Fragment], bool]) -> tuple[Segment, ...]:
-    """Join fragments into segments; a fragment within one may be the encoder's scene cut."""
+    """Join fragments into segments; extra key frames are scene cuts of the encoder."""
     segments: list[Segment] = []
     for fragment in fragments:
         if begins(fragment):
             check(fragment.begins_with_sync, "a segment that cannot be decoded by itself")
             segments.append(Segment(fragment.duration, fragment.offset, fragment.length))
         else:
-            check(bool(segments), "begins off the grid")
+            check(bool(segments), "does not start on a segment boundary")
             last = segments[-1]
             segments[-1] = Segment(
                 last.duration + fragment.duration, last.offset, last.length + fragment.length

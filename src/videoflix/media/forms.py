@@ -1,4 +1,4 @@
-"""The forms of uploads, for the OpenAPI document: their routes read them from the stream."""
+"""Upload forms for the OpenAPI document; the routes parse them from the stream."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ FILE = {"type": "string", "format": "binary", "minLength": 1}
 DRAFT = schema_of(VideoCreate)
 YES_OR_NO = {"type": "string", "enum": ["true", "false", "1", "0"]}
 COMMAS = "Separate with commas."
-# A form is text, without lists; a title may not be blank.
-FILM_FORM = {
+# Form fields are text, so lists are comma-separated; the title must not be blank.
+VIDEO_FORM = {
     **DRAFT,
     "title": "VideoForm",
-    "description": "A new film with its file.",
+    "description": "A new video with its file.",
     "required": ["title", "file"],
     "properties": {
         **DRAFT["properties"],
@@ -33,7 +33,7 @@ FILM_FORM = {
         "categories": {
             "type": "string",
             "pattern": r"^([1-9][0-9]{0,14}(,[1-9][0-9]{0,14}){0,19})?(?!\n)$",
-            "description": f"Their ids. {COMMAS}",
+            "description": f"Ids of categories. {COMMAS}",
         },
         "file": FILE,
     },
@@ -42,17 +42,17 @@ FILE_FORM = {"type": "object", "required": ["file"], "properties": {"file": FILE
 
 
 @dataclass
-class FilmUpload(DescribedOperation):
-    """An operation that reads a film with its file, or a draft as JSON."""
+class VideoUpload(DescribedOperation):
+    """An operation whose body is a multipart form with a file, or the details as JSON."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.request_body = body_of({MULTI_PART: FILM_FORM, JSON: DRAFT})
+        self.request_body = body_of({MULTI_PART: VIDEO_FORM, JSON: DRAFT})
 
 
 @dataclass
 class FileUpload(DescribedOperation):
-    """An operation that reads a file."""
+    """An operation whose body is a multipart form with a file."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

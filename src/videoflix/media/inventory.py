@@ -1,4 +1,4 @@
-"""What rows say that the storage holds; fsck and the sweeps compare it with what is there."""
+"""The objects that rows reference; fsck and the sweeps compare them with the storage."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -18,7 +18,7 @@ from videoflix.media.models import (
 )
 from videoflix.media.segment_index import RECORD
 
-# A folder that a queued job deletes later is still read by players.
+# Folders with a queued deletion: players may still read them until then.
 DELETED_LATER = text("""
     select args->>'folder' from procrastinate_jobs
     where task_name = 'media.delete_folder' and status in ('todo', 'doing')
@@ -27,7 +27,7 @@ DELETED_LATER = text("""
 
 
 class ObjectRole(StrEnum):
-    """What an object is to its film."""
+    """The kind of an object."""
 
     SOURCE = "source"
     PART = "part"
@@ -38,7 +38,7 @@ class ObjectRole(StrEnum):
 
 
 class ExpectedObject(msgspec.Struct, frozen=True):
-    """An object that must be there; what is not known of it is None."""
+    """An object that a row references; unknown properties are None."""
 
     key: str
     role: ObjectRole
@@ -50,7 +50,7 @@ class ExpectedObject(msgspec.Struct, frozen=True):
 
 
 class AssetInventory(msgspec.Struct, frozen=True):
-    """An asset, and its objects by key; of a failed one only the source has to be there."""
+    """An asset and its objects by key; a failed asset needs only its source."""
 
     asset_id: int
     video_id: int
@@ -64,11 +64,11 @@ class Inventory:
         self.session = session
 
     async def count(self) -> int:
-        """How many assets there are."""
+        """Count the assets."""
         return int(await self.session.scalar(select(func.count(Asset.id))) or 0)
 
     async def after(self, asset_id: int, limit: int) -> list[AssetInventory]:
-        """The next assets by id."""
+        """List the next assets by id."""
         rows = await self.session.execute(
             select(Asset, Video.poster)
             .join(Video, Video.id == Asset.video_id)
@@ -79,18 +79,18 @@ class Inventory:
         return [await self._of(asset, poster) for asset, poster in rows.all()]
 
     async def one(self, asset_id: int) -> AssetInventory | None:
-        """An asset as it is now."""
+        """Read one asset again."""
         found = await self.after(asset_id - 1, 1)
         return found[0] if found and found[0].asset_id == asset_id else None
 
     async def known_folders(self, folders: Sequence[str]) -> set[str]:
-        """Those of the folders that belong to an asset, or that a job deletes in time."""
+        """Filter the folders that belong to an asset, or that a queued job will delete."""
         found = await self.session.scalars(select(Asset.folder).where(Asset.folder.in_(folders)))
         waiting = await self.session.scalars(DELETED_LATER, {"folders": list(folders)})
         return {*found, *waiting}
 
     async def pictures(self) -> list[str]:
-        """The pictures of the categories."""
+        """List the storage keys of the categories' pictures."""
         found = await self.session.scalars(
             select(Category.picture).where(Category.picture.is_not(None))
         )
@@ -138,7 +138,7 @@ class Inventory:
             for rendition in renditions
             if rendition.file_key
         ]
-        # Only where the last segment ends: two hours of them are megabytes.
+        # Only the last record, for the file's size: all segments of a long video are megabytes.
         packed = type_coerce(RenditionFile.segments, LargeBinary)
         last = func.substr(packed, func.length(packed) - RECORD.size + 1, type_=PackedSegments)
         rows = await self.session.execute(

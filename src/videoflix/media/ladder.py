@@ -1,18 +1,18 @@
-"""The ladder: which sizes and bit rates a film is offered in."""
+"""The bitrate ladder: sizes and maximum bit rates of the renditions."""
 
 from fractions import Fraction
 
 import msgspec
 
-# Length of a picture's shorter side; a phone held upright gets the same rungs.
+# Length of the shorter side in pixels, so that portrait videos get the same rungs.
 SHORT_SIDES = (1080, 720, 480, 360, 120)
 FULL_HD_PIXELS = 1920 * 1080
 FULL_HD_BITRATE = 5_000_000
-FAST_PICTURES = 40  # a second; above, a rung gets more bits
+HIGH_FRAME_RATE = 40  # frames per second; above, a rung gets more bits
 
 
 class Rung(msgspec.Struct, frozen=True):
-    """One step of the ladder; `max_bitrate` counts bits a second."""
+    """One step of the ladder; `max_bitrate` is in bits per second."""
 
     name: str
     width: int
@@ -21,10 +21,10 @@ class Rung(msgspec.Struct, frozen=True):
 
 
 def make_ladder(width: int, height: int, frame_rate: Fraction) -> tuple[Rung, ...]:
-    """The rungs for a picture of this size in square pixels, the highest first.
+    """Choose the rungs for a frame size in square pixels, the highest first.
 
-    None is larger than the source, all keep its aspect. A source clearly between two rungs, or
-    below all of them, gets one of its own size.
+    No rung is larger than the source, and all keep its aspect ratio. A source clearly between two
+    rungs, or below all of them, gets a rung of its own size.
     """
     short = min(width, height)
     sides = [side for side in SHORT_SIDES if side <= short]
@@ -35,7 +35,7 @@ def make_ladder(width: int, height: int, frame_rate: Fraction) -> tuple[Rung, ..
 
 
 def even(length: float) -> int:
-    """The nearest even number: 4:2:0 video has no odd sides."""
+    """Round to an even number: 4:2:0 chroma subsampling needs even sides."""
     return max(2, round(length / 2) * 2)
 
 
@@ -48,7 +48,7 @@ def _rung(side: int, width: int, height: int, frame_rate: Fraction) -> Rung:
 
 
 def _max_bitrate(size: tuple[int, int], frame_rate: Fraction) -> int:
-    """Bits grow slower than pixels: with their 0.75th power, the usual rule of thumb."""
+    """Scale the bit rate with the 0.75th power of the pixel count, a common rule of thumb."""
     share = (size[0] * size[1] / FULL_HD_PIXELS) ** 0.75
-    faster = 1.4 if frame_rate > FAST_PICTURES else 1.0
+    faster = 1.4 if frame_rate > HIGH_FRAME_RATE else 1.0
     return max(100_000, int(round(FULL_HD_BITRATE * share * faster, -4)))

@@ -1,4 +1,4 @@
-"""Tables of the media: what was uploaded, and what became of it."""
+"""Tables of the media: uploaded files, chunks, renditions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,14 +25,14 @@ from videoflix.platform.postgres.session import Record
 
 
 class AssetState(StrEnum):
-    """Where an uploaded file is on its way to renditions.
+    """State of an uploaded file.
 
-    - uploaded: stored, and to be inspected.
-    - encoding: inspected; its chunks are encoded.
-    - stalled: either of them waits, because the machine is at fault.
-    - ready: complete.
-    - retired: replaced by a newer file; those who began it play on until its files are deleted.
-    - failed: work has ended, because of the file or of ourselves; it may be retried.
+    - uploaded: stored, to be inspected.
+    - encoding: inspected; its chunks are being encoded.
+    - stalled: inspection or encoding waits, because the machine is at fault.
+    - ready: all renditions are complete.
+    - retired: replaced by a newer file; running streams continue until its files are deleted.
+    - failed: rejected, or used up its attempts; can be retried.
     """
 
     UPLOADED = "uploaded"
@@ -47,21 +47,20 @@ UNFINISHED = (AssetState.UPLOADED, AssetState.ENCODING, AssetState.STALLED)
 
 
 class TrackKind(StrEnum):
-    """Sound is one track that all pictures share."""
+    """Kind of a track; all video tracks share one audio track."""
 
     VIDEO = "video"
     AUDIO = "audio"
 
 
 class Asset(Record):
-    """One uploaded file of a film; `plan` holds a media.plan.Plan once it was inspected.
+    """One uploaded file of a video; `plan` holds a media.plan.EncodePlan after inspection.
 
-    `source_fault` says what fsck found wrong with the source in the storage: missing or damaged.
-    `storyboard` holds a media.storyboard.Layout of the small pictures in the file `sprite_key`.
-    While the state is failed, `failure_code` and `failure_reason` say why; while it is stalled,
-    `stalled_code`, `stalled_reason` and `stalled_at` do, and `suspicions` counts the faults of
-    the machine that this file may have caused. The source of a rejected file is removed after
-    `source_expires_at`, and was at `source_removed_at`.
+    `source_fault` is fsck's finding on the source: missing or damaged. `storyboard` holds a
+    media.storyboard.Layout of the thumbnails in the file `sprite_key`. `failure_*` are set while
+    the state is failed, `stalled_*` while it is stalled; `suspicions` counts the faults of the
+    machine that this file may have caused. The source of a rejected file is deleted after
+    `source_expires_at`; `source_removed_at` is when it was.
     """
 
     __tablename__ = "media_asset"
@@ -120,10 +119,10 @@ class Chunk(Record):
 
 
 class Rendition(Record):
-    """A track a player can choose: one rung of the ladder, or the sound.
+    """A track that players can choose: one rung of the ladder, or the audio.
 
-    `max_bitrate` counts bits a second; sound has no width and height. `file_key` names one MP4 file
-    of the picture and the sound, of `file_bytes` bytes, once it is there.
+    `max_bitrate` is in bits per second; audio has no width and height. `file_key` is the packaged
+    MP4 file with video and audio, of `file_bytes` bytes; null until it is made.
     """
 
     __tablename__ = "media_rendition"
@@ -157,11 +156,11 @@ class PackedSegments(TypeDecorator[Sequence[Sequence[int]]]):
 
 
 class RenditionFile(Record):
-    """One file of a rendition: the segments of one chunk, or all of the sound.
+    """One file of a rendition: the segments of one chunk, or the whole audio.
 
-    `segments` lists [duration in ticks, offset, length in bytes]; the file begins with
-    `init_length` bytes of initialisation section. `sha256` is of the whole file; parts of earlier
-    releases have none.
+    `segments` lists [duration in ticks, offset, length in bytes]; the file starts with an
+    initialisation section of `init_length` bytes. `sha256` is of the whole file; null for files
+    encoded by earlier releases.
     """
 
     __tablename__ = "media_part"

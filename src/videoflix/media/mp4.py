@@ -1,4 +1,4 @@
-"""Puts a picture and its sound into one MP4 file, for players that know no HLS."""
+"""Package video and audio into one MP4 file, for players without HLS."""
 
 import asyncio
 import struct
@@ -15,40 +15,40 @@ from videoflix.media.plan import EncodePlan
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
 
 
-async def package(picture: Path, sound: Path | None, plan: EncodePlan, folder: Path) -> Path:
-    """Write `folder/film.mp4` from fragmented files without encoding anything, and prove it.
+async def package(video: Path, audio: Path | None, plan: EncodePlan, folder: Path) -> Path:
+    """Remux fragmented files into `folder/video.mp4` without re-encoding, and verify it.
 
-    It begins with its index, so that it plays while it is fetched. Raises InvalidOutput,
-    ProcessFailed, or StorageFull.
+    The moov box comes first (faststart), so that players can start before the download ends.
+    Raises InvalidOutput, ProcessFailed or StorageFull.
     """
     file = folder / "film.mp4"
-    inputs = [Input(picture), *([Input(sound)] if sound else [])]
+    inputs = [Input(video), *([Input(audio)] if audio else [])]
     options = [
-        "-map", "0:v:0", *(["-map", "1:a:0"] if sound else []), *CLEAN,
+        "-map", "0:v:0", *(["-map", "1:a:0"] if audio else []), *CLEAN,
         "-c", "copy",
-        "-avoid_negative_ts", "disabled",
+        "-avoid_negative_ts", "disabled",  # keep video and audio aligned as they are
         "-video_track_timescale", str(plan.timescale),
         "-f", "mp4", "-movflags", "+faststart",
         f"file:{file}",
     ]  # fmt: skip
     await run_ffmpeg(inputs, options, folder, plan.duration)
-    await asyncio.to_thread(_verify, file, plan, 2 if sound else 1)
+    await asyncio.to_thread(_verify, file, plan, 2 if audio else 1)
     return file
 
 
 def _verify(path: Path, plan: EncodePlan, tracks: int) -> None:
-    """Raises InvalidOutput unless the file begins with its index and holds every picture."""
+    """Raises InvalidOutput unless moov comes before mdat and all frames are present."""
     size = path.stat().st_size
     with path.open("rb") as file:
         order = [name for name, _, _ in boxes(file, 0, size) if name in {b"moov", b"mdat"}]
         check(order == [b"moov", b"mdat"], f"boxes in the order {order}")
         counts = list(_sample_counts(file, 0, size))
-    check(len(counts) == tracks, f"{len(counts)} tracks, {tracks} were ordered")
+    check(len(counts) == tracks, f"{len(counts)} tracks instead of {tracks}")
     check(counts[0] == plan.frame_count, f"{counts[0]} of {plan.frame_count} frames")
 
 
 def _sample_counts(file: BinaryIO, start: int, end: int) -> Iterator[int]:
-    """How many samples each track has."""
+    """Iterate over the sample counts of the tracks (stsz)."""
     for name, begin, stop in boxes(file, start, end):
         if name in CONTAINERS:
             yield from _sample_counts(file, begin, stop)

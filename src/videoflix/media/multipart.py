@@ -1,7 +1,7 @@
-"""Reads a multipart/form-data body (RFC 7578) straight into the storage.
+"""Stream a multipart/form-data body (RFC 7578) into the storage.
 
-The file is never held in memory nor written twice: what arrives from the network is hashed and
-handed to the storage, which shows the object only when its last byte is there.
+The file is neither held in memory nor written twice: the bytes are hashed as they arrive and
+passed to the storage, where the object appears only when it is complete.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ Event: TypeAlias = Any  # a MultipartSegment, its bytes, or None at its end
 
 
 class FileMissing(BadRequest):
-    """The upload holds no file: send it as the form field “file”."""
+    """The upload has no file: send it as the form field “file”."""
 
 
 class FileEmpty(BadRequest):
-    """The uploaded file has no content."""
+    """The uploaded file is empty."""
 
 
 class UploadIncomplete(BadRequest):
@@ -52,14 +52,14 @@ async def receive_form(
     limit: int,
     file_field: str = "file",
 ) -> UploadForm:
-    """Store the field named `file_field` and collect the text fields, in whatever order they come.
+    """Store the file of the field `file_field` and collect the text fields, in any order.
 
-    `limit` is the file's largest size in bytes. Raises UploadIncomplete, UploadTooLarge,
-    UnsupportedMediaType, StorageFull; nothing stays in the storage then.
+    `limit` is the maximum size of the file in bytes. Raises UploadIncomplete, UploadTooLarge,
+    UnsupportedMediaType or StorageFull, and deletes the file then.
     """
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data" or not options.get("boundary"):
-        raise UnsupportedMediaType("Send the film as multipart/form-data.")
+        raise UnsupportedMediaType("Send the file as multipart/form-data.")
     form = UploadForm({}, None)
     events = _events(body, options["boundary"])
     try:
@@ -70,7 +70,7 @@ async def receive_form(
                 form.file = await _store(events, event.filename, storage, limit)
             elif event.filename is None:
                 if event.name in form.fields:
-                    raise UploadIncomplete(f"The field “{event.name[:50]}” is there twice.")
+                    raise UploadIncomplete(f"The field “{event.name[:50]}” occurs twice.")
                 form.fields[event.name] = await _text(events)
             else:
                 await _skip(events)
@@ -90,7 +90,10 @@ async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[E
                 if data:
                     for event in parser.parse(data):
                         yield bytes(event) if isinstance(event, bytearray) else event
-    except (MultipartError, InternalServerException) as error:  # the latter: client went away
+    except (
+        MultipartError,
+        InternalServerException,
+    ) as error:  # the latter: the client disconnected
         raise UploadIncomplete from error
 
 
@@ -114,7 +117,7 @@ async def _store(
 
 
 async def _skip(events: AsyncIterator[Event]) -> None:
-    """A file that nobody asked for."""
+    """Discard a file of another field."""
     async for data in events:
         if not isinstance(data, bytes):
             return
@@ -127,8 +130,8 @@ async def _text(events: AsyncIterator[Event]) -> str:
             break
         value += data
         if len(value) > FIELD_MAX_BYTES:
-            raise UploadIncomplete(f"A text field holds at most {FIELD_MAX_BYTES} bytes.")
+            raise UploadIncomplete(f"A text field can have at most {FIELD_MAX_BYTES} bytes.")
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise UploadIncomplete("Text fields are UTF-8.") from error
+        raise UploadIncomplete("Text fields must be UTF-8.") from error

@@ -1,21 +1,21 @@
-"""Jobs of the media: what each is asked to do, how urgently, and within which time."""
+"""Payloads of the media's jobs, with their priorities and deadlines."""
 
 from typing import ClassVar
 
 from videoflix.platform.queue import Job
 
-# What a viewer waits for comes first: knowing the film, its first seconds and its sound, its
-# poster, what a player is about to reach. MP4 files of a complete film take seconds. The rest of
-# all films is encoded in turn, from this priority downwards.
-INSPECTION, FIRST_PICTURE, POSTER, WATCHED, PACKAGE, REST = 30, 20, 15, 14, 12, 10
+# What viewers wait for comes first: inspection, the first seconds and the audio, the poster, the
+# chunks a player is about to reach. MP4 files take seconds. The remaining chunks of all videos
+# take turns, from this priority downwards.
+INSPECTION, FIRST_CHUNK, POSTER, WATCHED, PACKAGE, REST = 30, 20, 15, 14, 12, 10
 
 
-# A chunk of a film whose index is damaged may have to be decoded from the film's beginning.
+# Seconds; a source with a damaged index may have to be decoded from its start for each chunk.
 ENCODING_SECONDS = 6 * 3600.0
 
 
 class Inspect(Job):
-    """Find out what was uploaded and plan its renditions, or refuse it."""
+    """Probe an uploaded file and plan its renditions, or reject it."""
 
     name: ClassVar = "media.inspect"
     queue: ClassVar = "transcode"
@@ -39,7 +39,7 @@ class EncodeChunk(Job):
 
     @property
     def effective_priority(self) -> int:
-        return FIRST_PICTURE if self.index == 0 else REST
+        return FIRST_CHUNK if self.index == 0 else REST
 
     @property
     def takes_turns(self) -> bool:
@@ -47,19 +47,19 @@ class EncodeChunk(Job):
 
 
 class EncodeAudio(Job):
-    """Encode the sound of the whole film."""
+    """Encode the audio of the whole video."""
 
     name: ClassVar = "media.encode_audio"
     queue: ClassVar = "transcode"
     unique: ClassVar = True
     subject: ClassVar = "asset_id"
-    priority: ClassVar = FIRST_PICTURE
+    priority: ClassVar = FIRST_CHUNK
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
 
 
 class MakePoster(Job):
-    """Choose a picture that stands for the film."""
+    """Make the poster from a frame of the video."""
 
     name: ClassVar = "media.make_poster"
     queue: ClassVar = "transcode"
@@ -70,7 +70,7 @@ class MakePoster(Job):
 
 
 class PackageRendition(Job):
-    """Put a rendition and the sound into one MP4 file."""
+    """Package a rendition and the audio into one MP4 file."""
 
     name: ClassVar = "media.package"
     queue: ClassVar = "transcode"
@@ -83,7 +83,7 @@ class PackageRendition(Job):
 
 
 class MakeStoryboard(Job):
-    """Lay small pictures of the whole film out on one sheet."""
+    """Make a sheet of thumbnails of the whole video."""
 
     name: ClassVar = "media.make_storyboard"
     queue: ClassVar = "transcode"
@@ -95,7 +95,7 @@ class MakeStoryboard(Job):
 
 
 class PackageMissing(Job):
-    """Package the films that have no MP4 files: older ones, and those that failed."""
+    """Enqueue missing posters, MP4 files and storyboards: of older videos, or after failures."""
 
     name: ClassVar = "media.package_missing"
     queue: ClassVar = "maintenance"
@@ -103,21 +103,21 @@ class PackageMissing(Job):
 
 
 class Reconcile(Job):
-    """Prove that every unfinished film has work queued, and queue what is missing."""
+    """Check that all unfinished work has a job, and enqueue what is missing."""
 
     name: ClassVar = "media.reconcile"
     unique: ClassVar = True
 
 
 class StallUnserved(Job):
-    """Say in films that no worker encodes, unless one does by now."""
+    """Mark files as stalled while no worker encodes."""
 
     name: ClassVar = "media.stall_unserved"
     unique: ClassVar = True
 
 
 class ExpireSources(Job):
-    """Let go of the files of refused films that were kept for REJECTED_SOURCE_DAYS."""
+    """Expire rejected sources that were kept for REJECTED_SOURCE_DAYS."""
 
     name: ClassVar = "media.expire_sources"
     queue: ClassVar = "maintenance"
@@ -125,7 +125,7 @@ class ExpireSources(Job):
 
 
 class DeleteSource(Job):
-    """Remove the file of a refused film, and nothing else."""
+    """Delete an expired source."""
 
     name: ClassVar = "media.delete_source"
     attempts: ClassVar = 10
@@ -133,7 +133,7 @@ class DeleteSource(Job):
 
 
 class DeleteFolder(Job):
-    """Remove the files of a film that is gone, or of a file that another one replaced."""
+    """Delete the files of a deleted video or a replaced file."""
 
     name: ClassVar = "media.delete_folder"
     attempts: ClassVar = 10
@@ -141,7 +141,7 @@ class DeleteFolder(Job):
 
 
 class SweepAttempts(Job):
-    """Remove what attempts that were killed left behind, some time after a film was complete."""
+    """Delete files left by killed attempts, some time after an asset was completed."""
 
     name: ClassVar = "media.sweep_attempts"
     queue: ClassVar = "maintenance"
@@ -149,7 +149,7 @@ class SweepAttempts(Job):
 
 
 class SweepOrphans(Job):
-    """Remove what killed processes left in the storage and no row knows of."""
+    """Delete objects that killed processes left and no row references."""
 
     name: ClassVar = "media.sweep_orphans"
     queue: ClassVar = "maintenance"

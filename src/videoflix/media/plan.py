@@ -1,7 +1,6 @@
-"""The plan of a film: its ladder, and the grid of frames, segments and chunks.
+"""The encoding plan of a source: its ladder, and the grid of frames, segments and chunks.
 
-Everything that is encoded later follows the plan to the frame, so chunks made on different
-machines fit together without a gap.
+Encoding follows the plan to the frame, so chunks from different machines join without gaps.
 """
 
 from bisect import bisect_right
@@ -15,15 +14,15 @@ from videoflix.media.ladder import Rung, make_ladder
 from videoflix.media.probe.source import ProbedSource
 
 SEGMENT_SECONDS = 4
-CHUNK_SEGMENTS = (3, 4, 2)  # the most wanted length first
+CHUNK_SEGMENTS = (3, 4, 2)  # in order of preference
 TIMESCALE_AT_LEAST = 10_000
 
 
 class ChunkSpec(msgspec.Struct, frozen=True):
-    """The frames of a chunk, counted from the film's first one.
+    """The frames of a chunk, counted from the first frame of the source.
 
-    `entry` is the time to seek to for decoding them, in seconds of the source's clock; None for
-    the start of the file.
+    `entry` is the seek target for decoding them, in seconds of the source's timestamps; None to
+    decode from the start of the file.
     """
 
     index: int
@@ -33,10 +32,10 @@ class ChunkSpec(msgspec.Struct, frozen=True):
 
 
 class EncodePlan(msgspec.Struct, frozen=True):
-    """What the inspection decided; stored as JSON with the asset.
+    """The result of inspection; stored as JSON with the asset.
 
-    `origin` is the time stamp of the first picture in the source, in seconds as "num/den"; all
-    tracks count from there. `hdr` and `matrix` are those of Source.
+    `origin` is the timestamp of the source's first frame, in seconds as "num/den"; all tracks
+    start there. `hdr` and `matrix` are those of ProbedSource.
     """
 
     frame_rate_num: int
@@ -57,12 +56,12 @@ class EncodePlan(msgspec.Struct, frozen=True):
 
     @property
     def duration(self) -> float:
-        """Length of the film in seconds."""
+        """Duration in seconds."""
         return float(self.frame_count / self.frame_rate)
 
     @property
     def timescale(self) -> int:
-        """Ticks a second, so fine that a frame is a whole number of them."""
+        """Ticks per second, chosen so that a frame is a whole number of ticks."""
         return self.frame_rate_num * self._refinement
 
     @property
@@ -75,7 +74,7 @@ class EncodePlan(msgspec.Struct, frozen=True):
 
 
 def make_plan(source: ProbedSource) -> EncodePlan:
-    """Decide how a film is encoded."""
+    """Plan the encoding of a source."""
     frame_rate = Fraction(source.frame_rate_num, source.frame_rate_den)
     segment_frames = max(1, round(SEGMENT_SECONDS * frame_rate))
     return EncodePlan(
@@ -96,9 +95,9 @@ def make_plan(source: ProbedSource) -> EncodePlan:
 def _chunk_specs(
     source: ProbedSource, frame_rate: Fraction, segment_frames: int
 ) -> tuple[ChunkSpec, ...]:
-    """Chunks on the segment grid; the first is one segment, so that the film starts early.
+    """Split into chunks on the segment grid; the first is one segment, for an early start.
 
-    A rest of less than half a segment joins the chunk before it.
+    A remainder of less than half a segment is added to the last chunk.
     """
     spans: list[ChunkSpec] = []
     start, size, entry = 0, segment_frames, None
@@ -114,11 +113,11 @@ def _chunk_specs(
 def _chunk_frames(
     source: ProbedSource, start: int, frame_rate: Fraction, segment_frames: int
 ) -> int:
-    """Frames of the chunk that begins at `start`.
+    """Choose the number of frames of the chunk that starts at frame `start`.
 
-    What is decoded before a chunk's own frames is work done twice, so a chunk ends where the next
-    needs little of it, and is at least as long as its own: where key frames are rare, chunks
-    grow rather than decode the film from its beginning each.
+    Frames between the key frame and the chunk's own frames (the run-up) are decoded twice. So a
+    chunk ends where the next one has a short run-up, and is at least as long as its own run-up:
+    where key frames are rare, chunks grow.
     """
 
     def run_up(frame: int) -> Fraction:
@@ -133,7 +132,7 @@ def _chunk_frames(
 def _seek_point(
     source: ProbedSource, frame: int, frame_rate: Fraction
 ) -> tuple[float | None, Fraction]:
-    """Where to begin decoding for a frame, and how many seconds before it that is."""
+    """The seek target for a frame, and how many seconds before the frame decoding starts."""
     origin = Fraction(source.origin)
     begin = origin + frame / frame_rate
     at = bisect_right(source.seek_points, begin, key=itemgetter(0)) - 1

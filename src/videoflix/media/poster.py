@@ -1,4 +1,4 @@
-"""Chooses the picture that stands for a film."""
+"""Choose the poster among frames of the video."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,22 +9,20 @@ from videoflix.media.plan import EncodePlan
 from videoflix.platform.process.run import LaunchFailed, ProcessFailed, ProcessKilled
 
 CANDIDATES = 8
-FIRST, LAST = 0.05, 0.95  # share of the film; what lies outside is often black or credits
+FIRST, LAST = 0.05, 0.95  # share of the duration; the rest is often black or credits
 WIDEST = 1280
 
 
 class PosterFailed(Exception):
-    """No picture of the film could be decoded."""
+    """No frame could be decoded."""
 
 
 async def make_poster(source: Path, plan: EncodePlan, folder: Path) -> Path:
     """Write `folder/poster.jpg`, at most 1280 pixels wide.
 
-    Raises PosterFailed, LaunchFailed or ProcessKilled.
-
-    Of some pictures spread over the film the one with most detail wins. At a fixed quality a
-    JPEG is the larger the more it shows: black, blurred and faded pictures are small. Only key
-    frames are looked at, as they cost one decoded picture each.
+    Picks the most detailed of CANDIDATES frames spread over the video: at a fixed quality, the
+    largest JPEG. Black, blurred and faded frames are small. Only key frames are considered, which
+    cost one decoded frame each. Raises PosterFailed, LaunchFailed or ProcessKilled.
     """
     found = [
         candidate
@@ -42,6 +40,7 @@ async def _frame(source: Path, plan: EncodePlan, folder: Path, number: int) -> P
     time = Fraction(plan.origin) + Fraction(round(plan.duration * share * 1000), 1000)
     file = folder / f"candidate-{number}.jpg"
     top = plan.rungs[0]
+    # The next key frame, at a time in the source's own timestamps.
     seek = ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(time):.6f}"]
     options = [
         "-map", "0:V:0", "-frames:v", "1",
@@ -52,7 +51,7 @@ async def _frame(source: Path, plan: EncodePlan, folder: Path, number: int) -> P
     try:
         await run_ffmpeg([Input(source, seek)], options, folder, 10)
     except (LaunchFailed, ProcessKilled):
-        raise  # no verdict on the film
+        raise  # says nothing about the file
     except ProcessFailed:
-        return None  # a damaged spot; the other candidates decide
+        return None  # damaged here; other candidates may work
     return file if file.exists() and file.stat().st_size else None

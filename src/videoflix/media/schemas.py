@@ -1,4 +1,4 @@
-"""Shapes of the media: files as editors see them, and tracks as the players' side reads them."""
+"""Wire types of the media, and the structs that playback reads."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from videoflix.media.storyboard import Layout, storyboard_vtt
 
 
 class AssetRead(msgspec.Struct):
-    """An uploaded file and the film it is for; `encoded` runs from 0 to 1.
+    """An uploaded file and its video; `encoded` is 0 to 1.
 
-    `failure` says why it failed, `stalled` why work on it waits (since `stalled_at`). The file
-    itself is removed after `source_expires_at`, if that is set, and was at `source_removed_at`.
+    `failure` says why it failed, `stalled` why its processing waits, since `stalled_at`. A
+    rejected file is deleted after `source_expires_at`; `source_removed_at` is when it was.
     """
 
     id: int
@@ -38,14 +38,14 @@ class AssetRead(msgspec.Struct):
 
 
 class KeysInUse(msgspec.Struct, frozen=True):
-    """The folder of an asset, and which objects in it somebody may read."""
+    """The folder of an asset, and the keys of its objects that are referenced."""
 
     folder: str
     used: set[str]
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """An upload whose bytes are in the storage."""
+    """An uploaded file in the storage; `size` is in bytes."""
 
     folder: str
     key: str
@@ -55,14 +55,14 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class UploadForm(msgspec.Struct):
-    """An upload: its text fields, and its file once stored."""
+    """An upload form: its text fields, and its stored file."""
 
     fields: dict[str, str]
     file: StoredFile | None
 
 
 class FileIndex(msgspec.Struct, frozen=True):
-    """A finished file of a track; `segments` lists (ticks, offset, length)."""
+    """A file of a rendition; `segments` lists (duration in ticks, offset, length in bytes)."""
 
     chunk_index: int
     key: str
@@ -74,13 +74,13 @@ class FileIndex(msgspec.Struct, frozen=True):
 
 
 class StoredFileIndex(FileIndex, frozen=True):
-    """A piece whose file was just stored, with the SHA-256 of the file."""
+    """A file that was just stored, with its SHA-256."""
 
     sha256: str
 
 
 class Track(msgspec.Struct, frozen=True):
-    """A rendition with its pieces from the film's start up to the first one missing."""
+    """A rendition with its files, up to the first missing chunk."""
 
     name: str
     kind: TrackKind
@@ -91,9 +91,9 @@ class Track(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """Everything that can be played of an asset at the moment; final when `complete`.
+    """What can currently be played of an asset, with all files; final if `complete`.
 
-    `frame_rate` counts pictures a second, `segment_seconds` is the longest segment.
+    `frame_rate` is in frames per second, `segment_seconds` the nominal length of segments.
     """
 
     asset_id: int
@@ -108,10 +108,10 @@ class Timeline(msgspec.Struct, frozen=True):
 
 
 class SegmentedTrack(msgspec.Struct, frozen=True):
-    """A rendition as players' requests need it, compact: up to its first missing chunk.
+    """A rendition in compact form for requests of players, up to its first missing chunk.
 
-    Part `n` is chunk `n`. `segments` holds the records of all parts (media.segment_index), and
-    part `n` begins with the segment `firsts[n]`. `maps` lists the chunks whose initialisation
+    Part `n` is chunk `n`. `segments` holds the records of all parts (media.segment_index); part
+    `n` starts with segment `firsts[n]`. `maps` lists the chunks whose initialisation
     section differs from the one before.
     """
 
@@ -130,16 +130,16 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        """How many segments there are."""
+        """Number of segments."""
         return segment_index.count(self.segments)
 
     @property
     def lines(self) -> int:
-        """720 of 720p: along the shorter side."""
+        """Length of the shorter side in pixels: 720 for 720p."""
         return min(self.width, self.height)
 
     def part_of(self, number: int) -> int:
-        """Which part a segment lies in."""
+        """The part that contains a segment."""
         return bisect_right(self.firsts, number) - 1
 
     def extent(self, number: int) -> tuple[int, int]:
@@ -147,20 +147,20 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
         return segment_index.extent(self.segments, number)
 
     def runs(self) -> Iterator[tuple[int, int, Iterator[tuple[int, int]]]]:
-        """Each part: its number, its timescale, and its segments' ticks and lengths."""
+        """Iterate over the parts: number, timescale, and (ticks, bytes) of the segments."""
         for part, (first, end) in enumerate(pairwise((*self.firsts, self.count))):
             yield part, self.timescales[part], segment_index.run(self.segments, first, end)
 
     @property
     def bytes_held(self) -> int:
-        """Memory this takes, roughly."""
+        """Approximate size in memory, in bytes."""
         return 500 + len(self.segments) + sum(140 + len(key) for key in self.keys)
 
 
 class Presentation(msgspec.Struct, frozen=True):
-    """What of an asset can be played at the moment; final when `complete`.
+    """What can currently be played of an asset; final if `complete`.
 
-    `frame_rate` counts pictures a second, `segment_seconds` is the longest segment's length.
+    `frame_rate` is in frames per second, `segment_seconds` the nominal length of segments.
     """
 
     asset_id: int
@@ -172,12 +172,12 @@ class Presentation(msgspec.Struct, frozen=True):
 
     @property
     def bytes_held(self) -> int:
-        """Memory this takes, roughly."""
+        """Approximate size in memory, in bytes."""
         return 500 + sum(track.bytes_held for track in self.tracks.values())
 
 
 class Mp4File(msgspec.Struct, frozen=True):
-    """A rendition with its sound as one MP4 file."""
+    """A rendition with its audio as one MP4 file of `size` bytes."""
 
     name: str
     width: int
@@ -187,14 +187,14 @@ class Mp4File(msgspec.Struct, frozen=True):
 
     @property
     def lines(self) -> int:
-        """Of a film that stands upright, the columns: it is not larger."""
+        """Length of the shorter side in pixels, so that portrait videos count the same."""
         return min(self.width, self.height)
 
 
 class DownloadFiles(msgspec.Struct, frozen=True):
-    """What of a film can be fetched as plain files.
+    """The files of a video that can be downloaded.
 
-    `movies` begins with the largest, and is empty until all of them are there.
+    `movies` is ordered from the largest, and empty until all are packaged.
     """
 
     asset_id: int
@@ -203,5 +203,5 @@ class DownloadFiles(msgspec.Struct, frozen=True):
     storyboard: Layout | None
 
     def vtt(self, sprite: str) -> str | None:
-        """Which small picture shows which seconds, as WebVTT; `sprite` is their address."""
+        """The storyboard as WebVTT; `sprite` is the URL of the thumbnails."""
         return storyboard_vtt(self.storyboard, sprite) if self.storyboard else None

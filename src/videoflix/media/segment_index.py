@@ -1,7 +1,7 @@
-"""The segments of a rendition's file in packed form: 16 bytes each, read in place.
+"""Packed segment index: 16 bytes per segment, read in place.
 
 A record is duration in ticks (u32), length in bytes (u32) and offset in the file (u64), all
-little-endian. Fixed width makes record `n` a slice: nothing is unpacked to find a segment.
+little-endian. With a fixed width, record `n` is a slice: finding a segment unpacks nothing else.
 """
 
 import struct
@@ -11,12 +11,12 @@ RECORD = struct.Struct("<IIQ")
 
 
 def pack(segments: Iterable[Sequence[int]]) -> bytes:
-    """Records of (ticks, offset, length)."""
+    """Pack (ticks, offset, length) of each segment."""
     return b"".join(RECORD.pack(ticks, length, offset) for ticks, offset, length in segments)
 
 
 def unpack(packed: bytes) -> tuple[tuple[int, int, int], ...]:
-    """(ticks, offset, length) of each segment."""
+    """Unpack to (ticks, offset, length) of each segment."""
     return tuple((ticks, offset, length) for ticks, length, offset in RECORD.iter_unpack(packed))
 
 
@@ -25,12 +25,12 @@ def count(packed: bytes) -> int:
 
 
 def extent(packed: bytes, number: int) -> tuple[int, int]:
-    """Offset and length of a segment."""
+    """Offset and length of a segment, in bytes."""
     _, length, offset = RECORD.unpack_from(packed, number * RECORD.size)
     return offset, length
 
 
 def run(packed: bytes, first: int, end: int) -> Iterator[tuple[int, int]]:
-    """Ticks and length in bytes of the segments from `first` to before `end`."""
+    """(ticks, length in bytes) of the segments from `first` up to, excluding, `end`."""
     part = packed[first * RECORD.size : end * RECORD.size]
     return ((ticks, length) for ticks, length, _ in RECORD.iter_unpack(part))

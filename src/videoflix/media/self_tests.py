@@ -1,7 +1,7 @@
-"""What a transcoder needs of its machine: an encoder that works, scratch space, the storage.
+"""Self-tests of a transcoding worker: encoder, scratch space, storage.
 
-They also tell a broken machine from a bad film: a failed encode counts against a film only where
-the same ffmpeg encodes a tiny generated source.
+They also tell a broken machine from a bad file: a failed encode counts against the file only if
+the same ffmpeg can encode a tiny generated source.
 """
 
 import asyncio
@@ -18,27 +18,27 @@ from videoflix.platform.queue import self_test
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
-# So long a fault is believed; that all is well is tested each time, as it may have just ended.
+# How long a fault is cached; success is not, as it may have just ended.
 FAULT_SECONDS = 5.0
 LIMITS = Limits(wall_seconds=60, cpu_seconds=60, memory_bytes=12 << 30, file_bytes=64 << 20)
 MIB = 1024 * 1024
-# Below this a chunk of a film in high resolution may not fit.
+# With less, a chunk in high resolution may not fit.
 SCRATCH_MIN_BYTES = 256 * MIB
 OPEN_FILES_MIN = 256
 FILE_MIN_BYTES = 1 << 30
 
 
 class SelfTestFailed(Exception):
-    """This machine cannot encode; the message says why, and what to do."""
+    """This machine cannot encode; the message says why and how to fix it."""
 
 
-# What ffmpeg said, by preset.
+# ffmpeg's error messages by preset.
 _faults: TtlCache[str, str] = TtlCache("encoder faults", 10, FAULT_SECONDS)
 
 
 @self_test("transcode", "FFmpeg")
 async def check_encoder() -> None:
-    """Encode half a second as chunks are. Raises Unfit or FFmpegMissing."""
+    """Encode a sample like a chunk. Raises SelfTestFailed or FFmpegMissing."""
     await asyncio.to_thread(find_ffmpeg)
     folder = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=folder) as name:
@@ -47,16 +47,16 @@ async def check_encoder() -> None:
 
 
 async def encoder_fault(folder: Path) -> str:
-    """What is wrong with this machine's encoders, in ffmpeg's words; empty when nothing is.
+    """Encode a sample into `folder`; return ffmpeg's error message, or "" if it succeeds.
 
-    Encodes half a second with the preset and encoders of films into `folder`.
+    The sample has half a second, and uses the preset and encoders of videos.
     """
-    said = _faults.get(settings.x264_preset)
-    if said is None:
-        said = await _encode_sample(folder)
-        if said:
-            _faults[settings.x264_preset] = said
-    return said
+    fault = _faults.get(settings.x264_preset)
+    if fault is None:
+        fault = await _encode_sample(folder)
+        if fault:
+            _faults[settings.x264_preset] = fault
+    return fault
 
 
 async def _encode_sample(folder: Path) -> str:
@@ -80,7 +80,10 @@ async def _encode_sample(folder: Path) -> str:
 
 @self_test("transcode", "Scratch space")
 async def check_scratch() -> None:
-    """Raises Unfit or OSError."""
+    """Check that the scratch folder is writable and large enough, and the limits of the process.
+
+    Raises SelfTestFailed or OSError.
+    """
     await asyncio.to_thread(_check_scratch)
 
 
@@ -92,7 +95,7 @@ def _check_scratch() -> None:
     if free < SCRATCH_MIN_BYTES:
         raise SelfTestFailed(
             f"{free // MIB} MiB free in {folder}, at least {SCRATCH_MIN_BYTES // MIB} are needed."
-            " Free some, or move VIDEOFLIX_HOME to a larger disk."
+            " Free some space, or move VIDEOFLIX_HOME to a larger disk."
         )
     for name, kind, least in (
         ("open files", resource.RLIMIT_NOFILE, OPEN_FILES_MIN),
@@ -101,11 +104,11 @@ def _check_scratch() -> None:
         soft = resource.getrlimit(kind)[0]
         if soft != resource.RLIM_INFINITY and soft < least:
             raise SelfTestFailed(
-                f"The limit on {name} is {soft}, at least {least} is needed (ulimit)."
+                f"The limit on {name} is {soft}, but at least {least} is needed (ulimit)."
             )
 
 
 @self_test("transcode", "Storage")
 async def check_storage() -> None:
-    """Raises StorageFull or StorageUnavailable."""
+    """Write to the storage. Raises StorageFull or StorageUnavailable."""
     await media_storage().check_writable()

@@ -1,6 +1,6 @@
-"""Small pictures of a film on one sheet, and the WebVTT file that tells which is when.
+"""Storyboards: a sheet of thumbnails, and the WebVTT file that maps times to them.
 
-Players show them while somebody looks for a place in the film.
+Players show thumbnails while the viewer seeks.
 """
 
 import math
@@ -12,16 +12,16 @@ from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.plan import EncodePlan
 
-# A sheet stays small enough for every browser, so long films get a picture every few seconds.
+# Bounds the size of the sheet for browsers; long videos get a thumbnail every few seconds.
 TILES_MAX = 100
 INTERVALS = (1, 2, 5, 10, 15, 30, 60, 120, 300)
 TILE_WIDTH, TILE_HEIGHT = 320, 180
-# Where pictures are further apart than key frames, nothing else needs to be decoded.
+# From this interval in seconds on, decoding key frames is enough.
 KEY_FRAMES_FROM = 10
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """`count` pictures of `width` x `height` pixels, one every `seconds`, row by row."""
+    """`count` thumbnails of `width` x `height` pixels, one every `seconds`, row by row."""
 
     seconds: int
     count: int
@@ -32,7 +32,7 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 def layout_of(plan: EncodePlan) -> Layout:
-    """A sheet that is nearly square."""
+    """Lay out a nearly square sheet."""
     seconds = next(
         (step for step in INTERVALS if plan.duration <= step * TILES_MAX),
         math.ceil(plan.duration / TILES_MAX),
@@ -50,12 +50,12 @@ def layout_of(plan: EncodePlan) -> Layout:
     )
 
 
-async def make_sprite(picture: Path, layout: Layout, folder: Path) -> Path:
+async def make_sprite(video: Path, layout: Layout, folder: Path) -> Path:
     """Write `folder/sprite.jpg`. Raises ProcessFailed or StorageFull."""
     file = folder / "sprite.jpg"
     rows = math.ceil(layout.count / layout.columns)
     steps = [
-        # Of each interval what is on the screen when it begins.
+        # The frame shown at the start of each interval.
         f"fps=1/{layout.seconds}:start_time=0:round=up",
         f"scale={layout.width}:{layout.height}",
         f"tpad=stop_mode=clone:stop={layout.count}",
@@ -68,12 +68,12 @@ async def make_sprite(picture: Path, layout: Layout, folder: Path) -> Path:
         "-pix_fmt", "yuvj420p", "-q:v", "5", "-f", "image2", "-update", "1",
         f"file:{file}",
     ]  # fmt: skip
-    await run_ffmpeg([Input(picture, skipped)], options, folder, layout.duration)
+    await run_ffmpeg([Input(video, skipped)], options, folder, layout.duration)
     return file
 
 
 def storyboard_vtt(layout: Layout, sprite: str) -> str:
-    """Which part of the sheet shows which seconds; `sprite` is its address."""
+    """Format the WebVTT file (media fragments `#xywh`); `sprite` is the URL of the sheet."""
     cues = []
     for number in range(layout.count):
         start = number * layout.seconds
@@ -85,7 +85,7 @@ def storyboard_vtt(layout: Layout, sprite: str) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """Minutes and seconds, hours only where there are any, as older players read it."""
+    """Format a time as MM:SS.mmm, with hours only if there are any, for older players."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)

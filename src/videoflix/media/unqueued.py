@@ -1,7 +1,7 @@
-"""SQL that compares unfinished files with the queue: which work is queued, and which is lacking.
+"""SQL that compares unfinished assets with the queue, to find missing jobs.
 
-All of it is set-based, and reads unfinished files and live jobs only: with 100,000 complete films
-it costs as much as with none.
+It is set-based and reads unfinished assets and live jobs only, so its cost does not depend on the
+number of complete videos.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.platform.queue import Job
 from videoflix.settings import settings
 
-# Files of which some work is neither queued nor running, or which nothing is left to do for.
+# Assets with a missing job, or for which nothing is left to do.
 LACKING = text("""
 with unfinished as materialized (
     select id, plan is not null as planned, coalesce((plan ->> 'has_audio')::bool, false) as sound
@@ -52,7 +52,7 @@ select task_name, (args ->> 'index')::int from procrastinate_jobs
 where status in ('todo', 'doing') and task_name like 'media.%'
   and args ->> 'asset_id' = cast(cast(:asset_id as bigint) as text)
 """)
-# Films that are processing, although they have files and none of these is unfinished.
+# Videos that are processing, although they have assets and none of these is unfinished.
 STUCK = text("""
 select id from video where state = 'processing'
   and exists (select from media_asset where video_id = video.id)
@@ -73,8 +73,8 @@ where source_expires_at < now() and source_removed_at is null and state = 'faile
   and (cast(:asset_id as bigint) is null or id = :asset_id)
 order by id limit :limit
 """)
-# Complete films whose poster is missing, or was of a file that is gone; dead letters are left
-# to operators.
+# Complete assets whose video has no poster, or one of a deleted asset; dead letters are left to
+# operators.
 WITHOUT_POSTER = text("""
 select asset.id from media_asset as asset join video on video.id = asset.video_id
 where asset.state = 'ready'
@@ -85,7 +85,7 @@ where asset.state = 'ready'
         and job.args @> jsonb_build_object('asset_id', asset.id))
 order by asset.id limit :limit
 """)
-# Complete files of which an MP4 or the storyboard is missing; dead letters are left to operators.
+# Complete assets without an MP4 file or storyboard; dead letters are left to operators.
 UNPACKAGED = text("""
 select asset.id from media_asset as asset
 where asset.state = 'ready' and (
@@ -107,7 +107,7 @@ DEAD = text("""
 select queueing_lock from procrastinate_jobs
 where status = 'failed' and queueing_lock = any(:marks) and args ->> 'asset_id' = :asset_id
 """)
-# Whether a running job has met faults of its machine for too long.
+# Whether a running job has had transient errors for too long.
 WAITED_TOO_LONG = text("""
 select exists (
     select from procrastinate_jobs as job join job_incident as incident on incident.job_id = job.id
@@ -126,7 +126,7 @@ where status = 'todo' and task_name = 'media.delete_folder'
   and args ->> 'folder' in (select folder from media_asset)
 """)
 
-# A living worker fetches what has to be encoded, or runs it.
+# A live worker fetches transcoding jobs, or one is running.
 SERVED = """(
     exists (
         select from worker_breaker as breaker
@@ -139,13 +139,13 @@ WITHOUT_WORKER = text(f"""
 select id from media_asset where state in ('uploaded', 'encoding') and not {SERVED}
 order by id limit :limit
 """)  # noqa: S608 - constants
-# Files that were told that nobody serves them, before somebody did.
+# Assets stalled because of a missing worker, while there is one again.
 WITH_WORKER_AGAIN = text(f"""
 select id from media_asset
 where state = 'stalled' and stalled_code = :code and {SERVED}
 order by id limit :limit
 """)  # noqa: S608 - constants
-# Why the worker that was heard of last does not fetch what has to be encoded.
+# Why the worker with the latest heartbeat does not fetch transcoding jobs.
 WORKERS_FAULT = text("""
 select breaker.reason from worker_breaker as breaker
 join procrastinate_workers as worker on worker.id = breaker.worker_id
@@ -155,44 +155,44 @@ order by worker.last_heartbeat desc limit 1
 
 
 class UnqueuedWork:
-    """What of the files' work is in the queue, and what is not."""
+    """Finds unfinished work without a job."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
     async def lacking(self, limit: int | None) -> list[int]:
-        """Unfinished files of which some work is neither queued nor running."""
+        """Unfinished assets with a missing job."""
         return list(await self.session.scalars(LACKING, {"limit": limit}))
 
     async def queued(self, asset_id: int) -> set[tuple[str, int | None]]:
-        """Names of the jobs that are queued or running for a file, and their chunks' numbers."""
+        """Names and chunk indexes of the jobs that are queued or running for an asset."""
         rows = await self.session.execute(QUEUED, {"asset_id": asset_id})
         return {(name, number) for name, number in rows}
 
     async def without_worker(self, limit: int) -> list[int]:
-        """Files that wait although no living worker encodes or could."""
+        """Unfinished assets while no live worker encodes."""
         values = {"limit": limit, "stall": settings.worker_stall_seconds}
         return list(await self.session.scalars(WITHOUT_WORKER, values))
 
     async def with_worker_again(self, code: str, limit: int) -> list[int]:
-        """Files that are stalled with this code while a living worker encodes or could."""
+        """Assets stalled with this code while a live worker encodes again."""
         values = {"limit": limit, "stall": settings.worker_stall_seconds, "code": code}
         return list(await self.session.scalars(WITH_WORKER_AGAIN, values))
 
     async def workers_fault(self) -> str:
-        """Why a worker does not fetch what has to be encoded; empty when none says so."""
+        """Why the last worker does not fetch transcoding jobs; "" if unknown."""
         return await self.session.scalar(WORKERS_FAULT) or ""
 
     async def stuck(self, limit: int) -> list[int]:
-        """Films that are processing although none of their files is."""
+        """Videos that are processing although none of their assets is."""
         return list(await self.session.scalars(STUCK, {"limit": limit}))
 
     async def failed(self) -> list[int]:
-        """Films whose newest file failed and is kept."""
+        """Videos whose newest asset failed and can be retried."""
         return list(await self.session.scalars(FAILED))
 
     async def expired(self, limit: int) -> list[int]:
-        """Rejected files whose time is over."""
+        """Rejected assets past `source_expires_at`."""
         values = {"limit": limit, "asset_id": None}
         return list(await self.session.scalars(EXPIRED, values))
 
@@ -201,32 +201,32 @@ class UnqueuedWork:
         return await self.session.scalar(EXPIRED, values) is not None
 
     async def without_poster(self, limit: int) -> list[int]:
-        """Complete files whose film has no poster of theirs."""
+        """Complete assets whose video has no poster made of them."""
         return list(await self.session.scalars(WITHOUT_POSTER, {"limit": limit}))
 
     async def unpackaged(self, limit: int) -> list[int]:
-        """Complete files of which an MP4 or the storyboard is missing, the newest first.
+        """Complete assets without an MP4 file or storyboard, newest first.
 
-        What failed for good is not tried again while its dead letter is kept.
+        Dead letters are not retried as long as they are kept.
         """
         return list(await self.session.scalars(UNPACKAGED, {"limit": limit}))
 
     async def without_dead_letter(self, asset_id: int, jobs: Sequence[Job]) -> list[Job]:
-        """Those of a file's jobs that have not failed for good."""
+        """Filter out an asset's jobs that have a dead letter."""
         marks = [job.unique_key for job in jobs]
         values = {"marks": marks, "asset_id": str(asset_id)}
         dead = set(await self.session.scalars(DEAD, values))
         return [job for job in jobs if job.unique_key not in dead]
 
     async def waited_too_long(self, job: Job) -> bool:
-        """Whether a running job has waited for its machine for STALL_MAX_HOURS."""
+        """Whether a running job has had transient errors for STALL_MAX_HOURS."""
         values = {"mark": job.unique_key, "hours": settings.stall_max_hours}
         return bool(await self.session.scalar(WAITED_TOO_LONG, values))
 
     async def note_requeued(self, job_ids: Sequence[int]) -> None:
-        """Count jobs that had to be queued again."""
+        """Record an incident for each job that was enqueued again."""
         await self.session.execute(NOTE_REQUEUED, {"ids": list(job_ids)})
 
     async def forget_deletions(self) -> None:
-        """Drop the waiting jobs that would delete a folder some file needs."""
+        """Delete queued jobs that would delete the folder of an existing asset."""
         await self.session.execute(KEEP_FOLDERS)

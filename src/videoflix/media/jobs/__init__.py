@@ -1,4 +1,4 @@
-"""What happens to films later."""
+"""Jobs of the media."""
 
 from videoflix.media import self_tests
 from videoflix.media.jobs import cleanup, encode, mp4, reconcile

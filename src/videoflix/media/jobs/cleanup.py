@@ -1,8 +1,7 @@
-"""Removes files that nobody needs: of films that are gone, of attempts that were killed, and of
-rejected uploads whose time is over.
+"""Delete files of deleted videos, of killed attempts, and of expired rejected uploads.
 
-Every deletion asks the database again when it runs: it may run twice, late, and after its film
-came back from an archive.
+Every deletion checks the database again when it runs: jobs may run twice, late, or after the
+video was restored by an import.
 """
 
 import logging
@@ -39,8 +38,8 @@ async def delete_folder(job: DeleteFolder) -> None:
         media = Media(session)
         await media.delete_retired(job.folder)
         is_needed = await media.assets.known_folders([job.folder])
-    if is_needed:  # its film came back from an archive
-        logger.warning("the folder %s stays: a film needs it", job.folder)
+    if is_needed:  # the video was restored by an import
+        logger.warning("not deleting folder %s: a video needs it", job.folder)
         return
     await media_storage().delete_below(job.folder)
 
@@ -54,7 +53,7 @@ async def expire_sources(job: ExpireSources) -> None:
         due = await Failures(session).work.expired(EXPIRED_AT_ONCE)
     expired = await for_each_in_transaction(due, lambda session, one: Failures(session).expire(one))
     if expired:
-        logger.info("%d files of refused films are not kept any longer", expired)
+        logger.info("%d rejected uploads expired", expired)
 
 
 @handles(DeleteSource)
@@ -69,7 +68,7 @@ async def delete_source(job: DeleteSource) -> None:
 async def sweep_attempts(job: SweepAttempts) -> None:
     removed = await sweep_asset(job.asset_id, LEFT_ALONE)
     if removed:
-        logger.info("removed %d files that killed attempts had left", removed)
+        logger.info("removed %d files left by killed attempts", removed)
 
 
 schedule("45 4 * * *", SweepOrphans())
@@ -77,13 +76,13 @@ schedule("45 4 * * *", SweepOrphans())
 
 @handles(SweepOrphans)
 async def sweep_orphans(job: SweepOrphans) -> None:
-    """Whatever is younger than a day may still be on its way into a row."""
+    """Keep objects younger than a day: their row may not be committed yet."""
     async with transaction() as session:
         await Media(session).delete_long_retired()
     removed = await remove_orphans()
     unfinished = await media_storage().drop_unfinished(ORPHANED_AFTER)
     if removed or unfinished:
-        logger.info("removed %d orphaned files and %d unfinished ones", removed, unfinished)
+        logger.info("removed %d orphaned and %d unfinished files", removed, unfinished)
 
 
 schedule("35 3 * * *", PurgeDeleted())
@@ -91,12 +90,12 @@ schedule("35 3 * * *", PurgeDeleted())
 
 @handles(PurgeDeleted)
 async def purge_deleted(job: PurgeDeleted) -> None:
-    """Each film in a transaction of its own: whatever happens, nothing is left half done."""
+    """Purge each video in its own transaction."""
     async with transaction() as session:
         due = await Editing(session).due_for_purge(PURGED_AT_ONCE)
     for video_id in due:
         async with transaction() as session:
-            if await Editing(session).is_due_for_purge(video_id):  # nobody restored it meanwhile
+            if await Editing(session).is_due_for_purge(video_id):  # not restored meanwhile
                 await Media(session).remove(video_id)
     if due:
-        logger.info("removed %d films that were deleted a month ago", len(due))
+        logger.info("purged %d videos that were deleted 30 days ago", len(due))

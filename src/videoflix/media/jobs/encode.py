@@ -1,8 +1,8 @@
-"""What happens to an upload later: inspect, encode, illustrate.
+"""Jobs for an uploaded file: inspect, encode chunks and audio, make a poster.
 
-Each handler reads in a short transaction, works for minutes with none open, and shows its
-result in another, which also ends the job. It may run twice: the files of an attempt lie in a
-folder of its own, and the transaction that shows them lets only one attempt win.
+Each handler reads in a short transaction, works for minutes without one, and publishes its result
+in another, which also completes the job. Jobs may run twice: each attempt writes to its own
+folder, and the publishing transaction accepts only one attempt (fencing).
 """
 
 import asyncio
@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 
 class EncodeTask(msgspec.Struct, frozen=True):
-    """What an attempt needs to know: the source, and a folder nobody else writes to."""
+    """The input of an attempt: the source, its plan, and the attempt's own storage folder."""
 
     source_key: str
     source_bytes: int
@@ -68,7 +68,7 @@ class EncodeTask(msgspec.Struct, frozen=True):
 
     @classmethod
     def on(cls, asset: Asset) -> Self:
-        """A new attempt on an asset."""
+        """Start a new attempt on an asset."""
         return cls(
             source_key=asset.source_key,
             source_bytes=asset.source_bytes,
@@ -79,43 +79,43 @@ class EncodeTask(msgspec.Struct, frozen=True):
 
 
 async def task_for(asset_id: int) -> EncodeTask | None:
-    """The work on an asset, or None when there is none left."""
+    """Load an unfinished asset's task; None if there is no work left."""
     async with transaction() as session:
         asset = await Media(session).asset(asset_id)
         return None if asset is None else EncodeTask.on(asset)
 
 
 async def fail_asset(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) -> None:
-    """It will not be done for now: tell the uploader. Everything is kept for a retry."""
-    code, reason = verdict(error)
+    """Mark the asset as failed; finished chunks are kept for a retry."""
+    code, reason = failure_of(error)
     async with transaction() as session:
         await Failures(session).fail(job.asset_id, code, reason)
 
 
-def verdict(error: Exception) -> tuple[str, str]:
-    """A code, and a sentence for the film's editor."""
+def failure_of(error: Exception) -> tuple[str, str]:
+    """Map an error to a stable code and a sentence for editors."""
     if isinstance(error, StallLimitReached):
-        return error.code, f"{error.reason} The file is kept: retry when the cause is gone."
+        return error.code, f"{error.reason} The file is kept; retry when the cause is fixed."
     if isinstance(error, JobCancelled):
         return (
             "encoding-cancelled",
-            "An administrator stopped the work on this film; the file is kept and can be retried.",
+            "An administrator cancelled the encoding. The file is kept; you can retry.",
         )
     return (
         "encoding-failed",
-        "The film could not be encoded, and the server's log says why; the file is kept and can"
-        " be retried.",
+        "The film could not be encoded; see the server's log for the reason. The file is kept;"
+        " you can retry.",
     )
 
 
 async def stall(job: Inspect | EncodeChunk | EncodeAudio, fault: TransientError) -> None:
-    """It waits for the machine: tell the uploader."""
+    """Mark the asset as stalled."""
     async with transaction() as session:
         await Failures(session).stall(job.asset_id, fault)
 
 
 async def resume(session: AsyncSession, job: Inspect | EncodeChunk | EncodeAudio) -> Sequence[Job]:
-    """An operator retries it: so does the film, with all the work that is left."""
+    """Resume the whole asset when an operator retries one of its jobs."""
     return await Failures(session).retry_job_of(job.asset_id)
 
 
@@ -128,7 +128,7 @@ async def inspect(job: Inspect) -> None:
     try:
         async with source_workspace(work) as (source, _):
             plan = make_plan(await probe(source))
-    except SourceRejected as refusal:  # no retry: the file will not get better
+    except SourceRejected as refusal:  # permanent: a retry cannot succeed
         async with complete_job() as session:
             await Failures(session).reject(job.asset_id, refusal.code, refusal.reason)
         return
@@ -174,39 +174,39 @@ async def run_make_poster(job: MakePoster) -> None:
     if work.plan is None:
         return
     async with source_workspace(work) as (source, folder), attempt_files(work):
-        picture = await make_poster(source, work.plan, folder)
-        key = f"{work.attempt}/{picture.name}"
-        await media_storage().put(key, picture)
+        poster = await make_poster(source, work.plan, folder)
+        key = f"{work.attempt}/{poster.name}"
+        await media_storage().put(key, poster)
         async with complete_job() as session:
             if not await Media(session).set_poster(job.asset_id, key):
                 raise SupersededAttempt
 
 
 class SupersededAttempt(Exception):
-    """Nobody will ever read these files: another attempt was faster, or the film is gone."""
+    """Another attempt published first, or the video was deleted: the files are not needed."""
 
 
 @asynccontextmanager
 async def attempt_files(work: EncodeTask) -> AsyncGenerator[None]:
-    """What the block stores below the attempt's folder goes away unless it was shown.
+    """Delete what the block stored in the attempt's folder, unless it was published.
 
-    Raises AttemptLost. After any other error it is unknown whether the files were shown (the
-    answer to a commit can be lost), so they stay for the sweep.
+    Raises AttemptLost. After any other error it is unknown whether the files were published (the
+    connection can be lost during COMMIT), so they are left to the sweep.
     """
     try:
         yield
-    except (AttemptLost, SupersededAttempt) as verdict:
+    except (AttemptLost, SupersededAttempt) as superseded:
         await media_storage().delete_below(work.attempt)
-        if isinstance(verdict, AttemptLost):
+        if isinstance(superseded, AttemptLost):
             raise
-        logger.info("the files in %s are not needed", work.attempt)
+        logger.info("attempt %s was superseded: deleted its files", work.attempt)
 
 
 @asynccontextmanager
 async def source_workspace(work: EncodeTask) -> AsyncGenerator[tuple[Path, Path]]:
-    """The source as a local file, and an empty folder for results; both go with the block.
+    """Yield the source as a local file, and an empty folder for results, deleted afterwards.
 
-    Raises TransientError for all that this machine or the storage is at fault for.
+    Raises TransientError for faults of this machine or the storage.
     """
     async with classify_faults(), workspace() as folder, AsyncExitStack() as copies:
         copy = media_storage().local_copy(work.source_key, folder.parent)
@@ -221,7 +221,7 @@ async def source_workspace(work: EncodeTask) -> AsyncGenerator[tuple[Path, Path]
 
 @asynccontextmanager
 async def verify_before_verdict(work: EncodeTask, source: Path) -> AsyncGenerator[None]:
-    """Let a verdict on the file through only if the file is what was uploaded."""
+    """Blame the file only if its checksum matches the upload. Raises SourceUnavailable."""
     try:
         yield
     except (SourceRejected, ProcessFailed, InvalidOutput):
@@ -231,7 +231,7 @@ async def verify_before_verdict(work: EncodeTask, source: Path) -> AsyncGenerato
 
 @asynccontextmanager
 async def workspace() -> AsyncGenerator[Path]:
-    """An empty folder, which goes with the block."""
+    """Yield an empty scratch folder, deleted afterwards."""
     scratch = await asyncio.to_thread(scratch_folder)
     with TemporaryDirectory(dir=scratch) as name:
         yield Path(name)
@@ -240,7 +240,7 @@ async def workspace() -> AsyncGenerator[Path]:
 async def publish(
     asset_id: int, index: int | None, work: EncodeTask, folder: Path, indexes: dict[str, Index]
 ) -> None:
-    """Store an attempt's verified files, then let one transaction decide whether they count."""
+    """Store an attempt's verified files, then publish them in one fenced transaction."""
     async with attempt_files(work):
         pieces = {
             name: await _stored(work, index or 0, folder / f"{name}.mp4", found)
@@ -272,19 +272,19 @@ def _sha256_of_start(file: Path, length: int) -> str:
 
 
 class ProgressReport:
-    """Tells the database how far a chunk is, at most once a second."""
+    """Write the progress of a chunk to the database, at most every REPORT_SECONDS."""
 
     def __init__(self, job: EncodeChunk) -> None:
         self._job = job
         self._last = time.monotonic()
 
     async def frames(self, count: int) -> None:
-        """So many frames of the chunk are encoded."""
+        """Report the number of encoded frames; best effort."""
         if time.monotonic() - self._last < REPORT_SECONDS:
             return
         self._last = time.monotonic()
         try:
             async with transaction() as session:
                 await Media(session).report(self._job.asset_id, self._job.index, count)
-        except (SQLAlchemyError, OSError) as error:  # the work itself goes on
-            logger.debug("progress of asset %s not told: %s", self._job.asset_id, error)
+        except (SQLAlchemyError, OSError) as error:  # encoding continues
+            logger.debug("could not report the progress of asset %s: %s", self._job.asset_id, error)

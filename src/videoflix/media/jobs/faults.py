@@ -1,7 +1,7 @@
-"""Who is to blame when work on a film fails: the file, this machine, or we.
+"""Classify failures: the file, this machine, or a bug.
 
-`classify_faults()` turns what the machine is at fault for into a TransientError, which costs no
-attempt. What it lets through counts: it is a verdict on the file, or a bug of ours.
+`classify_faults()` turns faults of the machine into a TransientError, which does not use up an
+attempt. Other errors pass through and do: the file is at fault, or there is a bug.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from videoflix.platform.storage.media_storage import StorageFull
 
 J = TypeVar("J", bound=Job)
 
-# A program that crashes by itself is no sign of a machine without memory.
+# Signals of a crash, as opposed to a kill by the kernel when memory runs out.
 CRASHES = {
     signal.SIGSEGV,
     signal.SIGABRT,
@@ -43,7 +43,7 @@ CRASHES = {
     signal.SIGSYS,
     signal.SIGTRAP,
 }
-# How programs say that a disk or a mount went away under them.
+# Error messages of a disk or mount that has disappeared.
 DISK_GONE = (
     "Permission denied",
     "Read-only file system",
@@ -56,7 +56,7 @@ READ_BYTES = 1 << 20
 
 
 class SourceUnavailable(TransientError):
-    """The storage does not give the file back as it was uploaded."""
+    """The uploaded file cannot be read, or differs from what was uploaded."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -67,7 +67,7 @@ class SourceUnavailable(TransientError):
 
 @asynccontextmanager
 async def classify_faults() -> AsyncGenerator[None]:
-    """Around work on a film. Raises TransientError where the machine is at fault."""
+    """Convert faults of the machine. Raises TransientError."""
     try:
         yield
     except (ProcessFailed, InvalidOutput, PosterFailed) as error:
@@ -83,14 +83,14 @@ async def classify_faults() -> AsyncGenerator[None]:
     except OSError as error:
         if fault := to_transient(error):
             raise fault from error
-        reason = "A disk or service that the worker needs does not answer as it should."
+        reason = "A disk or service that the worker needs is not working."
         raise TransientError("machine-fault", reason) from error
 
 
 def with_classified_faults(
     handler: Callable[[J], Awaitable[None]],
 ) -> Callable[[J], Awaitable[None]]:
-    """A handler with `blaming` around all of it."""
+    """Wrap a handler in `classify_faults`."""
 
     @wraps(handler)
     async def handle(job: J) -> None:
@@ -101,28 +101,30 @@ def with_classified_faults(
 
 
 async def wait_bounded(job: Job, fault: TransientError) -> None:
-    """For work that a film can do without, such as its poster.
+    """Wait for the machine to recover; for optional work such as posters.
 
-    Raises StallLimitReached when the machine, or a missing file, has been waited for long enough.
+    Raises StallLimitReached after STALL_MAX_HOURS.
     """
     async with transaction() as session:
         is_too_long = await UnqueuedWork(session).waited_too_long(job)
     if is_too_long:
-        raise StallLimitReached(fault.code, f"{fault.reason} It did not get better for too long.")
+        raise StallLimitReached(fault.code, f"{fault.reason} The problem has lasted too long.")
 
 
 async def machine_fault(error: Exception) -> TransientError | None:
-    """What is wrong with this machine, or None when the film or we are to blame."""
+    """Find out whether the machine caused an error; None if not."""
     if isinstance(error, LaunchFailed):
-        return TransientError("ffmpeg-missing", "A program that encodes films cannot be started.")
+        return TransientError("ffmpeg-missing", "The encoder cannot be started.")
     if isinstance(error, ProcessFailed) and any(words in error.log for words in DISK_GONE):
-        return TransientError("machine-fault", "A disk of the worker went away while encoding.")
+        return TransientError(
+            "machine-fault", "A disk of the worker became unavailable while encoding."
+        )
     if fault := await _failed_test():
         return TransientError(
             "encoder-broken",
-            f"The worker's ffmpeg cannot encode, whatever the film: {fault.rstrip('.')}.",
+            f"The worker's ffmpeg cannot encode any file: {fault.rstrip('.')}.",
         )
-    # From here on the machine encodes other things well, so this film may have caused it.
+    # The machine encodes the sample, so this file may be the cause.
     if isinstance(error, ProcessKilled) and error.signal not in CRASHES:
         reason = "The encoder was killed by the system, most likely because memory ran out."
         return TransientError("encoder-killed", reason, suspicious=True)
@@ -141,12 +143,12 @@ async def _failed_test() -> str:
 
 
 def _scratch_full() -> TransientError:
-    reason = "The worker's disk for unfinished work is full; work resumes when there is room."
+    reason = "The worker's scratch disk is full; encoding resumes when there is space."
     return TransientError("scratch-full", reason)
 
 
 async def check_size(source: Path, size: int) -> None:
-    """Raises SourceUnavailable unless a file is there, as long as it was when it was uploaded."""
+    """Raises SourceUnavailable unless the file exists and has the uploaded size in bytes."""
     try:
         found = (await asyncio.to_thread(source.stat)).st_size
     except OSError as error:
@@ -156,9 +158,9 @@ async def check_size(source: Path, size: int) -> None:
 
 
 async def check_content(source: Path, sha256: str) -> None:
-    """Raises SourceUnavailable unless every byte can be read, and is what was uploaded.
+    """Read the whole file and compare its checksum. Raises SourceUnavailable.
 
-    Only what passed is proven to be the file's own fault. Without a checksum nothing is compared.
+    With an empty `sha256`, nothing is compared.
     """
     try:
         found = await asyncio.to_thread(_sha256, source)

@@ -1,7 +1,6 @@
-"""Makes plain files of films that are complete: MP4s and storyboards.
+"""Jobs for complete videos: package MP4 files, make storyboards.
 
-What these jobs read is there for good, so they may be late, fail or run twice: the film plays by
-HLS all the while.
+Their input is final and the video plays by HLS meanwhile, so they may run late, fail or run twice.
 """
 
 import asyncio
@@ -33,16 +32,16 @@ schedule("20 * * * *", PackageMissing())
 
 
 class Tracks(msgspec.Struct, frozen=True):
-    """A complete film's tracks."""
+    """The tracks of a complete asset."""
 
     work: EncodeTask
     plan: EncodePlan
-    pictures: dict[str, Track]
-    sound: Track | None
+    videos: dict[str, Track]
+    audio: Track | None
 
 
 async def load_tracks(asset_id: int) -> Tracks | None:
-    """None when there is no such film, or another file took its place."""
+    """Load the tracks; None if the video was deleted or its file replaced."""
     async with transaction() as session:
         asset = await Mp4Files(session).asset(asset_id)
         if asset is None:
@@ -53,8 +52,8 @@ async def load_tracks(asset_id: int) -> Tracks | None:
         plan = msgspec.convert(asset.plan, EncodePlan)
         work = EncodeTask.on(asset)
     tracks = {track.name: track for track in timeline.tracks}
-    sound = tracks.pop(AUDIO, None)
-    return Tracks(work, plan, tracks, sound)
+    audio = tracks.pop(AUDIO, None)
+    return Tracks(work, plan, tracks, audio)
 
 
 @handles(PackageRendition, on_stall=wait_bounded)
@@ -66,12 +65,12 @@ async def package_rendition(job: PackageRendition) -> None:
     tracks = await load_tracks(job.asset_id)
     if tracks is None:
         return
-    picture = tracks.pictures[job.rendition]
-    await media_storage().refuse_if_full(2 * (size_of(picture) + size_of(tracks.sound)))
+    video = tracks.videos[job.rendition]
+    await media_storage().refuse_if_full(2 * (size_of(video) + size_of(tracks.audio)))
     async with workspace() as folder, attempt_files(tracks.work):
-        film = await concatenated(picture, folder / "picture.mp4")
-        sound = await concatenated(tracks.sound, folder / "sound.mp4") if tracks.sound else None
-        file = await package(film, sound, tracks.plan, folder)
+        video_file = await concatenated(video, folder / "video.mp4")
+        audio = await concatenated(tracks.audio, folder / "audio.mp4") if tracks.audio else None
+        file = await package(video_file, audio, tracks.plan, folder)
         key = f"{tracks.work.attempt}/{job.rendition}.mp4"
         stored = await media_storage().put(key, file)
         async with complete_job() as session:
@@ -85,12 +84,12 @@ async def make_storyboard(job: MakeStoryboard) -> None:
     tracks = await load_tracks(job.asset_id)
     if tracks is None:
         return
-    picture = storyboard_rendition(list(tracks.pictures.values()))
-    await media_storage().refuse_if_full(2 * size_of(picture))
+    video = storyboard_rendition(list(tracks.videos.values()))
+    await media_storage().refuse_if_full(2 * size_of(video))
     async with workspace() as folder, attempt_files(tracks.work):
         layout = layout_of(tracks.plan)
-        film = await concatenated(picture, folder / "picture.mp4")
-        sprite = await make_sprite(film, layout, folder)
+        video_file = await concatenated(video, folder / "video.mp4")
+        sprite = await make_sprite(video_file, layout, folder)
         key = f"{tracks.work.attempt}/{sprite.name}"
         stored = await media_storage().put(key, sprite)
         async with complete_job() as session:
@@ -103,44 +102,44 @@ async def package_missing(job: PackageMissing) -> None:
     async with transaction() as session:
         posters = await Mp4Files(session).queue_missing_posters(PACKAGED_AT_ONCE)
     if posters:
-        logger.info("%d films lack posters", posters)
+        logger.info("queued the posters of %d videos", posters)
     if not settings.mp4_files:
         return
     async with complete_job() as session:
         count = await Mp4Files(session).queue_missing(PACKAGED_AT_ONCE)
     if count:
-        logger.info("%d films lack MP4 files or storyboards", count)
+        logger.info("queued MP4 files or storyboards of %d videos", count)
 
 
 def size_of(track: Track | None) -> int:
-    return sum(end_offset(piece) for piece in track.pieces) if track else 0
+    return sum(end_offset(part) for part in track.pieces) if track else 0
 
 
-def end_offset(piece: FileIndex) -> int:
-    """Where a piece's file ends."""
-    _, offset, length = piece.segments[-1]
+def end_offset(part: FileIndex) -> int:
+    """The end of a part's file, in bytes."""
+    _, offset, length = part.segments[-1]
     return offset + length
 
 
-def storyboard_rendition(pictures: list[Track]) -> Track:
-    """The smallest rendition that is as large as a storyboard's pictures, or else the largest."""
-    by_size = sorted(pictures, key=lambda track: min(track.width, track.height))
+def storyboard_rendition(videos: list[Track]) -> Track:
+    """The smallest rendition at least as high as a thumbnail, or else the largest."""
+    by_size = sorted(videos, key=lambda track: min(track.width, track.height))
     enough = [track for track in by_size if min(track.width, track.height) >= TILE_HEIGHT]
     return enough[0] if enough else by_size[-1]
 
 
 async def concatenated(track: Track, file: Path) -> Path:
-    """A track as one fragmented file: what a player makes of its segments."""
+    """Concatenate a track's segments into one fragmented file, as a player would."""
     with await asyncio.to_thread(file.open, "wb") as out:
-        for number, piece in enumerate(track.pieces):
-            await append(out, piece, 0 if number == 0 else piece.init_length)
+        for number, part in enumerate(track.pieces):
+            await append(out, part, 0 if number == 0 else part.init_length)
     return file
 
 
-async def append(out: BinaryIO, piece: FileIndex, start: int) -> None:
-    """Copy a piece's file from an offset to its end."""
-    end = end_offset(piece)
+async def append(out: BinaryIO, part: FileIndex, start: int) -> None:
+    """Copy a part's file from an offset to its end."""
+    end = end_offset(part)
     while start < end:
-        data = await media_storage().read(piece.key, start, min(READ_BYTES, end - start))
+        data = await media_storage().read(part.key, start, min(READ_BYTES, end - start))
         await asyncio.to_thread(out.write, data)
         start += len(data)

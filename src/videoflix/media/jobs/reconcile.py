@@ -1,4 +1,4 @@
-"""Proves each minute that no film waits for work that nobody will do."""
+"""The reconciler: every minute, check that all unfinished work has a job."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from videoflix.platform.queue import enqueue, for_each_in_transaction, handles, 
 from videoflix.settings import settings
 
 AT_ONCE = 500
-PLAN_UNREADABLE = "This release cannot read what was planned for the file; upload it again."
+PLAN_UNREADABLE = "This release cannot read the file's encoding plan. Upload the file again."
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +24,10 @@ schedule("* * * * *", Reconcile())
 
 @handles(Reconcile)
 async def reconcile(job: Reconcile) -> None:
-    """Queue the work that unfinished films lack, and settle films that only seem unfinished.
+    """Enqueue missing jobs, and correct the state of videos without unfinished files.
 
-    A job may be missing because it was cancelled or deleted in the database, because the process
-    that should have told of its end died, or because of a bug.
+    A job may be missing because it was deleted in the database, because the process that should
+    have recorded its outcome died, or because of a bug.
     """
     async with transaction() as session:
         work = Failures(session).work
@@ -38,7 +38,9 @@ async def reconcile(job: Reconcile) -> None:
     found = await for_each_in_transaction(lacking, _requeue)
     settled = await for_each_in_transaction(stuck, _settle)
     if found or settled:
-        logger.warning("%d films lacked work, and %d seemed unfinished", found, settled)
+        logger.warning(
+            "enqueued missing jobs of %d files, corrected the state of %d videos", found, settled
+        )
 
 
 async def _requeue(session: AsyncSession, asset_id: int) -> bool:
@@ -46,17 +48,17 @@ async def _requeue(session: AsyncSession, asset_id: int) -> bool:
     try:
         count = await failures.requeue(asset_id)
     except msgspec.ValidationError:
-        logger.exception("the plan of asset %d cannot be read", asset_id)
+        logger.exception("could not read the plan of asset %d", asset_id)
         await failures.fail(asset_id, "plan-unreadable", PLAN_UNREADABLE)
         return False
     if count:
-        logger.warning("asset %d lacked %d jobs: queued again", asset_id, count)
+        logger.warning("asset %d lacked %d jobs: enqueued again", asset_id, count)
     return count > 0
 
 
 @handles(StallUnserved)
 async def stall_unserved(job: StallUnserved) -> None:
-    """Say that no worker encodes, if none does after a while either: workers may be starting."""
+    """Mark files as stalled if there is still no worker after a grace period for restarts."""
     async with transaction() as session:
         unserved = await Failures(session).work.without_worker(AT_ONCE)
     await for_each_in_transaction(unserved, _stall_unserved)

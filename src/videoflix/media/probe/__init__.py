@@ -1,1 +1,1 @@
-"""Probes source files in a child process of their own."""
+"""Probe source files in a child process."""

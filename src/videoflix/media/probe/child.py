@@ -1,8 +1,8 @@
-"""Looks into a file strangers sent, as a program of its own with limits on time and memory.
+"""Probe an untrusted file, in a child process with limits on time and memory.
 
-Usage: `python -m videoflix.media.probe.child FILE MAX_PIXELS`. Prints Facts or a Refusal as JSON.
-PyAV brings FFmpeg's demuxers; the time of every packet is read once, and only a few pictures are
-decoded.
+Usage: `python -m videoflix.media.probe.child FILE MAX_PIXELS`. Prints a ProbeResult or a
+ProbeRejection as JSON. PyAV provides FFmpeg's demuxers; the timestamps of all packets are read
+once, and only the first frames are decoded.
 """
 
 import sys
@@ -25,34 +25,34 @@ from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.result import DEMUXERS, ProbeRejection, ProbeResult, encode_result
 
 ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC
-FIRST_PICTURES = 12  # enough to notice interlacing behind a still title
+FIRST_FRAMES = 12  # enough to detect interlacing after a static title
 SEEK_POINT_SPACING = 1  # seconds
-# The demuxers that look a key frame up by its presentation time. FFmpeg's command takes 3/23 s
-# off where pictures are reordered, so as much is added for the right one to be found.
+# Demuxers that seek by presentation time. The ffmpeg command seeks 3/23 s earlier if frames are
+# reordered (B-frames), so that much is added to reach the intended key frame.
 INDEXED = {"mov", "matroska", "flv", "avi"}
 SEEK_LEAD = 0.14
 
 
 def inspect(path: str, max_pixels: int) -> ProbeResult:
-    """Raises Rejected."""
+    """Probe a file. Raises SourceRejected."""
     with open_container(path) as container:
         stream = _video_track(container)
         _refuse_size(stream, max_pixels)
         about = _describe(container, stream)
         has_audio = bool(container.streams.audio)
-    pictures = _first_frames(path)
+    frames = _first_frames(path)
     with open_container(path) as container:
-        times = _timing(container, _video_track(container), pictures[0])
-    if pictures[0].format.has_palette:
-        times["seek_points"] = ()  # the colours may come with the first picture only
+        times = _timing(container, _video_track(container), frames[0])
+    if frames[0].format.has_palette:
+        times["seek_points"] = ()  # no seeking: the palette may come with the first frame only
     return ProbeResult(
         **about,
         **times,
-        interlaced=any(picture.interlaced_frame for picture in pictures),
-        rotation=pictures[0].rotation,
-        is_rgb=pictures[0].format.is_rgb,
-        transfer=int(pictures[0].color_trc or 0),
-        matrix=int(pictures[0].colorspace or 0),
+        interlaced=any(frame.interlaced_frame for frame in frames),
+        rotation=frames[0].rotation,
+        is_rgb=frames[0].format.is_rgb,
+        transfer=int(frames[0].color_trc or 0),
+        matrix=int(frames[0].colorspace or 0),
         has_audio=has_audio and _has_decodable_audio(path),
     )
 
@@ -70,25 +70,22 @@ def open_container(path: str) -> Iterator[InputContainer]:
 def _video_track(container: InputContainer) -> VideoStream:
     tracks = [s for s in container.streams.video if not s.disposition & ATTACHED_PICTURE]
     if not tracks and container.streams:
-        raise SourceRejected("no-picture", "The file has sound but no moving picture.")
+        raise SourceRejected("no-picture", "The file has audio but no video.")
     if not tracks:
         raise SourceRejected("not-a-video", "We can't read this video file.")
     if not tracks[0].codec_context:
-        raise SourceRejected(
-            "codec-unknown", "The picture is coded in a way that cannot be read here."
-        )
+        raise SourceRejected("codec-unknown", "The file's video codec is not supported.")
     return tracks[0]
 
 
 def _refuse_size(stream: VideoStream, max_pixels: int) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width < 2 or height < 2:
-        raise SourceRejected("not-a-video", "The picture track has no size; the file is damaged.")
+        raise SourceRejected("not-a-video", "The video track has no size; the file is damaged.")
     if width * height > max_pixels:
         raise SourceRejected(
             "picture-too-large",
-            f"The picture has {width} x {height} pixels; "
-            f"at most {max_pixels:,} pixels are accepted.",
+            f"The video has {width} x {height} pixels; at most {max_pixels:,} pixels are accepted.",
         )
 
 
@@ -106,15 +103,15 @@ def _describe(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
 
 
 def _first_frames(path: str) -> list[VideoFrame]:
-    """The first pictures that can be decoded: what comes before them cannot be shown."""
+    """Decode the first frames; packets before them cannot be decoded. Raises SourceRejected."""
     with open_container(path) as container:
-        pictures: list[VideoFrame] = []
+        frames: list[VideoFrame] = []
         with suppress(FFmpegError):  # damage further on
-            for picture in islice(container.decode(_video_track(container)), FIRST_PICTURES):
-                pictures.append(picture)
-    if not pictures:
-        raise SourceRejected("not-a-video", "None of the pictures can be decoded.")
-    return pictures
+            for frame in islice(container.decode(_video_track(container)), FIRST_FRAMES):
+                frames.append(frame)
+    if not frames:
+        raise SourceRejected("not-a-video", "None of the file's frames can be decoded.")
+    return frames
 
 
 def _has_decodable_audio(path: str) -> bool:
@@ -124,7 +121,7 @@ def _has_decodable_audio(path: str) -> bool:
 
 
 def _timing(container: InputContainer, stream: VideoStream, first: VideoFrame) -> dict[str, Any]:
-    """When the picture track begins and ends and where it can be entered; nothing is decoded."""
+    """Read the timestamps of all packets without decoding: start, end, rates, seek points."""
     ticks: list[int] = []
     keys: list[tuple[int, int]] = []
     base = stream.time_base or Fraction(1)
@@ -142,7 +139,7 @@ def _timing(container: InputContainer, stream: VideoStream, first: VideoFrame) -
         if packet.is_keyframe:
             keys.append((pts, pts if packet.dts is None else packet.dts))
     if not ticks:
-        raise SourceRejected("empty-film", "The file holds no pictures.")
+        raise SourceRejected("empty-film", "The file contains no frames.")
     ticks.sort()
     origin = ticks[0] if first.pts is None else first.pts
     return {
@@ -160,7 +157,7 @@ def _timing(container: InputContainer, stream: VideoStream, first: VideoFrame) -
 def _seek_points(
     container: InputContainer, keys: list[tuple[int, int]], base: float
 ) -> tuple[tuple[float, float], ...]:
-    """Where decoding can begin, from key frames' presentation and decode times; see Facts."""
+    """Compute the seek points from (pts, dts) of key frames; see ProbeResult."""
     indexed = not INDEXED.isdisjoint(container.format.name.split(","))
     dense = any((after[0] - key[0]) * base <= SEEK_LEAD for key, after in pairwise(keys))
     entries: list[tuple[float, float]] = []
@@ -168,22 +165,22 @@ def _seek_points(
         time = pts * base
         if not entries or time - entries[-1][0] >= SEEK_POINT_SPACING:
             sought = time + SEEK_LEAD if indexed else dts * base
-            # The search may find a key frame later than meant, where they are that close.
+            # If key frames are that close, the seek may end at a later one than intended.
             entries.append((sought if indexed and dense else time, sought))
     return tuple(entries)
 
 
 def _packets(container: InputContainer) -> Iterator["Packet[Any]"]:  # generic for mypy only
-    """Every packet that is shown, up to the end or to damage nothing can be read behind."""
+    """Iterate over the packets to be shown, up to the end or to unreadable damage."""
     with suppress(FFmpegError):
         for packet in container.demux():
-            # Edit lists leave packets out that are only needed to decode others.
+            # Edit lists discard packets that are only needed to decode others.
             if packet.size and not packet.is_discard:
                 yield packet
 
 
 def _p90_frame_rate(ticks: list[int], base: float) -> float:
-    """Pictures a second in the busier seconds: the tenth with most of them begins here."""
+    """The 90th percentile of frames per second, counted over whole seconds."""
     seconds = (ticks[-1] - ticks[0]) * base
     if seconds < 2:
         return (len(ticks) - 1) / seconds if seconds else 0.0

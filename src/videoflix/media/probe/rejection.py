@@ -1,8 +1,8 @@
-"""The one word for a file that will never become a film."""
+"""The exception for files that cannot be played."""
 
 
 class SourceRejected(Exception):
-    """Hopeless input: a stable code in kebab case, and a sentence its uploader can act on."""
+    """A permanent rejection: a stable code in kebab case, and a sentence for the uploader."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(code, reason)

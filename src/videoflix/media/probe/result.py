@@ -1,21 +1,21 @@
-"""What the inspector tells about a file, as it travels from its process to ours."""
+"""The result of probing, as JSON between the child process and the worker."""
 
 from fractions import Fraction
 
 import msgspec
 
-# What files may be, by the names of FFmpeg's demuxers. Playlists and scripts that name other
-# files are not among them, nor anything that is fetched.
+# Accepted formats, by the names of FFmpeg's demuxers. Playlists and scripts that reference other
+# files are excluded, and so is everything that uses the network.
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
 
 
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A film as its container and its first pictures describe it.
+    """A source as described by its container and its first frames.
 
-    `width` and `height` are those of the coded picture, `rotation` counts degrees,
-    `transfer` and `matrix` are code points of ITU-T H.273. Times are in seconds: the track
-    begins at `begin`, the first picture that can be decoded is shown at `origin`, the last one
-    from `last` to `end`. What the container declares is 0 where it declares nothing.
+    `width` and `height` are those of the coded frame, `rotation` is in degrees, `transfer` and
+    `matrix` are code points of ITU-T H.273. Times are in seconds: the track starts at `begin`, the
+    first decodable frame is shown at `origin`, the last one from `last` to `end`. `declared*` are
+    0 if the container declares nothing.
     """
 
     container: str
@@ -34,19 +34,19 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     origin: Fraction
     last: Fraction
     end: Fraction
-    # Seconds all tracks hold together, and what the container declares for them and the picture.
+    # Duration of all tracks together as measured and as declared, and of the video as declared.
     seconds_of_all: float
     declared_of_all: float
     declared: float
-    # Pictures a second: as declared, and in the film's busier seconds.
+    # Frames per second: as declared, and the 90th percentile as measured.
     declared_rate: Fraction
     p90_frame_rate: float
-    # Where decoding can begin: the time from which all is shown, and the one to seek to for it.
+    # (time from which all frames can be shown, seek target), in seconds.
     seek_points: tuple[tuple[float, float], ...]
 
 
 class ProbeRejection(msgspec.Struct, frozen=True, tag=True):
-    """Why a file is refused; see Rejected."""
+    """Why a file is rejected; see SourceRejected."""
 
     code: str
     reason: str

@@ -1,6 +1,6 @@
-"""Finds out what was uploaded, without trusting it: a child with limits reads the file.
+"""Probe an upload in a child process with limits, and normalise the result.
 
-Raises Rejected for everything that cannot become a film, before anything is encoded.
+Raises SourceRejected for everything that cannot be played, before anything is encoded.
 """
 
 import sys
@@ -14,7 +14,7 @@ from videoflix.media.probe.result import ProbeRejection, ProbeResult, decode_res
 from videoflix.platform.process.run import LimitExceeded, Limits, run
 from videoflix.settings import settings
 
-# Every byte of the largest upload is read once, from a disk that may be slow.
+# The largest upload is read completely, from a disk that may be slow.
 LIMITS = Limits(wall_seconds=1800, cpu_seconds=600, memory_bytes=2 << 30, file_bytes=1 << 20)
 
 STANDARD_RATES = tuple(
@@ -25,21 +25,21 @@ FASTEST = Fraction(60)
 SLOWEST = Fraction(5)
 HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
 UNNAMED_MATRIX = {0, 2, 3}
-HD_HEIGHT = 600  # smaller pictures come from the days of BT.601
+HD_HEIGHT = 600  # smaller videos are assumed to use BT.601
+# Tolerated difference between declared and measured duration: seconds, and share.
 MISSING_SECONDS, MISSING_SHARE = 0.5, 0.01
-# No screen is longer; a false pixel aspect easily is.
-LONGEST_SHAPE = 10
+# A more extreme aspect ratio is taken for a wrong pixel aspect.
+ASPECT_MAX = 10
 
 
 class ProbedSource(msgspec.Struct, frozen=True):
-    """What a file holds.
+    """A source that can be encoded.
 
-    `width` and `height` are those of the picture as it is shown: rotated, in square pixels.
-    `origin` is the first picture's time stamp in seconds as "num/den"; `frame_count` counts
-    pictures on a grid of constant rate from there. `hdr` names the transfer curve of a picture
-    with high dynamic range, `matrix` the colour matrix a file leaves unsaid ("auto": it says).
-    `entries` are the places decoding can begin at, in seconds: from when on all pictures are
-    there, and the time to seek to for it.
+    `width` and `height` are those of the displayed frame: rotated, in square pixels. `origin` is
+    the first frame's timestamp in seconds as "num/den"; `frame_count` counts frames of constant
+    rate from there. `hdr` is FFmpeg's name of an HDR transfer function, or empty; `matrix` is the
+    colour matrix to assume, or "auto" if the file specifies it. `seek_points` are pairs of the
+    time from which all frames can be shown and the seek target, in seconds.
     """
 
     container: str
@@ -58,69 +58,69 @@ class ProbedSource(msgspec.Struct, frozen=True):
 
 
 async def probe(path: Path) -> ProbedSource:
-    """Inspect a file on the local disk.
+    """Probe a file on the local disk.
 
-    Raises Rejected for what a file is at fault for, and ProcessFailed for a reader that crashed,
-    was killed or took too long: that proves nothing.
+    Raises SourceRejected if the file is at fault, and ProcessFailed if the child crashed or was
+    killed, which proves nothing about the file.
     """
     arguments = ["-m", "videoflix.media.probe.child", str(path), str(settings.film_max_pixels)]
     try:
         answer = decode_result(await run([sys.executable, "-I", *arguments], LIMITS, reads=[path]))
     except LimitExceeded as error:
         if error.limit == "memory_bytes":
-            raise  # the machine may have run out of it
-        raise SourceRejected("not-a-video", "This file cannot be read as a video.") from error
+            raise  # the machine may be out of memory
+        raise SourceRejected("not-a-video", "We can't read this video file.") from error
     if isinstance(answer, ProbeRejection):
         raise SourceRejected(answer.code, answer.reason)
     return _source(answer)
 
 
-def _source(facts: ProbeResult) -> ProbedSource:
-    _ensure_length(facts)
-    width, height = _shown_size(facts)
-    frame_rate = _frame_rate(facts)
-    # Some containers give packets no duration; the last picture is then shown for one frame.
-    end = max(facts.end, facts.last + 1 / frame_rate)
+def _source(result: ProbeResult) -> ProbedSource:
+    _ensure_length(result)
+    width, height = _shown_size(result)
+    frame_rate = _frame_rate(result)
+    # Some containers have no packet durations; the last frame is then shown for 1 / frame rate.
+    end = max(result.end, result.last + 1 / frame_rate)
     return ProbedSource(
-        container=facts.container,
-        video_codec=facts.video_codec,
+        container=result.container,
+        video_codec=result.video_codec,
         width=width,
         height=height,
         frame_rate_num=frame_rate.numerator,
         frame_rate_den=frame_rate.denominator,
-        frame_count=max(1, round((end - facts.origin) * frame_rate)),
-        origin=str(facts.origin),
-        has_audio=facts.has_audio,
-        interlaced=facts.interlaced,
-        hdr="" if facts.is_rgb else HDR_TRANSFERS.get(facts.transfer, ""),
-        matrix=_matrix(facts),
-        seek_points=facts.seek_points,
+        frame_count=max(1, round((end - result.origin) * frame_rate)),
+        origin=str(result.origin),
+        has_audio=result.has_audio,
+        interlaced=result.interlaced,
+        hdr="" if result.is_rgb else HDR_TRANSFERS.get(result.transfer, ""),
+        matrix=_matrix(result),
+        seek_points=result.seek_points,
     )
 
 
-def _shown_size(facts: ProbeResult) -> tuple[int, int]:
-    width, height = round(facts.width * facts.sample_aspect), facts.height
-    if not height <= width * LONGEST_SHAPE <= height * LONGEST_SHAPE**2:
-        width = facts.width
-    if facts.rotation % 180:
+def _shown_size(result: ProbeResult) -> tuple[int, int]:
+    width, height = round(result.width * result.sample_aspect), result.height
+    if not height <= width * ASPECT_MAX <= height * ASPECT_MAX**2:
+        width = result.width
+    if result.rotation % 180:
         width, height = height, width
     return max(2, width), max(2, height)
 
 
-def _matrix(facts: ProbeResult) -> str:
-    if facts.is_rgb or facts.matrix not in UNNAMED_MATRIX:
+def _matrix(result: ProbeResult) -> str:
+    if result.is_rgb or result.matrix not in UNNAMED_MATRIX:
         return "auto"
-    return "bt709" if min(facts.width, facts.height) > HD_HEIGHT else "smpte170m"
+    return "bt709" if min(result.width, result.height) > HD_HEIGHT else "smpte170m"
 
 
-def _ensure_length(facts: ProbeResult) -> None:
-    seconds = float(facts.end - facts.begin)
-    if max(seconds, facts.declared, facts.declared_of_all) > settings.film_max_seconds:
+def _ensure_length(result: ProbeResult) -> None:
+    seconds = float(result.end - result.begin)
+    if max(seconds, result.declared, result.declared_of_all) > settings.film_max_seconds:
         hours = settings.film_max_seconds / 3600
         raise SourceRejected("film-too-long", f"Films of at most {hours:g} hours are accepted.")
     for held, declared in (
-        (seconds, facts.declared),
-        (facts.seconds_of_all, facts.declared_of_all),
+        (seconds, result.declared),
+        (result.seconds_of_all, result.declared_of_all),
     ):
         if declared - held > max(MISSING_SECONDS, declared * MISSING_SHARE):
             raise SourceRejected(
@@ -129,14 +129,14 @@ def _ensure_length(facts: ProbeResult) -> None:
             )
 
 
-def _frame_rate(facts: ProbeResult) -> Fraction:
-    """The constant rate the film is shown at: its own, or a usual one that drops no picture."""
-    rate = facts.declared_rate
-    length = facts.last - facts.begin
-    average = float((facts.frame_count - 1) / length) if length > 0 else float(rate)
-    if not rate or not (_is_close(average, rate) or _is_close(facts.p90_frame_rate, rate)):
-        # It varies, and the header's word means nothing.
-        rate = next((r for r in STANDARD_RATES if r >= facts.p90_frame_rate * 0.95), FASTEST)
+def _frame_rate(result: ProbeResult) -> Fraction:
+    """Choose the constant frame rate: the source's own, or a standard one that drops no frame."""
+    rate = result.declared_rate
+    length = result.last - result.begin
+    average = float((result.frame_count - 1) / length) if length > 0 else float(rate)
+    if not rate or not (_is_close(average, rate) or _is_close(result.p90_frame_rate, rate)):
+        # Variable frame rate: the declared one is meaningless.
+        rate = next((r for r in STANDARD_RATES if r >= result.p90_frame_rate * 0.95), FASTEST)
     while rate < SLOWEST:  # so that segments can begin every few seconds
         rate *= 2
     nearest = min(STANDARD_RATES, key=lambda standard: abs(standard - rate))

@@ -1,1 +1,1 @@
-"""All SQL of the media."""
+"""SQL of the media."""

@@ -1,4 +1,4 @@
-"""Assets: uploaded files, and what of them can be played."""
+"""Assets: uploaded files and their playable renditions."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,7 +27,7 @@ where asset.id = :asset and asset.video_id = :video and plan is not null
         select from media_asset as other
         where other.video_id = asset.video_id and other.state = 'ready'))
 """)
-# One row a rendition however many chunks it has: a thousand small rows take longer to read.
+# One row per rendition, with its chunks as arrays: faster than thousands of small rows.
 TRACKS = text("""
 select r.name, r.kind, coalesce(r.width, 0) as width, coalesce(r.height, 0) as height,
        r.max_bitrate,
@@ -49,7 +49,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
     model_type = Asset
 
     async def locked(self, asset_id: int) -> Asset | None:
-        """The row, held against other writers until the transaction ends."""
+        """Lock the row (FOR UPDATE) until the transaction ends."""
         found: Asset | None = await self.session.scalar(
             select(Asset)
             .where(Asset.id == asset_id)
@@ -59,14 +59,14 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         return found
 
     async def video_of(self, asset_id: int) -> int | None:
-        """The film a file belongs to, which never changes."""
+        """The video of an asset, which never changes."""
         found: int | None = await self.session.scalar(
             select(Asset.video_id).where(Asset.id == asset_id)
         )
         return found
 
     async def last_of(self, video_id: int) -> Asset | None:
-        """The file of a film that was uploaded last, held against other writers."""
+        """Lock the newest asset of a video."""
         found: Asset | None = await self.session.scalar(
             select(Asset)
             .where(Asset.video_id == video_id)
@@ -78,7 +78,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         return found
 
     async def newest_of(self, video_id: int) -> Asset | None:
-        """The file that a film currently consists of: a complete one, else the newest."""
+        """The current asset of a video: the complete one, else the newest."""
         is_ready = Asset.state == AssetState.READY
         found: Asset | None = await self.session.scalar(
             select(Asset)
@@ -91,7 +91,7 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
     async def list_page(
         self, page: LimitOffset, *, video_id: int | None, state: AssetState | None
     ) -> tuple[list[AssetRead], int]:
-        """Files, the newest first, and how many there are."""
+        """List assets, newest first, with the total."""
         wanted: list[ColumnElement[bool]] = []
         if video_id is not None:
             wanted.append(Asset.video_id == video_id)
@@ -112,11 +112,11 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         return [_to_read(*row) for row in rows], await self.count(*wanted)
 
     async def ready_of(self, video_id: int) -> bool:
-        """Whether a film has a complete file."""
+        """Whether a video has a complete asset."""
         return await self.exists(Asset.video_id == video_id, Asset.state == AssetState.READY)
 
     async def retire_others(self, asset: Asset) -> list[str]:
-        """Retire a film's earlier files; the folders of those that were not before."""
+        """Retire a video's earlier assets; return the folders of those newly retired."""
         retired = await self.session.scalars(
             update(Asset)
             .where(
@@ -130,16 +130,16 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         return list(retired)
 
     async def delete_retired(self, which: ColumnElement[bool]) -> None:
-        """Forget retired files; their folders then belong to nobody."""
+        """Delete the rows of retired assets; their folders are unreferenced then."""
         await self.session.execute(delete(Asset).where(Asset.state == AssetState.RETIRED, which))
 
     async def ids_of(self, video_id: int) -> frozenset[int]:
-        """Every file of a film, whatever its state."""
+        """Ids of all assets of a video, in any state."""
         found = await self.session.scalars(select(Asset.id).where(Asset.video_id == video_id))
         return frozenset(found)
 
     async def current_of(self, video_id: int) -> int | None:
-        """The file players are sent to: the complete one, else the newest that is encoded."""
+        """The asset to play: the complete one, else the newest that is being encoded."""
         is_ready = Asset.state == AssetState.READY
         found: int | None = await self.session.scalar(
             select(Asset.id)
@@ -154,21 +154,21 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         return found
 
     async def playable(self, video_id: int, asset_id: int) -> Any:
-        """Columns of PLAYABLE; None when its segments may not be fetched."""
+        """Columns of PLAYABLE; None if the asset's segments cannot be fetched."""
         found = await self.session.execute(PLAYABLE, {"video": video_id, "asset": asset_id})
         return found.one_or_none()
 
     async def tracks(self, asset_id: int) -> Sequence[Any]:
-        """Columns of TRACKS, a row a rendition."""
+        """Columns of TRACKS, one row per rendition."""
         return (await self.session.execute(TRACKS, {"asset": asset_id})).all()
 
     async def known_folders(self, folders: Sequence[str]) -> set[str]:
-        """Those of the folders that belong to a film, whatever became of it."""
+        """Filter the folders that belong to an asset, in any state."""
         found = await self.session.scalars(select(Asset.folder).where(Asset.folder.in_(folders)))
         return set(found)
 
     async def recently_changed(self, after_id: int, span: timedelta, limit: int) -> list[int]:
-        """The next assets that are worked on, or were within the span."""
+        """The next assets, by id, that are unfinished or changed within the span."""
         found = await self.session.scalars(
             select(Asset.id)
             .where(

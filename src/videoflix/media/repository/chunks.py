@@ -1,4 +1,4 @@
-"""Chunks: runs of frames, and how far each is."""
+"""Chunks and their progress."""
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import func, select, update
@@ -7,7 +7,7 @@ from videoflix.media.models import Chunk
 
 
 class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
-    """Runs of frames, and how far each is."""
+    """Chunks and their progress."""
 
     model_type = Chunk
 
@@ -16,7 +16,7 @@ class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
         return found is None or found.done
 
     async def report(self, asset_id: int, index: int, frames: int) -> None:
-        """Note how many frames the running attempt has encoded."""
+        """Store how many frames the running attempt has encoded."""
         await self.session.execute(
             update(Chunk)
             .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
@@ -24,7 +24,7 @@ class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
         )
 
     async def complete(self, asset_id: int, index: int) -> bool:
-        """Mark a chunk as done; False when another attempt did so before."""
+        """Mark a chunk as done; False if another attempt already did."""
         marked = await self.session.scalar(
             update(Chunk)
             .where(Chunk.asset_id == asset_id, Chunk.index == index, Chunk.done.is_(False))
@@ -34,7 +34,7 @@ class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
         return marked is not None
 
     async def share_encoded(self, asset_id: int) -> float:
-        """Which part of the film's frames is encoded, from 0 to 1."""
+        """Share of the asset's frames that are encoded, 0 to 1."""
         share = await self.session.scalar(
             select(
                 func.sum(Chunk.encoded_frames) * 1.0 / func.nullif(func.sum(Chunk.frame_count), 0)
@@ -43,5 +43,5 @@ class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
         return float(share or 0)
 
     async def waiting(self, asset_id: int) -> int:
-        """How many chunks are not done."""
+        """Count the chunks that are not done."""
         return await self.count(Chunk.asset_id == asset_id, Chunk.done.is_(False))

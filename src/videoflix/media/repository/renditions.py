@@ -1,4 +1,4 @@
-"""Renditions: tracks and their finished files."""
+"""Renditions and their files."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from videoflix.media.models import Asset, AssetState, Chunk, Rendition, Renditio
 
 
 class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
-    """Tracks and their finished files."""
+    """Renditions and their files."""
 
     model_type = Rendition
 
@@ -23,7 +23,7 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         return {rendition.name: rendition for rendition in found}
 
     async def add_files(self, parts: list[RenditionFile]) -> bool:
-        """Enter finished files; False when another attempt entered them before."""
+        """Insert finished files; False if another attempt already did."""
         rows = [
             {
                 "rendition_id": part.rendition_id,
@@ -38,13 +38,13 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
             }
             for part in parts
         ]
-        entered = await self.session.scalars(
+        inserted = await self.session.scalars(
             insert(RenditionFile).values(rows).on_conflict_do_nothing().returning(RenditionFile.id)
         )
-        return len(list(entered)) == len(parts)
+        return len(list(inserted)) == len(parts)
 
     async def with_files(self, asset_id: int) -> list[tuple[Rendition, RenditionFile]]:
-        """Renditions with their files, in the order of the film."""
+        """Renditions with their files, ordered by chunk."""
         rows = await self.session.execute(
             select(Rendition, RenditionFile)
             .join(RenditionFile, RenditionFile.rendition_id == Rendition.id)
@@ -54,7 +54,7 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         return [(rendition, part) for rendition, part in rows]
 
     async def of_videos(self, video_ids: Sequence[int]) -> list[tuple[Asset, Rendition]]:
-        """The renditions of films' complete files."""
+        """The renditions of the videos' complete assets."""
         rows = await self.session.execute(
             select(Asset, Rendition)
             .join(Rendition, Rendition.asset_id == Asset.id)
@@ -63,13 +63,13 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         return [(asset, rendition) for asset, rendition in rows]
 
     async def reset_chunk(self, asset_id: int, index: int) -> None:
-        """Forget the files of a chunk, so that it is encoded again in every rendition."""
-        pictures = select(Rendition.id).where(
+        """Delete a chunk's files of every rendition, so that it is encoded again."""
+        video_ids = select(Rendition.id).where(
             Rendition.asset_id == asset_id, Rendition.kind == TrackKind.VIDEO
         )
         await self.session.execute(
             delete(RenditionFile).where(
-                RenditionFile.rendition_id.in_(pictures), RenditionFile.chunk_index == index
+                RenditionFile.rendition_id.in_(video_ids), RenditionFile.chunk_index == index
             )
         )
         await self.session.execute(
@@ -79,13 +79,13 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         )
 
     async def reset_audio(self, rendition_id: int) -> None:
-        """Forget the sound's file, so that it is encoded again."""
+        """Delete the audio's file, so that it is encoded again."""
         await self.session.execute(
             delete(RenditionFile).where(RenditionFile.rendition_id == rendition_id)
         )
 
     async def forget_file(self, rendition_id: int) -> None:
-        """Forget a rendition's MP4 file, so that it is packaged again."""
+        """Clear a rendition's MP4 file, so that it is packaged again."""
         await self.session.execute(
             update(Rendition)
             .where(Rendition.id == rendition_id)
@@ -93,7 +93,7 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         )
 
     async def all_begun(self, asset_id: int) -> bool:
-        """Whether the first chunk of every rendition is there."""
+        """Whether every rendition has its first chunk."""
         begun = exists().where(
             RenditionFile.rendition_id == Rendition.id, RenditionFile.chunk_index == 0
         )

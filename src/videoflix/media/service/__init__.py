@@ -1,4 +1,4 @@
-"""What may happen to media files."""
+"""Use cases of the media."""
 
 from videoflix.media.service.assets import AUDIO, Media
 from videoflix.media.service.failures import Failures

@@ -1,4 +1,4 @@
-"""Uploaded files on their way to renditions."""
+"""Assets: from the uploaded file to published renditions."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -36,11 +36,11 @@ AUDIO = "audio"
 AUDIO_BITRATE = 128_000
 PREFETCH_CHUNKS = 4
 SWEEP_AFTER = timedelta(hours=2)
-# How long a replaced file's segments can still be fetched.
+# How long the segments of a replaced asset can still be fetched.
 RETIRED_RETENTION = timedelta(hours=2)
-# Nobody will be sent to these any more, unless a failed one is retried.
+# Not played any more, unless a failed one is retried.
 GONE = frozenset({AssetState.RETIRED, AssetState.FAILED})
-# These take no more results.
+# Accept no more results.
 FINAL = frozenset({AssetState.READY, AssetState.RETIRED})
 
 
@@ -53,7 +53,7 @@ class Media:
         self.renditions = RenditionRepository(session=session)
 
     async def accept(self, draft: VideoCreate, file: StoredFile, uploaded_by: int | None) -> Video:
-        """Enter a film whose file is stored, and have it inspected."""
+        """Create a video for a stored file, and enqueue its inspection."""
         video = await self.catalog.add(draft, uploaded_by)
         await self._add_asset(video.id, file)
         return video
@@ -61,11 +61,11 @@ class Media:
     async def list_page(
         self, page: LimitOffset, *, video_id: int | None, state: AssetState | None
     ) -> tuple[list[AssetRead], int]:
-        """Uploaded files, the newest first, and how many there are."""
+        """List assets, newest first, with the total."""
         return await self.assets.list_page(page, video_id=video_id, state=state)
 
     async def replace(self, video_id: int, file: StoredFile) -> None:
-        """Give a film another file; the one it has plays on until the new one is complete.
+        """Replace a video's file; the current one stays playable until the new one is complete.
 
         Raises VideoNotFound.
         """
@@ -92,26 +92,26 @@ class Media:
         await enqueue(self.session, Inspect(asset_id=asset.id))
 
     async def remove(self, video_id: int) -> None:
-        """Take a film out of the catalogue; its files follow. Raises VideoNotFound."""
+        """Delete a video; a job deletes its files. Raises VideoNotFound."""
         await self.catalog.locked(video_id)
         folders = await self.assets.folders_of(video_id)
         await self.catalog.remove(video_id)
         await enqueue_many(self.session, [DeleteFolder(folder=folder) for folder in folders])
 
     async def asset(self, asset_id: int) -> Asset | None:
-        """An asset there is still work to do for, or None."""
+        """Get an asset if it is unfinished."""
         asset = await self.assets.get_one_or_none(id=asset_id)
         return asset if asset is not None and asset.is_unfinished else None
 
     async def locked(self, asset_id: int) -> Asset | None:
-        """An asset, held against other writers after its film: the one lock order."""
+        """Lock a video and then its asset: the lock order that prevents deadlocks."""
         video_id = await self.assets.video_of(asset_id)
         if video_id is None or await self.catalog.videos.locked(video_id) is None:
             return None
         return await self.assets.locked(asset_id)
 
     async def adopt_plan(self, asset_id: int, plan: EncodePlan) -> None:
-        """Lay out what the inspection decided, and have it encoded; once, however often called."""
+        """Store the plan and enqueue its jobs; idempotent."""
         asset = await self.locked(asset_id)
         if asset is None or not asset.is_unfinished or asset.plan is not None:
             return
@@ -136,7 +136,7 @@ class Media:
         )
 
     async def work_left(self, asset: Asset) -> list[Job]:
-        """What must still be done for an unfinished file: finished chunks are not done again."""
+        """List the jobs an unfinished asset still needs; finished chunks are skipped."""
         if asset.plan is None:
             return [Inspect(asset_id=asset.id)]
         waiting = await self.chunks.get_many(Chunk.asset_id == asset.id, Chunk.done.is_(False))
@@ -150,10 +150,10 @@ class Media:
         return left
 
     async def prioritize(self, asset_id: int, segment: int) -> int:
-        """Have the chunks encoded next that a player of this segment reaches soon, if they wait.
+        """Raise the priority of queued chunks that a player at this segment will reach soon.
 
-        How many were raised. A chunk has at least two segments but for the first, so none that
-        begins within about half a minute is beyond these.
+        Returns how many were raised. All chunks but the first have at least two segments, so the
+        next half minute is covered.
         """
         near = {"index": segment // 2 + PREFETCH_CHUNKS}
         return await prioritize(
@@ -161,24 +161,22 @@ class Media:
         )
 
     async def report(self, asset_id: int, index: int, frames: int) -> None:
-        """A running attempt has encoded so many frames of its chunk."""
+        """Store how many frames of a chunk the running attempt has encoded."""
         asset = await self.asset(asset_id)
         if asset is None:
             return
         replaces = await self.assets.ready_of(asset.video_id)
-        # The lock order: the film before its chunks.
+        # Lock order: the video before its chunks.
         if not replaces and await self.catalog.videos.locked(asset.video_id) is None:
             return
         await self.chunks.report(asset_id, index, frames)
         if replaces:
-            return  # the older file plays on
+            return  # the earlier asset is still played
         share = await self.chunks.share_encoded(asset_id)
         await self.catalog.update_progress(asset.video_id, share, playable=False)
 
     async def set_poster(self, asset_id: int, key: str) -> bool:
-        """The film has a poster; False when there is no such film any more, or an older file
-        plays on: this one may still fail.
-        """
+        """Set the poster; False if the video was deleted, or while an earlier asset is played."""
         asset = await self.locked(asset_id)
         if asset is None or asset.state in GONE:
             return False
@@ -194,11 +192,10 @@ class Media:
     async def publish_files(
         self, asset_id: int, index: int | None, pieces: Mapping[str, FileIndex]
     ) -> bool:
-        """Show an attempt's verified files: a chunk's, or the sound's (`index` None).
+        """Publish an attempt's verified files: a chunk's, or the audio's (`index` None).
 
-        One transaction decides: False when another attempt was faster or the film is gone, and
-        then nobody will ever read the files. A file that failed meanwhile keeps the result for a
-        retry.
+        Returns False if another attempt published first or the video was deleted; the files are
+        not needed then. An asset that failed meanwhile keeps the result for a retry.
         """
         asset = await self.locked(asset_id)
         if asset is None or asset.plan is None or asset.state in FINAL:
@@ -215,14 +212,14 @@ class Media:
         return True
 
     async def _clear_stall(self, asset: Asset) -> None:
-        """Work on a file resumed: it waits for its machine no longer."""
+        """Clear the stall: processing has resumed."""
         was_stalled, asset.state = asset.state is AssetState.STALLED, AssetState.ENCODING
         asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
         if was_stalled:
             await self.catalog.clear_failure(asset.video_id)
 
     async def keys_in_use(self, asset_id: int) -> KeysInUse | None:
-        """What must be kept of an asset's folder; None when the asset is gone, and its files."""
+        """List the referenced objects of an asset's folder; None if the asset was deleted."""
         asset = await self.assets.get_one_or_none(id=asset_id)
         if asset is None:
             return None
@@ -234,23 +231,23 @@ class Media:
         return KeysInUse(asset.folder, used)
 
     async def timeline(self, video_id: int) -> Timeline | None:
-        """What of a film can be played now; None when it has no usable file."""
+        """What can currently be played of a video; None if it has no usable asset."""
         asset = await self.assets.newest_of(video_id)
         if asset is None or asset.plan is None or asset.state is AssetState.FAILED:
             return None
         return await self._timeline(asset, msgspec.convert(asset.plan, EncodePlan))
 
     async def delete_retired(self, folder: str) -> None:
-        """A replaced file's folder is to be deleted: nobody can play it any more."""
+        """Delete the row of a retired asset before its folder is deleted."""
         await self.assets.delete_retired(Asset.folder == folder)
 
     async def delete_long_retired(self) -> None:
-        """Forget replaced files whose folders should be deleted by now (after an import)."""
+        """Delete retired assets whose folder should be gone by now (after an import)."""
         limit = func.now() - 2 * RETIRED_RETENTION
         await self.assets.delete_retired(Asset.updated_at < limit)
 
     async def update_progress(self, asset: Asset) -> None:
-        """Tell the catalogue how far a file is, and publish it when all of it is done."""
+        """Update the video's progress; when all chunks are done, complete the asset."""
         share = await self.chunks.share_encoded(asset.id)
         playable = await self.renditions.all_begun(asset.id)
         if playable and not await self.chunks.waiting(asset.id):
@@ -274,7 +271,7 @@ class Media:
         await self.catalog.set_media_info(video_id, duration=plan.duration, qualities=qualities)
 
     async def _retire_others(self, asset: Asset) -> None:
-        """Keep a film's earlier files for those who play them, on every replica, for a while."""
+        """Retire earlier assets; their files stay for RETIRED_RETENTION for running streams."""
         later = datetime.now(UTC) + RETIRED_RETENTION
         for folder in await self.assets.retire_others(asset):
             await enqueue(self.session, DeleteFolder(folder=folder), at=later)
@@ -320,7 +317,7 @@ def _renditions(asset_id: int, plan: EncodePlan) -> list[Rendition]:
 
 
 def _packaging(asset_id: int, plan: EncodePlan) -> list[Job]:
-    """What players that know no HLS need."""
+    """Jobs for players without HLS."""
     if not settings.mp4_files:
         return []
     packages = [PackageRendition(asset_id=asset_id, rendition=rung.name) for rung in plan.rungs]
@@ -336,7 +333,7 @@ def _part(rendition_id: int, piece: FileIndex) -> RenditionFile:
 
 
 def _track(rendition: Rendition, parts: list[RenditionFile]) -> Track:
-    """A track up to its first missing chunk: what lies behind the gap cannot be played yet."""
+    """A track up to its first missing chunk: players need contiguous segments."""
     contiguous = takewhile(lambda found: found[0] == found[1].chunk_index, enumerate(parts))
     return Track(
         name=rendition.name,

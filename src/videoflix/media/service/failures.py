@@ -1,6 +1,6 @@
-"""Uploaded files whose work failed, waits or is missing: three kinds of failure, and the way back.
+"""Failures of assets: rejected, failed, stalled, or without a job; and retries.
 
-Nothing here removes an uploaded file but `expire`, and that only one that was rejected.
+Only `expire` deletes an uploaded file, and only a rejected one.
 """
 
 from contextlib import suppress
@@ -35,18 +35,18 @@ from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.settings import settings
 
 WORK: list[type[Job]] = [Inspect, EncodeChunk, EncodeAudio, MakePoster]
-# So often a file may end its encoder by a signal on machines that encode others well.
+# How often a file may kill its encoder on machines that pass the self-test.
 SUSPECT_ATTEMPTS_MAX = 20
-# Why a file waits while no living worker encodes.
+# Code of a stall while no live worker encodes.
 NO_WORKER = "no-worker"
 
 
 class NothingToRetry(Conflict):
-    """The film is complete, or has no file yet: there is nothing to retry."""
+    """There is nothing to retry: the film is complete, or has no file yet."""
 
 
 class SourceRemoved(Conflict):
-    """The uploaded file is not kept any more: upload it again."""
+    """The uploaded file has been deleted. Upload it again."""
 
 
 class Failures:
@@ -58,7 +58,7 @@ class Failures:
         self.work = UnqueuedWork(session)
 
     async def reject(self, asset_id: int, code: str, reason: str) -> None:
-        """The file is bad: it is kept for REJECTED_SOURCE_DAYS, and nothing else of it."""
+        """Reject a file; the source is kept for REJECTED_SOURCE_DAYS, everything else is swept."""
         asset = await self._failed(asset_id, code, reason)
         if asset is not None:
             kept = timedelta(days=settings.rejected_source_days)
@@ -66,7 +66,7 @@ class Failures:
             await enqueue(self.session, SweepAttempts(asset_id=asset_id))
 
     async def fail(self, asset_id: int, code: str, reason: str) -> None:
-        """We are bad, or were told to stop: everything is kept, and a retry goes on from here."""
+        """Mark an asset as failed; everything is kept, and a retry resumes."""
         await self._failed(asset_id, code, reason)
 
     async def _failed(self, asset_id: int, code: str, reason: str) -> Asset | None:
@@ -84,8 +84,10 @@ class Failures:
         return asset
 
     async def stall(self, asset_id: int, fault: TransientError) -> None:
-        """The machine is bad: say why work waits. Raises StallLimitReached when it waited for too
-        long.
+        """Mark an asset as stalled: the machine is at fault.
+
+        Raises StallLimitReached after STALL_MAX_HOURS, or after SUSPECT_ATTEMPTS_MAX faults that
+        the file may have caused.
         """
         asset = await self.media.locked(asset_id)
         if asset is None or not asset.is_unfinished:
@@ -94,38 +96,39 @@ class Failures:
         waits_for_machine = asset.stalled_at and asset.stalled_code != NO_WORKER
         since = asset.stalled_at if waits_for_machine and asset.stalled_at else now
         if now - since > timedelta(hours=settings.stall_max_hours):
-            raise StallLimitReached(
-                fault.code, f"{fault.reason} It did not get better for too long."
-            )
+            raise StallLimitReached(fault.code, f"{fault.reason} The problem has lasted too long.")
         asset.suspicions += fault.suspicious
         if asset.suspicions > SUSPECT_ATTEMPTS_MAX:
             raise StallLimitReached(
-                fault.code, f"{fault.reason} It happened {SUSPECT_ATTEMPTS_MAX} times."
+                fault.code, f"{fault.reason} This happened {SUSPECT_ATTEMPTS_MAX} times."
             )
         asset.state, asset.stalled_at = AssetState.STALLED, since
         asset.stalled_code, asset.stalled_reason = fault.code, fault.reason
         await self.catalog.stall(asset.video_id, fault.code, fault.reason)
 
     async def stall_unserved(self, asset_id: int) -> None:
-        """No worker encodes: say so, with a worker's own words if there are any."""
+        """Stall an asset because no worker encodes; the reason quotes a worker's self-test."""
         fault = (await self.work.workers_fault()).rstrip(".")
         reason = (
-            f"No worker can encode films right now. The last one said: {fault}."
+            f"No worker can encode at the moment. The last one reported: {fault}."
             if fault
-            else "No worker that encodes films is running. Start one, or see why it ended."
+            else "No encoding worker is running. Start one, or check why it stopped."
         )
         await self.stall(asset_id, TransientError(NO_WORKER, reason))
 
     async def resume_served(self, asset_id: int) -> None:
-        """A worker encodes again: the file is one of many that wait for their turn."""
+        """Clear the stall: a worker encodes again."""
         asset = await self.media.locked(asset_id)
         if asset is not None and asset.stalled_code == NO_WORKER:
-            asset.state = _begun(asset)
+            asset.state = _resumed_state(asset)
             asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
             await self.catalog.clear_failure(asset.video_id)
 
     async def retry(self, video_id: int) -> None:
-        """Resume the work on a film's newest file. Raises VideoNotFound and the problems above."""
+        """Resume processing of a video's newest file.
+
+        Raises VideoNotFound, NothingToRetry or SourceRemoved.
+        """
         video = await self.catalog.locked(video_id)
         if video.deleted_at is not None:
             raise VideoNotFound
@@ -135,7 +138,7 @@ class Failures:
         await enqueue_many(self.session, await self.resume(asset))
 
     async def retry_failed(self, video_id: int) -> bool:
-        """Retry one of many: False when there is nothing to retry any more."""
+        """Retry one of many videos; False if there is nothing to retry."""
         try:
             await self.retry(video_id)
         except (VideoNotFound, NothingToRetry, SourceRemoved):
@@ -143,14 +146,14 @@ class Failures:
         return True
 
     async def retry_job_of(self, asset_id: int) -> list[Job]:
-        """A job of this file is retried: which others are needed. Raises SourceRemoved."""
+        """List the jobs an asset needs when one of its jobs is retried. Raises SourceRemoved."""
         asset = await self.media.locked(asset_id)
         if asset is None or asset.state is AssetState.READY:
             return []
         return await self.resume(asset)
 
     async def resume(self, asset: Asset) -> list[Job]:
-        """Take back that a locked file failed or waits; the jobs it needs and has not.
+        """Clear failure and stall of a locked asset; return the jobs to enqueue.
 
         Raises SourceRemoved.
         """
@@ -162,7 +165,7 @@ class Failures:
         return await self.missing_jobs(asset) if asset.is_unfinished else []
 
     async def _clear_failure(self, asset: Asset) -> None:
-        asset.state = _begun(asset)
+        asset.state = _resumed_state(asset)
         asset.failure_code = asset.failure_reason = asset.source_expires_at = None
         asset.suspicions = 0
         if await self.assets.ready_of(asset.video_id):
@@ -173,7 +176,7 @@ class Failures:
             await self.media.update_progress(asset)
 
     async def missing_jobs(self, asset: Asset) -> list[Job]:
-        """The work of an unfinished file that is neither queued nor running."""
+        """The jobs an unfinished asset needs that are neither queued nor running."""
         queued = await self.work.queued(asset.id)
         return [
             job
@@ -182,7 +185,7 @@ class Failures:
         ]
 
     async def requeue(self, asset_id: int) -> int:
-        """Queue what an unfinished file lacks, however that came about; how many jobs."""
+        """Enqueue the missing jobs of an unfinished asset; return how many."""
         asset = await self.media.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return 0
@@ -195,7 +198,7 @@ class Failures:
         return len(missing)
 
     async def settle(self, video_id: int) -> bool:
-        """A film is processing although no file of it is: let it say what its files say."""
+        """Correct the state of a video that is processing although none of its assets is."""
         if await self.catalog.videos.locked(video_id) is None:
             return False
         asset = await self.assets.newest_of(video_id)
@@ -209,7 +212,7 @@ class Failures:
         return True
 
     async def expire(self, asset_id: int) -> bool:
-        """Let go of a rejected file whose time is over; False when it was retried meanwhile."""
+        """Expire a rejected source; False if it was retried meanwhile."""
         asset = await self.media.locked(asset_id)
         if asset is None or not await self.work.is_expired(asset_id):
             return False
@@ -218,20 +221,22 @@ class Failures:
         return True
 
     async def source_to_delete(self, asset_id: int) -> str | None:
-        """The key of a file that has expired; None when it has not, or is needed after all."""
+        """The storage key of an expired source; None if it was retried meanwhile."""
         asset = await self.assets.get_one_or_none(id=asset_id)
         if asset is None or asset.state is not AssetState.FAILED:
             return None
         return asset.source_key if asset.source_removed_at is not None else None
 
     async def requeue_after_import(self) -> None:
-        """Queue what unfinished files need, as jobs are not imported; keep what came back."""
+        """Enqueue the jobs of unfinished assets (jobs are not imported), and cancel deletions of
+        imported files.
+        """
         await self.work.forget_deletions()
         for asset_id in await self.work.lacking(limit=None):
-            with suppress(msgspec.ValidationError):  # the reconciler says so in the film
+            with suppress(msgspec.ValidationError):  # the reconciler marks it as failed
                 await self.requeue(asset_id)
 
 
-def _begun(asset: Asset) -> AssetState:
-    """The state of a file that work goes on for."""
+def _resumed_state(asset: Asset) -> AssetState:
+    """The state of an asset whose processing resumes."""
     return AssetState.UPLOADED if asset.plan is None else AssetState.ENCODING

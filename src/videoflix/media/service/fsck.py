@@ -1,6 +1,6 @@
-"""Compares rows with objects, both ways; every difference is confirmed before it is told.
+"""Compare rows with objects, both ways; every difference is confirmed before it is reported.
 
-Rows come in batches, and so do listings: memory does not grow with either.
+Rows and listings are read in batches, so memory use is bounded.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from videoflix.platform.storage.installation import ensure_own_storage
 from videoflix.platform.storage.media_storage import ObjectInfo, media_storage
 
 ASSETS_AT_ONCE = 50
-# Exports have their own sweep, and the folder of probes empties itself.
+# Exports have their own sweep, and health checks delete their own objects.
 OTHERS = ("exports/", "health/")
 
 
 class Fault(StrEnum):
-    """What can be wrong."""
+    """Kind of a finding."""
 
     MISSING = "missing"
     WRONG_SIZE = "wrong-size"
@@ -34,7 +34,7 @@ class Fault(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """An object that is not as its row says, or that no row names; `repair` says what was done."""
+    """An object that differs from its row, or has none; `repair` says what was done about it."""
 
     fault: Fault
     key: str
@@ -46,7 +46,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct):
-    """What was looked at; `unverified` objects have no stored hash, or were not read."""
+    """What was checked; `unverified` objects have no stored hash, or were not read."""
 
     assets: int = 0
     objects: int = 0
@@ -58,7 +58,7 @@ class Summary(msgspec.Struct):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`grace` protects what is on its way into a row."""
+    """Options of a run; younger objects than `grace` may not have their row yet."""
 
     repair: bool = False
     read_all: bool = False
@@ -78,7 +78,7 @@ class Fsck:
         self._until: datetime
 
     async def run(self) -> Summary:
-        """Raises StorageUnavailable or StorageMisconfigured when nothing can be told."""
+        """Check everything. Raises StorageUnavailable or StorageMisconfigured."""
         await self.prepare()
         await self._check_assets()
         await self._check_objects()
@@ -87,7 +87,10 @@ class Fsck:
         return self.summary
 
     async def prepare(self) -> None:
-        """Raises StorageUnavailable or StorageMisconfigured."""
+        """Check that the storage belongs to this database, and read its clock.
+
+        Raises StorageUnavailable or StorageMisconfigured.
+        """
         await ensure_own_storage()
         self._until = await media_storage().clock() - self.options.grace
 
@@ -119,7 +122,7 @@ class Fsck:
         if self.options.repair:
             done = await Repairs(now).apply([found.key for found in confirmed])
         for finding in confirmed:
-            self._tell(msgspec.structs.replace(finding, repair=done.get(finding.key, "")))
+            self._add(msgspec.structs.replace(finding, repair=done.get(finding.key, "")))
 
     async def _compare(self, asset: AssetInventory, *, count: bool = True) -> list[Finding]:
         here = {
@@ -161,8 +164,8 @@ class Fsck:
                 yield Finding(Fault.ORPHAN, key, None, asset.asset_id, asset.video_id, detail)
 
     async def _check_objects(self) -> None:
-        """From the storage's side: folders that no row names, and what is nobody's at all."""
-        known: set[str] = set()  # of the last batch: listings of a folder come together
+        """Find objects without a row: orphaned folders, and unknown keys."""
+        known: set[str] = set()  # of the last batch: the objects of a folder are listed together
         async for batch in media_storage().objects():
             folders = {folder for found in batch if (folder := _folder_of(found.key))}
             async with transaction() as session:
@@ -175,7 +178,7 @@ class Fsck:
                 if folder and folder not in known and found.modified < self._until:
                     await self._orphan(found, folder)
                 elif not folder and not found.key.startswith(("categories/", *OTHERS)):
-                    self._tell(Finding(Fault.UNKNOWN, found.key, detail=f"{found.size} bytes"))
+                    self._add(Finding(Fault.UNKNOWN, found.key, detail=f"{found.size} bytes"))
             self._progress(self.summary)
 
     async def _orphan(self, found: ObjectInfo, folder: str) -> None:
@@ -186,10 +189,10 @@ class Fsck:
                     return
             await media_storage().delete([found.key])
             repair = "deleted"
-        self._tell(Finding(Fault.ORPHAN, found.key, detail=f"{found.size} bytes", repair=repair))
+        self._add(Finding(Fault.ORPHAN, found.key, detail=f"{found.size} bytes", repair=repair))
 
     async def _check_pictures(self) -> None:
-        """Pictures of categories."""
+        """Check the pictures of categories, both ways."""
         async with transaction() as session:
             used = set(await Inventory(session).pictures())
         here: set[str] = set()
@@ -201,7 +204,7 @@ class Fsck:
         for key in sorted(used - here):
             async with transaction() as session:
                 if key in await Inventory(session).pictures():
-                    self._tell(Finding(Fault.MISSING, key, detail="upload the picture again"))
+                    self._add(Finding(Fault.MISSING, key, detail="upload the picture again"))
 
     async def _picture_orphan(self, found: ObjectInfo) -> None:
         repair = ""
@@ -211,28 +214,28 @@ class Fsck:
                     return
             await media_storage().delete([found.key])
             repair = "deleted"
-        self._tell(Finding(Fault.ORPHAN, found.key, detail=f"{found.size} bytes", repair=repair))
+        self._add(Finding(Fault.ORPHAN, found.key, detail=f"{found.size} bytes", repair=repair))
 
     async def _check_unfinished(self) -> None:
-        """What killed writers left on a local disk; buckets do not list theirs."""
+        """Find files left by killed writers on a local disk; buckets do not list theirs."""
         local = media_storage().local
         if local is None:
             return
         for key in await asyncio.to_thread(local.unfinished, self._until):
-            self._tell(
+            self._add(
                 Finding(Fault.UNFINISHED, key, repair="deleted" if self.options.repair else "")
             )
         if self.options.repair:
             await media_storage().drop_unfinished(self.options.grace)
 
-    def _tell(self, finding: Finding) -> None:
+    def _add(self, finding: Finding) -> None:
         self.summary.findings += 1
         self.summary.repaired += bool(finding.repair)
         self._report(finding)
 
 
 async def hash_of(key: str) -> str:
-    """The SHA-256 of an object. Raises FileNotFoundError."""
+    """Compute the SHA-256 of an object. Raises FileNotFoundError."""
     digest = hashlib.sha256()
     async for piece in media_storage().stream(key):
         await asyncio.to_thread(digest.update, piece)
@@ -244,6 +247,6 @@ def _about(asset: AssetInventory, expected: ExpectedObject, fault: Fault, detail
 
 
 def _folder_of(key: str) -> str | None:
-    """The folder of an asset that an object is in."""
+    """The asset folder of a key; None if it is not in one."""
     parts = key.split("/", 2)
     return f"assets/{parts[1]}" if len(parts) == 3 and parts[0] == "assets" else None

@@ -1,4 +1,4 @@
-"""Films as plain files: MP4 for players that know no HLS, and a storyboard."""
+"""MP4 files for players without HLS, and storyboards."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ class Mp4Files:
         self.work = UnqueuedWork(session)
 
     async def asset(self, asset_id: int) -> Asset | None:
-        """A complete asset, or None: what is not complete is not packaged."""
+        """Get an asset if it is complete."""
         return await self.assets.get_one_or_none(id=asset_id, state=AssetState.READY)
 
     async def lacks_file(self, asset_id: int, rendition: str) -> bool:
@@ -37,7 +37,7 @@ class Mp4Files:
     async def set_mp4_file(
         self, asset_id: int, rendition: str, key: str, stored: StoredObject
     ) -> bool:
-        """A rendition has its MP4 file; False when it had one before or the film is gone."""
+        """Set a rendition's MP4 file; False if it has one or the video was deleted."""
         asset = await self.assets.locked(asset_id)
         found = (await self.renditions.of_asset(asset_id)).get(rendition)
         if asset is None or found is None or found.file_key is not None:
@@ -48,7 +48,7 @@ class Mp4Files:
     async def set_storyboard(
         self, asset_id: int, key: str, layout: Layout, stored: StoredObject
     ) -> bool:
-        """The film has a storyboard; False when it had one before or is gone."""
+        """Set the storyboard; False if there is one or the video was deleted."""
         asset = await self.assets.locked(asset_id)
         if asset is None or asset.sprite_key is not None:
             return False
@@ -57,9 +57,9 @@ class Mp4Files:
         return True
 
     async def queue_missing(self, count: int) -> int:
-        """Queue what complete films lack, for so many of them; how many there were.
+        """Enqueue the missing jobs of up to `count` complete assets; return how many.
 
-        What failed for good is left to operators while its dead letter is kept.
+        Dead letters are left to operators as long as they are kept.
         """
         found = await self.work.unpackaged(count)
         for asset_id in found:
@@ -83,14 +83,14 @@ class Mp4Files:
         return lacking
 
     async def queue_missing_posters(self, count: int) -> int:
-        """Queue the posters that complete films lack, for so many of them; how many."""
+        """Enqueue the missing posters of up to `count` complete assets; return how many."""
         found = await self.work.without_poster(count)
         for asset_id in found:
             await enqueue(self.session, MakePoster(asset_id=asset_id))
         return len(found)
 
     async def for_videos(self, video_ids: Sequence[int]) -> dict[int, DownloadFiles]:
-        """What can be fetched of these films; those of which nothing can are left out."""
+        """The downloadable files by video id; videos without a complete asset are omitted."""
         renditions: dict[int, tuple[Asset, list[Rendition]]] = {}
         for asset, rendition in await self.renditions.of_videos(video_ids):
             renditions.setdefault(asset.video_id, (asset, []))[1].append(rendition)
@@ -98,16 +98,16 @@ class Mp4Files:
 
 
 def _files(asset: Asset, renditions: list[Rendition]) -> DownloadFiles:
-    pictures = [found for found in renditions if found.kind is TrackKind.VIDEO]
+    videos = [found for found in renditions if found.kind is TrackKind.VIDEO]
     movies = [
         Mp4File(
             found.name, found.width or 0, found.height or 0, found.file_key, found.file_bytes or 0
         )
-        for found in pictures
+        for found in videos
         if found.file_key
     ]
-    if len(movies) < len(pictures):
-        movies = []  # which of them a plan includes depends on all
+    if len(movies) < len(videos):
+        movies = []  # which files a membership includes depends on all of them
     layout = msgspec.convert(asset.storyboard, Layout) if asset.storyboard else None
     largest_first = sorted(movies, key=lambda movie: -movie.lines)
     return DownloadFiles(asset.id, tuple(largest_first), asset.sprite_key, layout)

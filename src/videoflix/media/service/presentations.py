@@ -1,4 +1,4 @@
-"""What players may fetch of an asset, read in two queries whatever its length."""
+"""What players can fetch of an asset, read in two queries regardless of its length."""
 
 from itertools import pairwise
 from typing import Any
@@ -18,15 +18,15 @@ class Presentations:
         self.assets = AssetRepository(session=session)
 
     async def current_of(self, video_id: int) -> int | None:
-        """The asset that players are sent to; None while there is none to play."""
+        """The asset to play; None if nothing is playable."""
         return await self.assets.current_of(video_id)
 
     async def assets_of(self, video_id: int) -> frozenset[int]:
-        """Every asset of a film, whatever its state."""
+        """All assets of a video, in any state."""
         return await self.assets.ids_of(video_id)
 
     async def for_asset(self, video_id: int, asset_id: int) -> Presentation | None:
-        """An asset's segments; of one that was replaced as well, until its files are deleted."""
+        """An asset's segments; also of a retired asset, until its files are deleted."""
         asset = await self.assets.playable(video_id, asset_id)
         if asset is None:
             return None
@@ -42,7 +42,7 @@ class Presentations:
 
 
 def _track(row: Any) -> SegmentedTrack:
-    """A track up to its first missing chunk: what lies behind the gap cannot be played yet."""
+    """A track up to its first missing chunk: players need contiguous segments."""
     chunks = row.chunks or []
     whole = next((n for n, chunk in enumerate(chunks) if n != chunk), len(chunks))
     parts, firsts = row.segments[:whole], [0]

@@ -1,6 +1,6 @@
-"""Restores what can be made again from a film's source, and marks a source that is lost.
+"""Repair findings of fsck: recreate what can be derived from the source, mark lost sources.
 
-Each asset is repaired in one transaction that also queues the work.
+Each asset is repaired in one transaction, which also enqueues the jobs.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, enqueue
 from videoflix.platform.storage.media_storage import media_storage
 
-NO_SOURCE = "not possible: the source is lost, too"
+NO_SOURCE = "not possible: the source is lost as well"
 
 
 class Repairs:
-    """What is done about the objects of an asset that are lost, damaged or nobody's."""
+    """Repairs the lost, damaged and orphaned objects of an asset."""
 
     def __init__(self, asset: AssetInventory) -> None:
         self._asset = asset
@@ -36,7 +36,7 @@ class Repairs:
         self._queued: list[Job] = []
 
     async def apply(self, keys: Sequence[str]) -> dict[str, str]:
-        """What was done about each key."""
+        """Repair the objects; return what was done, by key."""
         broken = [self._asset.expected[key] for key in keys if key in self._asset.expected]
         source_fault = next((found for found in broken if found.role is ObjectRole.SOURCE), None)
         async with transaction() as session:
@@ -45,7 +45,7 @@ class Repairs:
                 return {}
             asset.source_fault = await self._fault(source_fault)
             if source_fault:
-                self._done[source_fault.key] = "marked; upload the film again"
+                self._done[source_fault.key] = "marked; upload the file again"
             for found in broken:
                 if found.role is not ObjectRole.SOURCE and asset.state is not AssetState.FAILED:
                     await self._restore(session, asset, found, has_source=source_fault is None)
@@ -83,13 +83,13 @@ class Repairs:
             job = MakeStoryboard(asset_id=asset.id)
         else:
             job = MakePoster(asset_id=asset.id)
-        if job not in self._queued:  # one job encodes a chunk's renditions
+        if job not in self._queued:  # one job encodes all renditions of a chunk
             await enqueue(session, job)
             self._queued.append(job)
         self._done[lost.key] = "queued again"
 
     async def _delete_orphans(self, keys: Sequence[str]) -> None:
-        """After another look at the rows."""
+        """Delete orphans after checking the rows again."""
         if not keys:
             return
         async with transaction() as session:
@@ -102,6 +102,6 @@ class Repairs:
 
 
 def _reopen(asset: Asset) -> None:
-    """A complete asset that lost a part is encoding again; others are unfinished anyway."""
+    """Set a complete asset back to encoding; others are unfinished anyway."""
     if asset.state is AssetState.READY:
         asset.state = AssetState.ENCODING

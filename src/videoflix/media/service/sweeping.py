@@ -1,7 +1,7 @@
-"""Removing what killed processes left in the storage, and nothing that a row may still name.
+"""Delete what killed processes left in the storage, and nothing that a row may reference.
 
 Objects are listed before rows are read, ages are by the storage's own clock, and database and
-storage must belong together: after a restored dump or on an unmounted disk nothing is deleted.
+storage must belong together: after restoring a dump or on an unmounted disk, nothing is deleted.
 """
 
 import logging
@@ -18,10 +18,10 @@ from videoflix.platform.storage.media_storage import media_storage
 
 ORPHANED_AFTER = timedelta(days=1)
 LATELY = timedelta(days=7)
-# Younger files may belong to an attempt that is about to show them.
+# Younger files may belong to an attempt that is about to publish them.
 LEFT_ALONE = timedelta(hours=1)
 SWEPT_AT_ONCE = 200
-# More unknown folders than this, and than a tenth of all, are no leftovers of killed uploads.
+# More unknown folders than this, and than a tenth of all, are not leftovers of killed uploads.
 SUSPICIOUS = 20
 
 logger = logging.getLogger(__name__)
@@ -30,18 +30,18 @@ InUse = Callable[[], Awaitable[set[str] | None]]
 
 
 class TooManyOrphans(Exception):
-    """Most of the storage is unknown to the database; nothing was deleted."""
+    """Too much of the storage is unknown to the database; nothing was deleted."""
 
 
 async def sweep_asset(asset_id: int, older_than: timedelta) -> int:
-    """Remove what attempts that were killed left in an asset's folder; how many objects."""
+    """Delete what killed attempts left in an asset's folder; return the number of objects."""
     await ensure_own_storage()
     until = await media_storage().clock() - older_than
     return await _sweep_asset(asset_id, until)
 
 
 async def remove_orphans() -> int:
-    """Remove what no row knows of and has not changed for a day; how many objects.
+    """Delete unreferenced objects older than a day; return the number of objects.
 
     Raises TooManyOrphans, StorageUnavailable or StorageMisconfigured.
     """
@@ -58,7 +58,7 @@ async def remove_orphans() -> int:
 
 
 async def _unknown_folders(until: datetime) -> list[str]:
-    """Folders of assets that no row names, with something old in them."""
+    """List asset folders without a row that contain an old object. Raises TooManyOrphans."""
     folders, unknown = await media_storage().folders("assets"), []
     for start in range(0, len(folders), SWEPT_AT_ONCE):
         batch = folders[start : start + SWEPT_AT_ONCE]
@@ -69,7 +69,7 @@ async def _unknown_folders(until: datetime) -> list[str]:
     if len(unknown) > max(SUSPICIOUS, len(folders) // 10):
         raise TooManyOrphans(
             f"{len(unknown)} of {len(folders)} folders are unknown to the database. Was an older"
-            " backup restored? Look with `videoflix media fsck`; `--repair` removes them."
+            " backup restored? List them with `videoflix media fsck`; `--repair` deletes them."
         )
     return unknown
 
@@ -96,7 +96,7 @@ async def _sweep_asset(asset_id: int, until: datetime) -> int:
 
 
 async def _delete_unused(prefix: str, until: datetime, in_use: InUse) -> int:
-    """Delete old objects that are not in use; None means that all of them are."""
+    """Delete old objects that are not in use; if `in_use` returns None, all are."""
     removed = 0
     async for batch in media_storage().objects(prefix):
         old = [found.key for found in batch if found.modified < until]

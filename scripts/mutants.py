@@ -31,19 +31,34 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# By module, the tests that have to notice: fast ones, without a database.
-MODULES = {
-    "videoflix.playback.hls": ["tests/playback/test_hls.py"],
-    "videoflix.media.ladder": ["tests/media/test_plan.py"],
-    "videoflix.media.plan": ["tests/media/test_plan.py"],
-    "videoflix.platform.auth.tokens": ["tests/platform/auth/test_tokens.py"],
-    "videoflix.platform.http.ranges": ["tests/platform/http/test_ranges.py"],
-}
+# Each has a file of tests of its own that has to notice: fast, and without a database.
+MODULES = (
+    "videoflix.backup.zip_limits",
+    "videoflix.billing.periods",
+    "videoflix.billing.spreadsheet",
+    "videoflix.catalog.repository.cursor",
+    "videoflix.catalog.subtitles",
+    "videoflix.media.filters",
+    "videoflix.media.fmp4",
+    "videoflix.media.ladder",
+    "videoflix.media.plan",
+    "videoflix.platform.auth.cookies",
+    "videoflix.platform.auth.csrf",
+    "videoflix.platform.auth.tokens",
+    "videoflix.platform.cache.responses",
+    "videoflix.platform.cache.single_flight",
+    "videoflix.platform.http.params",
+    "videoflix.platform.http.ranges",
+    "videoflix.platform.observability.masking",
+    "videoflix.platform.rate_limit.local_buckets",
+    "videoflix.playback.hls",
+)
 # Imported once before all forks, which makes each of them fast.
 HEAVY = ("litestar", "sqlalchemy.ext.asyncio", "advanced_alchemy.extensions.litestar", "httpx")
 MUTANT_SECONDS = 60
 # Without the database of conftest.py; that packages are imported already is what makes it fast.
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "--noconftest"]
+OPTIONS += ["-o", "addopts=--import-mode=importlib"]  # in this process: without xdist
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 NOTICED, SURVIVED = 1, 0
 SWAPS: dict[type[ast.AST], type[Any]] = {
@@ -162,6 +177,12 @@ def source_of(module: str) -> Path:
     return ROOT / "src" / f"{module.replace('.', '/')}.py"
 
 
+def tests_of(module: str) -> list[str]:
+    """The file of tests that mirrors a module."""
+    *folders, name = module.split(".")[1:]
+    return ["/".join(["tests", *folders, f"test_{name}.py"])]
+
+
 def mutants_of(module: str) -> list[tuple[str, int]]:
     """All mutants in the fixed order in which they are tried."""
     count = len(list(mutations(ast.parse(source_of(module).read_text()))))
@@ -176,7 +197,7 @@ def attempt(module: str, number: int) -> str:
     tree = ast.parse(path.read_text())
     line, change = list(mutations(tree))[number]
     words = change()
-    if outcome(MutantLoader(module, tree, path), MODULES[module]) == NOTICED:
+    if outcome(MutantLoader(module, tree, path), tests_of(module)) == NOTICED:
         return ""
     text = path.read_text().splitlines()[line - 1].strip()
     return f"{module}:{line}: {words}: {text}"
@@ -190,7 +211,7 @@ def main(minutes: float, only: str) -> int:
         importlib.import_module(name)
     chosen = [module for module in MODULES if only in module]
     for module in chosen:
-        if outcome(None, MODULES[module]) != SURVIVED:
+        if outcome(None, tests_of(module)) != SURVIVED:
             sys.exit(f"The tests of {module} fail without any mutant.")
     until = time.monotonic() + minutes * 60
     tried, noticed = dict.fromkeys(chosen, 0), dict.fromkeys(chosen, 0)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -21,7 +21,7 @@ from queue_helpers import rows
 from videoflix.accounts.service import Accounts
 from videoflix.billing import api, service
 from videoflix.billing.jobs import close
-from videoflix.billing.periods import begin_within, months_before
+from videoflix.billing.periods import months_before
 from videoflix.billing.schemas import InvoiceCreate, StreamUsage
 from videoflix.billing.service import Invoices, format_amount
 from videoflix.memberships.models import Billing
@@ -406,35 +406,8 @@ async def test_two_workers_close_the_same_month_once(committed: None) -> None:
     assert len(await rows("select id from mail where subject like 'Your invoice%'")) == 1
 
 
-def test_months_and_money() -> None:
-    assert months_before(date(2026, 1, 1), 1) == date(2025, 12, 1)
-    assert months_before(date(2025, 12, 1), -1) == date(2026, 1, 1)
+def test_amounts_have_the_decimals_of_their_currency() -> None:
     assert (format_amount(1299, "EUR"), format_amount(500, "JPY")) == ("12.99 EUR", "500 JPY")
-
-
-@pytest.mark.parametrize(
-    ("since", "every", "month", "begins"),
-    [
-        ("2026-01-31T10:00:00+00:00", 1, date(2026, 2, 1), "2026-02-28T10:00:00+00:00"),
-        ("2027-12-31T10:00:00+00:00", 1, date(2028, 2, 1), "2028-02-29T10:00:00+00:00"),
-        ("2026-02-15T10:00:00+00:00", 12, date(2027, 2, 1), "2027-02-15T10:00:00+00:00"),
-        ("2026-02-15T10:00:00+00:00", 12, date(2026, 3, 1), None),
-        ("2026-02-15T10:00:00+00:00", 1, date(2026, 1, 1), None),
-    ],
-)
-def test_periods_begin_on_the_day_of_the_first(
-    since: str, every: int, month: date, begins: str | None
-) -> None:
-    found = begin_within(month, datetime.fromisoformat(since), every, ZoneInfo("UTC"))
-    assert found == (datetime.fromisoformat(begins) if begins else None)
-
-
-async def test_period_is_the_same_hour_in_winter_and_summer() -> None:
-    zone = ZoneInfo("Europe/Berlin")
-    winter = datetime(2026, 2, 10, 9, tzinfo=zone)
-    begun = begin_within(date(2026, 4, 1), winter, 1, zone)
-    assert begun is not None
-    assert begun.isoformat() == "2026-04-10T09:00:00+02:00"
 
 
 @asynccontextmanager

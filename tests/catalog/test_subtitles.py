@@ -4,8 +4,17 @@ import time
 from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from videoflix.catalog.subtitles import MAX_BYTES, Cue, InvalidSubtitles, parse_cues, to_webvtt
+from videoflix.catalog.subtitles import (
+    MAX_BYTES,
+    MAX_CUES,
+    Cue,
+    InvalidSubtitles,
+    parse_cues,
+    to_webvtt,
+)
 
 VTT = b"""\xef\xbb\xbfWEBVTT - a title
 
@@ -64,3 +73,78 @@ def test_large_files_are_read_in_linear_time(filler: str) -> None:
     with suppress(InvalidSubtitles):
         parse_cues(data)
     assert time.process_time() - begin < 5.0
+
+
+@pytest.mark.parametrize(
+    ("times", "start", "end"),
+    [
+        ("00:00:00,000 --> 00:00:00,001", 0.0, 0.001),
+        ("00:59.999 --> 01:00.000", 59.999, 60.0),
+        ("00:59:59.999 --> 01:00:00.000", 3599.999, 3600.0),
+        ("999:59:59.998 --> 999:59:59.999", 3_599_999.998, 3_599_999.999),
+        ("  00:01.000 \t-->   00:02.000 align:start", 1.0, 2.0),
+    ],
+)
+def test_times(times: str, start: float, end: float) -> None:
+    [cue] = parse_cues(f"{times}\ntext".encode())
+    assert (round(cue.start, 3), round(cue.end, 3), cue.text) == (start, end, "text")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "00:02.000 --> 00:02.000\nno duration",
+        "00:02.000 --> 00:01.000\nends before it begins",
+        "00:01.000 --> 00:02.000\n",
+        "00:01.000 --> 00:02.000\n<i></i>",
+        "00:01.000 -> 00:02.000\nwrong arrow",
+        "0:01.000 --> 00:02.000\none digit",
+        "00:01.00 --> 00:02.00\nhundredths",
+        "id\nanother line\n00:01.000 --> 00:02.000\ntext",
+    ],
+)
+def test_blocks_that_show_nothing_are_left_out(block: str) -> None:
+    assert parse_cues(f"{block}\n\n00:05.000 --> 00:06.000\nshown".encode()) == [
+        Cue(5.0, 6.0, "shown")
+    ]
+    with pytest.raises(InvalidSubtitles, match="has times like"):
+        parse_cues(block.encode())
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "has times like"),
+        (b"WEBVTT\n", "has times like"),
+        ("00:01.000 --> 00:02.000\nümlaut".encode("latin-1"), "UTF-8"),
+        (b"00:01.000 --> 00:02.000\n\0", "not a text file"),
+        (b" " * (MAX_BYTES + 1), "at most 2097152 bytes"),
+        (b"00:01.000 --> 00:02.000\na\n\n" * (MAX_CUES + 1), "at most 20000 lines"),
+    ],
+)
+def test_other_files_are_refused(data: bytes, message: str) -> None:
+    with pytest.raises(InvalidSubtitles, match=message):
+        parse_cues(data)
+
+
+def test_largest_number_of_cues() -> None:
+    assert len(parse_cues(b"00:01.000 --> 00:02.000\na\n\n" * MAX_CUES)) == MAX_CUES
+
+
+MILLISECONDS = st.integers(0, 3_599_999_999)
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=20)
+
+
+@st.composite
+def cues(draw: st.DrawFn) -> Cue:
+    start, end = sorted(draw(st.sets(MILLISECONDS, min_size=2, max_size=2)))
+    return Cue(start / 1000, end / 1000, " ".join(draw(st.lists(WORDS, min_size=1, max_size=4))))
+
+
+@given(written=st.lists(cues(), min_size=1, max_size=5))
+def test_written_times_are_exact_and_text_never_breaks_the_file(written: list[Cue]) -> None:
+    """Text with `-->`, `<` or `&` neither ends a cue nor begins another one."""
+    text = to_webvtt(written)
+    assert text.count("-->") == len(written)
+    found = [(round(cue.start, 3), round(cue.end, 3)) for cue in parse_cues(text.encode())]
+    assert sorted(found) == sorted((cue.start, cue.end) for cue in written)

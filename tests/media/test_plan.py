@@ -1,12 +1,13 @@
-"""The ladder and the grid of chunks, as numbers."""
+"""The grid of frames, segments and chunks."""
 
 from fractions import Fraction
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from videoflix.media.ladder import make_ladder
-from videoflix.media.plan import make_plan
+from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.probe.source import ProbedSource
 
 FILM = ProbedSource(
@@ -24,48 +25,6 @@ FILM = ProbedSource(
     matrix="auto",
     seek_points=tuple((float(second), second + 0.14) for second in range(0, 60, 2)),
 )
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "names"),
-    [
-        (1920, 1080, ["1080p", "720p", "480p", "360p", "120p"]),
-        (3840, 2160, ["1080p", "720p", "480p", "360p", "120p"]),
-        (1080, 1920, ["1080p", "720p", "480p", "360p", "120p"]),
-        (640, 360, ["360p", "120p"]),
-        (640, 400, ["360p", "120p"]),
-        (768, 413, ["360p", "120p"]),
-        (768, 432, ["432p", "360p", "120p"]),
-        (1600, 901, ["900p", "720p", "480p", "360p", "120p"]),
-        (160, 100, ["100p"]),
-        (2, 1, ["2p"]),
-    ],
-)
-def test_rungs(width: int, height: int, names: list[str]) -> None:
-    assert [rung.name for rung in make_ladder(width, height, Fraction(25))] == names
-
-
-def test_sizes_keep_the_aspect_and_are_even() -> None:
-    found = [(rung.width, rung.height) for rung in make_ladder(1920, 800, Fraction(25))]
-    assert found == [(1728, 720), (1152, 480), (864, 360), (288, 120)]
-    upright = [(rung.width, rung.height) for rung in make_ladder(720, 1280, Fraction(25))]
-    assert upright == [(720, 1280), (480, 854), (360, 640), (120, 214)]
-
-
-@pytest.mark.parametrize(
-    ("rate", "bits"),
-    [
-        (25, [5_000_000, 2_720_000, 1_480_000, 960_000, 190_000]),
-        (40, [5_000_000, 2_720_000, 1_480_000, 960_000, 190_000]),
-        (41, [7_000_000, 3_810_000, 2_080_000, 1_350_000, 260_000]),
-    ],
-)
-def test_bit_rates(rate: int, bits: list[int]) -> None:
-    assert [rung.max_bitrate for rung in make_ladder(1920, 1080, Fraction(rate))] == bits
-
-
-def test_no_rung_has_less_than_100_kbit() -> None:
-    assert [rung.max_bitrate for rung in make_ladder(64, 48, Fraction(25))] == [100_000]
 
 
 def test_clock() -> None:
@@ -117,3 +76,52 @@ def test_decoding_begins_at_the_last_key_frame() -> None:
     assert [span.entry for span in spans] == [None, 4.14, 16.14, 28.14, 40.14, 52.14]
     late = msgspec.structs.replace(FILM, origin="1/1")
     assert make_plan(late).spans[1].entry == 4.14
+
+
+FRAME_RATES = st.sampled_from([(1, 1), (24000, 1001), (25, 1), (30000, 1001), (60, 1), (120, 1)])
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> EncodePlan:
+    """Plans for up to two minutes, with key frames anywhere."""
+    num, den = draw(FRAME_RATES)
+    times = sorted(draw(st.sets(st.integers(0, 119), max_size=40)))
+    return make_plan(
+        msgspec.structs.replace(
+            FILM,
+            frame_rate_num=num,
+            frame_rate_den=den,
+            frame_count=draw(st.integers(1, 120 * num // den)),
+            seek_points=tuple((float(time), float(time)) for time in times),
+        )
+    )
+
+
+@given(plan=plans())
+def test_chunks_cover_every_frame_once(plan: EncodePlan) -> None:
+    position = 0
+    for index, chunk in enumerate(plan.spans):
+        assert (chunk.index, chunk.first_frame) == (index, position)
+        assert chunk.frame_count > 0
+        position += chunk.frame_count
+    assert position == plan.frame_count
+
+
+@given(plan=plans())
+def test_chunks_begin_on_the_segment_grid(plan: EncodePlan) -> None:
+    assert [chunk.first_frame % plan.segment_frames for chunk in plan.spans] == [0] * len(
+        plan.spans
+    )
+
+
+@given(plan=plans())
+def test_decoding_begins_before_the_first_frame(plan: EncodePlan) -> None:
+    for chunk in plan.spans:
+        if chunk.entry is not None:
+            assert chunk.entry <= chunk.first_frame / plan.frame_rate
+
+
+@given(plan=plans())
+def test_a_frame_is_a_whole_number_of_ticks(plan: EncodePlan) -> None:
+    assert Fraction(plan.timescale, plan.frame_ticks) == plan.frame_rate
+    assert plan.timescale >= 10_000

@@ -2,6 +2,10 @@
 
 from fractions import Fraction
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from videoflix.playback.hls import (
     MediaSegment,
     Variant,
@@ -67,3 +71,35 @@ def test_bit_rates_are_peak_and_mean_a_second() -> None:
     loud = MediaSegment("1.m4s", "i", Fraction(1), 1_000_000)
     assert bit_rates([quiet, loud]) == (8_000_000, 2_400_000)
     assert bit_rates([]) == (0, 0)
+
+
+def test_empty_playlist_is_complete_or_grows() -> None:
+    head = media_playlist([], target=4.0, complete=False).splitlines()
+    assert head[2:4] == ["#EXT-X-TARGETDURATION:4", "#EXT-X-PLAYLIST-TYPE:EVENT"]
+    assert len(head) == 6
+    assert media_playlist([], target=4.0, complete=True).endswith("\n#EXT-X-ENDLIST\n")
+
+
+@pytest.mark.parametrize(("target", "expected"), [(4, 4), (4.0001, 5), (0.2, 1), (3.9, 4)])
+def test_target_duration_is_rounded_up(target: float, expected: int) -> None:
+    """No segment may be longer than it (RFC 8216bis, section 4.4.3.1)."""
+    text = media_playlist([], target=target, complete=True)
+    assert f"#EXT-X-TARGETDURATION:{expected}\n" in text
+
+
+def test_video_without_audio_names_no_group() -> None:
+    variant = Variant("v.m3u8", 640, 360, 25.0, "avc1.64001f", 900, 700)
+    text = multivariant_playlist([variant, variant], audio_uri=None)
+    assert "AUDIO" not in text
+    assert text.count("FRAME-RATE=25.000\nv.m3u8\n") == 2
+
+
+DURATIONS = st.fractions(Fraction(1, 100), 60)
+
+
+@given(parts=st.lists(st.tuples(DURATIONS, st.integers(1, 10**8)), min_size=1, max_size=20))
+def test_peak_is_never_below_the_mean(parts: list[tuple[Fraction, int]]) -> None:
+    segments = [MediaSegment("s", "i", duration, length) for duration, length in parts]
+    peak, mean = bit_rates(segments)
+    assert peak >= mean
+    assert all(segment.length * 8 / segment.duration <= peak for segment in segments)

@@ -89,3 +89,16 @@ def test_leeway_makes_nothing_live_longer() -> None:
     token = sign(Purpose.ACCESS, 1, timedelta(seconds=-1))
     with pytest.raises(InvalidToken):
         verify(Purpose.ACCESS, token)
+
+
+@pytest.mark.parametrize(("count", "is_accepted"), [(10, True), (11, False)])
+def test_compact_tokens_have_at_most_200_characters(count: int, is_accepted: bool) -> None:
+    """Longer ones are refused before anything is computed."""
+    numbers = [10**14] * count
+    token = sign_compact(Purpose.FILE, SOON, *numbers)
+    assert (len(token) <= 200) is is_accepted
+    if is_accepted:
+        assert verify_compact(Purpose.FILE, token)[:-1] == numbers
+    else:
+        with pytest.raises(InvalidToken):
+            verify_compact(Purpose.FILE, token)

@@ -5,9 +5,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from videoflix.platform.auth.tokens import Purpose, sign, sign_compact
-from videoflix.platform.observability.masking import masked
+from videoflix.platform.observability.masking import masked, masked_text
 from videoflix.settings import settings
 
 JWT = sign(Purpose.PLAY, 1, settings.play_token_lifetime)
@@ -54,3 +56,51 @@ def test_secrets_are_known_by_their_names(name: str) -> None:
 )
 def test_everything_else_stays(value: Any) -> None:
     assert masked(value) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "is_masked"),
+    [
+        ("a" * 42, False),
+        ("a" * 43, True),
+        ("a" * 44, False),
+        ("vf_" + "a" * 9, False),
+        ("vf_" + "a" * 10, True),
+        ("/play/" + "a" * 29, False),
+        ("/play/" + "a" * 30, True),
+        ("Bearer " + "a" * 7, False),
+        ("Bearer " + "a" * 8, True),
+        ("eyJ" + "a" * 4 + ".b.c", False),
+        ("eyJ" + "a" * 5 + ".b.c", True),
+        ("smtp://mail.example:587/", False),
+        ("smtp://:x@mail.example", True),
+        ("api_key=", False),
+        ("api-key: x, apikey=y", True),
+    ],
+)
+def test_shortest_secrets(text: str, is_masked: bool) -> None:
+    assert (masked(text) != text) is is_masked
+
+
+@pytest.mark.parametrize("name", ["pin", "PIN", "access", "dsn", "database_url", "smtp_url"])
+def test_whole_names(name: str) -> None:
+    assert masked({name: "1234", f"{name}ned": "1234"}) == {name: "***", f"{name}ned": "1234"}
+
+
+def test_empty_secrets_are_shown_as_empty() -> None:
+    assert masked({"password": "", "token": None, "secret": 0}) == {
+        "password": "",
+        "token": None,
+        "secret": 0,
+    }
+
+
+def test_other_objects_are_masked_as_text() -> None:
+    assert masked(ValueError("password=hunter2")) == "password=***"
+    assert masked(("token=abc", {"a"})) == ["token=***", ["a"]]
+
+
+@given(text=st.text(), secret=st.text("abcdefXYZ0123456789-_", min_size=43, max_size=43))
+def test_text_around_a_secret_stays(text: str, secret: str) -> None:
+    around = masked_text(text)
+    assert masked_text(f"{text} {secret} {text}") == f"{around} *** {around}"

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from factories import PROCESSING, AssetFactory, VideoFactory, create
 from queue_helpers import execute, rows, states
-from videoflix.catalog.models import Video
 from videoflix.cli import main
-from videoflix.media.models import Asset
 from videoflix.media.payloads import Inspect
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue
@@ -32,19 +31,8 @@ def videoflix(*arguments: str) -> Result:
 
 async def add_film() -> None:
     async with transaction() as session:
-        video = Video(title="t")
-        session.add(video)
-        await session.flush()
-        asset = Asset(
-            video_id=video.id,
-            folder="assets/x",
-            source_key="assets/x/source",
-            source_name="a.mp4",
-            source_bytes=3,
-            source_sha256="",
-        )
-        session.add(asset)
-        await session.flush()
+        video = await create(session, VideoFactory, **PROCESSING)
+        asset = await create(session, AssetFactory, video_id=video.id)
         await enqueue(session, Inspect(asset_id=asset.id))
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from factories import AssetFactory, create
 from postgres import open_folder
-from videoflix.catalog.models import Video
-from videoflix.media.models import Asset, AssetState
 from videoflix.platform.postgres.session import transaction
 from videoflix.settings import read_settings
 
@@ -75,19 +74,12 @@ def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProce
 
 async def film(folder: Path) -> None:
     async with transaction() as session:
-        video = Video(title="t")
-        session.add(video)
-        await session.flush()
-        session.add(
-            Asset(
-                video_id=video.id,
-                state=AssetState.UPLOADED,
-                folder="assets/a",
-                source_key="assets/a/source",
-                source_name="a.mp4",
-                source_bytes=3,
-                source_sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-            )
+        await create(
+            session,
+            AssetFactory,
+            folder="assets/a",
+            source_bytes=3,
+            source_sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         )
     await asyncio.to_thread(put, folder / "assets/a/source", b"abc")
 

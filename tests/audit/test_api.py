@@ -1,5 +1,7 @@
 """Security events: written with the change, shown to the person and to admins, never changed."""
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 from litestar import Litestar
@@ -8,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD, http_client
+from factories import SecurityEventFactory, create
 from videoflix.audit.repository import SecurityEventRepository
 
 AUTH = "/api/v1/auth"
@@ -99,13 +102,9 @@ async def test_database_itself_refuses_to_change_the_past(
 
 
 async def test_events_are_forgotten_after_a_year(session: AsyncSession) -> None:
-    insert = text(
-        "insert into security_event (kind, address, device, detail, created_at, updated_at)"
-        " values ('x', '', '', '', now() - cast(:age as interval), now())"
-    )
-    await session.execute(text("select 1"))
-    for age in ("366 days", "364 days"):
-        await session.execute(text(insert.text.replace(":age", f"'{age}'")))
+    for days in (366, 364):
+        before = datetime.now(UTC) - timedelta(days=days)
+        await create(session, SecurityEventFactory, created_at=before)
     assert await SecurityEventRepository(session=session).delete_expired() == 1
 
 

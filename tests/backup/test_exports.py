@@ -12,10 +12,12 @@ from litestar import Litestar
 
 from catalog.factories import add_films
 from conftest import http_client
-from queue_helpers import execute, make_due, rows, run_jobs, states
+from factories import ExportFactory, create
+from queue_helpers import make_due, rows, run_jobs, states
 from videoflix.accounts.service import Accounts
 from videoflix.backup import jobs as transfer_jobs
 from videoflix.backup.archive import Archive
+from videoflix.backup.models import ExportState
 from videoflix.backup.schemas import SweepExports, WeeklyExport
 from videoflix.backup.service import exports as making
 from videoflix.platform.auth.identity import Role
@@ -184,10 +186,8 @@ async def test_only_the_newest_are_kept(boss: httpx.AsyncClient) -> None:
     listed = (await boss.get(EXPORTS, params={"limit": 100})).json()
     assert listed["total"] == settings.exports_kept
     assert len(await media_storage().keys("exports")) == settings.exports_kept
-    await execute(
-        "insert into export (state, with_media, created_at, updated_at)"
-        " values ('failed', false, now(), now())"
-    )
+    async with transaction() as session:
+        await create(session, ExportFactory, state=ExportState.FAILED)
     await transfer_jobs.sweep_exports(SweepExports())
     await transfer_jobs.sweep_exports(SweepExports())
     assert (await boss.get(EXPORTS)).json()["total"] == settings.exports_kept + 1

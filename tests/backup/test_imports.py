@@ -17,12 +17,13 @@ from click.testing import CliRunner, Result
 from backup.processes import MANY, start
 from backup.random_rows import empty_audit, everything
 from catalog.factories import add_category, add_films
+from factories import AssetFactory, RowFactory, create
 from queue_helpers import execute, rows
 from videoflix.backup.archive import MANIFEST
 from videoflix.backup.repository.tables import EXPORTED_TABLES
 from videoflix.cli import main
 from videoflix.platform.cache.ttl import LruCache
-from videoflix.platform.postgres.session import alchemy
+from videoflix.platform.postgres.session import alchemy, transaction
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
@@ -45,6 +46,11 @@ def videoflix(*arguments: object) -> Result:
 
 def run(work: Any) -> Any:
     return asyncio.run(work)
+
+
+async def add(factory: type[RowFactory[Any]]) -> None:
+    async with transaction() as session:
+        await create(session, factory)
 
 
 def succeed(*arguments: object) -> str:
@@ -201,14 +207,7 @@ def test_workers_at_work_keep_rows_from_being_replaced(export: Path) -> None:
 
 
 def test_unfinished_films_go_on_after_an_import(export: Path, tmp_path: Path) -> None:
-    run(
-        execute(
-            "insert into media_asset (video_id, state, folder, source_key, source_name,"
-            " source_bytes, source_sha256, created_at, updated_at)"
-            " select id, 'uploaded', 'assets/x', 'assets/x/source', 'x.mp4', 1, '', now(), now()"
-            " from video order by id limit 1"
-        )
-    )
+    run(add(AssetFactory))
     run(execute("update video set published_at = now() + interval '1 day' where title = 'Alien'"))
     path = tmp_path / "unfinished.zip"
     succeed("export", "--to", path)

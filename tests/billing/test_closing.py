@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from factories import InvoiceFactory, create
 from queue_helpers import execute, rows
 from videoflix.billing.jobs import close
+from videoflix.billing.models import InvoiceStatus
+from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import BatchFailed
 
 MANY = 2000
@@ -111,12 +114,9 @@ async def test_workers_that_close_at_once_charge_once(committed: None) -> None:
 async def test_a_closed_invoice_of_the_month_is_passed_over(committed: None) -> None:
     """Together with members who have none: each is charged in the first month that can grow."""
     await add_members(3)
-    await execute(
-        "insert into invoice (user_id, owner, period, number, currency, status, amount,"
-        " created_at, updated_at)"
-        " select 2, 'm2', '2026-01-01', '2026-000001', 'EUR', 'outstanding', 0, now(), now()"
-    )
-    await execute("update invoice set status = 'void', voided_at = now()")
+    async with transaction() as session:
+        invoice = await create(session, InvoiceFactory, user_id=2, number="2026-000001")
+        invoice.status, invoice.voided_at = InvoiceStatus.VOID, datetime.now(UTC)
     await execute("insert into invoice_number (year, last) values (2026, 1)")
     assert await close(FIRST) == 3
     found = await rows("select user_id, period::text, amount from invoice order by user_id, period")

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_category, add_films
 from conftest import http_client
+from factories import WatchlistEntryFactory, WatchStateFactory, create
 from videoflix.app import create_app
 from videoflix.catalog.models import VideoState
 from videoflix.movies.providers.catalog import movie_id_of
@@ -133,17 +134,8 @@ async def test_hidden_films_are_hidden_everywhere(
 ) -> None:
     hidden = await add_hidden(session, way)
     profile = int(limited.headers["X-Profile"])
-    for table, columns, values in (
-        ("watchlist_entry", "position", "1"),
-        ("watch_state", "seconds, finished, client_at", "5, false, now()"),
-    ):
-        await session.execute(
-            text(
-                f"insert into {table} (profile_id, video_id, {columns}, created_at, updated_at)"
-                f" values (:p, :v, {values}, now(), now())"
-            ),
-            {"p": profile, "v": hidden},
-        )
+    await create(session, WatchlistEntryFactory, profile_id=profile, video_id=hidden)
+    await create(session, WatchStateFactory, profile_id=profile, video_id=hidden)
     await session.commit()
     for path, query in READERS.items():
         answer = await limited.get(fill(path, hidden) + query)

@@ -3,7 +3,8 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_films
-from videoflix.media.models import Asset, AssetState, Rendition, RenditionFile, TrackKind
+from factories import AssetFactory, RenditionFactory, RenditionFileFactory, create
+from videoflix.media.models import Asset, AssetState, TrackKind
 from videoflix.platform.storage.media_storage import media_storage
 
 WIDTHS = {360: 640, 120: 214}
@@ -28,18 +29,15 @@ async def add_playable(session: AsyncSession, title: str = "Film") -> int:
     """A film of 8 seconds in 360p and 120p with its sound; its id."""
     (film,) = await add_films(session, {"title": title})
     folder = f"assets/playable-{film}"
-    asset = Asset(
+    asset = await create(
+        session,
+        AssetFactory,
         video_id=film,
         state=AssetState.READY,
         folder=folder,
-        source_key=f"{folder}/source",
         source_name="clip.mp4",
-        source_bytes=1,
-        source_sha256="",
         plan=PLAN,
     )
-    session.add(asset)
-    await session.flush()
     for lines in (*WIDTHS, None):
         await _add_track(session, asset, lines)
     await session.commit()
@@ -50,7 +48,9 @@ async def add_playable(session: AsyncSession, title: str = "Film") -> int:
 
 async def _add_track(session: AsyncSession, asset: Asset, lines: int | None) -> None:
     name = f"{lines}p" if lines else "audio"
-    rendition = Rendition(
+    rendition = await create(
+        session,
+        RenditionFactory,
         asset_id=asset.id,
         name=name,
         kind=TrackKind.VIDEO if lines else TrackKind.AUDIO,
@@ -58,20 +58,16 @@ async def _add_track(session: AsyncSession, asset: Asset, lines: int | None) -> 
         height=lines,
         max_bitrate=100_000,
     )
-    session.add(rendition)
-    await session.flush()
     key = f"{asset.folder}/{name}.mp4"
     async with media_storage().writing(key) as writer:
         await writer.write(PART_BYTES)
-    session.add(
-        RenditionFile(
-            rendition_id=rendition.id,
-            chunk_index=0,
-            key=key,
-            codec="avc1.64001e" if lines else "mp4a.40.2",
-            timescale=24,
-            init_length=4,
-            init_sha256="x",
-            segments=[[96, 4, 6], [96, 10, 6]],
-        )
+    await create(
+        session,
+        RenditionFileFactory,
+        rendition_id=rendition.id,
+        key=key,
+        codec="avc1.64001e" if lines else "mp4a.40.2",
+        timescale=24,
+        init_length=4,
+        segments=[[96, 4, 6], [96, 10, 6]],
     )

@@ -9,9 +9,17 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.models import Category, Video
+from factories import (
+    AssetFactory,
+    AudioRenditionFactory,
+    ChunkFactory,
+    RenditionFactory,
+    VideoFactory,
+    create,
+)
+from videoflix.catalog.models import Category
 from videoflix.media.inventory import ObjectRole
-from videoflix.media.models import Asset, AssetState, Chunk, Rendition, RenditionFile, TrackKind
+from videoflix.media.models import Asset, AssetState, Chunk, Rendition, RenditionFile
 from videoflix.media.service.fsck import Fault, Finding, Fsck, Options, Summary
 from videoflix.platform.storage.installation import adopt_storage, ensure_own_storage
 from videoflix.platform.storage.local import MARKER
@@ -56,36 +64,33 @@ async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
     """A complete film with every kind of object."""
     for prefix in ("assets", "categories"):
         await media_storage().delete_below(prefix)
-    video = Video(title="t", poster=KEYS[ObjectRole.POSTER])
-    session.add(video)
-    await session.flush()
-    asset = Asset(
+    video = await create(session, VideoFactory, poster=KEYS[ObjectRole.POSTER])
+    asset = await create(
+        session,
+        AssetFactory,
         video_id=video.id,
         state=AssetState.READY,
         folder=FOLDER,
         source_key=KEYS[ObjectRole.SOURCE],
-        source_name="a.mp4",
         source_bytes=len(DATA),
         source_sha256=SHA256,
         sprite_key=KEYS[ObjectRole.STORYBOARD],
         sprite_sha256=SHA256,
         storyboard={},
     )
-    session.add(asset)
-    await session.flush()
-    picture = Rendition(
+    picture = await create(
+        session,
+        RenditionFactory,
         asset_id=asset.id,
         name="720p",
-        kind=TrackKind.VIDEO,
-        max_bitrate=1,
         file_key=KEYS[ObjectRole.MP4],
         file_bytes=len(DATA),
         file_sha256=SHA256,
     )
-    sound = Rendition(asset_id=asset.id, name="audio", kind=TrackKind.AUDIO, max_bitrate=1)
-    chunk = Chunk(asset_id=asset.id, index=0, frame_count=1, encoded_frames=1, done=True)
-    session.add_all([picture, sound, chunk])
-    await session.flush()
+    sound = await create(session, AudioRenditionFactory, asset_id=asset.id)
+    await create(
+        session, ChunkFactory, asset_id=asset.id, frame_count=1, encoded_frames=1, done=True
+    )
     session.add_all([part(picture, ObjectRole.PART), part(sound, ObjectRole.AUDIO)])
     await session.commit()
     for key in KEYS.values():

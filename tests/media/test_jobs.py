@@ -9,9 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.models import Category, Video
+from factories import (
+    AssetFactory,
+    AudioRenditionFactory,
+    RenditionFileFactory,
+    VideoFactory,
+    create,
+)
+from videoflix.catalog.models import Category
 from videoflix.media.jobs.cleanup import delete_folder, sweep_attempts, sweep_orphans
-from videoflix.media.models import Asset, AssetState, Rendition, RenditionFile, TrackKind
+from videoflix.media.models import Asset, AssetState
 from videoflix.media.payloads import DeleteFolder, SweepAttempts, SweepOrphans
 from videoflix.media.service.sweeping import TooManyOrphans
 from videoflix.platform.queue import enqueue
@@ -24,37 +31,12 @@ HOUR = 3600
 @pytest.fixture
 async def asset(session: AsyncSession) -> AsyncIterator[Asset]:
     """A complete film with one part and a poster."""
-    video = Video(title="t", poster=f"{FOLDER}/p/poster.jpg")
-    session.add(video)
-    await session.flush()
-    asset = Asset(
-        video_id=video.id,
-        state=AssetState.READY,
-        folder=FOLDER,
-        source_key=f"{FOLDER}/source",
-        source_name="a.mp4",
-        source_bytes=3,
-        source_sha256="",
+    video = await create(session, VideoFactory, poster=f"{FOLDER}/p/poster.jpg")
+    asset = await create(
+        session, AssetFactory, video_id=video.id, state=AssetState.READY, folder=FOLDER
     )
-    session.add(asset)
-    await session.flush()
-    rendition = Rendition(
-        asset_id=asset.id, name="audio", kind=TrackKind.AUDIO, max_bitrate=128_000
-    )
-    session.add(rendition)
-    await session.flush()
-    session.add(
-        RenditionFile(
-            rendition_id=rendition.id,
-            chunk_index=0,
-            key=f"{FOLDER}/a/audio.mp4",
-            codec="",
-            timescale=1,
-            init_length=1,
-            init_sha256="",
-            segments=[],
-        )
-    )
+    audio = await create(session, AudioRenditionFactory, asset_id=asset.id)
+    await create(session, RenditionFileFactory, rendition_id=audio.id, key=f"{FOLDER}/a/audio.mp4")
     await session.commit()
     yield asset
     await media_storage().delete_below(FOLDER)

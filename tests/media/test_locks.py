@@ -4,12 +4,11 @@ import asyncio
 import os
 
 import pytest
-from sqlalchemy import text
 
+from factories import PROCESSING, AssetFactory, VideoFactory, create
 from queue_helpers import rows
 from videoflix.catalog.service import VideoNotFound
 from videoflix.media.ladder import Rung
-from videoflix.media.models import Asset, AssetState
 from videoflix.media.plan import ChunkSpec, EncodePlan
 from videoflix.media.schemas import FileIndex
 from videoflix.media.service import Failures, Media
@@ -33,33 +32,13 @@ PLAN = EncodePlan(
 )
 
 
-async def add_film(number: int) -> tuple[int, int]:
+async def add_film() -> tuple[int, int]:
     """A film whose chunks are to be encoded: its number and its asset's."""
-    folder = f"assets/locks-{number}"
     async with transaction() as session:
-        video_id = (
-            await session.scalars(
-                text(
-                    "insert into video (title, description, state, playable, progress, qualities,"
-                    " created_at, updated_at)"
-                    " values (:t, '', 'processing', false, 0, '{}', now(), now()) returning id"
-                ),
-                {"t": folder},
-            )
-        ).one()
-        asset = Asset(
-            video_id=video_id,
-            state=AssetState.UPLOADED,
-            folder=folder,
-            source_key=f"{folder}/source",
-            source_name="a.mp4",
-            source_bytes=1,
-            source_sha256="",
-        )
-        session.add(asset)
-        await session.flush()
+        video = await create(session, VideoFactory, **PROCESSING)
+        asset = await create(session, AssetFactory, video_id=video.id)
         await Media(session).adopt_plan(asset.id, PLAN)
-    return video_id, asset.id
+    return video.id, asset.id
 
 
 async def show(asset_id: int, index: int) -> None:
@@ -91,8 +70,8 @@ async def remove(video_id: int) -> None:
 @pytest.mark.parametrize("way", ["delete", "fail"])
 async def test_nobody_deadlocks_while_chunks_are_shown(committed: None, way: str) -> None:
     errors: list[BaseException] = []
-    for number in range(ROUNDS):
-        video_id, asset_id = await add_film(number)
+    for _ in range(ROUNDS):
+        video_id, asset_id = await add_film()
         work = [work(asset_id, index) for index in range(CHUNKS) for work in (report, show, report)]
         ends = [remove(video_id) if way == "delete" else fail(asset_id), stall(asset_id)]
         done = await asyncio.gather(*work, *ends, return_exceptions=True)

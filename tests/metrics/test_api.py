@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from catalog.factories import add_films
+from factories import AssetFactory, ChunkFactory, create
 from queue_helpers import Count
-from videoflix.media.models import Asset, Chunk
 from videoflix.media.payloads import EncodeChunk
 from videoflix.metrics import api
 from videoflix.metrics.service import MetricsText
@@ -93,18 +93,9 @@ async def test_speed_is_film_per_working_second(
     client: httpx.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [video_id] = await add_films(session, {"title": "Alien"})
-    asset = Asset(
-        video_id=video_id,
-        folder="assets/x",
-        source_key="assets/x/source",
-        source_name="x.mp4",
-        source_bytes=1,
-        source_sha256="",
-        plan={"frame_rate_num": 25, "frame_rate_den": 1},
-    )
-    session.add(asset)
-    await session.flush()
-    session.add(Chunk(asset_id=asset.id, index=0, frame_count=500, done=True))
+    plan = {"frame_rate_num": 25, "frame_rate_den": 1}
+    asset = await create(session, AssetFactory, video_id=video_id, plan=plan)
+    await create(session, ChunkFactory, asset_id=asset.id, frame_count=500, done=True)
     job = await enqueue(session, EncodeChunk(asset_id=asset.id, index=0))
     assert "videoflix_transcode_speed" not in {name for name, *_ in await scraped(client)}
     for statement in (

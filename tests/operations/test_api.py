@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import http_client
+from factories import JobIncidentFactory, create
 from videoflix.operations import api
 from videoflix.operations import service as operations_service
 from videoflix.operations.health_checks import SharedChecks
@@ -139,13 +141,9 @@ async def test_incidents_of_the_last_day_are_counted(
 ) -> None:
     await editor.post("/api/v1/videos", data={"title": "T"}, files={"file": ("a", b"abc")})
     for kind, hours in (("rescued", 1), ("rescued", 23), ("rescued", 25), ("unknown", 1)):
-        await session.execute(
-            text(
-                "insert into job_incident (kind, job_id, queue_name, task_name, attempt, reason,"
-                " created_at, updated_at) values (:kind, 1, 'transcode', 't', 0, '',"
-                " now() - make_interval(hours => :hours), now())"
-            ),
-            {"kind": kind, "hours": hours},
+        before = datetime.now(UTC) - timedelta(hours=hours)
+        await create(
+            session, JobIncidentFactory, kind=kind, queue_name="transcode", created_at=before
         )
     await session.commit()
     (queue,) = (await admin.get("/api/v1/operations/overview")).json()["queues"]

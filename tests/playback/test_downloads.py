@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_films
-from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
+from factories import AssetFactory, RenditionFactory, create
+from videoflix.media.models import Asset, AssetState
 from videoflix.media.storyboard import Layout
 from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
@@ -28,32 +29,27 @@ def content(name: str) -> bytes:
 
 async def add_files(session: AsyncSession, video_id: int) -> Asset:
     """A complete film's MP4 files, storyboard and poster."""
-    asset = Asset(
+    asset = await create(
+        session,
+        AssetFactory,
         video_id=video_id,
         state=AssetState.READY,
         folder=f"{FOLDER}/{video_id}",
-        source_key=f"{FOLDER}/{video_id}/source",
         source_name="a.mp4",
-        source_bytes=3,
-        source_sha256="",
         sprite_key=f"{FOLDER}/{video_id}/s/sprite.jpg",
         storyboard=msgspec.to_builtins(Layout(1, 100, 10, 320, 180, 99.5)),
     )
-    session.add(asset)
-    await session.flush()
     for name, (width, height) in SIZES.items():
         key = f"{FOLDER}/{video_id}/p/{name}.mp4"
-        session.add(
-            Rendition(
-                asset_id=asset.id,
-                name=name,
-                kind=TrackKind.VIDEO,
-                width=width,
-                height=height,
-                max_bitrate=1,
-                file_key=key,
-                file_bytes=len(content(name)),
-            )
+        await create(
+            session,
+            RenditionFactory,
+            asset_id=asset.id,
+            name=name,
+            width=width,
+            height=height,
+            file_key=key,
+            file_bytes=len(content(name)),
         )
         await store(key, content(name))
     await store(f"{FOLDER}/{video_id}/s/sprite.jpg", b"sprite")

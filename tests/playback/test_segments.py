@@ -6,11 +6,12 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from compat.playable import add_playable
-from videoflix.media.models import TrackKind
+from factories import AssetFactory, RenditionFactory, RenditionFileFactory, create
+from videoflix.media.models import Asset, AssetState, Rendition, RenditionFile, TrackKind
 from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Media
 from videoflix.platform.postgres.notify import event_bus
@@ -158,38 +159,27 @@ async def test_replaced_file_plays_on_where_nothing_is_remembered(
 
 async def add_newer_file(session: AsyncSession, film: int) -> None:
     """Another complete file of a film, which took the place of the first one."""
-    await session.execute(
-        text(
-            "insert into media_asset (video_id, state, folder, source_key, source_name,"
-            " source_bytes, source_sha256, plan, created_at, updated_at)"
-            " select video_id, 'ready', folder || '-new', source_key, source_name, source_bytes,"
-            " source_sha256, plan, now(), now() from media_asset where video_id = :film"
-        ),
-        {"film": film},
+    older = (await session.scalars(select(Asset).where(Asset.video_id == film))).one()
+    asset = await create(
+        session, AssetFactory, video_id=film, state=AssetState.READY, plan=older.plan
     )
-    asset = await session.scalar(text("select max(id) from media_asset"))
-    await session.execute(
-        text(
-            "insert into media_rendition (asset_id, name, kind, width, height, max_bitrate,"
-            " created_at, updated_at)"
-            " select :asset, name, kind, width, height, max_bitrate, now(), now()"
-            " from media_rendition where asset_id <> :asset"
-        ),
-        {"asset": asset},
-    )
-    await session.execute(
-        text(
-            "insert into media_part (rendition_id, chunk_index, key, codec, timescale,"
-            " init_length, init_sha256, segments, created_at, updated_at)"
-            " select own.id, chunk_index, key, codec, timescale, init_length, init_sha256,"
-            " segments, now(), now() from media_part as part"
-            " join media_rendition as other on other.id = part.rendition_id"
-            " join media_rendition as own on own.name = other.name and own.asset_id = :asset"
-        ),
-        {"asset": asset},
-    )
+    tracks = select(Rendition, RenditionFile).join(RenditionFile)
+    for rendition, file in (await session.execute(tracks)).all():
+        copy = await create(
+            session,
+            RenditionFactory,
+            asset_id=asset.id,
+            **{name: getattr(rendition, name) for name in ("name", "kind", "width", "height")},
+        )
+        await create(
+            session,
+            RenditionFileFactory,
+            rendition_id=copy.id,
+            **{name: getattr(file, name) for name in ("key", "codec", "timescale", "init_length")},
+            segments=file.segments,
+        )
     media = Media(session)
-    found = await media.assets.locked(int(asset or 0))
+    found = await media.assets.locked(asset.id)
     assert found is not None
     assert await media.assets.retire_others(found) == [f"assets/playable-{film}"]
     await session.commit()

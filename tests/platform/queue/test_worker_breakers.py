@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from queue_helpers import Behaviour, Count, execute, rows
+from factories import WorkerBreakerFactory, create
+from queue_helpers import Behaviour, Count, rows
 from videoflix.job_monitor.service import JobMonitor
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, TransientError, enqueue, handles, queue, self_test
@@ -186,10 +187,8 @@ async def test_a_film_that_always_fails_stops_no_worker(
 async def test_breakers_of_workers_that_are_gone_are_forgotten(
     behaviour: Behaviour, machine: Machine
 ) -> None:
-    await execute(
-        "insert into worker_breaker (worker_id, queue_name, host, reason, created_at, updated_at)"
-        " values (99, 'counting', 'h', 'r', now(), now())"
-    )
+    async with transaction() as session:
+        await create(session, WorkerBreakerFactory, worker_id=99, queue_name="counting")
     async with working():
         await until(lambda: machine.tests == 1)
         await asyncio.sleep(0.1)

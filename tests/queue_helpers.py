@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from sqlalchemy import text
 
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import Job, queue
+from videoflix.platform.queue import Job
+from videoflix.worker import queue  # with the handlers of all jobs
 
 
 class Count(Job):

@@ -15,7 +15,6 @@ from litestar.routes import HTTPRoute
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from videoflix import worker
 from videoflix.accounts.api import MeController
 from videoflix.audit.api import ActivityController, AuditController, provide_session
 from videoflix.backup.api import ArchiveController
@@ -82,8 +81,6 @@ from videoflix.settings import settings
 from videoflix.user_admin.api import UserController
 from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
-
-__all__ = ["create_app", "worker"]  # worker.py knows every job's handler and schedule
 
 CONTROLLERS = [
     AuthController,

@@ -18,7 +18,7 @@ from videoflix.platform.mail import jobs as mail_jobs
 from videoflix.platform.observability import logs
 from videoflix.platform.postgres.migrations import newest_revision
 from videoflix.platform.process.scratch import sweep_scratch
-from videoflix.platform.queue import prune, queue
+from videoflix.platform.queue import queue
 from videoflix.platform.queue.app import limit_connections
 from videoflix.platform.queue.manager import DatabaseUnavailable, ResilientJobManager
 from videoflix.platform.queue.startup_signals import startup_signals
@@ -41,7 +41,6 @@ __all__ = [
     "media_jobs",
     "movies_jobs",
     "playback_jobs",
-    "prune",
     "queue",
     "registration_jobs",
     "run",

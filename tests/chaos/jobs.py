@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from videoflix import worker
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import Job, complete_job, handles, schedule
+from videoflix.platform.queue import Job, complete_job, handles, on_failure, schedule
 
 TABLES = """
 create table begun (number int not null, pid int not null, at timestamptz default now());
@@ -77,6 +77,7 @@ handles(Work)(work)
 handles(Task)(work)
 
 
+@on_failure(Poison)
 async def mourn(job: Poison, error: Exception) -> None:
     async with transaction() as session:
         await session.execute(
@@ -85,7 +86,7 @@ async def mourn(job: Poison, error: Exception) -> None:
         )
 
 
-@handles(Poison, on_failure=mourn)
+@handles(Poison)
 async def kill_everything(job: Poison) -> None:
     await begin(job.number)
     os.kill(os.getpid(), signal.SIGKILL)

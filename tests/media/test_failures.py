@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media.clips import make_clip
 from videoflix.media.jobs.cleanup import delete_source, expire_sources, sweep_attempts
 from videoflix.media.jobs.encode import (
-    fail_asset,
     inspect,
     run_encode_audio,
     run_encode_chunk,
@@ -29,7 +28,7 @@ from videoflix.media.payloads import (
     StallUnserved,
     SweepAttempts,
 )
-from videoflix.media.service.failures import SUSPECT_ATTEMPTS_MAX
+from videoflix.media.service.failures import SUSPECT_ATTEMPTS_MAX, fail_asset
 from videoflix.platform.queue import JobCancelled, TransientError
 from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.platform.storage.media_storage import media_storage

@@ -11,23 +11,13 @@ from videoflix.backup.service.exports import (
     store_archive,
 )
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import AttemptLost, JobCancelled, complete_job, handles, schedule
+from videoflix.platform.queue import AttemptLost, complete_job, handles
 from videoflix.platform.storage.media_storage import StorageFull, media_storage
 
 logger = logging.getLogger(__name__)
 
-schedule("0 6 * * 0", WeeklyExport())
-schedule("50 3 * * *", SweepExports())
 
-
-async def fail_export(job: MakeExport, error: Exception) -> None:
-    """There will be no archive: say why."""
-    reason = "It was cancelled." if isinstance(error, JobCancelled) else str(error)
-    async with transaction() as session:
-        await Exports(session).fail(job.export_id, reason or type(error).__name__)
-
-
-@handles(MakeExport, on_failure=fail_export)
+@handles(MakeExport)
 async def make_export(job: MakeExport) -> None:
     async with transaction() as session:
         if not await Exports(session).begin(job.export_id):

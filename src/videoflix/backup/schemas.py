@@ -7,7 +7,7 @@ import msgspec
 
 from videoflix.backup.models import Export, ExportState
 from videoflix.platform.http.params import Page
-from videoflix.platform.queue import Job
+from videoflix.platform.queue import Job, schedule
 
 
 class ExportRead(msgspec.Struct):
@@ -60,9 +60,15 @@ class WeeklyExport(Job):
     unique: ClassVar = True
 
 
+schedule("0 6 * * 0", WeeklyExport())
+
+
 class SweepExports(Job):
     """Remove exports beyond those that are kept, and files of unfinished ones."""
 
     name: ClassVar = "transfer.sweep_exports"
     queue: ClassVar = "maintenance"
     unique: ClassVar = True
+
+
+schedule("50 3 * * *", SweepExports())

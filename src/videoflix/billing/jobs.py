@@ -6,14 +6,12 @@ from datetime import datetime
 from videoflix.billing.schemas import CloseMonth
 from videoflix.billing.service import Invoices
 from videoflix.platform.postgres.session import transaction, transaction_time
-from videoflix.platform.queue import BatchFailed, complete_job, handles, in_batches, schedule
+from videoflix.platform.queue import BatchFailed, complete_job, handles, in_batches
 
 logger = logging.getLogger(__name__)
 
 # Few enough that nobody waits long for a lock on what is charged meanwhile.
 CHARGED_AT_ONCE, REMINDED_AT_ONCE = 200, 50
-
-schedule("10 0 1 * *", CloseMonth())
 
 
 @handles(CloseMonth)

@@ -14,7 +14,7 @@ from videoflix.billing.periods import begin_within
 from videoflix.memberships.models import Period
 from videoflix.memberships.schemas import Currency
 from videoflix.platform.http.params import BIGINT_MAX, VISIBLE
-from videoflix.platform.queue import Job
+from videoflix.platform.queue import Job, schedule
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
 Description = Annotated[
@@ -171,6 +171,9 @@ class CloseMonth(Job):
     queue: ClassVar = "maintenance"
     unique: ClassVar = True
     deadline: ClassVar = 3600.0
+
+
+schedule("10 0 1 * *", CloseMonth())
 
 
 def first_day(month: str) -> date:

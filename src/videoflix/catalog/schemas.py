@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from videoflix.catalog import models
 from videoflix.catalog.models import Audience, VideoState
 from videoflix.platform.http.params import BIGINT_MAX, Moment, ensure_plausible
-from videoflix.platform.queue import Job
+from videoflix.platform.queue import Job, schedule
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Description = Annotated[str, msgspec.Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
@@ -304,6 +304,9 @@ class PurgeDeleted(Job):
     name: ClassVar = "catalog.purge"
     queue: ClassVar = "maintenance"
     unique: ClassVar = True
+
+
+schedule("35 3 * * *", PurgeDeleted())
 
 
 class AnnouncePublication(Job):

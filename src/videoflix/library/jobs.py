@@ -4,11 +4,9 @@ import logging
 
 from videoflix.library.schemas import CountViews
 from videoflix.library.service import Views
-from videoflix.platform.queue import complete_job, handles, schedule
+from videoflix.platform.queue import complete_job, handles
 
 logger = logging.getLogger(__name__)
-
-schedule("25 * * * *", CountViews())
 
 
 @handles(CountViews)

@@ -8,7 +8,7 @@ import msgspec
 
 from videoflix.catalog.schemas import BigId, VideoRead
 from videoflix.platform.http.params import Moment, ensure_plausible
-from videoflix.platform.queue import Job
+from videoflix.platform.queue import Job, schedule
 
 # Far beyond any film; the film's own length limits it anyway.
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
@@ -104,3 +104,6 @@ class CountViews(Job):
     name: ClassVar = "library.count_views"
     queue: ClassVar = "maintenance"
     unique: ClassVar = True
+
+
+schedule("25 * * * *", CountViews())

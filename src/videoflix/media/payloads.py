@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from videoflix.platform.queue import Job
+from videoflix.platform.queue import Job, schedule
 
 # What viewers wait for comes first: inspection, the first seconds and the audio, the poster, the
 # chunks a player is about to reach. MP4 files take seconds. The remaining chunks of all videos
@@ -102,11 +102,17 @@ class PackageMissing(Job):
     unique: ClassVar = True
 
 
+schedule("20 * * * *", PackageMissing())
+
+
 class Reconcile(Job):
     """Check that all unfinished work has a job, and enqueue what is missing."""
 
     name: ClassVar = "media.reconcile"
     unique: ClassVar = True
+
+
+schedule("* * * * *", Reconcile())
 
 
 class StallUnserved(Job):
@@ -122,6 +128,9 @@ class ExpireSources(Job):
     name: ClassVar = "media.expire_sources"
     queue: ClassVar = "maintenance"
     unique: ClassVar = True
+
+
+schedule("25 * * * *", ExpireSources())
 
 
 class DeleteSource(Job):
@@ -155,3 +164,6 @@ class SweepOrphans(Job):
     queue: ClassVar = "maintenance"
     unique: ClassVar = True
     deadline: ClassVar = 3 * 3600.0
+
+
+schedule("45 4 * * *", SweepOrphans())

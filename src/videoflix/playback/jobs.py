@@ -3,7 +3,7 @@
 import logging
 
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import complete_job, handles, in_batches, schedule
+from videoflix.platform.queue import complete_job, handles, in_batches
 from videoflix.playback.schemas import CloseExpiredStreams
 from videoflix.playback.service.streams import Streams
 
@@ -11,8 +11,6 @@ logger = logging.getLogger(__name__)
 
 # In a transaction: few enough that nobody waits long to start a stream meanwhile.
 CLOSED_AT_ONCE = 50
-
-schedule("*/5 * * * *", CloseExpiredStreams())
 
 
 @handles(CloseExpiredStreams)

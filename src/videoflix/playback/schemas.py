@@ -7,7 +7,7 @@ import msgspec
 
 from videoflix.memberships.schemas import MembershipRead
 from videoflix.platform.http.params import BIGINT_MAX
-from videoflix.platform.queue import Job
+from videoflix.platform.queue import Job, schedule
 
 
 class PlaybackUrl(msgspec.Struct):
@@ -104,3 +104,6 @@ class CloseExpiredStreams(Job):
     name: ClassVar = "playback.close_silent"
     queue: ClassVar = "maintenance"
     unique: ClassVar = True
+
+
+schedule("*/5 * * * *", CloseExpiredStreams())

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from queue_helpers import Behaviour, Count
-from videoflix.platform.queue import handles, queue
-from videoflix.platform.queue.registry import registered_jobs
+from videoflix.platform.queue import handles, on_failure, queue
+from videoflix.platform.queue.registry import failure_callbacks, registered_jobs
 
 
 @pytest.fixture
@@ -16,12 +16,13 @@ async def behaviour(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     monkeypatch.setattr(queue, "tasks", dict(queue.tasks))
     before = dict(registered_jobs)
 
+    @on_failure(Count)
     async def mourn(job: Count, error: Exception) -> None:
         behaviour.calls.append(("mourn", job.number, type(error).__name__))
         if behaviour.mourn:
             await behaviour.mourn(job)
 
-    @handles(Count, on_failure=mourn)
+    @handles(Count)
     async def work(job: Count) -> None:
         behaviour.calls.append(("work", job.number))
         if behaviour.work:
@@ -29,5 +30,6 @@ async def behaviour(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
 
     async with queue.open_async():
         yield behaviour
+    del failure_callbacks[Count.name]
     registered_jobs.clear()
     registered_jobs.update(before)

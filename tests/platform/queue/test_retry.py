@@ -75,7 +75,7 @@ async def test_domain_may_give_up(behaviour: Behaviour) -> None:
         raise StallLimitReached(fault.code, "It was tried for long enough.")
 
     known = registered_jobs[Count.name]
-    registered_jobs[Count.name] = type(known)(Count, known.on_failure, on_stall)
+    registered_jobs[Count.name] = type(known)(Count, on_stall)
     behaviour.work = machine_fault
     await add(5)
     await run_jobs()

@@ -32,7 +32,7 @@ from videoflix.media.payloads import DeleteFolder
 from videoflix.platform.postgres.migrations import current_revision
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict, NotFound, Problem
-from videoflix.platform.queue import enqueue, enqueue_many
+from videoflix.platform.queue import JobCancelled, enqueue, enqueue_many, on_failure
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
@@ -277,3 +277,11 @@ def _new_private(path: Path) -> BinaryIO:
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+@on_failure(MakeExport)
+async def fail_export(job: MakeExport, error: Exception) -> None:
+    """There will be no archive: say why."""
+    reason = "It was cancelled." if isinstance(error, JobCancelled) else str(error)
+    async with transaction() as session:
+        await Exports(session).fail(job.export_id, reason or type(error).__name__)

@@ -23,7 +23,7 @@ from videoflix.media.service.sweeping import (
     sweep_asset,
 )
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import for_each_in_transaction, handles, schedule
+from videoflix.platform.queue import for_each_in_transaction, handles
 from videoflix.platform.storage.media_storage import media_storage
 
 PURGED_AT_ONCE = 1_000
@@ -42,9 +42,6 @@ async def delete_folder(job: DeleteFolder) -> None:
         logger.warning("not deleting folder %s: a video needs it", job.folder)
         return
     await media_storage().delete_below(job.folder)
-
-
-schedule("25 * * * *", ExpireSources())
 
 
 @handles(ExpireSources)
@@ -71,9 +68,6 @@ async def sweep_attempts(job: SweepAttempts) -> None:
         logger.info("removed %d files left by killed attempts", removed)
 
 
-schedule("45 4 * * *", SweepOrphans())
-
-
 @handles(SweepOrphans)
 async def sweep_orphans(job: SweepOrphans) -> None:
     """Keep objects younger than a day: their row may not be committed yet."""
@@ -83,9 +77,6 @@ async def sweep_orphans(job: SweepOrphans) -> None:
     unfinished = await media_storage().drop_unfinished(ORPHANED_AFTER)
     if removed or unfinished:
         logger.info("removed %d orphaned and %d unfinished files", removed, unfinished)
-
-
-schedule("35 3 * * *", PurgeDeleted())
 
 
 @handles(PurgeDeleted)

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,6 @@ from typing import Self
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.encode import encode_audio, encode_chunk
 from videoflix.media.fmp4 import Index, InvalidOutput
@@ -43,13 +42,10 @@ from videoflix.platform.process.run import ProcessFailed
 from videoflix.platform.process.scratch import scratch_folder
 from videoflix.platform.queue import (
     AttemptLost,
-    Job,
-    JobCancelled,
     TransientError,
     complete_job,
     handles,
 )
-from videoflix.platform.queue.retry import StallLimitReached
 from videoflix.platform.storage.media_storage import media_storage
 
 REPORT_SECONDS = 1.0
@@ -85,41 +81,13 @@ async def task_for(asset_id: int) -> EncodeTask | None:
         return None if asset is None else EncodeTask.on(asset)
 
 
-async def fail_asset(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) -> None:
-    """Mark the asset as failed; finished chunks are kept for a retry."""
-    code, reason = failure_of(error)
-    async with transaction() as session:
-        await Failures(session).fail(job.asset_id, code, reason)
-
-
-def failure_of(error: Exception) -> tuple[str, str]:
-    """Map an error to a stable code and a sentence for editors."""
-    if isinstance(error, StallLimitReached):
-        return error.code, f"{error.reason} The file is kept; retry when the cause is fixed."
-    if isinstance(error, JobCancelled):
-        return (
-            "encoding-cancelled",
-            "An administrator cancelled the encoding. The file is kept; you can retry.",
-        )
-    return (
-        "encoding-failed",
-        "The film could not be encoded; see the server's log for the reason. The file is kept;"
-        " you can retry.",
-    )
-
-
 async def stall(job: Inspect | EncodeChunk | EncodeAudio, fault: TransientError) -> None:
     """Mark the asset as stalled."""
     async with transaction() as session:
         await Failures(session).stall(job.asset_id, fault)
 
 
-async def resume(session: AsyncSession, job: Inspect | EncodeChunk | EncodeAudio) -> Sequence[Job]:
-    """Resume the whole asset when an operator retries one of its jobs."""
-    return await Failures(session).retry_job_of(job.asset_id)
-
-
-@handles(Inspect, on_failure=fail_asset, on_stall=stall, on_retry=resume)
+@handles(Inspect, on_stall=stall)
 @with_classified_faults
 async def inspect(job: Inspect) -> None:
     work = await task_for(job.asset_id)
@@ -136,7 +104,7 @@ async def inspect(job: Inspect) -> None:
         await Media(session).adopt_plan(job.asset_id, plan)
 
 
-@handles(EncodeChunk, on_failure=fail_asset, on_stall=stall, on_retry=resume)
+@handles(EncodeChunk, on_stall=stall)
 @with_classified_faults
 async def run_encode_chunk(job: EncodeChunk) -> None:
     async with transaction() as session:
@@ -152,7 +120,7 @@ async def run_encode_chunk(job: EncodeChunk) -> None:
         await publish(job.asset_id, job.index, work, folder, indexes)
 
 
-@handles(EncodeAudio, on_failure=fail_asset, on_stall=stall, on_retry=resume)
+@handles(EncodeAudio, on_stall=stall)
 @with_classified_faults
 async def run_encode_audio(job: EncodeAudio) -> None:
     work = await task_for(job.asset_id)

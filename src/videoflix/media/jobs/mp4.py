@@ -19,7 +19,7 @@ from videoflix.media.schemas import FileIndex, Track
 from videoflix.media.service import AUDIO, Media, Mp4Files
 from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import complete_job, handles, schedule
+from videoflix.platform.queue import complete_job, handles
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
@@ -27,8 +27,6 @@ READ_BYTES = 8 * 1024 * 1024
 PACKAGED_AT_ONCE = 50
 
 logger = logging.getLogger(__name__)
-
-schedule("20 * * * *", PackageMissing())
 
 
 class Tracks(msgspec.Struct, frozen=True):

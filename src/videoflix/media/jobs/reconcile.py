@@ -11,15 +11,13 @@ from videoflix.media.service import Failures
 from videoflix.media.service.failures import NO_WORKER
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.postgres.session import transaction
-from videoflix.platform.queue import enqueue, for_each_in_transaction, handles, schedule
+from videoflix.platform.queue import enqueue, for_each_in_transaction, handles
 from videoflix.settings import settings
 
 AT_ONCE = 500
 PLAN_UNREADABLE = "This release cannot read the file's encoding plan. Upload the file again."
 
 logger = logging.getLogger(__name__)
-
-schedule("* * * * *", Reconcile())
 
 
 @handles(Reconcile)

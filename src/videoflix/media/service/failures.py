@@ -3,6 +3,7 @@
 Only `expire` deletes an uploaded file, and only a rejected one.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -21,14 +22,17 @@ from videoflix.media.payloads import (
 )
 from videoflix.media.service.assets import Media
 from videoflix.media.unqueued import UnqueuedWork
-from videoflix.platform.postgres.session import transaction_time
+from videoflix.platform.postgres.session import transaction, transaction_time
 from videoflix.platform.problems import Conflict
 from videoflix.platform.queue import (
     Job,
+    JobCancelled,
     TransientError,
     cancel_pending,
     enqueue,
     enqueue_many,
+    on_failure,
+    on_retry,
     run_now,
 )
 from videoflix.platform.queue.retry import StallLimitReached
@@ -240,3 +244,33 @@ class Failures:
 def _resumed_state(asset: Asset) -> AssetState:
     """The state of an asset whose processing resumes."""
     return AssetState.UPLOADED if asset.plan is None else AssetState.ENCODING
+
+
+@on_failure(Inspect, EncodeChunk, EncodeAudio)
+async def fail_asset(job: Inspect | EncodeChunk | EncodeAudio, error: Exception) -> None:
+    """Mark the asset as failed; finished chunks are kept for a retry."""
+    code, reason = failure_of(error)
+    async with transaction() as session:
+        await Failures(session).fail(job.asset_id, code, reason)
+
+
+@on_retry(Inspect, EncodeChunk, EncodeAudio)
+async def resume(session: AsyncSession, job: Inspect | EncodeChunk | EncodeAudio) -> Sequence[Job]:
+    """Resume the whole asset when an operator retries one of its jobs."""
+    return await Failures(session).retry_job_of(job.asset_id)
+
+
+def failure_of(error: Exception) -> tuple[str, str]:
+    """Map an error to a stable code and a sentence for editors."""
+    if isinstance(error, StallLimitReached):
+        return error.code, f"{error.reason} The file is kept; retry when the cause is fixed."
+    if isinstance(error, JobCancelled):
+        return (
+            "encoding-cancelled",
+            "An administrator cancelled the encoding. The file is kept; you can retry.",
+        )
+    return (
+        "encoding-failed",
+        "The film could not be encoded; see the server's log for the reason. The file is kept;"
+        " you can retry.",
+    )

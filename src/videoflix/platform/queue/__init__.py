@@ -11,7 +11,9 @@ either both the row and its job exist, or neither does:
 
     await enqueue(session, EncodeChunk(chunk_id=chunk.id))
 
-and a handler may end it inside the transaction that shows its result:
+It is scheduled, if it is, below its payload, and `on_failure` and `on_retry` register callbacks
+in the domain's service: processes without handlers list schedules, and cancel and retry jobs.
+A handler may end it inside the transaction that shows its result:
 
     async with completing() as session:
         ...
@@ -30,7 +32,8 @@ from videoflix.platform.queue.enqueue import (
 )
 from videoflix.platform.queue.handlers import handles
 from videoflix.platform.queue.job import Job
-from videoflix.platform.queue.registry import JobCancelled
+from videoflix.platform.queue.prune import PruneJobs
+from videoflix.platform.queue.registry import JobCancelled, on_failure, on_retry
 from videoflix.platform.queue.retry import TransientError, to_transient
 from videoflix.platform.queue.self_tests import self_test
 
@@ -39,6 +42,7 @@ __all__ = [
     "BatchFailed",
     "Job",
     "JobCancelled",
+    "PruneJobs",
     "TransientError",
     "cancel_pending",
     "complete_job",
@@ -47,6 +51,8 @@ __all__ = [
     "for_each_in_transaction",
     "handles",
     "in_batches",
+    "on_failure",
+    "on_retry",
     "prioritize",
     "queue",
     "run_now",

@@ -17,7 +17,6 @@ from videoflix.platform.queue.attempts import ATTEMPT, Attempt, AttemptLost, run
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.registry import (
     RegisteredJob,
-    RetryCallback,
     StallCallback,
     registered_jobs,
     run_failure_callback,
@@ -81,18 +80,13 @@ def is_final(error: BaseException, job: StoredJob, attempts: int) -> bool:
 
 
 def handles(
-    payload: type[J],
-    *,
-    on_failure: Callable[[J, Exception], Awaitable[None]] | None = None,
-    on_stall: StallCallback | None = None,
-    on_retry: RetryCallback | None = None,
+    payload: type[J], *, on_stall: StallCallback | None = None
 ) -> Callable[[Handler[J]], Handler[J]]:
     """Register the function that does the work of a `Job`.
 
-    `on_failure` is called when the job failed for good or was cancelled, so that whoever waits
-    for it is told; like every handler it may run twice. `on_stall` is called whenever an attempt
-    met a fault of the machine (retry.py); StallLimitReached, raised by it, makes the job a dead
-    letter. `on_retry` is called when an operator retries a dead letter (registry.py).
+    `on_stall` is called whenever an attempt met a fault of the machine (retry.py);
+    StallLimitReached, raised by it, makes the job a dead letter. What is called when a job failed
+    for good, or is retried, is registered beside the domain's service (registry.py).
     """
 
     def register(handler: Handler[J]) -> Handler[J]:
@@ -126,7 +120,7 @@ def handles(
                     await _dead_letter(payload.name, fields, error)
                 raise
 
-        registered_jobs[payload.name] = RegisteredJob(payload, on_failure, on_stall, on_retry)
+        registered_jobs[payload.name] = RegisteredJob(payload, on_stall)
         return handler
 
     return register

@@ -1,7 +1,7 @@
-"""Which jobs this process can do, by the name they are stored under."""
+"""Handlers and callbacks of this process, by the name that a job is stored under."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,20 +18,48 @@ StallCallback = Callable[[Any, TransientError], Awaitable[None]]
 RetryCallback = Callable[[AsyncSession, Any], Awaitable[Sequence[Job]]]
 
 
+F = TypeVar("F", bound=FailureCallback)
+R = TypeVar("R", bound=RetryCallback)
+
+
 class RegisteredJob(msgspec.Struct, frozen=True):
-    """A kind of job, and what to do when one of them failed for good."""
+    """A kind of job that this process has a handler for."""
 
     payload: type[Job]
-    on_failure: FailureCallback | None = None
     on_stall: StallCallback | None = None
-    on_retry: RetryCallback | None = None
 
 
 registered_jobs: dict[str, RegisteredJob] = {}
+# Processes without handlers have these as well: an operator cancels and retries jobs there.
+failure_callbacks: dict[str, tuple[type[Job], FailureCallback]] = {}
+retry_callbacks: dict[str, tuple[type[Job], RetryCallback]] = {}
 
 
 class JobCancelled(Exception):
     """An operator cancelled the job."""
+
+
+def on_failure(*payloads: type[Job]) -> Callable[[F], F]:
+    """Register who is told when a job of these kinds failed for good or was cancelled.
+
+    Like every handler it may run twice.
+    """
+
+    def register(callback: F) -> F:
+        failure_callbacks.update((kind.name, (kind, callback)) for kind in payloads)
+        return callback
+
+    return register
+
+
+def on_retry(*payloads: type[Job]) -> Callable[[R], R]:
+    """Register what is called in the transaction in which an operator retries a dead letter."""
+
+    def register(callback: R) -> R:
+        retry_callbacks.update((kind.name, (kind, callback)) for kind in payloads)
+        return callback
+
+    return register
 
 
 async def run_failure_callback(name: str, fields: dict[str, Any], error: Exception) -> None:
@@ -39,9 +67,9 @@ async def run_failure_callback(name: str, fields: dict[str, Any], error: Excepti
 
     Raises what the telling raises: then it has to be said again.
     """
-    known = registered_jobs.get(name)
-    if known and known.on_failure:
-        await known.on_failure(msgspec.convert(fields, known.payload), error)
+    if name in failure_callbacks:
+        payload, callback = failure_callbacks[name]
+        await callback(msgspec.convert(fields, payload), error)
 
 
 async def run_stall_callback(name: str, fields: dict[str, Any], fault: TransientError) -> None:
@@ -56,7 +84,7 @@ async def run_stall_callback(name: str, fields: dict[str, Any], fault: Transient
 
 async def jobs_to_resume(session: AsyncSession, name: str, fields: dict[str, Any]) -> Sequence[Job]:
     """Let a domain take back that a job failed; which jobs it needs besides this one."""
-    known = registered_jobs.get(name)
-    if known is None or known.on_retry is None:
+    if name not in retry_callbacks:
         return ()
-    return await known.on_retry(session, msgspec.convert(fields, known.payload))
+    payload, callback = retry_callbacks[name]
+    return await callback(session, msgspec.convert(fields, payload))

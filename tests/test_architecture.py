@@ -162,8 +162,23 @@ def test_only_the_application_knows_the_dialects() -> None:
     assert {name for name in knowing if not name.startswith("compat.")} <= {"app"}
 
 
-def sources(*names: str) -> list[Path]:
-    return [path for name in names for path in ROOT.glob(f"*/{name}.py")]
+def column_of(path: Path) -> str:
+    """`service` for catalog/service.py and for each file of catalog/service/."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[1] if len(parts) > 1 and parts[0] != "platform" else ""
+
+
+def sources(*columns: str) -> list[Path]:
+    """The files of these columns in every room, `__init__.py` too: a column may be a package."""
+    return [path for path in sorted(ROOT.rglob("*.py")) if column_of(path) in columns]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_columns_are_found_in_packages_too(column: str) -> None:
+    domains = {path.relative_to(ROOT).parts[0] for path in sources(column)}
+    assert len(domains & DOMAINS) > 5
+    split = {path.parent for path in sources(column) if path.parent.name == column}
+    assert split or column in {"models", "schemas"}
 
 
 def test_only_repositories_speak_sql() -> None:

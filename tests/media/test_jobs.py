@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from factories import (
@@ -151,3 +152,16 @@ async def test_film_that_is_gone_is_left_to_its_own_job(asset: Asset) -> None:
     await store("source", age=2 * HOUR)
     await sweep_attempts(SweepAttempts(asset_id=asset.id + 1))
     assert await left() == {"source"}
+
+
+async def test_assets_that_were_retired_long_ago_are_deleted(session: AsyncSession) -> None:
+    """A replaced file stays for two hours; the sweep is for rows whose job was lost."""
+    now = datetime.now(UTC)
+    for hours in (3, 5):
+        before = now - timedelta(hours=hours)
+        await create(session, AssetFactory, state=AssetState.RETIRED, updated_at=before)
+    await create(session, AssetFactory, updated_at=now - timedelta(days=9))
+    await session.commit()
+    await sweep_orphans(SweepOrphans())
+    left = await session.scalars(select(Asset.updated_at).order_by(Asset.updated_at))
+    assert [now - time for time in left] == [timedelta(days=9), timedelta(hours=3)]

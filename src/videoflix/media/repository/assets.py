@@ -129,8 +129,15 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
         )
         return list(retired)
 
-    async def delete_retired(self, which: ColumnElement[bool]) -> None:
-        """Delete the rows of retired assets; their folders are unreferenced then."""
+    async def delete_retired(self, folder: str) -> None:
+        """Delete the row of a retired asset; its folder is unreferenced then."""
+        await self._delete_retired(Asset.folder == folder)
+
+    async def delete_retired_before(self, age: timedelta) -> None:
+        """Delete assets that were retired longer ago than `age`, by the database's clock."""
+        await self._delete_retired(Asset.updated_at < func.now() - age)
+
+    async def _delete_retired(self, which: ColumnElement[bool]) -> None:
         await self.session.execute(delete(Asset).where(Asset.state == AssetState.RETIRED, which))
 
     async def ids_of(self, video_id: int) -> frozenset[int]:

@@ -6,7 +6,6 @@ from itertools import takewhile
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
-from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
@@ -239,12 +238,11 @@ class Media:
 
     async def delete_retired(self, folder: str) -> None:
         """Delete the row of a retired asset before its folder is deleted."""
-        await self.assets.delete_retired(Asset.folder == folder)
+        await self.assets.delete_retired(folder)
 
     async def delete_long_retired(self) -> None:
         """Delete retired assets whose folder should be gone by now (after an import)."""
-        limit = func.now() - 2 * RETIRED_RETENTION
-        await self.assets.delete_retired(Asset.updated_at < limit)
+        await self.assets.delete_retired_before(2 * RETIRED_RETENTION)
 
     async def update_progress(self, asset: Asset) -> None:
         """Update the video's progress; when all chunks are done, complete the asset."""

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker check test docs bench mutants migration
+.PHONY: help setup run worker check test coverage docs bench mutants migration
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,10 @@ check: ## Lint, format, types, import directions, migrations, docs
 
 test: ## Run all tests
 	uv run pytest
+
+coverage: ## Branch coverage of the fast tests: artifacts/coverage/index.html, tests/coverage.txt
+	uv run pytest -q -m "not journey and not chaos" --cov --cov-report=html
+	uv run coverage report --format=total --precision=0 > tests/coverage.txt
 
 docs: ## Build the documentation and the module reference into site/
 	uv run --group docs mkdocs build --strict

@@ -24,7 +24,7 @@ class Behaviour:
     def __init__(self) -> None:
         self.calls: list[Any] = []
         self.work: Callable[[Count], Awaitable[None]] | None = None
-        self.mourn: Callable[[Count], Awaitable[None]] | None = None
+        self.on_failure: Callable[[Count], Awaitable[None]] | None = None
 
 
 async def run_jobs(concurrency: int = 1, queue_name: str = "counting") -> None:

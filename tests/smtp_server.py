@@ -10,7 +10,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 
-class Postbox:
+class SmtpInbox:
     """`recipient_answer` overrides what the server says to a recipient."""
 
     def __init__(self, port: int) -> None:

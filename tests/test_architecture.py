@@ -1,4 +1,4 @@
-"""The house rules, executable."""
+"""Import directions and other rules of the code, as tests."""
 
 import ast
 import re

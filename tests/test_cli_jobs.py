@@ -13,7 +13,7 @@ from videoflix.media.payloads import Inspect
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue
 
-BURY = """
+DEAD_LETTER = """
 with dead as (
     update procrastinate_jobs set status = 'failed', attempts = 5
     returning id, queue_name, task_name
@@ -49,7 +49,7 @@ def job(committed: None) -> str:
 
 
 def test_dead_letter_is_shown_and_tried_again(job: str) -> None:
-    run(execute(BURY))
+    run(execute(DEAD_LETTER))
     shown = videoflix()
     assert shown.exit_code == 0, shown.output
     assert "media.inspect(asset_id=" in shown.output

@@ -168,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     film_max_pixels: Positive = 40_000_000
     # How many films' chunks `videoflix up` encodes at the same time; 0: one a core, at most four.
     transcode_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
-    # Seconds without a sign of life after which a worker's jobs are taken back.
+    # Seconds without a heartbeat after which a worker's jobs are taken back.
     worker_stall_seconds: Annotated[float, msgspec.Meta(ge=1.5)] = 30.0
     # Seconds running jobs may still take when a worker is told to stop; then they are given back.
     worker_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 15.0

@@ -159,7 +159,7 @@ def test_what_is_wrong_is_said(
     good: Path, change: Callable[[dict[str, bytes]], None], sentence: str | None
 ) -> None:
     other = rebuilt(good, change)
-    if sentence is None:  # the media's own checksum is the zip's: whoever packs it anew makes it
+    if sentence is None:  # the media's own checksum is the zip's: packing it again makes a new one
         check(other)
         return
     with pytest.raises(InvalidArchive, match=sentence):

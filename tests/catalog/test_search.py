@@ -94,7 +94,7 @@ async def test_spoken_words_are_found_with_their_time(
     ("words", "corrected"),
     [("casablanka", "casablanca"), ("thrid man", "third man"), ("Curtis", "curtiz")],
 )
-async def test_typos_are_mended(
+async def test_typos_are_corrected(
     films: dict[str, int], viewer: httpx.AsyncClient, words: str, corrected: str
 ) -> None:
     found = await search(viewer, words)
@@ -167,7 +167,7 @@ async def test_uploader_is_nothing_to_search_for(
     assert "editor@" not in (await viewer.get(VIDEOS)).text
 
 
-async def test_changed_titles_are_found_anew(
+async def test_changed_titles_are_found(
     films: dict[str, int], viewer: httpx.AsyncClient, editor: httpx.AsyncClient
 ) -> None:
     assert await titles(viewer, "casablanca") == ["Casablanca"]

@@ -78,7 +78,7 @@ handles(Task)(work)
 
 
 @on_failure(Poison)
-async def mourn(job: Poison, error: Exception) -> None:
+async def record_failure(job: Poison, error: Exception) -> None:
     async with transaction() as session:
         await session.execute(
             text("insert into told (number, error) values (:number, :error)"),

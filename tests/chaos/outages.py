@@ -1,4 +1,4 @@
-"""A database that goes away under running jobs."""
+"""A database that is lost under running jobs."""
 
 import time
 from contextlib import ExitStack

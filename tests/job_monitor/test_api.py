@@ -24,7 +24,7 @@ with worker as (
 )
 update procrastinate_jobs set status = 'doing', worker_id = worker.id from worker
 """
-BURY = """
+DEAD_LETTER = """
 insert into job_incident
     (kind, job_id, queue_name, task_name, attempt, reason, created_at, updated_at)
 values ('dead', :job_id, 'default', 'media.delete_folder', 9, 'OSError: no space', now(), now())
@@ -90,7 +90,7 @@ async def test_failed_job_tells_why_and_is_tried_again(
     admin: httpx.AsyncClient, session: AsyncSession
 ) -> None:
     job_id = await add(session)
-    await session.execute(text(BURY), {"job_id": job_id})
+    await session.execute(text(DEAD_LETTER), {"job_id": job_id})
     await set_status(session, "doing")
     await set_status(session, "failed")
     shown = (await admin.get(f"{JOBS}/{job_id}")).json()

@@ -20,7 +20,7 @@ import pytest
 
 from conftest import PASSWORD
 from postgres import HOME
-from smtp_server import Postbox
+from smtp_server import SmtpInbox
 from videoflix.settings import settings
 
 ADMIN = "admin@example.org"
@@ -36,7 +36,7 @@ class Site(msgspec.Struct):
     home: Path
     environment: dict[str, str]
     api_pid: int
-    postbox: Postbox
+    inbox: SmtpInbox
 
     def log(self) -> str:
         """What the processes have written so far."""
@@ -95,13 +95,13 @@ def site(database: None) -> Iterator[Site]:
     home = HOME / "journeys"
     home.mkdir()
     port = free_port()
-    postbox = Postbox(free_port())
+    inbox = SmtpInbox(free_port())
     environment = os.environ | {
         "VIDEOFLIX_HOME": str(home),
         "DATABASE_URL": own_database(),
         "SITE_URL": f"http://127.0.0.1:{port}",
         "VIDEOFLIX_PASSWORD": PASSWORD,
-        "SMTP_URL": f"smtp://127.0.0.1:{postbox.port}",
+        "SMTP_URL": f"smtp://127.0.0.1:{inbox.port}",
         # Who sends X-Forwarded-For comes from there: each journey has limits of its own.
         "TRUSTED_PROXIES": "127.0.0.1",
     }
@@ -114,7 +114,7 @@ def site(database: None) -> Iterator[Site]:
         [*cli, "worker", "--role", "transcode"],
     ]
     with ExitStack() as stack:
-        stack.enter_context(postbox.running())
+        stack.enter_context(inbox.running())
         log = stack.enter_context((home / "log").open("ab"))
         processes = [
             subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -124,7 +124,7 @@ def site(database: None) -> Iterator[Site]:
             stack.callback(stop, process)
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(url)
-        yield Site(url, ADMIN, PASSWORD, home, environment, processes[0].pid, postbox)
+        yield Site(url, ADMIN, PASSWORD, home, environment, processes[0].pid, inbox)
 
 
 def run_to_end(command: list[str], environment: dict[str, str]) -> None:

@@ -166,7 +166,7 @@ def test_plan_membership_and_invoice(page: Page, owner: Site, expected: list[str
     confirm(page, "It is paid")
     expect(page.get_by_role("heading", level=1)).to_contain_text("paid")
     expect(page.get_by_role("button", name="Add a charge")).to_have_count(0)
-    with owner.client() as client:  # with a plan, watching takes a membership in all journeys
+    with owner.client() as client:  # with a plan, watching needs a membership in all journeys
         for member in client.get("/api/v1/memberships").json()["items"]:
             client.delete(f"/api/v1/memberships/{member['id']}")
         for plan in client.get("/api/v1/plans").json():

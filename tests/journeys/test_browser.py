@@ -178,7 +178,7 @@ def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Sit
     page.get_by_label("New password").fill(password)
     page.get_by_role("button", name="Create the account").click()
     expect(page.get_by_role("status")).to_contain_text("Check your inbox")
-    page.goto(link_in(site.postbox.newest("Confirm your e-mail address")))
+    page.goto(link_in(site.inbox.newest("Confirm your e-mail address")))
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("status")).to_contain_text("You can sign in now")
     page.get_by_role("link", name="Sign in").click()
@@ -189,7 +189,7 @@ def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Sit
 
     with httpx.Client(base_url=site.url) as forgetful:
         forgetful.post("/api/v1/auth/password/forgot", json={"email": email})
-    page.goto(link_in(site.postbox.newest("Choose a new password")))
+    page.goto(link_in(site.inbox.newest("Choose a new password")))
     shoot(page, "new-password")
     page.get_by_label("New password").fill("a second good password")
     page.get_by_role("button", name="Save the password").click()

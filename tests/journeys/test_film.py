@@ -169,9 +169,9 @@ def test_plan_limits_the_size_of_the_picture(site: Site, client: httpx.Client, f
         for path in ("index.m3u8", "init-0.mp4", "00000.m4s"):
             large = urljoin(small.replace("/120p/", "/360p/"), path)
             assert viewer.get(large).status_code == 404, large
-        farewell = {"password": person["password"]}
-        assert viewer.request("DELETE", f"{api}/me", json=farewell).status_code == 204
-    # With a plan, watching takes a membership in all journeys.
+        confirmation = {"password": person["password"]}
+        assert viewer.request("DELETE", f"{api}/me", json=confirmation).status_code == 204
+    # With a plan, watching needs a membership in all journeys.
     assert client.delete(f"{api}/plans/{made['id']}").status_code == 204
 
 

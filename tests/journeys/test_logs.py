@@ -33,7 +33,7 @@ class Secrets(list[str]):
 def register(client: httpx.Client, site: Site, secrets: Secrets) -> None:
     asked = client.post(f"{AUTH}/register", json={"email": EMAIL, "password": FIRST})
     assert asked.is_success, asked.text
-    token = token_in(site.postbox.newest("Confirm your e-mail address", to=EMAIL))
+    token = token_in(site.inbox.newest("Confirm your e-mail address", to=EMAIL))
     secrets += [FIRST, token]
     assert client.post(f"{AUTH}/activate", json={"token": token}).is_success
 
@@ -41,7 +41,7 @@ def register(client: httpx.Client, site: Site, secrets: Secrets) -> None:
 def reset(client: httpx.Client, site: Site, secrets: Secrets) -> None:
     asked = client.post(f"{AUTH}/password/forgot", json={"email": EMAIL})
     assert asked.is_success, asked.text
-    token = token_in(site.postbox.newest("Choose a new password", to=EMAIL))
+    token = token_in(site.inbox.newest("Choose a new password", to=EMAIL))
     secrets += [SECOND, token]
     body = {"token": token, "password": SECOND}
     assert client.post(f"{AUTH}/password/reset", json=body).is_success

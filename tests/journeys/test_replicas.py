@@ -39,7 +39,7 @@ class Replicas:
         return f"http://127.0.0.1:{self.ports[number]}"
 
     def exchange(self, number: int) -> None:
-        """Stop one as an orchestrator does, and start it anew."""
+        """Stop one as an orchestrator does, and start it again."""
         stop(self.processes[number])
         self.processes[number] = self._start(self.ports[number])
         wait_until_ready(self.url(number))
@@ -204,6 +204,6 @@ def test_exchanging_both_under_load_fails_no_request_and_loses_no_job(
     assert len(statuses) > 50
     assert {answer.status_code for answer in registered} <= {201, 202}
     wanted = set(people)
-    assert eventually(
-        lambda: wanted <= {str(mail["To"]) for mail in site.postbox.got}, seconds=30
-    ), "every registration sends its mail"
+    assert eventually(lambda: wanted <= {str(mail["To"]) for mail in site.inbox.got}, seconds=30), (
+        "every registration sends its mail"
+    )

@@ -205,7 +205,7 @@ async def test_membership_that_does_not_run_says_why(
         assert (refused.status_code, refused.json()["type"]) == (403, f"/problems/{kind}")
 
 
-async def test_with_plans_watching_takes_a_membership(
+async def test_with_plans_watching_needs_a_membership(
     films: list[int], member: httpx.AsyncClient, session: AsyncSession, editor: httpx.AsyncClient
 ) -> None:
     await session.execute(text("delete from membership"))

@@ -1,4 +1,4 @@
-"""`videoflix doctor` finds what is wrong, says how to mend it, and never hangs."""
+"""`videoflix doctor` finds what is wrong, says how to fix it, and never hangs."""
 
 import socket
 import time
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from queue_helpers import execute
-from smtp_server import Postbox
+from smtp_server import SmtpInbox
 from test_cli import videoflix
 from videoflix.platform.postgres.migrations import newest_revision
 from videoflix.settings import settings
@@ -37,11 +37,11 @@ def silent_server() -> Iterator[int]:
 
 async def test_healthy_installation() -> None:
     await execute(ALIVE)
-    postbox = Postbox(0)
+    inbox = SmtpInbox(0)
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        postbox.port = probe.getsockname()[1]
-    with postbox.running():
-        code, levels, said = doctor(SMTP_URL=f"smtp://127.0.0.1:{postbox.port}")
+        inbox.port = probe.getsockname()[1]
+    with inbox.running():
+        code, levels, said = doctor(SMTP_URL=f"smtp://127.0.0.1:{inbox.port}")
     assert code == 0, said
     assert "fail" not in levels.values()
     assert {"Settings", "Database", "Extensions", "Migrations", "Storage", "Disk", "FFmpeg"} | {

@@ -53,7 +53,7 @@ async def read_video_form(request: Request[Any, Any, Any]) -> UploadForm:
 
 @asynccontextmanager
 async def create_video(form: UploadForm) -> AsyncGenerator[StoredFile | None]:
-    """The form's file, if it has one; it goes away again if the block fails."""
+    """The form's file, if it has one; it is removed if the block fails."""
     if form.file is None:
         yield None
     else:

@@ -51,7 +51,7 @@ class QueueCount(msgspec.Struct):
 
 
 class WorkerRead(msgspec.Struct):
-    """A worker process, its last sign of life, and the jobs it is at.
+    """A worker process, its last heartbeat, and the jobs it is at.
 
     `stopped` names the queues it does not fetch from now, and why: its circuit breaker is open.
     """

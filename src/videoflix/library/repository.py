@@ -274,7 +274,7 @@ class ViewRepository:
         return len(new)
 
     async def roll_up(self) -> int:
-        """Count the last 30 days anew; how many films changed."""
+        """Count the last 30 days again; how many films changed."""
         return len((await self.session.execute(ROLL_UP)).all())
 
     async def make_partition(self, begin: date, end: date) -> None:

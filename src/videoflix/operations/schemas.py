@@ -27,7 +27,7 @@ class Check(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """Whether this process can serve; failing checks say what to mend."""
+    """Whether this process can serve; failing checks say what to fix."""
 
     status: Literal["ok", "failing"]
     checks: dict[str, Check]

@@ -150,7 +150,7 @@ def problem_body(error: Problem) -> dict[str, Any]:
 def http_error_response(
     request: Request[Any, Any, Any], error: HTTPException
 ) -> Response[dict[str, Any]]:
-    """Litestar's own errors (routing, methods, sizes) in the same dress."""
+    """Litestar's own errors (routing, methods, sizes) in the same format."""
     phrase = HTTPStatus(error.status_code).phrase
     body = {
         "type": "about:blank",

@@ -115,7 +115,7 @@ async def add_admin(
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """What an operator can mend ends the command with a sentence instead of a traceback."""
+    """What an operator can fix ends the command with a sentence instead of a traceback."""
     try:
         yield
     except Exception as error:

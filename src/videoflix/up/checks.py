@@ -1,4 +1,4 @@
-"""What `videoflix doctor` looks at; each check says what it found, and how to mend it."""
+"""What `videoflix doctor` looks at; each check says what it found, and how to fix it."""
 
 import asyncio
 import shutil
@@ -42,7 +42,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """How something is; `mend` says what to do about it."""
+    """How something is; `fix` says what to do about it."""
 
     level: Literal["ok", "warn", "fail"]
     detail: str
@@ -111,8 +111,8 @@ async def check_extensions() -> Finding:
 async def check_notifications() -> Finding:
     if await receives_notifications():
         return Finding("ok", "What one process announces reaches the others.")
-    sentence, mend = NO_NOTIFICATIONS.split(". ", 1)
-    return Finding("warn", f"{sentence}. Everything is noticed a second later.", mend)
+    sentence, fix = NO_NOTIFICATIONS.split(". ", 1)
+    return Finding("warn", f"{sentence}. Everything is noticed a second later.", fix)
 
 
 async def check_migrations() -> Finding:
@@ -164,10 +164,10 @@ async def check_disk() -> Finding:
         ]
     )
     detail = f"{free / GIB:.1f} GiB free for {folder}."
-    mend = "Free some space, or move VIDEOFLIX_HOME or STORAGE_URL to a larger disk."
+    fix = "Free some space, or move VIDEOFLIX_HOME or STORAGE_URL to a larger disk."
     if free < settings.storage_reserve_bytes:
-        return Finding("fail", f"{detail} Uploads are refused.", mend)
-    return Finding("warn", detail, mend) if free < ROOMY else Finding("ok", detail)
+        return Finding("fail", f"{detail} Uploads are refused.", fix)
+    return Finding("warn", detail, fix) if free < ROOMY else Finding("ok", detail)
 
 
 async def check_ffmpeg() -> Finding:

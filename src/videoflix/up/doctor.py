@@ -25,7 +25,7 @@ async def examine() -> dict[str, Finding]:
     """What every check finds, all at once; what needs the database, only if it answers."""
     findings = await _all(CHECKS)
     if findings["Database"].level == "fail":
-        away = Finding("fail", "Not checked: the database does not answer.", "Mend that first.")
+        away = Finding("fail", "Not checked: the database does not answer.", "Fix that first.")
         return findings | dict.fromkeys(CHECKS_OF_THE_DATABASE, away)
     return findings | await _all(CHECKS_OF_THE_DATABASE)
 

@@ -39,7 +39,7 @@ async def until_ready(url: str, has_ended: Callable[[], bool]) -> None:
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         while time.monotonic() < deadline:
             if has_ended():
-                raise NeverReady("The API could not start; its last words are above.")
+                raise NeverReady("The API could not start; the end of its log is above.")
             try:
                 answer = await client.get("/health/ready")
             except httpx.TransportError:

@@ -11,7 +11,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from journeys.conftest import free_port
 from queue_helpers import make_due, rows, run_jobs, states
-from smtp_server import Postbox
+from smtp_server import SmtpInbox
 from videoflix.platform.mail import jobs, outbox, queue_mail
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import queue
@@ -20,9 +20,9 @@ from videoflix.settings import read_settings, settings
 
 
 @pytest.fixture
-async def sink(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Postbox]:
+async def sink(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SmtpInbox]:
     """A mail server that is set up, but does not run yet."""
-    sink = Postbox(free_port())
+    sink = SmtpInbox(free_port())
     use(monkeypatch, f"smtp://127.0.0.1:{sink.port}")
     async with queue.open_async():
         yield sink
@@ -56,7 +56,7 @@ async def mail() -> dict[str, Any]:
     return found
 
 
-async def test_mail_arrives_as_text_and_html(sink: Postbox) -> None:
+async def test_mail_arrives_as_text_and_html(sink: SmtpInbox) -> None:
     await write()
     with sink.running():
         await work()
@@ -73,7 +73,7 @@ async def test_mail_arrives_as_text_and_html(sink: Postbox) -> None:
     assert await mail() == {"text": "", "html": "", "sent": True, "failure": None}
 
 
-async def test_mail_waits_for_a_server_that_is_down(sink: Postbox) -> None:
+async def test_mail_waits_for_a_server_that_is_down(sink: SmtpInbox) -> None:
     await write()
     await work()
     assert await states() == [("todo", 1)]
@@ -85,7 +85,7 @@ async def test_mail_waits_for_a_server_that_is_down(sink: Postbox) -> None:
     assert (await mail())["sent"]
 
 
-async def test_temporary_refusal_is_tried_again(sink: Postbox) -> None:
+async def test_temporary_refusal_is_tried_again(sink: SmtpInbox) -> None:
     await write()
     with sink.running():
         sink.recipient_answer = "451 try later"
@@ -97,7 +97,7 @@ async def test_temporary_refusal_is_tried_again(sink: Postbox) -> None:
     assert len(sink.got) == 1
 
 
-async def test_permanent_refusal_is_told_and_not_tried_again(sink: Postbox) -> None:
+async def test_permanent_refusal_is_told_and_not_tried_again(sink: SmtpInbox) -> None:
     await write()
     sink.recipient_answer = "550 no such mailbox"
     with sink.running():
@@ -107,7 +107,7 @@ async def test_permanent_refusal_is_told_and_not_tried_again(sink: Postbox) -> N
 
 
 async def test_password_travels_encrypted_only(
-    sink: Postbox, monkeypatch: pytest.MonkeyPatch
+    sink: SmtpInbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, f"smtp://user:secret@127.0.0.1:{sink.port}")
     await write()

@@ -34,13 +34,13 @@ MAILED = secrets.token_urlsafe(32)
     ],
     ids=count(),  # the secrets are new in each process: processes that share a run compare names
 )
-def test_secrets_are_known_by_their_looks(text: str, secret: str) -> None:
+def test_secrets_are_found_by_patterns(text: str, secret: str) -> None:
     assert secret not in masked(text)
     assert "***" in masked(text)
 
 
 @pytest.mark.parametrize("name", ["password", "refresh", "X-CSRFToken", "COOKIE", "secret_key"])
-def test_secrets_are_known_by_their_names(name: str) -> None:
+def test_secrets_are_found_by_names(name: str) -> None:
     assert masked({"deep": [{name: "hunter2"}]}) == {"deep": [{name: "***"}]}
 
 

@@ -155,7 +155,7 @@ def test_is_not_fooled_by_a_pid_that_another_process_has_now(folder: Path) -> No
     other.wait()
 
 
-def test_a_half_made_cluster_is_made_anew() -> None:
+def test_unfinished_cluster_is_created_again() -> None:
     with open_folder() as folder:
         unfinished = folder / "data-unfinished"
         unfinished.mkdir()

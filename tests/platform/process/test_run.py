@@ -65,7 +65,7 @@ async def test_output_comes_whole_or_line_by_line() -> None:
     assert lines == ["one", "two"]
 
 
-async def test_failure_keeps_the_last_words() -> None:
+async def test_failure_keeps_the_end_of_the_output() -> None:
     code = "import sys; [print(n, file=sys.stderr) for n in range(100)]; sys.exit(3)"
     with pytest.raises(ProcessFailed) as failure:
         await run(python(code), LIMITS)

@@ -17,10 +17,10 @@ async def behaviour(committed: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     before = dict(registered_jobs)
 
     @on_failure(Count)
-    async def mourn(job: Count, error: Exception) -> None:
-        behaviour.calls.append(("mourn", job.number, type(error).__name__))
-        if behaviour.mourn:
-            await behaviour.mourn(job)
+    async def record_failure(job: Count, error: Exception) -> None:
+        behaviour.calls.append(("failure callback", job.number, type(error).__name__))
+        if behaviour.on_failure:
+            await behaviour.on_failure(job)
 
     @handles(Count)
     async def work(job: Count) -> None:

@@ -27,7 +27,9 @@ async def test_job_runs_with_its_payload(behaviour: Behaviour) -> None:
     assert await states() == [("succeeded", 1)]
 
 
-async def test_failing_job_is_tried_again_later_and_then_buried(behaviour: Behaviour) -> None:
+async def test_failing_job_is_tried_again_later_and_then_a_dead_letter(
+    behaviour: Behaviour,
+) -> None:
     behaviour.work = fail
     await add(5)
     await run_jobs()
@@ -37,25 +39,25 @@ async def test_failing_job_is_tried_again_later_and_then_buried(behaviour: Behav
 
     await make_due()
     await run_jobs()
-    assert behaviour.calls == [("work", 5), ("work", 5), ("mourn", 5, "ValueError")]
+    assert behaviour.calls == [("work", 5), ("work", 5), ("failure callback", 5, "ValueError")]
     assert await states() == [("failed", 2)]
     assert await incidents() == [("dead", "ValueError: no such number")]
 
 
-async def test_last_words_that_could_not_be_said_are_said_later(behaviour: Behaviour) -> None:
+async def test_failure_callback_that_failed_runs_again_later(behaviour: Behaviour) -> None:
     async def unsaid(job: Count) -> None:
         raise OSError("no connection")
 
-    behaviour.work, behaviour.mourn = fail, unsaid
+    behaviour.work, behaviour.on_failure = fail, unsaid
     await add(5)
     await execute("update procrastinate_jobs set attempts = 1")
     await run_jobs()
     assert await states() == [("todo", 2)]
 
-    behaviour.mourn = None
+    behaviour.on_failure = None
     await make_due()
     await run_jobs()
-    assert behaviour.calls[-1][0] == "mourn"
+    assert behaviour.calls[-1][0] == "failure callback"
     assert await states() == [("failed", 3)]
 
 

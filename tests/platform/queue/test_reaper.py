@@ -65,12 +65,14 @@ async def test_job_without_a_worker_runs_again(behaviour: Behaviour, reaper: Rea
     assert behaviour.calls == [("work", 5)]
 
 
-async def test_job_that_kills_its_workers_is_buried(behaviour: Behaviour, reaper: Reaper) -> None:
+async def test_job_that_kills_its_workers_becomes_a_dead_letter(
+    behaviour: Behaviour, reaper: Reaper
+) -> None:
     await add(silent=120, attempts=Count.attempts - 1)
     assert await reaper.reap() == 1
     await make_due()
     await run_jobs()
-    assert behaviour.calls == [("mourn", 5, "AttemptsExhausted")]
+    assert behaviour.calls == [("failure callback", 5, "AttemptsExhausted")]
     assert (await states())[0][0] == "failed"
     kinds = [kind for kind, _ in await incidents()]
     assert kinds == ["rescued", "dead"]

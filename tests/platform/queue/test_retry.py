@@ -80,7 +80,7 @@ async def test_domain_may_give_up(behaviour: Behaviour) -> None:
     await add(5)
     await run_jobs()
     assert await states() == [("failed", 1)]
-    assert behaviour.calls == [("work", 5), ("mourn", 5, "StallLimitReached")]
+    assert behaviour.calls == [("work", 5), ("failure callback", 5, "StallLimitReached")]
     assert await incidents() == [
         ("dead", "StallLimitReached: no-tool: It was tried for long enough.")
     ]

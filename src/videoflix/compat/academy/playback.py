@@ -1,7 +1,7 @@
 """Playlists and segments for players that send a cookie and nothing else.
 
 Older players ask for one resolution. What they get is a multivariant playlist of that one rung,
-because picture and sound are apart in our files; all it names lies beside it.
+because picture and sound are apart in our files; all URLs in it are relative to it.
 """
 
 import re

@@ -27,7 +27,7 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 UNMATCHED = "unmatched"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 CLOSE = (b"connection", b"close")
-CLIENT_WENT_AWAY = 499  # nginx's number for it
+CLIENT_CLOSED_REQUEST = 499  # nginx
 
 access = logging.getLogger("videoflix.access")
 
@@ -53,7 +53,7 @@ class AccessLogMiddleware:
             return
         request_id = request_id_of(scope)
         begun = time.perf_counter()
-        status = CLIENT_WENT_AWAY
+        status = CLIENT_CLOSED_REQUEST
 
         async def watching(message: Message) -> None:
             nonlocal status
@@ -69,7 +69,7 @@ class AccessLogMiddleware:
             try:
                 await self._app(scope, receive, watching)
             except asyncio.CancelledError:  # the server stops, and its grace period is over
-                if status == CLIENT_WENT_AWAY:
+                if status == CLIENT_CLOSED_REQUEST:
                     await send_problem(watching, ServerStopping())
             finally:
                 log_request(scope, status, time.perf_counter() - begun, request_id)

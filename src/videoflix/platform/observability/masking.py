@@ -1,4 +1,4 @@
-"""Takes secrets out of what is logged, by their names and by their looks."""
+"""Takes secrets out of what is logged, by their names and by patterns."""
 
 import re
 from collections.abc import Mapping

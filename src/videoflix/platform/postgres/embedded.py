@@ -239,7 +239,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                raise PostgresUnusable(f"Postgres did not start:\n{self._last_words()}")
+                raise PostgresUnusable(f"Postgres did not start:\n{self._end_of_log()}")
             if _is_ready(self.data / "postmaster.pid", process.pid):
                 return
             time.sleep(0.02)
@@ -294,7 +294,7 @@ class EmbeddedPostgres:
             env=_environment(),
         )
 
-    def _last_words(self) -> str:
+    def _end_of_log(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
 
 

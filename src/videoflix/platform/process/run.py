@@ -1,7 +1,7 @@
 """Runs programs that handle strangers' files: limited, watched, and never left behind.
 
 A program runs in a sandbox (sandbox.py), at low priority, and dies with us even when we are killed
-(launcher.py). Its limits hold for everything it does; its last words are kept for the log.
+(launcher.py). Its limits hold for everything it does; the end of its output is kept for the log.
 """
 
 import asyncio

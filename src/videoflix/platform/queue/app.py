@@ -58,7 +58,7 @@ queue = JobQueue(
         max_size=MOST_CONNECTIONS,
         max_idle=CLOSE_IDLE_SECONDS,
         timeout=5.0,
-        reconnect_timeout=4.0,  # then the next statement tries anew: no growing pauses
+        reconnect_timeout=4.0,  # then the next statement tries again: no growing pauses
         kwargs={
             "application": "videoflix-worker",
             "session": {"statement_timeout": "30s", "lock_timeout": "5s"},

@@ -35,7 +35,7 @@ Handler = Callable[[J], Awaitable[None]]
 
 
 class InvalidPayload(Exception):
-    """What is stored with the job does not fit its payload: no attempt can mend that."""
+    """What is stored with the job does not fit its payload: no attempt can succeed."""
 
 
 class AttemptsExhausted(Exception):
@@ -164,7 +164,7 @@ async def _dead_letter(name: str, fields: dict[str, Any], error: Exception) -> N
     try:
         await run_failure_callback(name, fields, error)
     except Exception as trouble:
-        logger.warning("the last words of %s are not said yet: %s", name, trouble)
+        logger.warning("the failure callback of %s failed: %s", name, trouble)
         raise FailureCallbackFailed(describe_error(error)) from trouble
 
 

@@ -2,8 +2,8 @@
 
 A killed worker cannot say that its job ended; its missing heartbeat does. A job also comes back
 when it runs long past its deadline, or when its worker lives but does not know of it (the answer
-to its fetch was lost). A job that used up its attempts is buried by whoever fetches it next
-(handlers.py), so that its last words are never lost.
+to its fetch was lost). A job that used up its attempts becomes a dead letter at its next fetch
+(handlers.py), so that its failure callback always runs.
 """
 
 import asyncio

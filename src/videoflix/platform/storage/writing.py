@@ -81,5 +81,5 @@ class _TranslatingWriter:
             with translated_errors():
                 async with asyncio.timeout(self._deadline):
                     return await action
-        except FileNotFoundError as error:  # a folder went away under the writer
+        except FileNotFoundError as error:  # the folder was removed meanwhile
             raise StorageUnavailable from error

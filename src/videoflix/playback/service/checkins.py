@@ -68,7 +68,7 @@ class CheckIns:
         return await self.invoices.charge_now(user_id, line, f"check-out:{lease.id}")
 
     async def _allowed(self, user_id: int) -> int:
-        """How many streams the person may have; it takes a membership, also without any plan."""
+        """How many streams the person may have; they need a membership, also without any plan."""
         if not await self.memberships.accounts.users.lock(user_id):
             raise UserNotFound
         allowed = await self.memberships.streams_allowed(user_id)

@@ -82,7 +82,7 @@ function go(address) {
   return route();
 }
 
-// Links inside the panel do not load it anew.
+// Links inside the panel do not reload it.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!link || link.origin !== location.origin || !/^\/admin(\/|$)/.test(link.pathname)) return;

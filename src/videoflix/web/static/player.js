@@ -114,12 +114,12 @@ class Player {
     this.stops.push(() => hls.destroy());
     hls.on(Hls.Events.MANIFEST_PARSED, () => this.offerQualities());
     hls.on(Hls.Events.LEVEL_SWITCHED, (_, data) => this.nameLevel(data.level));
-    hls.on(Hls.Events.ERROR, (_, data) => this.mend(Hls, data));
+    hls.on(Hls.Events.ERROR, (_, data) => this.recover(Hls, data));
     hls.loadSource(url);
     hls.attachMedia(this.video);
   }
 
-  mend(Hls, data) {
+  recover(Hls, data) {
     if (!data.fatal) return;
     if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.hls.startLoad();
     else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) this.hls.recoverMediaError();

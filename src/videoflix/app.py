@@ -42,7 +42,7 @@ from videoflix.operations.api import (
     OperationsController,
     UserLibraryController,
 )
-from videoflix.platform.auth.identity import IdentityMiddleware
+from videoflix.platform.auth.identity import IdentityMiddleware, current_user
 from videoflix.platform.auth.revocations import ended_streams, revocations
 from videoflix.platform.http.database_errors import database_error_response
 from videoflix.platform.http.json_body import StrictRequest
@@ -217,7 +217,7 @@ def create_app() -> Litestar:
             PublicMovieController,
             *page_handlers,
         ],
-        dependencies={"session": Provide(provide_session)},
+        dependencies={"session": Provide(provide_session), "user": Provide(current_user)},
         middleware=[
             RateLimitMiddleware(opaque_tokens.cached),
             IdentityMiddleware(opaque_tokens.holder_of),

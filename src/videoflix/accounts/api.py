@@ -1,14 +1,12 @@
 """Accounts over HTTP."""
 
-from typing import Any
-
-from litestar import Controller, Request, get, patch
+from litestar import Controller, get, patch
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from videoflix.accounts.schemas import UserRead, UserUpdate
 from videoflix.accounts.service import Accounts
-from videoflix.platform.auth.identity import adults_only, signed_in
+from videoflix.platform.auth.identity import CurrentUser, adults_only, signed_in
 from videoflix.platform.http.params import service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 
@@ -20,11 +18,9 @@ class MeController(Controller):
     dependencies = {"accounts": service(Accounts)}
 
     @get(summary="Show who is signed in", responses=problems(Unauthorized))
-    async def show_me(
-        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
-    ) -> UserRead:
+    async def show_me(self, user: CurrentUser, accounts: NamedDependency[Accounts]) -> UserRead:
         """Show who is signed in."""
-        return UserRead.of(await accounts.get_active(request.user.user_id))
+        return UserRead.of(await accounts.get_active(user.user_id))
 
     @patch(
         summary="Change your account",
@@ -33,7 +29,7 @@ class MeController(Controller):
     )
     async def change_me(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         accounts: NamedDependency[Accounts],
         data: JSONBody[UserUpdate],
     ) -> UserRead:
@@ -41,4 +37,4 @@ class MeController(Controller):
 
         The profile of a child may not.
         """
-        return UserRead.of(await accounts.change(request.user.user_id, data))
+        return UserRead.of(await accounts.change(user.user_id, data))

@@ -12,7 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.audit.schemas import EventKind, SecurityEventRead
 from videoflix.audit.service import Audit
 from videoflix.platform.auth.csrf import SAFE_METHODS
-from videoflix.platform.auth.identity import admins_only, editors_only, owners_only, signed_in
+from videoflix.platform.auth.identity import (
+    CurrentUser,
+    admins_only,
+    editors_only,
+    owners_only,
+    signed_in,
+)
 from videoflix.platform.http.params import BIGINT_MAX, Limit, Offset, Page, service
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
@@ -60,15 +66,13 @@ class ActivityController(Controller):
     @get(summary="List what happened to your account", responses=problems(Unauthorized))
     async def list_activity(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         audit: NamedDependency[Audit],
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[SecurityEventRead]:
         """List sign-ins, failed ones too, and every change of your account, newest first."""
-        found, total = await audit.activity(
-            LimitOffset(limit, offset), user_id=request.user.user_id
-        )
+        found, total = await audit.activity(LimitOffset(limit, offset), user_id=user.user_id)
         return Page(found, total, limit, offset)
 
 

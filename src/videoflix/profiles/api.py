@@ -1,15 +1,13 @@
 """Profiles over HTTP."""
 
-from typing import Any
-
-from litestar import Controller, Request, delete, get, patch, post
+from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import UNSET
 
 from videoflix.accounts.problems import WrongPassword
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, signed_in
 from videoflix.platform.http.openapi import OptionalBody
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Unauthorized, problems
@@ -41,10 +39,10 @@ class ProfileController(Controller):
 
     @get(summary="List your profiles", responses=problems(Unauthorized))
     async def list_profiles(
-        self, request: Request[Any, Any, Any], profiles: NamedDependency[Profiles]
+        self, user: CurrentUser, profiles: NamedDependency[Profiles]
     ) -> list[ProfileRead]:
         """List the profiles of your account, the first one first."""
-        return [ProfileRead.of(found) for found in await profiles.for_user(request.user.user_id)]
+        return [ProfileRead.of(found) for found in await profiles.for_user(user.user_id)]
 
     @post(
         summary="Add a profile",
@@ -59,12 +57,12 @@ class ProfileController(Controller):
     )
     async def add_profile(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         profiles: NamedDependency[Profiles],
         data: JSONBody[ProfileCreate],
     ) -> ProfileRead:
         """Add a profile with lists of its own; choose it by sending its id as X-Profile."""
-        return ProfileRead.of(await profiles.add(request.user, data))
+        return ProfileRead.of(await profiles.add(user, data))
 
     @patch(
         "/{profile_id:int}",
@@ -80,13 +78,13 @@ class ProfileController(Controller):
     )
     async def change_profile(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         profiles: NamedDependency[Profiles],
         profile_id: FromPath[Id],
         data: JSONBody[ProfileUpdate],
     ) -> ProfileRead:
         """Change a profile; its PIN and its age limit only with the account's password."""
-        return ProfileRead.of(await profiles.change(request.user, profile_id, data))
+        return ProfileRead.of(await profiles.change(user, profile_id, data))
 
     @delete(
         "/{profile_id:int}",
@@ -103,14 +101,14 @@ class ProfileController(Controller):
     )
     async def delete_profile(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         profiles: NamedDependency[Profiles],
         profile_id: FromPath[Id],
         data: JSONBody[ProfileRemoval | None] = None,
     ) -> None:
         """Delete a profile with its lists and votes; a locked one with the account's password."""
         password = UNSET if data is None else data.password
-        await profiles.remove(request.user, profile_id, password)
+        await profiles.remove(user, profile_id, password)
 
     @post(
         "/{profile_id:int}/unlock",
@@ -120,10 +118,10 @@ class ProfileController(Controller):
     )
     async def unlock_profile(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         profiles: NamedDependency[Profiles],
         profile_id: FromPath[Id],
         data: JSONBody[PinEntry],
     ) -> ProfileKey:
         """Trade the PIN for a key to send as X-Profile."""
-        return await profiles.unlock(request.user, profile_id, data.pin)
+        return await profiles.unlock(user, profile_id, data.pin)

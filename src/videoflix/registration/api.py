@@ -9,7 +9,7 @@ from litestar.status_codes import HTTP_202_ACCEPTED, HTTP_204_NO_CONTENT
 
 from videoflix.accounts.problems import LastAdmin, WeakPassword, WrongPassword
 from videoflix.accounts.service import account_key
-from videoflix.platform.auth.identity import ScopeTooNarrow, interactive_only
+from videoflix.platform.auth.identity import CurrentUser, ScopeTooNarrow, interactive_only
 from videoflix.platform.http.params import service
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.bucket import AttemptLimit, TooManyAttempts
@@ -126,12 +126,12 @@ class RegistrationController(Controller):
     )
     async def change_password(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         registration: NamedDependency[Registration],
         data: JSONBody[PasswordChange],
     ) -> None:
         """Change your password; you are signed out everywhere."""
-        await registration.change_password(request.user.user_id, data.current, data.password)
+        await registration.change_password(user.user_id, data.current, data.password)
 
     @post(
         "/email/change",
@@ -176,12 +176,12 @@ class AccountDeletionController(Controller):
     )
     async def close_account(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         registration: NamedDependency[Registration],
         data: JSONBody[AccountDeletion],
     ) -> None:
         """Close your account with your password: everything about you is forgotten."""
-        await registration.close_account(request.user.user_id, data.password)
+        await registration.close_account(user.user_id, data.password)
 
 
 async def limit_mail(request: Request[Any, Any, Any], email: str) -> None:

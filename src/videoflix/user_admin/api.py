@@ -1,16 +1,16 @@
 """The people of an installation over HTTP, for its administrators."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
-from litestar import Controller, Request, get, patch, post
+from litestar import Controller, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.accounts.problems import EmailTaken, LastAdmin, WeakPassword
-from videoflix.platform.auth.identity import Role, admins_only
+from videoflix.platform.auth.identity import CurrentUser, Role, admins_only
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.user_admin.schemas import UserAdminRead, UserAdminUpdate, UserCreate
@@ -60,12 +60,12 @@ class UserController(Controller):
     )
     async def add_person(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         user_admin: NamedDependency[UserAdmin],
         data: JSONBody[UserCreate],
     ) -> UserAdminRead:
         """Add a user who may sign in at once; without a password an invitation is mailed."""
-        return UserAdminRead.of(await user_admin.add(data, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.add(data, by=user.user_id))
 
     @get(
         "/{user_id:int}",
@@ -85,13 +85,13 @@ class UserController(Controller):
     )
     async def change_person(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
         data: JSONBody[UserAdminUpdate],
     ) -> UserAdminRead:
         """Change names, contact, language or role; with another role one has to sign in again."""
-        return UserAdminRead.of(await user_admin.change(user_id, data, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.change(user_id, data, by=user.user_id))
 
     @post(
         "/{user_id:int}/deactivate",
@@ -101,12 +101,12 @@ class UserController(Controller):
     )
     async def deactivate_person(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
     ) -> UserAdminRead:
         """Switch an account off: signed out everywhere within a second."""
-        return UserAdminRead.of(await user_admin.deactivate(user_id, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.deactivate(user_id, by=user.user_id))
 
     @post(
         "/{user_id:int}/activate",
@@ -116,9 +116,9 @@ class UserController(Controller):
     )
     async def activate_person(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
     ) -> UserAdminRead:
         """Switch an account on; its address counts as confirmed."""
-        return UserAdminRead.of(await user_admin.activate(user_id, by=request.user.user_id))
+        return UserAdminRead.of(await user_admin.activate(user_id, by=user.user_id))

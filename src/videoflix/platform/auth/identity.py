@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
-from litestar.connection import ASGIConnection
+from litestar.connection import ASGIConnection, Request
+from litestar.di import NamedDependency
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
@@ -84,6 +85,15 @@ class Identity(msgspec.Struct, frozen=True):
         if role.administers and self.scope not in {None, Scope.ADMIN}:
             return False
         return RANKS.index(self.role) >= RANKS.index(role)
+
+
+# A parameter `user: CurrentUser` of a handler whose guard refuses anonymous requests.
+CurrentUser: TypeAlias = NamedDependency[Identity]
+
+
+async def current_user(request: Request[Any, Any, Any]) -> Any:
+    """Provide the person behind the request, as IdentityMiddleware found them."""
+    return request.user
 
 
 class ScopeTooNarrow(Forbidden):

@@ -1,12 +1,15 @@
 """API tokens: for scripts, which cannot be asked for a password."""
 
-from typing import Any
-
-from litestar import Controller, Request, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from videoflix.platform.auth.identity import ScopeTooNarrow, account_holder_only, interactive_only
+from videoflix.platform.auth.identity import (
+    CurrentUser,
+    ScopeTooNarrow,
+    account_holder_only,
+    interactive_only,
+)
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.sessions.schemas import ApiTokenCreate, ApiTokenCreated, ApiTokenRead
@@ -22,10 +25,10 @@ class ApiTokenController(Controller):
 
     @get(summary="List your API tokens", responses=problems(Unauthorized, ScopeTooNarrow))
     async def list_tokens(
-        self, request: Request[Any, Any, Any], tokens: NamedDependency[ApiTokens]
+        self, user: CurrentUser, tokens: NamedDependency[ApiTokens]
     ) -> list[ApiTokenRead]:
         """List your API tokens, the latest used first."""
-        return await tokens.for_user(request.user.user_id)
+        return await tokens.for_user(user.user_id)
 
     @post(
         summary="Make an API token",
@@ -34,12 +37,12 @@ class ApiTokenController(Controller):
     )
     async def make_token(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         tokens: NamedDependency[ApiTokens],
         data: JSONBody[ApiTokenCreate],
     ) -> ApiTokenCreated:
         """Make a token to send as `Authorization: Bearer` or `Token`; it is shown this once."""
-        return await tokens.create(request.user.user_id, request.user.sign_in_id, data)
+        return await tokens.create(user.user_id, user.sign_in_id, data)
 
     @delete(
         "/{token_id:int}",
@@ -48,9 +51,9 @@ class ApiTokenController(Controller):
     )
     async def revoke_token(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         tokens: NamedDependency[ApiTokens],
         token_id: FromPath[Id],
     ) -> None:
         """Revoke an API token: it stops working everywhere within a second."""
-        await tokens.revoke(request.user.user_id, token_id)
+        await tokens.revoke(user.user_id, token_id)

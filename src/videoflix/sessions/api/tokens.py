@@ -8,7 +8,12 @@ from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from videoflix.accounts.service import CREDENTIAL_PROBLEMS, Accounts
-from videoflix.platform.auth.identity import ScopeTooNarrow, identity_of, interactive_only
+from videoflix.platform.auth.identity import (
+    CurrentUser,
+    ScopeTooNarrow,
+    identity_of,
+    interactive_only,
+)
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.bucket import TooManyAttempts
@@ -99,10 +104,10 @@ class AuthController(Controller):
         responses=problems(Unauthorized, ScopeTooNarrow, SignInNotFound),
     )
     async def log_out(
-        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+        self, user: CurrentUser, sessions: NamedDependency[Sessions]
     ) -> Response[None]:
         """End this sign-in: its tokens stop working everywhere within a second."""
-        await sessions.sign_out(request.user.user_id, request.user.sign_in_id)
+        await sessions.sign_out(user.user_id, user.sign_in_id)
         return Response(None, cookies=no_cookies())
 
     @post(
@@ -113,10 +118,10 @@ class AuthController(Controller):
         responses=problems(Unauthorized, ScopeTooNarrow),
     )
     async def log_out_everywhere(
-        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+        self, user: CurrentUser, sessions: NamedDependency[Sessions]
     ) -> Response[None]:
         """End all of your sign-ins, this one too, and revoke your API tokens."""
-        await sessions.sign_out_everywhere(request.user.user_id)
+        await sessions.sign_out_everywhere(user.user_id)
         return Response(None, cookies=no_cookies())
 
     @get(
@@ -126,10 +131,10 @@ class AuthController(Controller):
         responses=problems(Unauthorized, ScopeTooNarrow),
     )
     async def list_sessions(
-        self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
+        self, user: CurrentUser, sessions: NamedDependency[Sessions]
     ) -> list[SessionRead]:
         """List where you are signed in, the latest used first."""
-        return await sessions.for_user(request.user.user_id, request.user.sign_in_id)
+        return await sessions.for_user(user.user_id, user.sign_in_id)
 
     @delete(
         "/sessions/{sign_in_id:int}",
@@ -139,9 +144,9 @@ class AuthController(Controller):
     )
     async def end_session(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         sessions: NamedDependency[Sessions],
         sign_in_id: FromPath[Id],
     ) -> None:
         """End one of your sign-ins."""
-        await sessions.end(request.user.user_id, sign_in_id)
+        await sessions.end(user.user_id, sign_in_id)

@@ -16,7 +16,7 @@ from videoflix.backup.service.exports import (
     Exports,
     ExportStarting,
 )
-from videoflix.platform.auth.identity import admins_only, owners_only
+from videoflix.platform.auth.identity import CurrentUser, admins_only, owners_only
 from videoflix.platform.http.download import RangeNotSatisfiable, download
 from videoflix.platform.http.params import Id, Limit, Offset, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
@@ -40,7 +40,7 @@ class ArchiveController(Controller):
     )
     async def request_export(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         exports: NamedDependency[Exports],
         media: WithMedia = False,
     ) -> Response[ExportRead]:
@@ -48,7 +48,7 @@ class ArchiveController(Controller):
 
         While one like it waits to be made, that one is the answer.
         """
-        made = await exports.request(with_media=media, by=request.user.user_id)
+        made = await exports.request(with_media=media, by=user.user_id)
         headers = {"Location": f"/api/v1/operations/exports/{made.id}"}
         return Response(ExportRead.of(made), headers=headers)
 

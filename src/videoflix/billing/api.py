@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from advanced_alchemy.filters import LimitOffset
 from anyio import CapacityLimiter, to_thread
-from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
@@ -36,7 +36,7 @@ from videoflix.billing.schemas import (
 from videoflix.billing.service import Invoices, format_amount
 from videoflix.billing.spreadsheet import as_rows
 from videoflix.memberships.service import UserNotFound
-from videoflix.platform.auth.identity import Identity, Role, admins_only, signed_in
+from videoflix.platform.auth.identity import CurrentUser, Identity, Role, admins_only, signed_in
 from videoflix.platform.http.idempotency import Key, KeyReused, run_once
 from videoflix.platform.http.params import (
     BIGINT_MAX,
@@ -80,14 +80,14 @@ class OwnInvoiceController(Controller):
     @get(summary="List your invoices", responses=problems(Unauthorized))
     async def list_mine(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         invoices: NamedDependency[Invoices],
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[InvoiceRead]:
         """List your invoices, the newest month first."""
         page = LimitOffset(limit, offset)
-        found, total = await invoices.list_page(page, user_id=request.user.user_id)
+        found, total = await invoices.list_page(page, user_id=user.user_id)
         return Page([InvoiceRead.of(one) for one in found], total, limit, offset)
 
 
@@ -140,7 +140,7 @@ class InvoiceController(Controller):
     )
     async def add_invoice(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         invoices: NamedDependency[Invoices],
         data: JSONBody[InvoiceCreate],
         key: Key = "",
@@ -150,7 +150,7 @@ class InvoiceController(Controller):
         async def add() -> InvoiceRead:
             return InvoiceRead.of(await invoices.add(data))
 
-        return await run_once(invoices.session, request.user.user_id, key, data, add)
+        return await run_once(invoices.session, user.user_id, key, data, add)
 
     @get(
         "/{invoice:str}",
@@ -159,15 +159,15 @@ class InvoiceController(Controller):
     )
     async def show_invoice(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         invoices: NamedDependency[Invoices],
         invoice: FromPath[NumberOrFile],
     ) -> Response[InvoiceWithLines | bytes]:
         """Show an invoice with its lines, or download it (`12.pdf`); members see their own."""
         number, _, is_file = invoice.partition(".")
         if is_file:
-            return await rendered_pdf(int(number), owner_of(request.user))
-        found, lines = await invoices.invoice(int(number), owner_of(request.user))
+            return await rendered_pdf(int(number), owner_of(user))
+        found, lines = await invoices.invoice(int(number), owner_of(user))
         return Response(
             InvoiceWithLines(InvoiceRead.of(found), [shown(line) for line in lines]),
             headers=PRIVATE,
@@ -210,11 +210,9 @@ class InvoiceController(Controller):
         media_type="application/pdf",
         responses=problems(Unauthorized, InvoiceNotFound),
     )
-    async def print_pdf(
-        self, request: Request[Any, Any, Any], invoice_id: FromPath[Id]
-    ) -> Response[bytes]:
+    async def print_pdf(self, user: CurrentUser, invoice_id: FromPath[Id]) -> Response[bytes]:
         """Download an invoice as PDF; members their own."""
-        return await rendered_pdf(invoice_id, owner_of(request.user))
+        return await rendered_pdf(invoice_id, owner_of(user))
 
     @post(
         "/{invoice_id:int}/pay",
@@ -250,7 +248,7 @@ class InvoiceController(Controller):
     )
     async def add_line(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         invoices: NamedDependency[Invoices],
         invoice_id: FromPath[Id],
         data: JSONBody[InvoiceLineCreate],
@@ -262,7 +260,7 @@ class InvoiceController(Controller):
             return shown(await invoices.add_line(invoice_id, data))
 
         charge = Charge(invoice_id, data)
-        return await run_once(invoices.session, request.user.user_id, key, charge, add)
+        return await run_once(invoices.session, user.user_id, key, charge, add)
 
     @patch(
         "/{invoice_id:int}/lines/{line_id:int}",

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
-from litestar import Controller, Request, get, post
+from litestar import Controller, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
@@ -27,7 +27,7 @@ from videoflix.job_monitor.service import (
     ScheduleNotFound,
     cancel,
 )
-from videoflix.platform.auth.identity import Identity, admins_only
+from videoflix.platform.auth.identity import CurrentUser, Identity, admins_only
 from videoflix.platform.auth.revocations import revocations
 from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.http.params import Id, Limit, Offset, Page, names_of, one_of, service
@@ -79,9 +79,9 @@ class JobController(Controller):
         return await job_monitor.snapshot()
 
     @get("/events", summary="Follow the queue live", responses=problems(*STAFF_PROBLEMS))
-    async def follow_queue(self, request: Request[Any, Any, Any]) -> ServerSentEvent:
+    async def follow_queue(self, user: CurrentUser) -> ServerSentEvent:
         """Follow the queue live: an event `queue` with the overview at once and while it lasts."""
-        return ServerSentEvent(_snapshots(request.user))
+        return ServerSentEvent(_snapshots(user))
 
     @get(
         "/{job_id:int}",
@@ -102,12 +102,12 @@ class JobController(Controller):
     )
     async def retry_job(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         job_monitor: NamedDependency[JobMonitor],
         job_id: FromPath[Id],
     ) -> JobWithIncidents:
         """Give a job that failed or was cancelled all its attempts again."""
-        await job_monitor.retry_job(job_id, by=request.user.user_id)
+        await job_monitor.retry_job(job_id, by=user.user_id)
         return await job_monitor.job(job_id)
 
     @post(
@@ -118,12 +118,12 @@ class JobController(Controller):
     )
     async def run_job(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         job_monitor: NamedDependency[JobMonitor],
         job_id: FromPath[Id],
     ) -> JobWithIncidents:
         """Let a job that waits for its time run as soon as a worker is free."""
-        await job_monitor.run_job(job_id, by=request.user.user_id)
+        await job_monitor.run_job(job_id, by=user.user_id)
         return await job_monitor.job(job_id)
 
     @post(
@@ -132,11 +132,9 @@ class JobController(Controller):
         status_code=HTTP_200_OK,
         responses=problems(*STAFF_PROBLEMS, JobNotFound),
     )
-    async def cancel_job(
-        self, request: Request[Any, Any, Any], job_id: FromPath[Id]
-    ) -> JobWithIncidents:
+    async def cancel_job(self, user: CurrentUser, job_id: FromPath[Id]) -> JobWithIncidents:
         """Cancel a job: a waiting one at once, a running one as soon as its worker hears of it."""
-        await cancel(job_id, by=request.user.user_id)
+        await cancel(job_id, by=user.user_id)
         async with transaction() as session:
             return await JobMonitor(session).job(job_id)
 
@@ -146,10 +144,10 @@ class JobController(Controller):
         responses=problems(*STAFF_PROBLEMS, ScheduleNotFound, JobAlreadyQueued),
     )
     async def run_schedule(
-        self, request: Request[Any, Any, Any], job_monitor: NamedDependency[JobMonitor], kind: Kind
+        self, user: CurrentUser, job_monitor: NamedDependency[JobMonitor], kind: Kind
     ) -> JobWithIncidents:
         """Enqueue a scheduled job now; its schedule stays as it is."""
-        return await job_monitor.run_schedule(kind, by=request.user.user_id)
+        return await job_monitor.run_schedule(kind, by=user.user_id)
 
 
 class QueueSnapshots:

@@ -1,9 +1,9 @@
 """Plans and memberships over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from advanced_alchemy.filters import LimitOffset
-from litestar import Controller, Request, delete, get, patch, post
+from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
@@ -28,7 +28,7 @@ from videoflix.memberships.service import (
     PlanTaken,
     UserNotFound,
 )
-from videoflix.platform.auth.identity import Role, admins_only, signed_in
+from videoflix.platform.auth.identity import CurrentUser, Role, admins_only, signed_in
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 
@@ -44,10 +44,10 @@ class PlanController(Controller):
 
     @get(summary="List plans", responses=problems(Unauthorized))
     async def list_plans(
-        self, request: Request[Any, Any, Any], memberships: NamedDependency[Memberships]
+        self, user: CurrentUser, memberships: NamedDependency[Memberships]
     ) -> list[PlanRead]:
         """List the plans on offer, the cheapest first; administrators see all."""
-        everything = request.user.may(Role.ADMIN)
+        everything = user.may(Role.ADMIN)
         found = await memberships.plans.list_all(offered_only=not everything)
         return [PlanRead.of(plan) for plan in found]
 

@@ -24,6 +24,7 @@ from videoflix.operations.schemas import (
 from videoflix.operations.service import Operations, health_details, readiness
 from videoflix.operations.settings_view import effective_settings
 from videoflix.platform.auth.identity import (
+    CurrentUser,
     Role,
     ScopeTooNarrow,
     account_holder_only,
@@ -109,7 +110,7 @@ class OperationsController(Controller):
     @get("/mail", summary="List kept mails", responses=problems(Unauthorized, Forbidden))
     async def list_mail(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         operations: NamedDependency[Operations],
         limit: Limit = 20,
         offset: Offset = 0,
@@ -118,7 +119,7 @@ class OperationsController(Controller):
 
         Owners read what they say while there is no mail server (SMTP_URL); nobody does with one.
         """
-        is_owner = request.user.may(Role.OWNER)
+        is_owner = user.may(Role.OWNER)
         found, total = await operations.mail(LimitOffset(limit, offset), to_owner=is_owner)
         return MailPage(found, total, limit, offset)
 
@@ -145,12 +146,12 @@ class UserLibraryController(Controller):
     )
     async def show_library(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         operations: NamedDependency[Operations],
         user_id: FromPath[Id],
     ) -> Response[list[ProfileData]]:
         """Watchlists, history and votes of a person, for owners; the person is told of it."""
-        found = await operations.library_of(user_id, by=request.user.user_id)
+        found = await operations.library_of(user_id, by=user.user_id)
         return Response(found, headers={"Cache-Control": "private, no-store"})
 
 

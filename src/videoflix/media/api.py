@@ -29,7 +29,7 @@ from videoflix.media.multipart import (
 from videoflix.media.schemas import AssetRead, StoredFile, UploadForm
 from videoflix.media.service import Failures, Media
 from videoflix.media.service.failures import NothingToRetry, SourceRemoved
-from videoflix.platform.auth.identity import Role, admins_only, editors_only
+from videoflix.platform.auth.identity import CurrentUser, Role, admins_only, editors_only
 from videoflix.platform.http.json_body import invalid_input, with_integers
 from videoflix.platform.http.params import (
     BIGINT_MAX,
@@ -151,7 +151,7 @@ class UploadController(Controller):
     )
     async def retry_video(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         failures: NamedDependency[Failures],
         video_id: Id,
     ) -> VideoRead:
@@ -160,7 +160,7 @@ class UploadController(Controller):
         Chunks that are already encoded are kept.
         """
         await failures.retry(video_id)
-        viewer = Viewer(request.user.user_id, 0, Role.EDITOR, ALL_AGES, member=True)
+        viewer = Viewer(user.user_id, 0, Role.EDITOR, ALL_AGES, member=True)
         return await failures.catalog.read(viewer, video_id)
 
     @get(

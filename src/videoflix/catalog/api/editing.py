@@ -1,9 +1,9 @@
 """Routes for editors: update, publish, delete and restore videos; subtitles."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
@@ -20,7 +20,7 @@ from videoflix.catalog.schemas import (
 from videoflix.catalog.service.catalog import Catalog, UnknownCategory, VideoNotFound
 from videoflix.catalog.service.editing import Editing, SubtitleNotFound, SubtitleUnreadable
 from videoflix.catalog.subtitles import MAX_BYTES
-from videoflix.platform.auth.identity import Identity, editors_only, signed_in
+from videoflix.platform.auth.identity import CurrentUser, Identity, editors_only, signed_in
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.profiles.schemas import unrestricted_viewer
@@ -52,14 +52,14 @@ class VideoEditingController(Controller):
     )
     async def change_video(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         editing: NamedDependency[Editing],
         video_id: Id,
         data: JSONBody[VideoUpdate],
     ) -> VideoRead:
         """Update the details of a video; omitted fields stay unchanged."""
         await editing.change(video_id, data)
-        return await _read(request.user, editing, video_id)
+        return await _read(user, editing, video_id)
 
     @post(
         "/{video_id:int}/publish",
@@ -69,14 +69,14 @@ class VideoEditingController(Controller):
     )
     async def publish_video(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         editing: NamedDependency[Editing],
         video_id: Id,
         data: JSONBody[PublishRequest],
     ) -> VideoRead:
         """Publish a video now, or schedule it for `publish_at`."""
         await editing.publish(video_id, data.publish_at)
-        return await _read(request.user, editing, video_id)
+        return await _read(user, editing, video_id)
 
     @post(
         "/{video_id:int}/unpublish",
@@ -85,11 +85,11 @@ class VideoEditingController(Controller):
         responses=problems(*EDITOR_PROBLEMS),
     )
     async def unpublish_video(
-        self, request: Request[Any, Any, Any], editing: NamedDependency[Editing], video_id: Id
+        self, user: CurrentUser, editing: NamedDependency[Editing], video_id: Id
     ) -> VideoRead:
         """Turn a video back into a draft: viewers no longer see it, and nothing is deleted."""
         await editing.unpublish(video_id)
-        return await _read(request.user, editing, video_id)
+        return await _read(user, editing, video_id)
 
     @post(
         "/{video_id:int}/restore",
@@ -98,11 +98,11 @@ class VideoEditingController(Controller):
         responses=problems(*EDITOR_PROBLEMS),
     )
     async def restore_video(
-        self, request: Request[Any, Any, Any], editing: NamedDependency[Editing], video_id: Id
+        self, user: CurrentUser, editing: NamedDependency[Editing], video_id: Id
     ) -> VideoRead:
         """Restore a video within 30 days of its deletion."""
         await editing.restore(video_id)
-        return await _read(request.user, editing, video_id)
+        return await _read(user, editing, video_id)
 
     @post(
         "/bulk",
@@ -159,13 +159,13 @@ class SubtitleController(Controller):
     )
     async def show_subtitle(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         editing: NamedDependency[Editing],
         video_id: Id,
         language: VttFile,
     ) -> Response[str]:
         """Return subtitles as WebVTT, such as `en.vtt`."""
-        viewer = await current_viewer(request.user)
+        viewer = await current_viewer(user)
         text = await editing.subtitle(viewer, video_id, language.removesuffix(".vtt"))
         headers = {"Cache-Control": "private, no-cache"}
         return Response(text, media_type="text/vtt", headers=headers)

@@ -29,7 +29,7 @@ from videoflix.catalog.service.browse import (
     OffsetTooLarge,
 )
 from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_for
-from videoflix.platform.auth.identity import Identity, signed_in
+from videoflix.platform.auth.identity import CurrentUser, Identity, signed_in
 from videoflix.platform.http.params import (
     BIGINT_MAX,
     SCHEMA_OF_YEARS,
@@ -285,10 +285,10 @@ class VideoController(Controller):
         summary="Follow a video (server-sent events)",
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
-    async def follow_video(self, request: Request[Any, Any, Any], video_id: Id) -> ServerSentEvent:
+    async def follow_video(self, user: CurrentUser, video_id: Id) -> ServerSentEvent:
         """Stream a `video` event at once and after each change, until processing has ended."""
-        await _read(request.user, video_id)
-        return ServerSentEvent(_changes(request.user, video_id))
+        await _read(user, video_id)
+        return ServerSentEvent(_changes(user, video_id))
 
 
 async def _changes(identity: Identity, video_id: int) -> AsyncGenerator[ServerSentEventMessage]:

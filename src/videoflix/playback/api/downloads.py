@@ -6,7 +6,7 @@ from litestar import Controller, HttpMethod, Request, Response, get, route
 from litestar.params import PathParameter, QueryParameter
 
 from videoflix.catalog.service import VideoNotFound
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, signed_in
 from videoflix.platform.http.params import Id
 from videoflix.platform.http.ranges import FileNotFound, RangeUnsatisfiable, serve
 from videoflix.platform.postgres.session import transaction
@@ -40,16 +40,14 @@ class DownloadController(Controller):
         guards=[signed_in],
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
-    async def list_files(
-        self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[DownloadLinks]:
+    async def list_files(self, user: CurrentUser, video_id: Id) -> Response[DownloadLinks]:
         """MP4 files, poster and storyboard, for players that know no HLS and send no headers.
 
         Where memberships limit streams, who fetches an MP4 file has one of them.
         """
-        viewer = await current_viewer(request.user)
+        viewer = await current_viewer(user)
         async with transaction() as session:
-            found = await Downloads(session).links(viewer, request.user.sign_in_id, video_id)
+            found = await Downloads(session).links(viewer, user.sign_in_id, video_id)
         return Response(found, headers={"Cache-Control": "private, no-store"})
 
     @route(

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
 from videoflix.catalog.service import VideoNotFound
-from videoflix.platform.auth.identity import admins_only, signed_in
+from videoflix.platform.auth.identity import CurrentUser, admins_only, signed_in
 from videoflix.platform.http.idempotency import Key, KeyReused, run_once
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
@@ -59,7 +59,7 @@ class StreamController(Controller):
     )
     async def start_stream(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         streams: NamedDependency[Streams],
         playback: NamedDependency[Playback],
         data: JSONBody[StreamCreate],
@@ -69,8 +69,8 @@ class StreamController(Controller):
 
         Beyond the limit of the membership the answer lists what runs, each with a token to stop it.
         """
-        viewer = await current_viewer(request.user)
-        sign_in = request.user.sign_in_id
+        viewer = await current_viewer(user)
+        sign_in = user.sign_in_id
 
         async def start() -> StreamStarted:
             lease = await streams.begin(viewer, sign_in, data.video_id, data.device)
@@ -81,15 +81,15 @@ class StreamController(Controller):
                 playback=await playback.open(viewer, sign_in, data.video_id, lease.id),
             )
 
-        wanted = StreamWanted(request.user.profile, data)
+        wanted = StreamWanted(user.profile, data)
         return await run_once(streams.session, viewer.user_id, key, wanted, start)
 
     @get(summary="List your streams", guards=[signed_in], responses=problems(Unauthorized))
     async def list_streams(
-        self, request: Request[Any, Any, Any], streams: NamedDependency[Streams]
+        self, user: CurrentUser, streams: NamedDependency[Streams]
     ) -> list[StreamRead]:
         """List what you are watching now, the oldest first."""
-        return await streams.for_user(request.user.user_id)
+        return await streams.for_user(user.user_id)
 
     @get(
         "/everybody",
@@ -108,10 +108,10 @@ class StreamController(Controller):
         responses=problems(Unauthorized, StreamNotFound, StreamEnded),
     )
     async def beat(
-        self, request: Request[Any, Any, Any], streams: NamedDependency[Streams], stream_id: Id
+        self, user: CurrentUser, streams: NamedDependency[Streams], stream_id: Id
     ) -> Heartbeat:
         """Keep a stream alive; fetching its segments does too."""
-        return await streams.heartbeat(request.user.user_id, stream_id)
+        return await streams.heartbeat(user.user_id, stream_id)
 
     @delete(
         "/{stream_id:int}",
@@ -143,7 +143,7 @@ class OwnMembershipController(Controller):
 
     @get(summary="Show your membership", responses=problems(*VIEWER_PROBLEMS))
     async def show_membership(
-        self, request: Request[Any, Any, Any], streams: NamedDependency[Streams]
+        self, user: CurrentUser, streams: NamedDependency[Streams]
     ) -> OwnMembership:
         """Show your membership and how many streams of it are in use."""
-        return await streams.own_membership(await current_viewer(request.user))
+        return await streams.own_membership(await current_viewer(user))

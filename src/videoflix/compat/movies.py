@@ -24,7 +24,7 @@ from videoflix.movies.models import MovieRating, RatingType
 from videoflix.movies.schemas import RatingCreate, RatingRead, RatingUpdate, SearchPage, SingleMovie
 from videoflix.movies.service.search import InvalidPage, MoviesProviderUnavailable
 from videoflix.movies.service.votes import MovieAlreadyRated, MovieVotes, RatingNotFound
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, Identity, signed_in
 from videoflix.platform.http.params import Id, service
 from videoflix.registration.api import limit_mail
 from videoflix.registration.schemas import RegistrationCreate
@@ -88,7 +88,7 @@ class OlderMovieController(Controller):
     async def search_movies(self, request: Request[Any, Any, Any]) -> Response[SearchPage]:
         asked = read_fields(_asked(request), SearchForm)
         try:
-            return await found_page(request, asked.query, asked.page)
+            return await found_page(request.user, asked.query, asked.page)
         except InvalidPage as error:
             raise DrfError({"detail": PAGE}) from error
         except MoviesProviderUnavailable as error:
@@ -96,10 +96,10 @@ class OlderMovieController(Controller):
 
     @get("/{movie_id:uuid}", opt={"canonical": "GET /api/v1/movies/{movie_id}"})
     async def show_movie(
-        self, request: Request[Any, Any, Any], movie_id: FromPath[UUID]
+        self, user: CurrentUser, movie_id: FromPath[UUID]
     ) -> Response[SingleMovie]:
         try:
-            return await found_movie(request, movie_id)
+            return await found_movie(user, movie_id)
         except MoviesProviderUnavailable as error:
             raise _provider_error(error) from error
 
@@ -118,7 +118,7 @@ class OlderRatingController(Controller):
         page = asked.get("page", "1")
         try:
             number = int(page) if page.isdecimal() and len(page) < 10 else 0
-            found = await rating_page(request, votes, wanted, number)
+            found = await rating_page(request.user, votes, wanted, number)
         except InvalidPage as error:
             raise DrfError({"detail": PAGE}, HTTPStatus.NOT_FOUND) from error
         return msgspec.structs.asdict(found) | {
@@ -138,11 +138,11 @@ class OlderRatingController(Controller):
     @get("/{rating_id:int}", opt={"canonical": "GET /api/v1/movies/ratings/{rating_id}"})
     async def show_rating(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
     ) -> dict[str, Any]:
-        return _serialize(await _owned(request, votes, rating_id))
+        return _serialize(await _owned(user, votes, rating_id))
 
     @put("/{rating_id:int}", opt={"canonical": "PUT /api/v1/movies/ratings/{rating_id}"})
     async def replace_rating(
@@ -165,28 +165,28 @@ class OlderRatingController(Controller):
     @delete("/{rating_id:int}", opt={"canonical": "DELETE /api/v1/movies/ratings/{rating_id}"})
     async def remove_rating(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
     ) -> None:
-        await _owned(request, votes, rating_id)
-        await votes.remove(request.user.user_id, rating_id)
+        await _owned(user, votes, rating_id)
+        await votes.remove(user.user_id, rating_id)
 
 
 async def _changed(
     request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int
 ) -> dict[str, Any]:
-    rating = await _owned(request, votes, rating_id)
+    rating = await _owned(request.user, votes, rating_id)
     change = await read(request, RatingUpdate)
     if change.rating_type is not msgspec.UNSET:
         rating = await votes.change(request.user.user_id, rating_id, change.rating_type)
     return _serialize(rating)
 
 
-async def _owned(request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int) -> MovieRating:
+async def _owned(user: Identity, votes: MovieVotes, rating_id: int) -> MovieRating:
     """Older clients read 403 for what belongs to somebody else."""
     try:
-        return await votes.rating(request.user.user_id, rating_id)
+        return await votes.rating(user.user_id, rating_id)
     except RatingNotFound as error:
         if await votes.is_anybodys(rating_id):
             raise DrfError({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN) from error

@@ -20,7 +20,7 @@ from videoflix.library.api.dependencies import counter, library_of
 from videoflix.library.models import WatchState
 from videoflix.library.schemas import ProgressUpdate, Seconds
 from videoflix.library.service import Library
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, signed_in
 
 HISTORY_MAX = 1_000
 TWICE = "The fields user, video must make a unique set."
@@ -55,7 +55,7 @@ class HistoryController(Controller):
         if fields.get("video_id") in (None, "") or fields.get("progress_seconds") in (None, ""):
             raise DrfError({"error": "Missing video_id or progress_seconds"})
         place = read_fields(fields, ProgressForm)
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             is_first = await library.position(place.video_id) is None
             state = await _save_position(library, place.video_id, place.progress_seconds)
         status = HTTP_201_CREATED if is_first else HTTP_200_OK
@@ -68,13 +68,13 @@ class HistoryController(Controller):
     async def show_progress(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
     ) -> dict[str, Any]:
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             state = await library.position(parse_id(video_id))
         return _serialize(request, state) if state else {"progress_seconds": 0}
 
     @get(opt={"canonical": "GET /api/v1/history"})
     async def list_history(self, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             states = await library.positions(HISTORY_MAX, 0)
         return [_serialize(request, state) for state in states]
 
@@ -82,7 +82,7 @@ class HistoryController(Controller):
     async def add_record(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
         new = await read(request, RecordForm)
         try:
-            async with library_of(request) as library:
+            async with library_of(request.user) as library:
                 if await library.position(new.video):
                     raise field_error(NON_FIELD, TWICE)
                 return _serialize(
@@ -105,17 +105,15 @@ class HistoryController(Controller):
         return await _change(request, record_id)
 
     @delete("/{record_id:str}", opt={"canonical": "DELETE /api/v1/history/{video_id}"})
-    async def delete_record(
-        self, request: Request[Any, Any, Any], record_id: FromPath[str]
-    ) -> None:
-        async with library_of(request) as library:
+    async def delete_record(self, user: CurrentUser, record_id: FromPath[str]) -> None:
+        async with library_of(user) as library:
             await library.clear_history((await _record(library, record_id)).video_id)
 
 
 async def _change(request: Request[Any, Any, Any], record_id: str) -> dict[str, Any]:
     """A record stays with its film and its owner; only the place in the film changes."""
     seconds = (await read(request, RecordUpdateForm)).progress_seconds
-    async with library_of(request) as library:
+    async with library_of(request.user) as library:
         state = await _record(library, record_id)
         if seconds is not None:
             state = await _save_position(library, state.video_id, seconds)

@@ -12,7 +12,7 @@ from videoflix.accounts.service import Accounts
 from videoflix.compat.dialect import NONE
 from videoflix.compat.drf.errors import DrfError
 from videoflix.compat.drf.parsing import read
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, signed_in
 from videoflix.platform.http.params import service
 
 SHOW = {"canonical": "GET /api/v1/me"}
@@ -28,15 +28,15 @@ class UserController(Controller):
 
     @get(opt=SHOW)
     async def list_me(
-        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
+        self, user: CurrentUser, accounts: NamedDependency[Accounts]
     ) -> list[dict[str, Any]]:
-        return [_serialize(await accounts.get_active(request.user.user_id))]
+        return [_serialize(await accounts.get_active(user.user_id))]
 
     @get("/{whoever:str}", opt=SHOW)
     async def show_me(
-        self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
+        self, user: CurrentUser, accounts: NamedDependency[Accounts]
     ) -> dict[str, Any]:
-        return _serialize(await accounts.get_active(request.user.user_id))
+        return _serialize(await accounts.get_active(user.user_id))
 
     @put("/{whoever:str}", opt=CHANGE)
     async def put_me(

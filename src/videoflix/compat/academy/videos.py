@@ -35,7 +35,7 @@ from videoflix.compat.video_requests import (
 )
 from videoflix.media.schemas import StoredFile
 from videoflix.media.service import Media
-from videoflix.platform.auth.identity import editors_only, signed_in
+from videoflix.platform.auth.identity import CurrentUser, editors_only, signed_in
 from videoflix.platform.http.params import service
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import UnsupportedMediaType
@@ -88,31 +88,31 @@ class VideoController(Controller):
 
     @get("/video", guards=[signed_in], opt={"canonical": "GET /api/v1/videos"})
     async def list_films(
-        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
+        self, user: CurrentUser, browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        viewer = await current_viewer(request.user)
+        viewer = await current_viewer(user)
         films = await list_videos(browse, viewer, Filters(), LIST_MAX)
         return [summary(film) for film in sorted(films, key=lambda film: film.id)]
 
     @get("/video/new", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def show_newest(
-        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
+        self, user: CurrentUser, browse: NamedDependency[Browse]
     ) -> dict[str, Any]:
-        films = await list_videos(browse, await current_viewer(request.user), Filters(), 1)
+        films = await list_videos(browse, await current_viewer(user), Filters(), 1)
         return detail(films[0]) if films else NO_FILM
 
     @get("/video/new_videos", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/newest"})
     async def list_newest(
-        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
+        self, user: CurrentUser, browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        films = await list_videos(browse, await current_viewer(request.user), Filters(), NEWEST)
+        films = await list_videos(browse, await current_viewer(user), Filters(), NEWEST)
         return [detail(film) for film in films]
 
     @get("/video/featured", guards=[signed_in], opt={"canonical": "GET /api/v1/videos/featured"})
     async def list_featured(
-        self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
+        self, user: CurrentUser, browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        viewer = await current_viewer(request.user)
+        viewer = await current_viewer(user)
         films = await list_videos(browse, viewer, Filters(featured=True), SHELF_MAX)
         return [detail(film) for film in films]
 
@@ -123,11 +123,11 @@ class VideoController(Controller):
     )
     async def show_film(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         catalog: NamedDependency[Catalog],
         video_id: FromPath[str],
     ) -> dict[str, Any]:
-        viewer = await current_viewer(request.user)
+        viewer = await current_viewer(user)
         return detail(await catalog.read(viewer, parse_id(video_id)))
 
     @post(

@@ -21,7 +21,7 @@ from videoflix.compat.video_requests import parse_id
 from videoflix.library.api.dependencies import library_of
 from videoflix.library.schemas import WatchlistItem
 from videoflix.library.service import WATCHLIST_MAX, Library, NotOnWatchlist
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, signed_in
 
 
 class EntryForm(msgspec.Struct):
@@ -57,14 +57,14 @@ class EntryController(Controller):
 
     @get(opt={"canonical": "GET /api/v1/watchlist"})
     async def list_entries(self, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             return await _entries(request, library)
 
     @post(opt={"canonical": "POST /api/v1/watchlist"})
     async def add_entry(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         """200 for a film that is on the list already."""
         video_id = (await read(request, EntryForm)).video_id
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             known = await library.contained([video_id])
             entry = await _add(request, library, video_id)
         return Response(entry, status_code=HTTP_200_OK if known else HTTP_201_CREATED)
@@ -73,7 +73,7 @@ class EntryController(Controller):
     async def show_entry(
         self, request: Request[Any, Any, Any], entry_id: FromPath[str]
     ) -> dict[str, Any]:
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             return await _entry(request, library, entry_id)
 
     @put("/{entry_id:str}", opt={"canonical": "POST /api/v1/watchlist"})
@@ -82,7 +82,7 @@ class EntryController(Controller):
     ) -> dict[str, Any]:
         """Another film in place of this one."""
         video_id = (await read(request, EntryForm)).video_id
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             old = await _entry(request, library, entry_id)
             if old["id"] == video_id:
                 return old
@@ -91,20 +91,20 @@ class EntryController(Controller):
 
     @delete("/{entry_id:str}", opt={"canonical": "DELETE /api/v1/watchlist/{video_id}"})
     async def delete_entry(self, request: Request[Any, Any, Any], entry_id: FromPath[str]) -> None:
-        async with library_of(request) as library:
+        async with library_of(request.user) as library:
             await library.remove((await _entry(request, library, entry_id))["id"])
 
     @delete("/remove/{video_id:str}", opt={"canonical": "DELETE /api/v1/watchlist/{video_id}"})
-    async def remove_film(self, request: Request[Any, Any, Any], video_id: FromPath[str]) -> None:
+    async def remove_film(self, user: CurrentUser, video_id: FromPath[str]) -> None:
         try:
-            async with library_of(request) as library:
+            async with library_of(user) as library:
                 await library.remove(parse_id(video_id))
         except NotOnWatchlist as error:
             raise DrfError({"error": "Video not in watchlist"}, HTTP_404_NOT_FOUND) from error
 
 
 async def _watchlist(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    async with library_of(request) as library:
+    async with library_of(request.user) as library:
         entries = await _entries(request, library)
         person = await Accounts(library.session).get_active(request.user.user_id)
     return {

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar
 
 from videoflix.library.service import Library, Views
 from videoflix.library.view_counter import Seen, ViewCounter
+from videoflix.platform.auth.identity import Identity
 from videoflix.platform.postgres.session import transaction
 from videoflix.profiles.service import Profiles, current_viewer, viewer_cache
 
@@ -31,11 +31,11 @@ async def counting_views(_: Litestar) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def library_of(request: Request[Any, Any, Any]) -> AsyncGenerator[Library]:
+async def library_of(user: Identity) -> AsyncGenerator[Library]:
     """The library of the profile that asks; the block is one transaction."""
-    viewer = await current_viewer(request.user)
+    viewer = await current_viewer(user)
     async with transaction() as session:
         if not viewer.profile_id:
-            viewer = await Profiles(session).viewer_for_write(request.user)
-            viewer_cache.put(request.user, viewer)
+            viewer = await Profiles(session).viewer_for_write(user)
+            viewer_cache.put(user, viewer)
         yield Library(session, viewer)

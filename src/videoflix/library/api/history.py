@@ -1,14 +1,12 @@
 """Resume positions and history over HTTP."""
 
-from typing import Any
-
-from litestar import Controller, Request, Response, delete, get, put
+from litestar import Controller, Response, delete, get, put
 from litestar.params import FromQuery, JSONBody
 
 from videoflix.catalog.service import VideoNotFound
 from videoflix.library.api.dependencies import PERSONAL, counter, library_of
 from videoflix.library.schemas import HistoryItem, Progress, ProgressUpdate
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, signed_in
 from videoflix.platform.http.params import Id, Limit, Offset
 from videoflix.platform.problems import problems
 from videoflix.profiles.service import VIEWER_PROBLEMS
@@ -22,20 +20,20 @@ class HistoryController(Controller):
     @get(summary="What you watched", responses=problems(*VIEWER_PROBLEMS))
     async def list_history(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         unfinished: FromQuery[bool] = False,
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Response[list[HistoryItem]]:
         """What you watched, the latest first; with `unfinished` what to continue watching."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             found = await library.history(limit, offset, unfinished=unfinished)
             return Response(found, headers=PERSONAL)
 
     @delete(summary="Forget all you watched", responses=problems(*VIEWER_PROBLEMS))
-    async def clear_history(self, request: Request[Any, Any, Any]) -> None:
+    async def clear_history(self, user: CurrentUser) -> None:
         """Forget everything this profile watched."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.clear_history()
 
     @delete(
@@ -43,9 +41,9 @@ class HistoryController(Controller):
         summary="Forget that you watched it",
         responses=problems(*VIEWER_PROBLEMS),
     )
-    async def forget_video(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+    async def forget_video(self, user: CurrentUser, video_id: Id) -> None:
         """Forget a film; whether it was there or not."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.clear_history(video_id)
 
 
@@ -55,19 +53,17 @@ class ProgressController(Controller):
     guards = (signed_in,)
 
     @get(summary="Get playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
-    async def show_progress(
-        self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[Progress]:
+    async def show_progress(self, user: CurrentUser, video_id: Id) -> Response[Progress]:
         """Where you stopped watching; at 0 if you never began."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.progress(video_id), headers=PERSONAL)
 
     @put(summary="Save playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def put_progress(
-        self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[ProgressUpdate]
+        self, user: CurrentUser, video_id: Id, data: JSONBody[ProgressUpdate]
     ) -> Response[Progress]:
         """Say every few seconds where the player is; the latest by the player's clock counts."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             progress, is_view = await library.save_position(video_id, data)
             profile_id = library.profile_id
         if is_view:

@@ -1,9 +1,9 @@
 """Votes over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from advanced_alchemy.filters import LimitOffset
-from litestar import Controller, Request, Response, delete, get, put
+from litestar import Controller, Response, delete, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
@@ -12,7 +12,7 @@ from videoflix.catalog.service import VideoNotFound
 from videoflix.library.api.dependencies import PERSONAL, library_of
 from videoflix.library.schemas import VoteAdminRead, VoteCast, VoteRead
 from videoflix.library.service import VoteNotFound, Votes
-from videoflix.platform.auth.identity import admins_only, signed_in
+from videoflix.platform.auth.identity import CurrentUser, admins_only, signed_in
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset, Page, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.profiles.service import VIEWER_PROBLEMS
@@ -26,17 +26,17 @@ class VoteController(Controller):
     guards = (signed_in,)
 
     @get(summary="Your vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
-    async def show_vote(self, request: Request[Any, Any, Any], video_id: Id) -> Response[VoteRead]:
+    async def show_vote(self, user: CurrentUser, video_id: Id) -> Response[VoteRead]:
         """Your vote on a film, and everybody's."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.own_vote(video_id), headers=PERSONAL)
 
     @put(summary="Vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def cast_vote(
-        self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[VoteCast]
+        self, user: CurrentUser, video_id: Id, data: JSONBody[VoteCast]
     ) -> Response[VoteRead]:
         """Vote up or down; a profile has one vote a film, which it may change."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.vote(video_id, data.vote), headers=PERSONAL)
 
     @delete(
@@ -44,11 +44,9 @@ class VoteController(Controller):
         status_code=HTTP_200_OK,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
-    async def withdraw_vote(
-        self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[VoteRead]:
+    async def withdraw_vote(self, user: CurrentUser, video_id: Id) -> Response[VoteRead]:
         """Take your vote back."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.vote(video_id, None), headers=PERSONAL)
 
 

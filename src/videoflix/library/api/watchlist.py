@@ -1,9 +1,9 @@
 """The watchlist over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, post, put
+from litestar import Controller, Response, delete, get, post, put
 from litestar.params import JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
@@ -11,7 +11,7 @@ from videoflix.catalog.service import VideoNotFound
 from videoflix.library.api.dependencies import PERSONAL, library_of
 from videoflix.library.schemas import Contained, WatchlistAdd, WatchlistItem, WatchlistMove
 from videoflix.library.service import NotOnWatchlist, WatchlistFull
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, signed_in
 from videoflix.platform.http.params import BIGINT_MAX, Id, Limit, Offset
 from videoflix.platform.problems import problems
 from videoflix.profiles.service import VIEWER_PROBLEMS
@@ -29,10 +29,10 @@ class WatchlistController(Controller):
 
     @get(summary="Your watchlist", responses=problems(*VIEWER_PROBLEMS))
     async def list_watchlist(
-        self, request: Request[Any, Any, Any], limit: Limit = 20, offset: Offset = 0
+        self, user: CurrentUser, limit: Limit = 20, offset: Offset = 0
     ) -> Response[list[WatchlistItem]]:
         """The films you mean to watch, the last added first unless you moved them."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.watchlist(limit, offset), headers=PERSONAL)
 
     @post(
@@ -40,20 +40,16 @@ class WatchlistController(Controller):
         status_code=HTTP_200_OK,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound, WatchlistFull),
     )
-    async def add_to_watchlist(
-        self, request: Request[Any, Any, Any], data: JSONBody[WatchlistAdd]
-    ) -> Contained:
+    async def add_to_watchlist(self, user: CurrentUser, data: JSONBody[WatchlistAdd]) -> Contained:
         """Add a film; it is there once, however often you add it."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.add(data.video_id)
             return Contained([data.video_id])
 
     @get("/contains", summary="Which films are on it", responses=problems(*VIEWER_PROBLEMS))
-    async def list_contained(
-        self, request: Request[Any, Any, Any], ids: Ids
-    ) -> Response[Contained]:
+    async def list_contained(self, user: CurrentUser, ids: Ids) -> Response[Contained]:
         """Which of these films are on your watchlist."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(Contained(await library.contained(ids)), headers=PERSONAL)
 
     @put(
@@ -63,10 +59,10 @@ class WatchlistController(Controller):
         responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
     async def move_in_watchlist(
-        self, request: Request[Any, Any, Any], video_id: Id, data: JSONBody[WatchlistMove]
+        self, user: CurrentUser, video_id: Id, data: JSONBody[WatchlistMove]
     ) -> None:
         """Put a film before another one of the list, or at its end."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.move(video_id, data.before)
 
     @delete(
@@ -74,7 +70,7 @@ class WatchlistController(Controller):
         summary="Remove from watchlist",
         responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
-    async def take_off_watchlist(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+    async def take_off_watchlist(self, user: CurrentUser, video_id: Id) -> None:
         """Take a film off the list."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.remove(video_id)

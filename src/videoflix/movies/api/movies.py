@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, get
+from litestar import Controller, Response, get
 from litestar.params import FromPath, QueryParameter
 
 from videoflix.movies.api.urls import PAGE_MAX, neighbours
@@ -18,7 +18,7 @@ from videoflix.movies.service.search import (
     MoviesProviderUnavailable,
 )
 from videoflix.movies.service.votes import MovieVotes
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, Identity, signed_in
 from videoflix.platform.http.params import VISIBLE
 from videoflix.platform.http.urls import absolute
 from videoflix.platform.postgres.session import transaction
@@ -54,13 +54,13 @@ class MovieController(Controller):
         ),
     )
     async def search_movies(
-        self, request: Request[Any, Any, Any], words: Words, page: PageNumber = 1
+        self, user: CurrentUser, words: Words, page: PageNumber = 1
     ) -> Response[SearchPage]:
         """Search the movies of the provider, ten a page, with votes.
 
         While the provider is down, what it said within a day is answered, and `stale`.
         """
-        return await found_page(request, words, page)
+        return await found_page(user, words, page)
 
     @get(
         "/{movie_id:uuid}",
@@ -68,28 +68,26 @@ class MovieController(Controller):
         responses=problems(*VIEWER_PROBLEMS, MovieNotFound, MoviesProviderUnavailable),
     )
     async def show_movie(
-        self, request: Request[Any, Any, Any], movie_id: FromPath[UUID]
+        self, user: CurrentUser, movie_id: FromPath[UUID]
     ) -> Response[SingleMovie]:
         """Show a movie with votes."""
-        return await found_movie(request, movie_id)
+        return await found_movie(user, movie_id)
 
 
-async def found_page(
-    request: Request[Any, Any, Any], words: str, page: int
-) -> Response[SearchPage]:
+async def found_page(user: Identity, words: str, page: int) -> Response[SearchPage]:
     """A page of what a search finds. Raises what finding.search does."""
-    viewer = await current_viewer(request.user)
+    viewer = await current_viewer(user)
     found, stale = await search.search(viewer, words, page)
     following, previous = neighbours(PATH, page, found.total, query=words)
-    shown = await _with_votes(request.user.user_id, found.items)
+    shown = await _with_votes(user.user_id, found.items)
     return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
 
 
-async def found_movie(request: Request[Any, Any, Any], movie_id: UUID) -> Response[SingleMovie]:
+async def found_movie(user: Identity, movie_id: UUID) -> Response[SingleMovie]:
     """One movie. Raises what finding.movie does."""
-    viewer = await current_viewer(request.user)
+    viewer = await current_viewer(user)
     found, stale = await search.movie(viewer, movie_id)
-    (shown,) = await _with_votes(request.user.user_id, [found])
+    (shown,) = await _with_votes(user.user_id, [found])
     return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
 
 

@@ -1,8 +1,8 @@
 """Votes on movies over HTTP: everybody sees and changes their own."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Controller, Request, delete, get, patch, post, put
+from litestar import Controller, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET
@@ -13,7 +13,7 @@ from videoflix.movies.models import RatingType
 from videoflix.movies.schemas import RatingCreate, RatingPage, RatingRead, RatingUpdate
 from videoflix.movies.service.search import InvalidPage
 from videoflix.movies.service.votes import MovieAlreadyRated, MovieVotes, RatingNotFound
-from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.auth.identity import CurrentUser, Identity, signed_in
 from videoflix.platform.http.params import Id, names_of, one_of, service
 from videoflix.platform.problems import Unauthorized, problems
 
@@ -32,24 +32,24 @@ class MovieRatingController(Controller):
     @get(summary="List your ratings", responses=problems(Unauthorized, InvalidPage))
     async def list_ratings(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         rating_type: OfType = "",
         page: PageNumber = 1,
     ) -> RatingPage:
         """List your ratings, the newest first, ten a page."""
         wanted = one_of(RatingType, "rating_type", rating_type or None)
-        return await rating_page(request, votes, wanted, page)
+        return await rating_page(user, votes, wanted, page)
 
     @post(summary="Rate a movie", responses=problems(Unauthorized, MovieAlreadyRated))
     async def add_rating(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         data: JSONBody[RatingCreate],
     ) -> RatingRead:
         """Rate a movie by its id, once; the provider is not asked."""
-        return RatingRead.of(await votes.vote(request.user.user_id, data))
+        return RatingRead.of(await votes.vote(user.user_id, data))
 
     @get(
         "/{rating_id:int}",
@@ -58,12 +58,12 @@ class MovieRatingController(Controller):
     )
     async def show_rating(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
     ) -> RatingRead:
         """Show one of your ratings."""
-        return RatingRead.of(await votes.rating(request.user.user_id, rating_id))
+        return RatingRead.of(await votes.rating(user.user_id, rating_id))
 
     @put(
         "/{rating_id:int}",
@@ -72,13 +72,13 @@ class MovieRatingController(Controller):
     )
     async def replace_rating(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
         data: JSONBody[RatingUpdate],
     ) -> RatingRead:
         """Change the type of one of your ratings; what else is sent is ignored."""
-        return await _change(votes, request.user.user_id, rating_id, data)
+        return await _change(votes, user.user_id, rating_id, data)
 
     @patch(
         "/{rating_id:int}",
@@ -87,13 +87,13 @@ class MovieRatingController(Controller):
     )
     async def change_rating(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
         data: JSONBody[RatingUpdate],
     ) -> RatingRead:
         """Change the type of one of your ratings; what else is sent is ignored."""
-        return await _change(votes, request.user.user_id, rating_id, data)
+        return await _change(votes, user.user_id, rating_id, data)
 
     @delete(
         "/{rating_id:int}",
@@ -102,19 +102,19 @@ class MovieRatingController(Controller):
     )
     async def remove_rating(
         self,
-        request: Request[Any, Any, Any],
+        user: CurrentUser,
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
     ) -> None:
         """Take one of your ratings back; the movie may be rated again."""
-        await votes.remove(request.user.user_id, rating_id)
+        await votes.remove(user.user_id, rating_id)
 
 
 async def rating_page(
-    request: Request[Any, Any, Any], votes: MovieVotes, wanted: RatingType | None, page: int
+    user: Identity, votes: MovieVotes, wanted: RatingType | None, page: int
 ) -> RatingPage:
     """A page of one's votes. Raises InvalidPage."""
-    found, total = await votes.for_user(request.user.user_id, wanted, page)
+    found, total = await votes.for_user(user.user_id, wanted, page)
     params = {"rating_type": wanted.value} if wanted else {}
     following, previous = neighbours(PATH, page, total, **params)
     return RatingPage(total, following, previous, [RatingRead.of(one) for one in found])

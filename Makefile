@@ -22,9 +22,9 @@ check: ## Lint, format, types, import directions, migrations, docs
 test: ## Run all tests
 	uv run pytest
 
-coverage: ## Branch coverage of the fast tests: artifacts/coverage/index.html, tests/coverage.txt
+coverage: ## Branch coverage of the fast tests: artifacts/coverage/index.html
 	uv run pytest -q -m "not journey and not chaos" --cov --cov-report=html
-	uv run coverage report --format=total --precision=0 > tests/coverage.txt
+	uv run coverage report --format=total
 
 docs: ## Build the documentation and the module reference into site/
 	uv run --group docs mkdocs build --strict

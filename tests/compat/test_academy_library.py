@@ -201,7 +201,7 @@ async def test_streams_at_once_are_limited(ada: httpx.AsyncClient, session: Asyn
     stopped = await ada.get(f"{first}/{part}")
     assert (stopped.status_code, stopped.json()["detail"]) == (
         410,
-        "This stream is over: start it again.",
+        "This stream has ended. Start it again.",
     )
     assert (await ada.get(f"{second}/index.m3u8")).status_code == 200
 

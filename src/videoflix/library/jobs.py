@@ -1,4 +1,4 @@
-"""Counting views."""
+"""Jobs of the library: popularity and partitions of views."""
 
 import logging
 
@@ -13,4 +13,4 @@ logger = logging.getLogger(__name__)
 async def count_views(job: CountViews) -> None:
     async with complete_job() as session:
         changed = await Views(session).roll_up()
-    logger.info("the popularity of %d films changed", changed)
+    logger.info("updated the popularity of %d videos", changed)

@@ -1,4 +1,7 @@
-"""Tables of what profiles remember. Triggers of migration 0014 keep the films' vote counts."""
+"""Tables of watchlists, playback positions, votes and views.
+
+Triggers of migration 0014 maintain the vote counts of videos.
+"""
 
 from datetime import datetime
 
@@ -21,7 +24,7 @@ from videoflix.profiles.models import Profile
 
 
 class WatchlistEntry(Record):
-    """A film to be watched; the list is ordered by `position`, the smallest first."""
+    """A video on a profile's watchlist, ordered by `position`, smallest first."""
 
     __tablename__ = "watchlist_entry"
 
@@ -33,9 +36,9 @@ class WatchlistEntry(Record):
 
 
 class WatchState(Record):
-    """Where a profile stopped watching a film: `seconds` at the client's time `client_at`.
+    """A profile's playback position: `seconds` at the client's time `client_at`.
 
-    It belongs to the title, whatever file plays.
+    It belongs to the video, not to one of its files.
     """
 
     __tablename__ = "watch_state"
@@ -59,7 +62,7 @@ class WatchState(Record):
 
 
 class Vote(Record):
-    """What a profile thinks of a film: 1 or -1."""
+    """A profile's vote on a video: 1 or -1."""
 
     __tablename__ = "vote"
 
@@ -70,7 +73,7 @@ class Vote(Record):
     __table_args__ = (UniqueConstraint("profile_id", "video_id"),)
 
 
-# One row a profile, title and day; a partition a month.
+# One row per profile, video and day; one partition per month.
 video_view = Table(
     "video_view",
     Record.metadata,

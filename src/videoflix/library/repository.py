@@ -1,4 +1,4 @@
-"""All SQL of what profiles remember."""
+"""SQL of watchlists, playback positions, votes and views."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -26,7 +26,7 @@ from video as old left join counted on counted.video_id = old.id
 where video.id = old.id and old.popularity <> coalesce(counted.views, 0)
 returning video.id
 """)
-# Rows that came before their month's partition did would keep it from being made.
+# Rows in the default partition must be moved first, or attaching the month's partition would fail.
 MAKE_PARTITION = """
 do $$ begin
     if to_regclass('video_view_{name}') is null then
@@ -42,7 +42,7 @@ end $$
 
 
 class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
-    """Watchlists, in their order."""
+    """Watchlist entries."""
 
     model_type = WatchlistEntry
 
@@ -57,7 +57,7 @@ class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
         return list(found)
 
     async def add_first(self, profile_id: int, video_id: int) -> bool:
-        """Add a film in front; False when it is there already."""
+        """Insert a video at the top; False if it is already on the list."""
         first = (
             select(func.coalesce(func.min(WatchlistEntry.position), 0.0) - 1)
             .where(WatchlistEntry.profile_id == profile_id)
@@ -94,7 +94,7 @@ class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
         return list(found)
 
     async def locked(self, profile_id: int) -> list[WatchlistEntry]:
-        """The whole list, held: two moves at once would mix their positions."""
+        """Lock the whole list, so that concurrent moves cannot mix up positions."""
         found = await self.session.scalars(
             select(WatchlistEntry)
             .where(WatchlistEntry.profile_id == profile_id)
@@ -105,16 +105,16 @@ class WatchlistRepository(SQLAlchemyAsyncRepository[WatchlistEntry]):
 
 
 class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
-    """Where profiles stopped watching, the latest first."""
+    """Playback positions."""
 
     model_type = WatchState
 
     async def upsert_position(
         self, profile_id: int, video_id: int, seconds: float, client_at: datetime
     ) -> bool:
-        """Note where a player is, unless a later word of it is known: one statement.
+        """Upsert a position unless a later one is stored; False if it was discarded.
 
-        A clock that runs ahead counts as now, or nothing else would count for a while.
+        A client's time in the future is replaced by now, or it would block later updates.
         """
         length = func.coalesce(Video.duration, cast(seconds, Float))
         at = func.least(cast(seconds, Float), length)
@@ -138,7 +138,7 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
                 func.now(),
             ).where(Video.id == video_id),
         )
-        noted = await self.session.scalar(
+        updated_id = await self.session.scalar(
             update.on_conflict_do_update(
                 index_elements=["profile_id", "video_id"],
                 set_={
@@ -150,7 +150,7 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
                 where=WatchState.client_at <= update.excluded.client_at,
             ).returning(WatchState.id)
         )
-        return noted is not None
+        return updated_id is not None
 
     async def for_profile(
         self, profile_id: int, *, unfinished: bool, limit: int, offset: int
@@ -176,7 +176,7 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
         return list(found)
 
     async def delete_position(self, profile_id: int, video_id: int | None = None) -> int:
-        """Forget one film, or all; how many there were."""
+        """Delete the position in one video, or all; return how many."""
         statement = delete(WatchState).where(WatchState.profile_id == profile_id)
         if video_id is not None:
             statement = statement.where(WatchState.video_id == video_id)
@@ -184,12 +184,12 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
 
 
 class VoteRepository(SQLAlchemyAsyncRepository[Vote]):
-    """Votes; triggers keep the films' counts."""
+    """Votes; triggers maintain the counts of videos."""
 
     model_type = Vote
 
     async def cast(self, profile_id: int, video_id: int, value: int) -> None:
-        """The profile's only vote on this film, whatever it was before."""
+        """Upsert the profile's vote on a video."""
         vote = insert(Vote).values(
             profile_id=profile_id,
             video_id=video_id,
@@ -213,7 +213,7 @@ class VoteRepository(SQLAlchemyAsyncRepository[Vote]):
     async def list_page(
         self, page: LimitOffset, *, video_id: int | None, user_id: int | None
     ) -> tuple[list[tuple[Vote, str, Profile, str]], int]:
-        """Votes with the film's title, the profile and its owner's address; and how many."""
+        """Votes with title, profile and the owner's e-mail address; with the total."""
         wanted: list[ColumnElement[bool]] = []
         if video_id is not None:
             wanted.append(Vote.video_id == video_id)
@@ -232,7 +232,7 @@ class VoteRepository(SQLAlchemyAsyncRepository[Vote]):
         return [(row[0], row[1], row[2], row[3]) for row in rows], total or 0
 
     async def counts(self, profile_id: int, video_id: int) -> tuple[int | None, int, int]:
-        """The profile's vote, and all votes up and down."""
+        """The profile's vote, and the number of upvotes and downvotes."""
         mine = (
             select(Vote.value)
             .where(Vote.profile_id == profile_id, Vote.video_id == video_id)
@@ -247,13 +247,13 @@ class VoteRepository(SQLAlchemyAsyncRepository[Vote]):
 
 
 class ViewRepository:
-    """Views, a partition a month."""
+    """Views, partitioned by month."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
     async def add(self, seen: Sequence[tuple[int, int, date]]) -> int:
-        """Count views (film, profile, day), each once; how many were new."""
+        """Insert views (video, profile, day) that are new; return how many were."""
         added = await self.session.execute(
             insert(video_view)
             .values(
@@ -274,10 +274,10 @@ class ViewRepository:
         return len(new)
 
     async def roll_up(self) -> int:
-        """Count the last 30 days again; how many films changed."""
+        """Recount the views of the last 30 days; return how many videos changed."""
         return len((await self.session.execute(ROLL_UP)).all())
 
     async def make_partition(self, begin: date, end: date) -> None:
-        """A table for the views of a month, if there is none."""
+        """Create the partition of a month unless it exists."""
         statement = MAKE_PARTITION.format(name=f"{begin:%Y_%m}", begin=begin, end=end)
         await self.session.execute(text(statement))

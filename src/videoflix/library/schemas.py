@@ -1,4 +1,4 @@
-"""Shapes of what profiles remember."""
+"""Wire types of watchlist, history and votes, and payloads of jobs."""
 
 import math
 from datetime import datetime
@@ -10,39 +10,39 @@ from videoflix.catalog.schemas import BigId, VideoRead
 from videoflix.platform.http.params import Moment, ensure_plausible
 from videoflix.platform.queue import Job, schedule
 
-# Far beyond any film; the film's own length limits it anyway.
+# Beyond any video; positions are clamped to the duration anyway.
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class WatchlistItem(msgspec.Struct):
-    """A film somebody means to watch."""
+    """A video on the watchlist."""
 
     video: VideoRead
     added_at: datetime
 
 
 class WatchlistAdd(msgspec.Struct, forbid_unknown_fields=True):
-    """Which film to add."""
+    """The video to add."""
 
     video_id: BigId
 
 
 class WatchlistMove(msgspec.Struct, forbid_unknown_fields=True):
-    """Where a film of the list goes: before another one, or with null to the end."""
+    """The new place of a video: before another one, or with null at the end."""
 
     before: BigId | None = None
 
 
 class Contained(msgspec.Struct):
-    """Which of the films that were asked about are on the list."""
+    """Those of the requested videos that are on the watchlist."""
 
     ids: list[int]
 
 
 class ProgressUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """Where the player is, in seconds, at the player's own time; now if it does not say.
+    """The playback position in seconds, at the client's time `at` (default: now).
 
-    `seconds` must be a finite number of at least 0; beyond the end counts as the end.
+    `seconds` is a finite number of at least 0, clamped to the duration.
     """
 
     seconds: Seconds
@@ -51,11 +51,11 @@ class ProgressUpdate(msgspec.Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         ensure_plausible(self.at)
         if not math.isfinite(self.seconds):
-            raise ValueError("seconds is no number")
+            raise ValueError("seconds must be a finite number")
 
 
 class Progress(msgspec.Struct):
-    """Where a profile stopped watching; `finished` from 95 % on."""
+    """A playback position in seconds; `finished` from 95% on."""
 
     video_id: int
     seconds: float
@@ -65,20 +65,20 @@ class Progress(msgspec.Struct):
 
 
 class HistoryItem(msgspec.Struct):
-    """A film somebody began, and where they are."""
+    """A watched video and the playback position."""
 
     video: VideoRead
     progress: Progress
 
 
 class VoteCast(msgspec.Struct, forbid_unknown_fields=True):
-    """What you think of it."""
+    """The vote to cast."""
 
     vote: Literal["up", "down"]
 
 
 class VoteRead(msgspec.Struct):
-    """Your vote, and everybody's."""
+    """Your vote, and the number of all votes."""
 
     vote: Literal["up", "down"] | None
     upvotes: int
@@ -86,7 +86,7 @@ class VoteRead(msgspec.Struct):
 
 
 class VoteAdminRead(msgspec.Struct):
-    """A vote as administrators see it: whose profile thinks what of which film."""
+    """A vote as shown to administrators, with video and profile."""
 
     id: int
     video_id: int
@@ -99,7 +99,7 @@ class VoteAdminRead(msgspec.Struct):
 
 
 class CountViews(Job):
-    """Count the views of the last 30 days per film, and make room for the next month's."""
+    """Recount the popularity of videos, and create the next month's partition of views."""
 
     name: ClassVar = "library.count_views"
     queue: ClassVar = "maintenance"

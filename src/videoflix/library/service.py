@@ -1,4 +1,4 @@
-"""What profiles remember: watchlist, history, votes."""
+"""Use cases of watchlist, history, votes and views."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ from videoflix.platform.problems import Conflict, NotFound
 from videoflix.profiles.schemas import Viewer
 
 WATCHLIST_MAX = 1_000
-# A view counts from here on.
+# A view counts after this many seconds, or this share of shorter videos.
 VIEW_SECONDS = 30.0
 VIEW_SHARE = 0.5
 VALUES: dict[str, int] = {"up": 1, "down": -1}
@@ -38,15 +38,15 @@ class NotOnWatchlist(NotFound):
 
 
 class WatchlistFull(Conflict):
-    """A watchlist holds at most a thousand films."""
+    """Your watchlist is full: it can have at most 1,000 films."""
 
 
 class VoteNotFound(NotFound):
-    """There is no such vote."""
+    """The vote doesn't exist."""
 
 
 class Library:
-    """`viewer` is the profile that remembers; what it may not see (any more) is left out."""
+    """The library of the profile `viewer`; videos it cannot see are omitted."""
 
     def __init__(self, session: AsyncSession, viewer: Viewer) -> None:
         self.session = session
@@ -58,29 +58,29 @@ class Library:
         self.votes = VoteRepository(session=session)
 
     async def watchlist(self, limit: int, offset: int) -> list[WatchlistItem]:
-        """The films of the list in its order, those of them that may be seen."""
+        """List the watchlist in its order."""
         entries = await self.watchlist_entries.for_profile(self.profile_id, limit, offset)
-        films = await self.catalog.get_many(self.viewer, [entry.video_id for entry in entries])
+        videos = await self.catalog.get_many(self.viewer, [entry.video_id for entry in entries])
         return [
-            WatchlistItem(films[entry.video_id], entry.created_at)
+            WatchlistItem(videos[entry.video_id], entry.created_at)
             for entry in entries
-            if entry.video_id in films
+            if entry.video_id in videos
         ]
 
     async def add(self, video_id: int) -> None:
-        """Put a film on the list, once. Raises VideoNotFound or WatchlistFull."""
+        """Add a video to the watchlist; idempotent. Raises VideoNotFound or WatchlistFull."""
         await self.catalog.video(self.viewer, video_id)
         added = await self.watchlist_entries.add_first(self.profile_id, video_id)
         if added and await self.watchlist_entries.count(profile_id=self.profile_id) > WATCHLIST_MAX:
             raise WatchlistFull
 
     async def remove(self, video_id: int) -> None:
-        """Take a film off the list. Raises NotOnWatchlist."""
+        """Remove a video from the watchlist. Raises NotOnWatchlist."""
         if not await self.watchlist_entries.remove(self.profile_id, video_id):
             raise NotOnWatchlist
 
     async def move(self, video_id: int, before: int | None) -> None:
-        """Put a film of the list before another one, or last. Raises NotOnWatchlist."""
+        """Move a video before another one, or to the end. Raises NotOnWatchlist."""
         entries = await self.watchlist_entries.locked(self.profile_id)
         by_video = {entry.video_id: entry for entry in entries}
         if video_id not in by_video or (before is not None and before not in by_video):
@@ -94,11 +94,11 @@ class Library:
             entry.position = float(position)
 
     async def contained(self, video_ids: Sequence[int]) -> list[int]:
-        """Which of these films are on the list."""
+        """Filter the videos that are on the watchlist."""
         return await self.watchlist_entries.contained(self.profile_id, video_ids)
 
     async def save_position(self, video_id: int, update: ProgressUpdate) -> tuple[Progress, bool]:
-        """Remember where a player is; and whether that makes it a view. Raises VideoNotFound."""
+        """Save a position; also return whether it counts as a view. Raises VideoNotFound."""
         video = await self.catalog.video(self.viewer, video_id)
         at = update.at or datetime.now(UTC)
         await self.states.upsert_position(self.profile_id, video_id, update.seconds, at)
@@ -107,7 +107,7 @@ class Library:
         return _progress(state, video.duration), state.seconds >= enough
 
     async def progress(self, video_id: int) -> Progress:
-        """Where the profile is; at the beginning if it never was. Raises VideoNotFound."""
+        """The playback position; 0 if there is none. Raises VideoNotFound."""
         video = await self.catalog.video(self.viewer, video_id)
         states = await self.states.some(self.profile_id, [video_id])
         if not states:
@@ -115,7 +115,7 @@ class Library:
         return _progress(states[0], video.duration)
 
     async def positions(self, limit: int, offset: int) -> list[WatchState]:
-        """Where the profile stopped in the films it watched, the latest first."""
+        """List the playback positions, latest first."""
         states = await self.states.for_profile(
             self.profile_id, unfinished=False, limit=limit, offset=offset
         )
@@ -123,54 +123,54 @@ class Library:
         return [state for state in states if state.video_id in seen]
 
     async def position(self, video_id: int) -> WatchState | None:
-        """Where the profile stopped in a film. Raises VideoNotFound."""
+        """The stored playback position, if any. Raises VideoNotFound."""
         await self.catalog.video(self.viewer, video_id)
         states = await self.states.some(self.profile_id, [video_id])
         return states[0] if states else None
 
     async def history(self, limit: int, offset: int, *, unfinished: bool) -> list[HistoryItem]:
-        """What the profile watched, the latest first; or only what it did not finish."""
+        """List watched videos, latest first; optionally only unfinished ones."""
         states = await self.states.for_profile(
             self.profile_id, unfinished=unfinished, limit=limit, offset=offset
         )
-        films = await self.catalog.get_many(self.viewer, [state.video_id for state in states])
+        videos = await self.catalog.get_many(self.viewer, [state.video_id for state in states])
         return [
-            HistoryItem(film, _progress(state, film.duration))
+            HistoryItem(video, _progress(state, video.duration))
             for state in states
-            if (film := films.get(state.video_id))
+            if (video := videos.get(state.video_id))
         ]
 
     async def clear_history(self, video_id: int | None = None) -> None:
-        """Forget where the profile was in a film, or in all of them."""
+        """Delete the playback position in a video, or in all."""
         await self.states.delete_position(self.profile_id, video_id)
 
     async def vote(self, video_id: int, vote: Literal["up", "down"] | None) -> VoteRead:
-        """Cast the profile's vote, change it, or take it back. Raises VideoNotFound."""
+        """Cast, change or withdraw (None) the profile's vote. Raises VideoNotFound."""
         await self.catalog.video(self.viewer, video_id)
         if vote is None:
             await self.votes.withdraw(self.profile_id, video_id)
         else:
             await self.votes.cast(self.profile_id, video_id, VALUES[vote])
         await publish_vote_change(self.session, video_id)
-        return await self._shown_vote(video_id)
+        return await self._read_vote(video_id)
 
     async def own_vote(self, video_id: int) -> VoteRead:
-        """Raises VideoNotFound."""
+        """The profile's vote and all counts. Raises VideoNotFound."""
         await self.catalog.video(self.viewer, video_id)
-        return await self._shown_vote(video_id)
+        return await self._read_vote(video_id)
 
     async def votes_cast(self) -> dict[int, int]:
-        """The profile's votes by film: 1 or -1."""
+        """The profile's votes by video id: 1 or -1."""
         found = await self.votes.get_many(profile_id=self.profile_id)
         return {vote.video_id: vote.value for vote in found}
 
-    async def _shown_vote(self, video_id: int) -> VoteRead:
+    async def _read_vote(self, video_id: int) -> VoteRead:
         mine, up, down = await self.votes.counts(self.profile_id, video_id)
         return VoteRead(None if mine is None else _named(mine), up, down)
 
 
 class Votes:
-    """Everybody's votes, for those who look after the site."""
+    """All votes, for administrators."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -179,7 +179,7 @@ class Votes:
     async def list_page(
         self, page: LimitOffset, *, video_id: int | None, user_id: int | None
     ) -> tuple[list[VoteAdminRead], int]:
-        """Votes on a film, of a person, or all, the newest first; and how many there are."""
+        """List votes, newest first, optionally of a video or a user; with the total."""
         found, total = await self.votes.list_page(page, video_id=video_id, user_id=user_id)
         return [
             VoteAdminRead(
@@ -196,7 +196,7 @@ class Votes:
         ], total
 
     async def remove(self, vote_id: int) -> None:
-        """Take a vote out of the counts. Raises VoteNotFound."""
+        """Delete a vote. Raises VoteNotFound."""
         vote = await self.votes.get_one_or_none(id=vote_id)
         if vote is None:
             raise VoteNotFound
@@ -205,18 +205,18 @@ class Votes:
 
 
 class Views:
-    """Who watched what, for what is watched most."""
+    """Views, and the popularity computed from them."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.views = ViewRepository(session)
 
     async def add(self, seen: Sequence[tuple[int, int, date]]) -> int:
-        """Count views (film, profile, day), each once; how many were new."""
+        """Insert views (video, profile, day) that are new; return how many were."""
         return await self.views.add(seen) if seen else 0
 
     async def roll_up(self) -> int:
-        """Count the last 30 days, and make tables for this month and the next."""
+        """Recount popularity, and create the partitions of this month and the next."""
         begin = datetime.now(UTC).date().replace(day=1)
         for _ in range(2):
             end = (begin + timedelta(days=32)).replace(day=1)

@@ -1,6 +1,6 @@
-"""Views wait in memory for a moment and are written together.
+"""Write-behind buffer for views, flushed in batches.
 
-What a killed process had not written is lost; a view is a statistic.
+Unflushed views of a killed process are lost, which is acceptable for statistics.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from videoflix.platform.postgres.session import crash_info, one_line
 
 WRITE_SECONDS = 5.0
 WAITING_MAX = 10_000
-# For one writing, so that a database that is frozen cannot keep a process from stopping.
+# Timeout of a flush, so that a frozen database cannot prevent shutdown.
 DEADLINE_SECONDS = 10.0
 
 Seen = tuple[int, int, date]
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class ViewCounter:
-    """Collects views, and remembers those of today so that each is written once."""
+    """Buffers views, and remembers today's flushed ones to skip duplicates."""
 
     def __init__(self, write: Callable[[Sequence[Seen]], Awaitable[object]]) -> None:
         self._write = write
@@ -30,13 +30,13 @@ class ViewCounter:
         self._written: set[Seen] = set()
 
     def count(self, video_id: int, profile_id: int) -> None:
-        """A profile watches a film for long enough."""
+        """Buffer a view; discarded if the buffer is full or the view was flushed today."""
         seen = (video_id, profile_id, datetime.now(UTC).date())
         if seen not in self._written and len(self._waiting) < WAITING_MAX:
             self._waiting.add(seen)
 
     async def flush(self) -> None:
-        """Write what waits; it goes on waiting if that fails. Raises TimeoutError."""
+        """Write the buffered views; they stay buffered on failure. Raises TimeoutError."""
         seen = list(self._waiting)
         if not seen:
             return
@@ -50,23 +50,23 @@ class ViewCounter:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Write every few seconds, and once more at the end."""
+        """Flush every WRITE_SECONDS, and once at the end."""
         task = asyncio.create_task(self._flush_for_ever())
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await self._flush_anyway()
+            await self._try_flush()
 
     async def _flush_for_ever(self) -> None:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            await self._flush_anyway()
+            await self._try_flush()
 
-    async def _flush_anyway(self) -> None:
+    async def _try_flush(self) -> None:
         try:
             await self.flush()
-        except Exception as error:  # a database that is away must not end the counting
-            message = "views could not be written; they wait (%s)"
+        except Exception as error:  # an unavailable database must not stop the loop
+            message = "could not write views; retrying later (%s)"
             logger.warning(message, one_line(error), exc_info=crash_info(error))

@@ -1,4 +1,4 @@
-"""Writes HLS playlists (RFC 8216bis, protocol version 7) from what is known of the segments."""
+"""Format HLS playlists (RFC 8216bis, protocol version 7)."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ VERSION = 7  # EXT-X-MAP in media playlists, fragmented MP4
 
 
 class MediaSegment(msgspec.Struct, frozen=True):
-    """A segment as a playlist lists it; `map_uri` names its initialisation section.
+    """A segment in a media playlist; `map_uri` is its initialisation section.
 
-    `duration` counts seconds, `length` bytes.
+    `duration` is in seconds, `length` in bytes.
     """
 
     uri: str
@@ -22,10 +22,9 @@ class MediaSegment(msgspec.Struct, frozen=True):
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """A picture quality as the multivariant playlist lists it.
+    """A video rendition in the multivariant playlist.
 
-    `bandwidth` is the peak and `average_bandwidth` the mean, both in bits a second with the
-    sound included.
+    `bandwidth` (peak) and `average_bandwidth` are in bits per second, including audio.
     """
 
     uri: str
@@ -40,9 +39,9 @@ class Variant(msgspec.Struct, frozen=True):
 def media_playlist(
     segments: Iterable[MediaSegment], *, target: float, complete: bool, query: str = ""
 ) -> str:
-    """A rendition's segments in order: an EVENT that grows, or VOD once complete.
+    """Format a media playlist: type EVENT while it grows, VOD once complete.
 
-    `target` is the longest segment there will be, in seconds: it must not change while the
+    `target` is the longest segment to come, in seconds: it must not change while the
     playlist grows. `query` is appended to every URI.
     """
     lines = [
@@ -65,7 +64,7 @@ def media_playlist(
 
 
 def multivariant_playlist(variants: Sequence[Variant], *, audio_uri: str | None) -> str:
-    """The list a player chooses from; the first variant is the one it starts with."""
+    """Format the multivariant playlist; players start with the first variant."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     group = ""
     if audio_uri:
@@ -87,7 +86,7 @@ def multivariant_playlist(variants: Sequence[Variant], *, audio_uri: str | None)
 
 
 def bit_rates(segments: Sequence[MediaSegment]) -> tuple[int, int]:
-    """Peak and mean bits a second, as BANDWIDTH and AVERAGE-BANDWIDTH define them."""
+    """Peak and mean bits per second, as defined for BANDWIDTH and AVERAGE-BANDWIDTH."""
     if not segments:
         return 0, 0
     peak = max(segment.length * 8 / segment.duration for segment in segments)

@@ -1,4 +1,4 @@
-"""What playback does later."""
+"""Jobs of playback."""
 
 import logging
 
@@ -9,7 +9,7 @@ from videoflix.playback.service.streams import Streams
 
 logger = logging.getLogger(__name__)
 
-# In a transaction: few enough that nobody waits long to start a stream meanwhile.
+# Per transaction; bounds how long row locks delay users who start a stream.
 CLOSED_AT_ONCE = 50
 
 
@@ -22,11 +22,11 @@ async def close_expired(job: CloseExpiredStreams) -> None:
 
 
 async def close_all_expired() -> int:
-    """Write down and charge what fell silent; one that fails holds up none of the others."""
+    """Close and charge expired leases; one failure does not stop the others."""
     async with transaction() as session:
-        silent = await Streams(session).leases.expired()
+        expired = await Streams(session).leases.expired()
     return await in_batches(
-        silent,
+        expired,
         CLOSED_AT_ONCE,
         lambda session, some: Streams(session).close_together(some),
         lambda session, one: Streams(session).close_expired(*one),

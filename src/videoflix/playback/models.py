@@ -12,9 +12,10 @@ from videoflix.platform.postgres.session import Record
 
 
 class StreamLease(Record):
-    """A film that is being watched on a device, as long as it is heard of: `seen_at` is the last
-    heartbeat, `plan_id` by which plan it is charged. A lease that fell silent is over by itself,
-    whether or not `ended_at` says so. Without a film, another program counts it.
+    """The lease of a concurrent stream on a device.
+
+    `seen_at` is the last heartbeat, `plan_id` the plan it is charged by. A lease without heartbeats
+    expires whether or not `ended_at` is set. `video_id` is null for check-ins.
     """
 
     __tablename__ = "stream_lease"

@@ -1,4 +1,4 @@
-"""All SQL of the streams that are watched."""
+"""SQL of stream leases."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from videoflix.settings import settings
 
 
 class RunningStream(NamedTuple):
-    """A live lease, with the film's title and whose it is."""
+    """A live lease, with the video's title and the owner's e-mail address."""
 
     lease: StreamLease
     title: str
@@ -25,12 +25,12 @@ class RunningStream(NamedTuple):
 
 
 class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
-    """Leases of streams; live ones were heard of lately."""
+    """Stream leases; a lease is live while its heartbeats arrive."""
 
     model_type = StreamLease
 
     async def live(self, user_id: int | None) -> list[RunningStream]:
-        """A person's running streams or everybody's, the oldest first."""
+        """List the live leases of a user or of all, oldest first."""
         statement = (
             select(StreamLease, func.coalesce(Video.title, StreamLease.device), User.email)
             .outerjoin(Video, Video.id == StreamLease.video_id)
@@ -43,7 +43,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         return [RunningStream(*row) for row in await self.session.execute(statement)]
 
     async def checked_in(self, user_id: int) -> StreamLease | None:
-        """A person's oldest live lease without a film."""
+        """A user's oldest live check-in."""
         found: StreamLease | None = await self.session.scalar(
             select(StreamLease)
             .where(StreamLease.user_id == user_id, StreamLease.video_id.is_(None), is_live())
@@ -53,11 +53,11 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         return found
 
     async def live_count(self) -> int:
-        """How many streams are watched now."""
+        """Count the live leases."""
         return await self.count(is_live())
 
     async def heartbeat(self, lease_ids: Sequence[int], user_id: int | None = None) -> list[int]:
-        """Note that these are watched; the ids of those that were still live."""
+        """Extend leases; return the ids of those that were still live."""
         statement = update(StreamLease).where(StreamLease.id.in_(lease_ids), is_live())
         if user_id is not None:
             statement = statement.where(StreamLease.user_id == user_id)
@@ -69,7 +69,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
     async def end(
         self, lease_id: int, user_id: int, *, only_expired: bool = False
     ) -> StreamUsage | None:
-        """None when the person has no such lease that has not ended."""
+        """End a lease and return what to charge; None if the user has no such open lease."""
         ended = update(StreamLease).where(
             StreamLease.id == lease_id,
             StreamLease.user_id == user_id,
@@ -83,7 +83,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         return None if row is None else StreamUsage(*row)
 
     async def expired(self) -> list[tuple[int, int]]:
-        """Whose leases fell silent without having ended, and which, in the order of their locks."""
+        """(user id, lease id) of expired leases that are not closed, in lock order."""
         rows = await self.session.execute(
             select(StreamLease.user_id, StreamLease.id)
             .where(StreamLease.ended_at.is_(None), ~is_live())
@@ -92,7 +92,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         return [(row[0], row[1]) for row in rows]
 
     async def unended(self, user_id: int) -> list[int]:
-        """A person's leases that have not ended, silent ones too."""
+        """A user's leases that are not closed, including expired ones."""
         found = await self.session.scalars(
             select(StreamLease.id).where(
                 StreamLease.user_id == user_id, StreamLease.ended_at.is_(None)
@@ -101,7 +101,7 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
         return list(found)
 
     async def ended_since(self, span: timedelta) -> list[int]:
-        """Streams that ended lately: their links may not have expired yet."""
+        """Streams ended within the span, whose play tokens may still be valid."""
         found = await self.session.scalars(
             select(StreamLease.id).where(StreamLease.ended_at > func.now() - span)
         )
@@ -109,13 +109,13 @@ class StreamLeaseRepository(SQLAlchemyAsyncRepository[StreamLease]):
 
 
 def _end() -> ColumnElement[datetime]:
-    """Now, or when the lease ran out if that was before: silence is not charged."""
+    """Now, or the expiry if that was earlier: time after it is not charged."""
     lifetime = literal(settings.stream_lease_lifetime, Interval)
     return func.least(func.now(), StreamLease.seen_at + lifetime)
 
 
 def _usage() -> list[Any]:
-    """What is charged of a lease that is over."""
+    """The columns of StreamUsage."""
     title = select(Video.title).where(Video.id == StreamLease.video_id).scalar_subquery()
     return [
         StreamLease.id,
@@ -128,19 +128,19 @@ def _usage() -> list[Any]:
 
 
 def is_live() -> ColumnElement[bool]:
-    """Not ended, and heard of within the lifetime of a lease."""
-    heard = StreamLease.seen_at > func.now() - settings.stream_lease_lifetime
-    return StreamLease.ended_at.is_(None) & heard
+    """Condition: not closed, and the last heartbeat is within the lifetime of a lease."""
+    has_heartbeat = StreamLease.seen_at > func.now() - settings.stream_lease_lifetime
+    return StreamLease.ended_at.is_(None) & has_heartbeat
 
 
 class SignInRepository:
-    """Sign-ins as playing needs them."""
+    """Sign-ins, for authorizing playback."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
     async def open_until(self, sign_in_id: int) -> datetime | None:
-        """When a sign-in expires; None when it is over."""
+        """When an active sign-in expires; None if it has ended."""
         found: datetime | None = await self.session.scalar(
             select(SignIn.expires_at).where(
                 SignIn.id == sign_in_id, SignIn.ended_at.is_(None), SignIn.expires_at > func.now()

@@ -1,4 +1,4 @@
-"""Shapes of playback over HTTP."""
+"""Wire types of playback, and payloads of its jobs."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -11,14 +11,14 @@ from videoflix.platform.queue import Job, schedule
 
 
 class PlaybackUrl(msgspec.Struct):
-    """Where to play a film: an address that needs no header until `expires_at`."""
+    """A signed URL to play a video, valid without headers until `expires_at`."""
 
     master_url: str
     expires_at: datetime
 
 
 class Mp4Link(msgspec.Struct):
-    """A film as one MP4 file of `size` bytes."""
+    """An MP4 file of `size` bytes."""
 
     name: str
     width: int
@@ -28,9 +28,9 @@ class Mp4Link(msgspec.Struct):
 
 
 class DownloadLinks(msgspec.Struct):
-    """Addresses that need no header until `expires_at`; `movies` begins with the largest.
+    """Signed URLs, valid without headers until `expires_at`; `movies` starts with the largest.
 
-    The storyboard is a WebVTT file whose cues name small pictures. What is not made yet is missing.
+    The storyboard is a WebVTT file whose cues reference thumbnails. Missing files are null.
     """
 
     movies: list[Mp4Link]
@@ -40,21 +40,21 @@ class DownloadLinks(msgspec.Struct):
 
 
 class StreamCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """Which film, on which device (“Living room”)."""
+    """The video to stream, and a name for the device, such as “Living room”."""
 
     video_id: Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
     device: Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")] = ""
 
 
 class StreamWanted(msgspec.Struct):
-    """A request for a stream, as an Idempotency-Key remembers it: of one profile (X-Profile)."""
+    """What an Idempotency-Key is bound to: the request and the profile (X-Profile)."""
 
     profile: str
     stream: StreamCreate
 
 
 class StreamRead(msgspec.Struct):
-    """A running stream; without a film, another program counts it."""
+    """A running stream; `video_id` is null for check-ins."""
 
     id: int
     video_id: int | None
@@ -65,16 +65,16 @@ class StreamRead(msgspec.Struct):
 
 
 class StreamAdminRead(StreamRead):
-    """A running stream, and whose it is."""
+    """A running stream with its user, for administrators."""
 
     user_id: int
     email: str
 
 
 class StreamStarted(msgspec.Struct):
-    """A lease: say every `heartbeat_seconds` that it is watched, or it is over at `expires_at`.
+    """A lease: send a heartbeat every `heartbeat_seconds`, or it expires at `expires_at`.
 
-    Fetching segments says so too.
+    Fetching segments counts as a heartbeat.
     """
 
     id: int
@@ -84,14 +84,14 @@ class StreamStarted(msgspec.Struct):
 
 
 class Heartbeat(msgspec.Struct):
-    """When the lease is over unless it is heard of again."""
+    """When the lease expires without another heartbeat."""
 
     id: int
     expires_at: datetime
 
 
 class OwnMembership(msgspec.Struct):
-    """A person's membership, and how much of it is in use; `streams` is null without a limit."""
+    """A user's membership and its streams in use; `streams` is null without a limit."""
 
     membership: MembershipRead | None
     streams: int | None
@@ -99,7 +99,7 @@ class OwnMembership(msgspec.Struct):
 
 
 class CloseExpiredStreams(Job):
-    """Write down the end of streams that fell silent."""
+    """Close and charge leases that expired."""
 
     name: ClassVar = "playback.close_silent"
     queue: ClassVar = "maintenance"

@@ -1,1 +1,1 @@
-"""What profiles remember, over HTTP."""
+"""Watchlist, history and votes over HTTP."""

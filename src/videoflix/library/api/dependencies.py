@@ -1,4 +1,4 @@
-"""Whose library a request means, and the counter of views."""
+"""The library of the requesting profile, and the view counter of this process."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from videoflix.platform.auth.identity import Identity
 from videoflix.platform.postgres.session import transaction
 from videoflix.profiles.service import Profiles, current_viewer, viewer_cache
 
-# Personal answers are nobody else's, not even a cache's.
+# Personal responses must not be stored by any cache.
 PERSONAL = {"Cache-Control": "private, no-store"}
 
 
@@ -25,15 +25,15 @@ counter = ViewCounter(_write)
 
 @asynccontextmanager
 async def counting_views(_: Litestar) -> AsyncGenerator[None]:
-    """Write views for as long as the application runs."""
+    """Write counted views in the background while the application runs."""
     async with counter.running():
         yield
 
 
 @asynccontextmanager
-async def library_of(user: Identity) -> AsyncGenerator[Library]:
-    """The library of the profile that asks; the block is one transaction."""
-    viewer = await current_viewer(user)
+async def library_of(request: Request[Any, Any, Any]) -> AsyncGenerator[Library]:
+    """Yield the library of the requesting profile; the block is one transaction."""
+    viewer = await current_viewer(request.user)
     async with transaction() as session:
         if not viewer.profile_id:
             viewer = await Profiles(session).viewer_for_write(user)

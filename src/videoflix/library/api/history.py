@@ -1,4 +1,4 @@
-"""Resume positions and history over HTTP."""
+"""Playback positions and watch history over HTTP."""
 
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromQuery, JSONBody
@@ -17,7 +17,7 @@ class HistoryController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="What you watched", responses=problems(*VIEWER_PROBLEMS))
+    @get(summary="List watch history", responses=problems(*VIEWER_PROBLEMS))
     async def list_history(
         self,
         user: CurrentUser,
@@ -25,25 +25,25 @@ class HistoryController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Response[list[HistoryItem]]:
-        """What you watched, the latest first; with `unfinished` what to continue watching."""
-        async with library_of(user) as library:
+        """List watched videos, latest first; `unfinished` limits to those to continue watching."""
+        async with library_of(request) as library:
             found = await library.history(limit, offset, unfinished=unfinished)
             return Response(found, headers=PERSONAL)
 
-    @delete(summary="Forget all you watched", responses=problems(*VIEWER_PROBLEMS))
-    async def clear_history(self, user: CurrentUser) -> None:
-        """Forget everything this profile watched."""
-        async with library_of(user) as library:
+    @delete(summary="Clear watch history", responses=problems(*VIEWER_PROBLEMS))
+    async def clear_history(self, request: Request[Any, Any, Any]) -> None:
+        """Delete all playback positions of this profile."""
+        async with library_of(request) as library:
             await library.clear_history()
 
     @delete(
         "/{video_id:int}",
-        summary="Forget that you watched it",
+        summary="Remove from watch history",
         responses=problems(*VIEWER_PROBLEMS),
     )
-    async def forget_video(self, user: CurrentUser, video_id: Id) -> None:
-        """Forget a film; whether it was there or not."""
-        async with library_of(user) as library:
+    async def forget_video(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+        """Delete the playback position of a video; idempotent."""
+        async with library_of(request) as library:
             await library.clear_history(video_id)
 
 
@@ -53,17 +53,19 @@ class ProgressController(Controller):
     guards = (signed_in,)
 
     @get(summary="Get playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
-    async def show_progress(self, user: CurrentUser, video_id: Id) -> Response[Progress]:
-        """Where you stopped watching; at 0 if you never began."""
-        async with library_of(user) as library:
+    async def show_progress(
+        self, request: Request[Any, Any, Any], video_id: Id
+    ) -> Response[Progress]:
+        """Return the playback position in seconds; 0 if the video was never played."""
+        async with library_of(request) as library:
             return Response(await library.progress(video_id), headers=PERSONAL)
 
     @put(summary="Save playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def put_progress(
         self, user: CurrentUser, video_id: Id, data: JSONBody[ProgressUpdate]
     ) -> Response[Progress]:
-        """Say every few seconds where the player is; the latest by the player's clock counts."""
-        async with library_of(user) as library:
+        """Save the position, every few seconds; the latest by the client's clock wins."""
+        async with library_of(request) as library:
             progress, is_view = await library.save_position(video_id, data)
             profile_id = library.profile_id
         if is_view:

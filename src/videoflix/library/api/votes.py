@@ -25,28 +25,30 @@ class VoteController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="Your vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
-    async def show_vote(self, user: CurrentUser, video_id: Id) -> Response[VoteRead]:
-        """Your vote on a film, and everybody's."""
-        async with library_of(user) as library:
+    @get(summary="Get your vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
+    async def show_vote(self, request: Request[Any, Any, Any], video_id: Id) -> Response[VoteRead]:
+        """Return your vote on a video, and the number of all votes."""
+        async with library_of(request) as library:
             return Response(await library.own_vote(video_id), headers=PERSONAL)
 
     @put(summary="Vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
     async def cast_vote(
         self, user: CurrentUser, video_id: Id, data: JSONBody[VoteCast]
     ) -> Response[VoteRead]:
-        """Vote up or down; a profile has one vote a film, which it may change."""
-        async with library_of(user) as library:
+        """Vote up or down; each profile has one vote per video, which can be changed."""
+        async with library_of(request) as library:
             return Response(await library.vote(video_id, data.vote), headers=PERSONAL)
 
     @delete(
-        summary="Take your vote back",
+        summary="Withdraw your vote",
         status_code=HTTP_200_OK,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
-    async def withdraw_vote(self, user: CurrentUser, video_id: Id) -> Response[VoteRead]:
-        """Take your vote back."""
-        async with library_of(user) as library:
+    async def withdraw_vote(
+        self, request: Request[Any, Any, Any], video_id: Id
+    ) -> Response[VoteRead]:
+        """Withdraw your vote; idempotent."""
+        async with library_of(request) as library:
             return Response(await library.vote(video_id, None), headers=PERSONAL)
 
 
@@ -65,7 +67,7 @@ class VotesController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[VoteAdminRead]:
-        """List votes on a film, of a person, or all, the newest first."""
+        """List votes, newest first, optionally of one video or one user."""
         found, total = await votes.list_page(
             LimitOffset(limit, offset), video_id=video_id, user_id=user_id
         )
@@ -77,5 +79,5 @@ class VotesController(Controller):
         responses=problems(Unauthorized, Forbidden, VoteNotFound),
     )
     async def delete_vote(self, votes: NamedDependency[Votes], vote_id: FromPath[Id]) -> None:
-        """Take a vote out of the counts; its profile may vote again."""
+        """Delete a vote; its profile can vote again."""
         await votes.remove(vote_id)

@@ -18,7 +18,7 @@ from videoflix.profiles.service import VIEWER_PROBLEMS
 
 Ids = Annotated[
     list[Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]],
-    QueryParameter(max_items=100, description="The films asked about: `ids=1&ids=2`."),
+    QueryParameter(max_items=100, description="Ids of the videos to check: `ids=1&ids=2`."),
 ]
 
 
@@ -27,12 +27,12 @@ class WatchlistController(Controller):
     tags = ("Library",)
     guards = (signed_in,)
 
-    @get(summary="Your watchlist", responses=problems(*VIEWER_PROBLEMS))
+    @get(summary="List your watchlist", responses=problems(*VIEWER_PROBLEMS))
     async def list_watchlist(
         self, user: CurrentUser, limit: Limit = 20, offset: Offset = 0
     ) -> Response[list[WatchlistItem]]:
-        """The films you mean to watch, the last added first unless you moved them."""
-        async with library_of(user) as library:
+        """List your watchlist, last added first unless reordered."""
+        async with library_of(request) as library:
             return Response(await library.watchlist(limit, offset), headers=PERSONAL)
 
     @post(
@@ -40,29 +40,35 @@ class WatchlistController(Controller):
         status_code=HTTP_200_OK,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound, WatchlistFull),
     )
-    async def add_to_watchlist(self, user: CurrentUser, data: JSONBody[WatchlistAdd]) -> Contained:
-        """Add a film; it is there once, however often you add it."""
-        async with library_of(user) as library:
+    async def add_to_watchlist(
+        self, request: Request[Any, Any, Any], data: JSONBody[WatchlistAdd]
+    ) -> Contained:
+        """Add a video to the watchlist; idempotent."""
+        async with library_of(request) as library:
             await library.add(data.video_id)
             return Contained([data.video_id])
 
-    @get("/contains", summary="Which films are on it", responses=problems(*VIEWER_PROBLEMS))
-    async def list_contained(self, user: CurrentUser, ids: Ids) -> Response[Contained]:
-        """Which of these films are on your watchlist."""
-        async with library_of(user) as library:
+    @get(
+        "/contains", summary="Check the watchlist for videos", responses=problems(*VIEWER_PROBLEMS)
+    )
+    async def list_contained(
+        self, request: Request[Any, Any, Any], ids: Ids
+    ) -> Response[Contained]:
+        """Return which of the videos are on your watchlist."""
+        async with library_of(request) as library:
             return Response(Contained(await library.contained(ids)), headers=PERSONAL)
 
     @put(
         "/{video_id:int}/position",
-        summary="Move within the watchlist",
+        summary="Reorder the watchlist",
         status_code=HTTP_204_NO_CONTENT,
         responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
     async def move_in_watchlist(
         self, user: CurrentUser, video_id: Id, data: JSONBody[WatchlistMove]
     ) -> None:
-        """Put a film before another one of the list, or at its end."""
-        async with library_of(user) as library:
+        """Move a video before another one of the list, or to its end."""
+        async with library_of(request) as library:
             await library.move(video_id, data.before)
 
     @delete(
@@ -70,7 +76,7 @@ class WatchlistController(Controller):
         summary="Remove from watchlist",
         responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
-    async def take_off_watchlist(self, user: CurrentUser, video_id: Id) -> None:
-        """Take a film off the list."""
-        async with library_of(user) as library:
+    async def take_off_watchlist(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+        """Remove a video from the watchlist."""
+        async with library_of(request) as library:
             await library.remove(video_id)

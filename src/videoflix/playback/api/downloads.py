@@ -1,4 +1,4 @@
-"""Films as plain files over HTTP."""
+"""MP4 files, posters and storyboards over HTTP."""
 
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from videoflix.profiles.service import VIEWER_PROBLEMS, ProfileNotFound, current
 
 CACHE_CONTROL = "private, max-age=3600"
 FileName = Annotated[str, PathParameter(max_length=160)]
-Token = Annotated[str, QueryParameter(max_length=300, description="The address's signature.")]
+Token = Annotated[str, QueryParameter(max_length=300, description="Signature of the URL.")]
 
 
 leases = ImplicitLeases()
@@ -36,14 +36,16 @@ class DownloadController(Controller):
     tags = ("Playback",)
 
     @get(
-        summary="Addresses of a film's files",
+        summary="List download URLs",
         guards=[signed_in],
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
-    async def list_files(self, user: CurrentUser, video_id: Id) -> Response[DownloadLinks]:
-        """MP4 files, poster and storyboard, for players that know no HLS and send no headers.
+    async def list_files(
+        self, request: Request[Any, Any, Any], video_id: Id
+    ) -> Response[DownloadLinks]:
+        """List signed URLs of MP4 files, poster and storyboard, for players without HLS or headers.
 
-        Where memberships limit streams, who fetches an MP4 file has one of them.
+        If a plan limits concurrent streams, downloading an MP4 file counts as one.
         """
         viewer = await current_viewer(user)
         async with transaction() as session:
@@ -53,7 +55,7 @@ class DownloadController(Controller):
     @route(
         "/{file_name:str}",
         http_method=[HttpMethod.GET, HttpMethod.HEAD],
-        summary="A film as a plain file",
+        summary="Download a file",
         media_type="video/mp4",
         opt=UNLIMITED,
         responses=problems(
@@ -76,10 +78,10 @@ class DownloadController(Controller):
         file_name: FileName,
         token: Token = "",
     ) -> Response[Any]:
-        """`clip.mp4`, `clip_720p.mp4`, `clip_poster.jpg`, and small pictures: `clip.vtt`, `.jpg`.
+        """Download `clip.mp4`, `clip_720p.mp4`, `clip_poster.jpg`, or thumbnails (`.vtt`, `.jpg`).
 
-        The query of one address is good for all files of the film. A size that the film has not
-        answers the nearest lower one.
+        The token of one URL is valid for all files of the video. If the requested size does not
+        exist, the next lower one is sent.
         """
         granted = file_tokens.read(token, video_id)
         name = NAME.fullmatch(file_name)
@@ -105,7 +107,7 @@ class DownloadController(Controller):
 async def _movie(
     request: Request[Any, Any, Any], granted: Grant, lines: int | None
 ) -> Response[Any]:
-    """An MP4 file; it breaks off when its viewer may not watch any more."""
+    """Serve an MP4 file; the transfer is aborted when access is revoked."""
     video_id, sign_in_id = granted.video_id, granted.sign_in_id
     viewer = await decisions.viewer(granted)
     async with transaction() as session:

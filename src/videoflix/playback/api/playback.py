@@ -1,4 +1,4 @@
-"""Playback over HTTP: play passes, playlists, segments, posters."""
+"""Play tokens, playlists, segments and posters over HTTP."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -31,10 +31,10 @@ from videoflix.settings import settings
 HLS = "application/vnd.apple.mpegurl"
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 NOT_STORED = {"Cache-Control": "private, no-store"}
-# Ask each time: whether one may still watch is part of the answer.
+# Revalidate each time, as access may have been revoked.
 REVALIDATED = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
 READ = [HttpMethod.GET, HttpMethod.HEAD]
-# What a remembered playlist has in place of the token of those who put it into the query.
+# Placeholder in cached playlists for a token in the query.
 ANY_TOKEN = "?token=%"  # noqa: S105 - a placeholder
 
 PlayToken = Annotated[
@@ -56,7 +56,7 @@ class PlaybackController(Controller):
 
     @post(
         "/play",
-        summary="Ask for a play pass",
+        summary="Create a play token",
         status_code=HTTP_200_OK,
         guards=[signed_in],
         dependencies={"playback": service(Playback), "streams": service(Streams)},
@@ -71,9 +71,9 @@ class PlaybackController(Controller):
         streams: NamedDependency[Streams],
         video_id: Id,
     ) -> PlaybackUrl:
-        """Ask for an address that plays the film without any header.
+        """Return a signed URL that plays the video without any header.
 
-        Where memberships limit streams this is one of them, until its segments are not fetched.
+        If a plan limits concurrent streams, this is one of them until it stops fetching segments.
         """
         viewer, sign_in = await current_viewer(request.user), request.user.sign_in_id
         device = device_of(request)
@@ -84,16 +84,16 @@ class PlaybackController(Controller):
         "/master.m3u8",
         http_method=READ,
         opt=UNLIMITED,
-        summary="Multivariant playlist",
+        summary="Get the multivariant playlist",
         media_type=HLS,
         responses=problems(*PLAYBACK_PROBLEMS, NotPlayableYet),
     )
     async def show_master(
         self, request: Request[Any, Any, Any], video_id: Id, token: PlayToken = ""
     ) -> Response[str]:
-        """The film's multivariant playlist (HLS).
+        """Return the HLS multivariant playlist.
 
-        With a play token all that it names has the token in its path, so that nothing further on
+        With a play token, all URIs have the token in their path, so that no further request
         needs a header or a query.
         """
         viewer = await viewing_for(request, video_id, token, begins=True)
@@ -104,7 +104,7 @@ class PlaybackController(Controller):
         ["/assets/{asset_id:int}/{rendition:str}/index.m3u8"],
         http_method=READ,
         opt=UNLIMITED,
-        summary="Media playlist",
+        summary="Get a media playlist",
         media_type=HLS,
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
@@ -116,7 +116,7 @@ class PlaybackController(Controller):
         rendition: Name,
         token: PlayToken = "",
     ) -> Response[bytes]:
-        """A rendition's media playlist; it grows while the film is being encoded."""
+        """Return a rendition's media playlist; it grows while the video is being encoded."""
         viewer = await viewing_for(request, video_id, token)
         query = ANY_TOKEN if token else ""
         found = await playing.playlist(viewer, video_id, asset_id, rendition, query=query)
@@ -129,7 +129,7 @@ class PlaybackController(Controller):
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/index.m3u8",
         http_method=READ,
         opt=UNLIMITED,
-        summary="Media playlist, by a play token in its path",
+        summary="Get a media playlist (play token in the path)",
         media_type=HLS,
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
@@ -141,7 +141,7 @@ class PlaybackController(Controller):
         asset_id: Id,
         rendition: Name,
     ) -> Response[bytes]:
-        """A rendition's media playlist; the names in it are relative and need nothing else."""
+        """Return a rendition's media playlist, with relative URIs."""
         viewer = await viewing_for(request, video_id, token)
         found = await playing.playlist(viewer, video_id, asset_id, rendition)
         return playlist_response(request, found)
@@ -150,7 +150,7 @@ class PlaybackController(Controller):
         "/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
         http_method=READ,
         opt=UNLIMITED,
-        summary="Segment or initialisation section",
+        summary="Get a segment or initialisation section",
         media_type="video/mp4",
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
@@ -163,7 +163,7 @@ class PlaybackController(Controller):
         file_name: FileName,
         token: PlayToken = "",
     ) -> Response[bytes]:
-        """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
+        """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`)."""
         viewer = await viewing_for(request, video_id, token)
         return await segment(viewer, video_id, asset_id, rendition, file_name)
 
@@ -171,7 +171,7 @@ class PlaybackController(Controller):
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
         http_method=READ,
         opt=UNLIMITED,
-        summary="Segment or initialisation section, by a play token in its path",
+        summary="Get a segment or initialisation section (play token in the path)",
         media_type="video/mp4",
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
     )
@@ -184,7 +184,7 @@ class PlaybackController(Controller):
         rendition: Name,
         file_name: FileName,
     ) -> Response[bytes]:
-        """An initialisation section (`init-0.mp4`) or a segment (`00000.m4s`): CMAF."""
+        """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`)."""
         viewer = await viewing_for(request, video_id, token)
         return await segment(viewer, video_id, asset_id, rendition, file_name)
 
@@ -192,12 +192,12 @@ class PlaybackController(Controller):
         "/poster.jpg",
         http_method=READ,
         opt=UNLIMITED,
-        summary="Poster",
+        summary="Get the poster",
         media_type="image/jpeg",
         responses=problems(Unauthorized, VideoNotFound, StreamNotFound),
     )
     async def show_poster(self, request: Request[Any, Any, Any], video_id: Id) -> Response[bytes]:
-        """The picture that stands for the film; strangers see those of films for everyone."""
+        """Return the poster; without signing in, only of videos for everyone."""
         if request.user is None and not settings.public_catalogue:
             raise Unauthorized
         viewer = await current_viewer(request.user) if request.user else ANONYMOUS
@@ -215,9 +215,9 @@ class PlaybackController(Controller):
 async def viewing_for(
     request: Request[Any, Any, Any], video_id: int, token: str, *, begins: bool = False
 ) -> Viewer:
-    """Who watches: the play token if there is one, else who is signed in, with a lease either way.
+    """Authorize by play token, else by sign-in, and keep the lease alive.
 
-    Raises Unauthorized, VideoNotFound, StreamEnded, or what may stand in the way of a stream.
+    Raises Unauthorized, VideoNotFound, StreamEnded, or one of STREAM_PROBLEMS.
     """
     if token:
         grant = play_tokens.read(token, video_id)
@@ -233,7 +233,7 @@ async def viewing_for(
 
 
 async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> Viewer:
-    """Who is signed in and may watch the film. Raises what `viewing_for` raises."""
+    """Authorize by sign-in, without a lease. Raises what `viewing_for` raises."""
     if request.user is None:
         raise Unauthorized
     viewer = await current_viewer(request.user)
@@ -244,7 +244,7 @@ async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> V
 async def segment(
     viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str
 ) -> Response[bytes]:
-    """The bytes of a segment for who may see the film. Raises StreamNotFound."""
+    """Read a segment or initialisation section. Raises StreamNotFound."""
     found = await playing.locate(viewer, video_id, asset_id, rendition, file_name)
     try:
         data = await media_storage().read(found.key, found.offset, found.length)
@@ -255,7 +255,7 @@ async def segment(
 
 
 def playlist_response(request: Request[Any, Any, Any], found: Playlist) -> Response[bytes]:
-    """The playlist, compressed for who can read that, or only that it has not changed."""
+    """Send a playlist, gzipped if accepted, or 304 if the ETag matches."""
     headers = {**REVALIDATED, "ETag": found.etag}
     if found.etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

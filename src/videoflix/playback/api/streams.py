@@ -34,7 +34,8 @@ from videoflix.profiles.service import VIEWER_PROBLEMS, current_viewer
 from videoflix.settings import settings
 
 StopToken = Annotated[
-    str, QueryParameter(max_length=2048, description="A `stop_token` instead of signing in.")
+    str,
+    QueryParameter(max_length=2048, description="A `stop_token`, as an alternative to signing in."),
 ]
 # Two heartbeats may get lost.
 HEARTBEATS_PER_LEASE = 3
@@ -65,9 +66,9 @@ class StreamController(Controller):
         data: JSONBody[StreamCreate],
         key: Key = "",
     ) -> StreamStarted:
-        """Start watching on a device: a lease, and the addresses to play from.
+        """Start a stream on a device: returns a lease and a playback URL.
 
-        Beyond the limit of the membership the answer lists what runs, each with a token to stop it.
+        If the plan's limit is reached, the problem lists the running streams with stop tokens.
         """
         viewer = await current_viewer(user)
         sign_in = user.sign_in_id
@@ -88,30 +89,30 @@ class StreamController(Controller):
     async def list_streams(
         self, user: CurrentUser, streams: NamedDependency[Streams]
     ) -> list[StreamRead]:
-        """List what you are watching now, the oldest first."""
-        return await streams.for_user(user.user_id)
+        """List your running streams, oldest first."""
+        return await streams.for_user(request.user.user_id)
 
     @get(
         "/everybody",
-        summary="List everybody's streams",
+        summary="List all streams",
         guards=[admins_only],
         responses=problems(Unauthorized, Forbidden),
     )
     async def list_everybodys(self, streams: NamedDependency[Streams]) -> list[StreamAdminRead]:
-        """List what everybody is watching now."""
+        """List the running streams of all users."""
         return await streams.all()
 
     @put(
         "/{stream_id:int}",
-        summary="Say that you are watching",
+        summary="Send a heartbeat",
         guards=[signed_in],
         responses=problems(Unauthorized, StreamNotFound, StreamEnded),
     )
     async def beat(
         self, user: CurrentUser, streams: NamedDependency[Streams], stream_id: Id
     ) -> Heartbeat:
-        """Keep a stream alive; fetching its segments does too."""
-        return await streams.heartbeat(user.user_id, stream_id)
+        """Extend a stream's lease; fetching its segments does too."""
+        return await streams.heartbeat(request.user.user_id, stream_id)
 
     @delete(
         "/{stream_id:int}",
@@ -125,7 +126,7 @@ class StreamController(Controller):
         stream_id: Id,
         token: StopToken = "",
     ) -> None:
-        """Stop one of your streams: its addresses stop working within a second."""
+        """Stop one of your streams; its URLs stop working within a second."""
         if token:
             user_id = owner_by(token, stream_id)
         elif request.user is None:
@@ -145,5 +146,5 @@ class OwnMembershipController(Controller):
     async def show_membership(
         self, user: CurrentUser, streams: NamedDependency[Streams]
     ) -> OwnMembership:
-        """Show your membership and how many streams of it are in use."""
-        return await streams.own_membership(await current_viewer(user))
+        """Show your membership and how many of its streams are in use."""
+        return await streams.own_membership(await current_viewer(request.user))

@@ -1,1 +1,1 @@
-"""What may be played, by whom, and how much at once."""
+"""Use cases of playback: access, playlists, downloads, concurrent streams."""

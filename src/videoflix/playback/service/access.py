@@ -1,12 +1,11 @@
-"""Who may play what now: decided by queries once, then remembered until one of its facts changes.
+"""Authorization of playback, cached until one of its inputs changes.
 
-A decision depends on a sign-in, a person, a profile, a membership with its plan, and a film. A
-change of any of them is announced by database triggers (migration 0032), so a decision that was
-made before it does not hold any more, on every replica. What changes by time alone (the end of a
-membership or a sign-in) is the decision's own expiry.
+A decision depends on a sign-in, a user, a profile, a membership with its plan, and a video. A
+change of any of them is notified by triggers (migration 0032), which invalidates the decision on
+every replica. The end of a membership or sign-in is the expiry of the decision.
 
-While notifications do not arrive nothing is remembered: each request decides by queries. While the
-database does not answer either, the last decision holds for OUTAGE_SECONDS; then requests fail.
+While notifications are disconnected nothing is cached: each request queries. While the database is
+unavailable, the last decision is used for OUTAGE_SECONDS; then requests fail (fail closed).
 """
 
 import time
@@ -32,7 +31,7 @@ from videoflix.profiles.service import Profiles
 
 DECISIONS_MAX = 20_000
 OUTAGE_SECONDS = 10.0
-# Whoever was refused may ask again; not with a query each time.
+# Negative decisions are cached this long, so that retries do not query each time.
 REFUSED_SECONDS = 0.5
 
 
@@ -43,7 +42,10 @@ class VideoFailed(Conflict):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Who watches, or why not; made `at` (monotonic) of facts as of `version`."""
+    """A viewer, or the problem; decided `at` (monotonic) with inputs of `version`.
+
+    `until` is the expiry in Unix time.
+    """
 
     outcome: Viewer | Problem
     until: float
@@ -52,7 +54,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class AccessDecisions:
-    """What this process decided lately."""
+    """The decisions cached in this process."""
 
     def __init__(self) -> None:
         self._kept: LruCache[Grant, Decision]
@@ -60,12 +62,12 @@ class AccessDecisions:
         self._deciding = SingleFlight(self._decide)
 
     async def viewer(self, grant: Grant) -> Viewer:
-        """Who watches; mostly without a query. Call it while no transaction is open.
+        """Authorize a grant, usually from the cache. Call it outside of a transaction.
 
         Raises Unauthorized, ProfileNotFound, VideoNotFound, VideoFailed or MembershipRequired.
         """
         if grant.sign_in_id in revocations:
-            raise Unauthorized("You signed out; sign in and open the film again.")
+            raise Unauthorized("You signed out. Sign in and open the film again.")
         decision = self._kept.get(grant)
         if decision is None or not event_bus.hears or not _is_current(decision, grant):
             decision = await self._deciding.get(grant)
@@ -85,16 +87,16 @@ class AccessDecisions:
         except Problem as refusal:
             decision = Decision(refusal, time.time() + REFUSED_SECONDS, at, version)
         except FAILURES:
-            former = self._kept.get(grant)
-            if former and _is_current(former, grant) and at - former.at < OUTAGE_SECONDS:
-                return former
+            previous = self._kept.get(grant)
+            if previous and _is_current(previous, grant) and at - previous.at < OUTAGE_SECONDS:
+                return previous
             raise
         self._kept[grant] = decision
         return decision
 
 
 class Access:
-    """Decides from the rows."""
+    """Decides by querying the rows."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.sign_ins = SignInRepository(session)
@@ -103,13 +105,13 @@ class Access:
         self.memberships = Memberships(session)
 
     async def decide(self, grant: Grant) -> tuple[Viewer, float]:
-        """Who watches, and until when (Unix time) that holds if nothing changes.
+        """Authorize a grant; also return the expiry of the decision in Unix time.
 
         Raises what `AccessDecisions.viewer` raises.
         """
         signed_in_until = await self.sign_ins.open_until(grant.sign_in_id)
         if signed_in_until is None:
-            raise Unauthorized("You signed out; sign in and open the film again.")
+            raise Unauthorized("You signed out. Sign in and open the film again.")
         viewer = await self.profiles.viewer_by_link(grant.user_id, grant.profile_id)
         video = await self.catalog.video(viewer, grant.video_id)
         if video.state is VideoState.FAILED:

@@ -1,4 +1,4 @@
-"""Checking people in and out: streams that another program plays, counted here."""
+"""Check-in and check-out: concurrent streams played by other software, counted here."""
 
 from datetime import timedelta
 
@@ -15,17 +15,17 @@ from videoflix.playback.repository import StreamLeaseRepository
 from videoflix.playback.service.streams import Streams
 from videoflix.settings import settings
 
-# Nobody says that it goes on; whoever is never checked out is so after half a day.
+# There are no heartbeats; a check-in without a check-out expires after this time.
 COUNTED = timedelta(hours=12)
 PRICE = 1
 
 
 class NotCheckedIn(Conflict):
-    """This person is not checked in."""
+    """This user is not checked in."""
 
 
 class CheckIns:
-    """Each way costs one on the invoice of the month; what is counted ends by itself."""
+    """Check-ins and check-outs; each is charged PRICE minor units."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -35,7 +35,7 @@ class CheckIns:
         self.leases = StreamLeaseRepository(session=session)
 
     async def check_in(self, user_id: int) -> InvoiceLine:
-        """Count one more stream of a person, held until the transaction ends.
+        """Open a lease; the user's row is locked until the transaction ends.
 
         Raises UserNotFound, MembershipRequired or StreamLimitReached.
         """
@@ -55,7 +55,7 @@ class CheckIns:
         return await self.invoices.charge_now(user_id, line, f"check-in:{lease.id}")
 
     async def check_out(self, user_id: int) -> InvoiceLine:
-        """End the stream that was checked in first.
+        """End the user's oldest check-in.
 
         Raises UserNotFound, MembershipRequired or NotCheckedIn.
         """
@@ -68,7 +68,7 @@ class CheckIns:
         return await self.invoices.charge_now(user_id, line, f"check-out:{lease.id}")
 
     async def _allowed(self, user_id: int) -> int:
-        """How many streams the person may have; they need a membership, also without any plan."""
+        """Lock the user and return the stream limit; requires a membership even without plans."""
         if not await self.memberships.accounts.users.lock(user_id):
             raise UserNotFound
         allowed = await self.memberships.streams_allowed(user_id)

@@ -1,7 +1,7 @@
-"""Films as plain files, for players that send no headers: an address is all they have.
+"""Signed download URLs, for players that send no headers.
 
-The signature is the address's query and covers the film and who watches, not the file: older
-players make the addresses of other sizes themselves, `clip.mp4` becomes `clip_720p.mp4`.
+The signature in the query covers the video and the viewer, not the file name: older players derive
+the URLs of other sizes themselves, `clip.mp4` becomes `clip_720p.mp4`.
 """
 
 import re
@@ -26,25 +26,25 @@ from videoflix.profiles.schemas import Viewer
 from videoflix.profiles.service import Profiles
 from videoflix.settings import settings
 
-# clip.mp4, clip_720p.mp4, clip_hd720.mp4, clip.vtt, clip.jpg (its pictures), clip_poster.jpg
+# For example clip.mp4, clip_720p.mp4, clip_hd720.mp4, clip_poster.jpg; thumbnails: clip.vtt, .jpg
 NAME = re.compile(
     r"[a-z0-9-]{1,120}(?:_(?:(?:hd)?(?P<lines>\d{2,4})p?|(?P<part>poster)))?\.(?P<kind>mp4|vtt|jpg)"
 )
 
 
 class FileNotReady(Conflict):
-    """This film's files are still being made; try again in a moment."""
+    """This film's files are still being prepared. Try again in a moment."""
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """A file in the storage."""
+    """An object in the storage; `size` is in bytes."""
 
     key: str
     size: int
 
 
 class DownloadAddresses(msgspec.Struct, frozen=True):
-    """The addresses of a film's files, for one viewer."""
+    """The signed URLs of a video's files, for one viewer."""
 
     base: str
     query: str
@@ -53,11 +53,11 @@ class DownloadAddresses(msgspec.Struct, frozen=True):
 
     @property
     def movies(self) -> tuple[Mp4File, ...]:
-        """The MP4 files that are there."""
+        """The packaged MP4 files."""
         return self.files.movies if self.files else ()
 
     def movie(self, size: str = "") -> str:
-        """An MP4 file, there or not yet: `size` is what is added to the name, such as `_720p`."""
+        """URL of an MP4 file, packaged or not; `size` is a suffix of the name, such as `_720p`."""
         return f"{self.base}{size}.mp4{self.query}"
 
     @property
@@ -66,9 +66,9 @@ class DownloadAddresses(msgspec.Struct, frozen=True):
 
     @property
     def storyboard(self) -> str | None:
-        """The WebVTT file of the small pictures."""
-        is_there = self.files and self.files.sprite_key
-        return f"{self.base}.vtt{self.query}" if is_there else None
+        """URL of the thumbnails' WebVTT file."""
+        has_sprite = self.files and self.files.sprite_key
+        return f"{self.base}.vtt{self.query}" if has_sprite else None
 
 
 class Downloads:
@@ -78,13 +78,13 @@ class Downloads:
         self.profiles = Profiles(session)
 
     async def viewer(self, granted: Grant) -> Viewer:
-        """Who looks at pictures by an address. Raises Unauthorized or ProfileNotFound."""
+        """Authenticate a request for a picture. Raises Unauthorized or ProfileNotFound."""
         if granted.sign_in_id in revocations:
-            raise Unauthorized("You signed out; sign in and open the film again.")
+            raise Unauthorized("You signed out. Sign in and open the film again.")
         return await self.profiles.viewer_by_link(granted.user_id, granted.profile_id)
 
     async def links(self, viewer: Viewer, sign_in_id: int, video_id: int) -> DownloadLinks:
-        """Addresses of all files this person may fetch. Raises VideoNotFound."""
+        """Signed URLs of all files the viewer can download. Raises VideoNotFound."""
         video = await self.catalog.video(viewer, video_id)
         files = (await self.packages.for_videos([video_id])).get(video_id)
         until = await transaction_time(self.catalog.videos.session) + settings.play_token_lifetime
@@ -104,9 +104,9 @@ class Downloads:
         )
 
     async def movie(self, viewer: Viewer, video_id: int, lines: int | None) -> StoredFile:
-        """The MP4 file with at most so many lines, or else the smallest there is.
+        """The largest MP4 file with at most `lines` lines, or else the smallest.
 
-        For those who may watch the film (access.py). Raises FileNotReady.
+        The caller must have authorized playback (access.py). Raises FileNotReady.
         """
         files = await self._files(video_id)
         if not files.movies:
@@ -115,14 +115,14 @@ class Downloads:
         return StoredFile(movie.key, movie.size)
 
     async def poster(self, viewer: Viewer, video_id: int) -> str:
-        """The poster's key. Raises VideoNotFound or StreamNotFound."""
+        """Storage key of the poster. Raises VideoNotFound or StreamNotFound."""
         video = await self.catalog.video(viewer, video_id)
         if video.poster is None:
             raise StreamNotFound
         return video.poster
 
     async def sprite(self, viewer: Viewer, video_id: int) -> str:
-        """The key of the small pictures. Raises VideoNotFound, VideoFailed or FileNotReady."""
+        """Storage key of the thumbnails. Raises VideoNotFound, VideoFailed or FileNotReady."""
         await self._visible(viewer, video_id)
         files = await self._files(video_id)
         if files.sprite_key is None:
@@ -130,7 +130,7 @@ class Downloads:
         return files.sprite_key
 
     async def storyboard(self, viewer: Viewer, video_id: int, sprite: str) -> str:
-        """Which small picture shows which seconds, as WebVTT; `sprite` is their address.
+        """The storyboard as WebVTT; `sprite` is the URL of the thumbnails.
 
         Raises VideoNotFound, VideoFailed or FileNotReady.
         """
@@ -163,7 +163,7 @@ def download_addresses(
     *,
     has_poster: bool,
 ) -> DownloadAddresses:
-    """The addresses of a film's files for who watches, good as long as a play token."""
+    """Sign the URLs of a video's files for a viewer, valid as long as a play token."""
     token = sign_play_token(
         Purpose.FILE, Grant(video_id, viewer.user_id, viewer.profile_id, sign_in_id)
     )
@@ -172,12 +172,12 @@ def download_addresses(
 
 
 def nearest_quality(viewer: Viewer, movies: tuple[Mp4File, ...], lines: int | None) -> Mp4File:
-    """The largest movie of at most so many lines that the plan includes, or else the smallest."""
+    """The largest file of at most `lines` lines in the viewer's plan, or else the smallest."""
     allowed = allowed_files(viewer, movies)
     low_enough = [movie for movie in allowed if lines is None or movie.lines <= lines]
     return low_enough[0] if low_enough else allowed[-1]
 
 
 def allowed_files(viewer: Viewer, movies: tuple[Mp4File, ...]) -> list[Mp4File]:
-    """The movies that the plan includes, the largest first."""
+    """The files in the viewer's plan, largest first."""
     return [movie for movie in movies if plan_allows(viewer, movie.lines, movies[-1].lines)]

@@ -1,4 +1,4 @@
-"""Leases for players that know nothing of them: fetching is all they do."""
+"""Leases for players without heartbeats: each fetch of a segment or file counts as one."""
 
 import time
 from collections.abc import Hashable
@@ -13,20 +13,20 @@ MAX_ENTRIES = 20_000
 
 
 class ImplicitLeases:
-    """Which lease a player holds, by what tells players apart.
+    """The leases of players, by a key that identifies the player.
 
-    The first fetch begins it, the others keep it alive. When it fell silent the next fetch begins
-    another one, if the membership lets it; when somebody stopped it, it stays stopped.
+    The first fetch starts a lease, later ones extend it. After it expired, the next fetch starts
+    another one if the plan's limit allows; a lease that was stopped stays stopped.
     """
 
     def __init__(self) -> None:
-        # A lease (0: nothing is limited), and until when it is taken for granted.
+        # Lease id (0: unlimited), and until when (monotonic) it is not checked again.
         self._kept: LruCache[Hashable, tuple[int, float]] = LruCache("implicit leases", MAX_ENTRIES)
 
     async def begin(
         self, player: Hashable, viewer: Viewer, sign_in_id: int, video_id: int, device: str
     ) -> None:
-        """Raises what `Streams.get_or_begin` raises."""
+        """Start or join a lease. Raises what `Streams.get_or_begin` raises."""
         async with transaction() as session:
             lease_id = await Streams(session).get_or_begin(viewer, sign_in_id, video_id, device)
         self._kept[player] = lease_id, time.monotonic() + HEARTBEAT_SECONDS
@@ -34,7 +34,7 @@ class ImplicitLeases:
     async def touch(
         self, player: Hashable, viewer: Viewer, sign_in_id: int, video_id: int, device: str
     ) -> None:
-        """A part of the film is fetched. Raises StreamEnded, or what `begin` raises."""
+        """Extend the lease, or start one. Raises StreamEnded, or what `begin` raises."""
         lease_id, until = self._kept.get(player, (0, 0.0))
         if lease_id in ended_streams:
             raise StreamEnded
@@ -49,5 +49,5 @@ class ImplicitLeases:
             await self.begin(player, viewer, sign_in_id, video_id, device)
 
     def clear(self) -> None:
-        """Every lease of this process."""
+        """Drop all entries of this process."""
         self._kept.clear()

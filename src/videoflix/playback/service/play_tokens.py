@@ -1,6 +1,6 @@
-"""Play tokens: who plays which film, for addresses that need no header.
+"""Play tokens: signed, expiring grants in URLs.
 
-A token says who asks, never what they may see: that is decided from what holds now (access.py).
+A token authenticates; authorization is decided for each request (access.py).
 """
 
 import time
@@ -13,12 +13,12 @@ from videoflix.platform.problems import Unauthorized
 from videoflix.settings import settings
 
 VERIFIED_MAX = 20_000
-# A sign-in asks with each request; nothing of it expires before the access token does.
+# For grants by sign-in, whose access token has its own expiry.
 NEVER = 2**40
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """A film, and who asks to play it until when (Unix time).
+    """A video, the identity that may play it, and the expiry (`until`, Unix time).
 
     `profile_id` is 0 for an account's first profile, `lease_id` 0 without a lease.
     """
@@ -32,9 +32,9 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class GrantReader:
-    """Reads tokens of one purpose; verified ones are remembered, so that a segment costs no HMAC.
+    """Verifies tokens of one purpose; valid ones are cached, so that segments skip the HMAC.
 
-    What is refused is not kept, or anybody could fill the memory.
+    Invalid ones are not cached, or clients could fill the memory.
     """
 
     def __init__(self, purpose: Purpose) -> None:
@@ -42,7 +42,7 @@ class GrantReader:
         self._verified: LruCache[str, Grant] = LruCache(f"{purpose} tokens", VERIFIED_MAX)
 
     def read(self, token: str, video_id: int) -> Grant:
-        """Raises Unauthorized for what is forged, expired, or for another film."""
+        """Verify a token. Raises Unauthorized if it is forged, expired, or for another video."""
         grant = self._verified.get(token)
         if grant is None:
             grant = self._verified[token] = self._verify(token)
@@ -64,7 +64,7 @@ file_tokens = GrantReader(Purpose.FILE)
 
 
 def sign_play_token(purpose: Purpose, grant: Grant) -> str:
-    """A token for a grant, good from now on for as long as the settings say."""
+    """Sign a token, valid for `settings.play_token_lifetime`."""
     return sign_compact(
         purpose,
         settings.play_token_lifetime,

@@ -1,4 +1,4 @@
-"""What may be played, by whom, and from which bytes."""
+"""Playlists and segments that a viewer can play."""
 
 import re
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Playback:
     async def open(
         self, viewer: Viewer, sign_in_id: int, video_id: int, lease_id: int = 0
     ) -> PlaybackUrl:
-        """An address to play the film from. Raises NotPlayableYet or VideoFailed."""
+        """Create a play token and its URL. Raises NotPlayableYet or VideoFailed."""
         video = await self.catalog.video(viewer, video_id)
         if video.state is VideoState.FAILED:
             raise VideoFailed(video.failure_reason or "")
@@ -59,7 +59,7 @@ class Playback:
 
 
 async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
-    """The multivariant playlist of a film for who may see it; `base` begins every address.
+    """Make the multivariant playlist for a viewer; `base` is the prefix of all URIs.
 
     Raises NotPlayableYet.
     """
@@ -79,19 +79,19 @@ async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
 async def single_variant_playlist(
     viewer: Viewer, video_id: int, lines: int, address: Callable[[int, str], str]
 ) -> str:
-    """A multivariant playlist of the largest rung of at most so many lines, with its sound.
+    """Make a multivariant playlist with one rendition of at most `lines` lines, and audio.
 
-    `address` makes a rendition's address of an asset's id and its name. Where all rungs are
-    larger, it is the smallest one. Raises NotPlayableYet.
+    `address` maps asset id and rendition name to a URI. If all renditions are larger, the smallest
+    is used. Raises NotPlayableYet.
     """
     presentation = await _current(video_id)
     audio = presentation.tracks.get(AUDIO)
-    rungs = sorted(allowed_tracks(viewer, presentation), key=lambda rung: rung.lines)
-    fitting = [rung for rung in rungs if rung.lines <= lines]
-    rung = (fitting or rungs[:1])[-1]
-    uri = address(presentation.asset_id, rung.name)
+    renditions = sorted(allowed_tracks(viewer, presentation), key=lambda found: found.lines)
+    fitting = [found for found in renditions if found.lines <= lines]
+    chosen = (fitting or renditions[:1])[-1]
+    uri = address(presentation.asset_id, chosen.name)
     return multivariant_playlist(
-        [_variant(presentation, rung, audio, uri)],
+        [_variant(presentation, chosen, audio, uri)],
         audio_uri=address(presentation.asset_id, audio.name) if audio else None,
     )
 
@@ -104,7 +104,7 @@ async def playlist(
     prefix: str = "",
     query: str = "",
 ) -> Playlist:
-    """The media playlist of one rendition; `prefix` begins and `query` ends all names in it.
+    """Get a rendition's media playlist; `prefix` and `query` surround all URIs in it.
 
     Raises StreamNotFound.
     """
@@ -113,14 +113,14 @@ async def playlist(
     if track is None:
         raise StreamNotFound
     if not plan_allows_track(viewer, presentation, track):
-        raise StreamNotFound("Your plan has no picture of this size.")
+        raise StreamNotFound("Your plan doesn't include this resolution.")
     return store.playlist(presentation, track, prefix, query)
 
 
 async def locate(
     viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str
 ) -> Slice:
-    """Where a segment's or an initialisation section's bytes lie. Raises StreamNotFound."""
+    """Locate the bytes of a segment or initialisation section. Raises StreamNotFound."""
     presentation = await store.presentation(video_id, asset_id)
     track, name = presentation.tracks.get(rendition), FILE_NAME.fullmatch(file_name)
     if track is None or name is None or not plan_allows_track(viewer, presentation, track):
@@ -145,34 +145,34 @@ async def _current(video_id: int) -> Presentation:
 
 
 def plan_allows_track(viewer: Viewer, presentation: Presentation, track: SegmentedTrack) -> bool:
-    """Whether a plan includes this rung; the lowest one is in every plan, and sound has no size.
+    """Whether the viewer's plan includes a rendition; every plan includes audio and the smallest.
 
-    Lines are counted along the shorter side: a film that stands upright is not larger.
+    Lines are those of the shorter side, so that portrait videos count the same.
     """
     if viewer.max_height is None or track.kind is not TrackKind.VIDEO:
         return True
-    rungs = [rung for rung in presentation.tracks.values() if rung.kind is TrackKind.VIDEO]
-    return plan_allows(viewer, track.lines, min(rung.lines for rung in rungs))
+    renditions = [rung for rung in presentation.tracks.values() if rung.kind is TrackKind.VIDEO]
+    return plan_allows(viewer, track.lines, min(rung.lines for rung in renditions))
 
 
 def plan_allows(viewer: Viewer, lines: int, smallest: int) -> bool:
-    """Whether a plan includes a picture of so many lines."""
+    """Whether the viewer's plan includes a resolution, in lines of the shorter side."""
     return viewer.max_height is None or lines <= viewer.max_height or lines == smallest
 
 
 def allowed_tracks(viewer: Viewer, presentation: Presentation) -> list[SegmentedTrack]:
-    """The rungs this person may play now. Raises NotPlayableYet."""
+    """The renditions the viewer can play now. Raises NotPlayableYet."""
     audio = presentation.tracks.get(AUDIO)
-    rungs = [
+    renditions = [
         track
         for track in presentation.tracks.values()
         if track.kind is TrackKind.VIDEO
         and track.keys
         and plan_allows_track(viewer, presentation, track)
     ]
-    if not rungs or (audio and not audio.keys):
+    if not renditions or (audio and not audio.keys):
         raise NotPlayableYet
-    return rungs
+    return renditions
 
 
 def _variant(
@@ -181,8 +181,8 @@ def _variant(
     peak, mean = _rates(presentation, track)
     codecs = track.codec
     if audio and audio.keys:
-        sound_peak, sound_mean = _rates(presentation, audio)
-        peak, mean = peak + sound_peak, mean + sound_mean
+        audio_peak, audio_mean = _rates(presentation, audio)
+        peak, mean = peak + audio_peak, mean + audio_mean
         codecs += f",{audio.codec}"
     return Variant(
         uri=uri,
@@ -198,8 +198,8 @@ def _variant(
 def _rates(presentation: Presentation, track: SegmentedTrack) -> tuple[int, int]:
     """BANDWIDTH and AVERAGE-BANDWIDTH of a track.
 
-    While a film grows its peak is unknown: players that rely on it must not be promised less than
-    is to come, so the encoder's limit takes its place.
+    While the video is being encoded its peak is unknown, so the encoder's limit is used instead:
+    BANDWIDTH must be an upper bound.
     """
     found = store.rates(presentation, track)
     peak = found.peak if presentation.complete else max(found.peak, track.max_bitrate)

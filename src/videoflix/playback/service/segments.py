@@ -1,7 +1,7 @@
-"""Segments and media playlists as this process remembers them, bounded by bytes.
+"""Cache of segment indexes and media playlists, bounded by bytes.
 
-What was read of a complete asset never changes. One that is being encoded grows: it is read again
-at most once a second, whoever asks for whichever segment, by one query for all who wait.
+A complete asset never changes. An incomplete one is read again at most every REREAD_SECONDS,
+with one query for all concurrent requests (single flight).
 """
 
 import gzip
@@ -21,16 +21,16 @@ from videoflix.playback.hls import MediaSegment, bit_rates, media_playlist
 from videoflix.settings import settings
 
 REREAD_SECONDS = 1.0
-# Films, or assets, of which something unknown was asked for within the last second.
+# Size of the negative caches.
 UNKNOWN_MAX = 10_000
 
 
 class StreamNotFound(NotFound):
-    """This film has no such rendition or segment, or not yet."""
+    """This rendition or segment doesn't exist, or is not encoded yet."""
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """Where a segment's bytes lie."""
+    """A byte range of an object in the storage."""
 
     key: str
     offset: int
@@ -38,7 +38,7 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class Playlist(msgspec.Struct, frozen=True):
-    """A media playlist as it is sent."""
+    """A media playlist as it is sent, plain and gzipped."""
 
     text: bytes
     gzipped: bytes
@@ -46,12 +46,12 @@ class Playlist(msgspec.Struct, frozen=True):
 
     @property
     def bytes_held(self) -> int:
-        """Memory this takes, roughly."""
+        """Approximate size in memory, in bytes."""
         return 400 + len(self.text) + len(self.gzipped)
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Peak and mean bits a second of what there is of a track."""
+    """Peak and mean bits per second of a track's available segments."""
 
     peak: int
     mean: int
@@ -75,7 +75,7 @@ class CachedPresentation(msgspec.Struct, frozen=True):
 
 
 class SegmentStore:
-    """Presentations, playlists and bit rates; the least recently used go first."""
+    """LRU cache of presentations, playlists and bit rates."""
 
     def __init__(self, bytes_max: int) -> None:
         self._kept: LruCache[tuple[object, ...], CachedPresentation | Playlist | Rates] = LruCache(
@@ -83,14 +83,14 @@ class SegmentStore:
         )
         self._reading = SingleFlight(self._read)
         self._listing = SingleFlight(self._list_assets)
-        # Assets by film, and assets that cannot be played, as of the last second.
+        # Asset ids by video, and unplayable assets, for REREAD_SECONDS.
         self._assets: TtlCache[int, frozenset[int]]
-        self._assets = TtlCache("assets of a film", UNKNOWN_MAX, REREAD_SECONDS)
+        self._assets = TtlCache("assets of a video", UNKNOWN_MAX, REREAD_SECONDS)
         self._absent: TtlCache[tuple[int, int], bool]
         self._absent = TtlCache("unknown assets", UNKNOWN_MAX, REREAD_SECONDS)
 
     async def presentation(self, video_id: int, asset_id: int) -> Presentation:
-        """What can be played of an asset, at most a second old. Raises StreamNotFound."""
+        """What can be played of an asset, at most REREAD_SECONDS old. Raises StreamNotFound."""
         read = self._kept.get((video_id, asset_id))
         if isinstance(read, CachedPresentation) and not read.may_be_stale:
             return read.presentation
@@ -104,9 +104,9 @@ class SegmentStore:
     def playlist(
         self, presentation: Presentation, track: SegmentedTrack, prefix: str = "", query: str = ""
     ) -> Playlist:
-        """A rendition's media playlist; `prefix` begins and `query` ends all names in it.
+        """Get a rendition's media playlist; `prefix` and `query` surround all URIs in it.
 
-        Both should be the same for everybody: each pair is remembered as a text of its own.
+        Both should not depend on the viewer: each pair is a cache entry of its own.
         """
         is_complete = presentation.complete
         version = (presentation.asset_id, track.name, track.count, is_complete, prefix, query)
@@ -125,7 +125,7 @@ class SegmentStore:
         return found
 
     def refresh(self, video_id: int, asset_id: int) -> None:
-        """A file is missing: what was read may be out of date, unless that is a moment ago."""
+        """Invalidate an asset whose file is missing, unless it was read within REREAD_SECONDS."""
         read = self._kept.get((video_id, asset_id))
         if isinstance(read, CachedPresentation) and time.monotonic() - read.at >= REREAD_SECONDS:
             del self._kept[(video_id, asset_id)]
@@ -136,7 +136,7 @@ class SegmentStore:
         self._absent.clear()
 
     async def _is_asset(self, video_id: int, asset_id: int) -> bool:
-        """Whether a film has such an asset: invented ones cost one query a film and second."""
+        """Whether a video has this asset; made-up ids cost one query per video and second."""
         if (video_id, asset_id) in self._absent:
             return False
         known = self._assets.get(video_id)
@@ -170,7 +170,7 @@ store = SegmentStore(settings.playback_cache_bytes)
 
 
 def segments_of(track: SegmentedTrack, prefix: str = "") -> Iterator[MediaSegment]:
-    """A track's segments as its playlist lists them, numbered from 0."""
+    """Iterate over a track's segments, numbered from 0."""
     map_uri, number = "", 0
     for part, timescale, run in track.runs():
         if part in track.maps:
@@ -181,14 +181,14 @@ def segments_of(track: SegmentedTrack, prefix: str = "") -> Iterator[MediaSegmen
 
 
 def segment_slice(track: SegmentedTrack, number: int) -> Slice | None:
-    """Where the segment with this number lies; None when it is not there (yet)."""
+    """Locate a segment by number; None if it does not exist (yet)."""
     if number >= track.count:
         return None
     return Slice(track.keys[track.part_of(number)], *track.extent(number))
 
 
 def init_slice(track: SegmentedTrack, chunk_index: int) -> Slice | None:
-    """Where the initialisation section of a chunk lies."""
+    """Locate the initialisation section of a chunk; None if it does not exist (yet)."""
     if chunk_index >= len(track.keys):
         return None
     return Slice(track.keys[chunk_index], 0, track.init_lengths[chunk_index])
@@ -198,7 +198,7 @@ def _playlist(
     presentation: Presentation, track: SegmentedTrack, prefix: str, query: str
 ) -> Playlist:
     segments = list(segments_of(track, prefix))
-    # Sound is cut at its own frames, so its longest segment may outlast the picture's.
+    # Audio is cut at its own frames, so its longest segment may exceed the video's.
     longest = max([float(found.duration) for found in segments], default=0.0)
     target = max(presentation.segment_seconds, longest)
     is_complete = presentation.complete

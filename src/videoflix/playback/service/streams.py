@@ -1,8 +1,7 @@
-"""How many films a person watches at once: leases instead of counters.
+"""Concurrent streams, limited by leases instead of counters.
 
-A counter leaks with every player that crashes. A lease is over when it was not heard of for a
-while, with nothing running that would have to notice; what is left is the limit minus the live
-ones.
+A counter leaks with every player that crashes; a lease expires without heartbeats, and needs no
+process to notice. The number of streams in use is the number of live leases.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +32,7 @@ from videoflix.playback.schemas import Heartbeat, OwnMembership, StreamAdminRead
 from videoflix.profiles.schemas import Viewer
 from videoflix.settings import settings
 
-# Fetching segments is written down as a heartbeat this often, per process.
+# Fetches of segments are written as a heartbeat at most this often, per process.
 HEARTBEAT_SECONDS = 10.0
 LEASES_MAX = 50_000
 
@@ -42,7 +41,7 @@ class StreamLimitReached(Conflict):
     """You have reached your plan's limit of streams. Stop another one to watch here."""
 
 
-# What may stand in the way of a stream.
+# Why a stream cannot start.
 STREAM_PROBLEMS = (
     MembershipRequired,
     MembershipNotStarted,
@@ -53,13 +52,13 @@ STREAM_PROBLEMS = (
 
 
 class StreamEnded(Problem):
-    """This stream is over: start it again."""
+    """This stream has ended. Start it again."""
 
     status: ClassVar = HTTPStatus.GONE
 
 
 class StreamNotFound(NotFound):
-    """You have no such stream."""
+    """The stream doesn't exist, or is not yours."""
 
     slug: ClassVar[str] = "stream-unknown"
 
@@ -73,18 +72,18 @@ class Streams:
         self.leases = StreamLeaseRepository(session=session)
 
     async def allowed(self, viewer: Viewer) -> tuple[int, int] | None:
-        """How many streams this person may have at once, by which plan; None without a limit.
+        """The limit of concurrent streams, and the plan's id; None without a limit.
 
-        Raises MembershipRequired, or a more telling kind of it.
+        Raises MembershipRequired or a subclass.
         """
         return None if viewer.is_editor else await self.memberships.streams_allowed(viewer.user_id)
 
     async def begin(
         self, viewer: Viewer, sign_in_id: int, video_id: int, device: str
     ) -> StreamLease:
-        """A lease for one more stream.
+        """Open a lease for another stream.
 
-        Raises VideoNotFound, MembershipRequired or StreamLimitReached, which lists what runs.
+        Raises VideoNotFound, MembershipRequired or StreamLimitReached.
         """
         await self.catalog.video(viewer, video_id)
         allowed = await self.allowed(viewer)
@@ -97,9 +96,9 @@ class Streams:
     async def get_or_begin(
         self, viewer: Viewer, sign_in_id: int, video_id: int, device: str
     ) -> int:
-        """The lease of a device that plays a film, new or still live; 0 where nothing is limited.
+        """Get the live lease of this sign-in and video, or open one; 0 without a limit.
 
-        For players that know nothing of leases: loading a page again must not take another one.
+        For players without heartbeats: reloading a page must not use another stream.
         Raises what `begin` raises.
         """
         await self.catalog.video(viewer, video_id)
@@ -115,7 +114,7 @@ class Streams:
         return (await self._open(viewer, sign_in_id, video_id, device, plan_id)).id
 
     async def heartbeat(self, user_id: int, lease_id: int) -> Heartbeat:
-        """The stream is being watched. Raises StreamNotFound or StreamEnded."""
+        """Extend a lease. Raises StreamNotFound or StreamEnded."""
         if not await self.leases.heartbeat([lease_id], user_id):
             if await self.leases.exists(id=lease_id, user_id=user_id):
                 raise StreamEnded
@@ -123,22 +122,22 @@ class Streams:
         return Heartbeat(lease_id, await self._expiry())
 
     async def stop(self, user_id: int, lease_id: int) -> None:
-        """End a stream; its links stop working everywhere. Raises StreamNotFound."""
+        """End and charge a stream, and revoke its play tokens. Raises StreamNotFound."""
         await self.memberships.accounts.users.lock(user_id)
         watched = await self.leases.end(lease_id, user_id)
         if watched is None:
             if await self.leases.exists(id=lease_id, user_id=user_id):
-                return  # it has ended before
+                return  # already ended
             raise StreamNotFound
         await self.invoices.charge_stream(watched)
         await ended_streams.publish(self.session, lease_id)
 
     async def live_count(self) -> int:
-        """How many streams are watched now."""
+        """Count the running streams."""
         return await self.leases.live_count()
 
     async def close_expired(self, user_id: int, lease_id: int) -> bool:
-        """Write down and charge a stream that fell silent; False when it is not silent."""
+        """Close and charge an expired lease; False if it is live or closed."""
         await self.memberships.accounts.users.lock(user_id)
         watched = await self.leases.end(lease_id, user_id, only_expired=True)
         if watched is None:
@@ -146,22 +145,22 @@ class Streams:
         await self.invoices.charge_stream(watched)
         return True
 
-    async def close_together(self, silent: Sequence[tuple[int, int]]) -> int:
-        """Close those of these people's streams that are silent; how many."""
-        closed = [await self.close_expired(*one) for one in silent]
+    async def close_together(self, expired: Sequence[tuple[int, int]]) -> int:
+        """Close and charge (user id, lease id) that are still expired; return how many."""
+        closed = [await self.close_expired(*one) for one in expired]
         return sum(closed)
 
     async def stop_all(self, user_id: int) -> None:
-        """End and charge everything a person watches."""
+        """End and charge all streams of a user."""
         for running in await self.leases.unended(user_id):
             await self.stop(user_id, running)
 
     async def for_user(self, user_id: int) -> list[StreamRead]:
-        """A person's running streams."""
+        """List a user's running streams."""
         return [_to_read(running) for running in await self.leases.live(user_id)]
 
     async def all(self) -> list[StreamAdminRead]:
-        """All running streams."""
+        """List the running streams of all users."""
         return [
             StreamAdminRead(
                 id=lease.id,
@@ -177,7 +176,7 @@ class Streams:
         ]
 
     async def own_membership(self, viewer: Viewer) -> OwnMembership:
-        """A person's membership, and how many streams run."""
+        """A user's membership, and the number of streams in use."""
         try:
             allowed = await self.allowed(viewer)
             limit = allowed[0] if allowed else None
@@ -187,7 +186,7 @@ class Streams:
         return OwnMembership(membership, limit, len(await self.leases.live(viewer.user_id)))
 
     async def ensure_below_limit(self, limit: int, user_id: int) -> None:
-        """Raises StreamLimitReached, which lists what runs, when that is so many already."""
+        """Raises StreamLimitReached with the running streams and their stop tokens."""
         running = await self.leases.live(user_id)
         if len(running) >= limit:
             raise StreamLimitReached(
@@ -215,7 +214,7 @@ class Streams:
                 sign_in_id=sign_in_id,
                 plan_id=plan_id,
                 device=device[:100],
-                created_at=now,  # by the clock that also says when it ends
+                created_at=now,  # the database's clock, as for the end
                 seen_at=now,
             )
         )
@@ -226,14 +225,14 @@ class Streams:
 
 
 class HeartbeatLimiter:
-    """Leases that segments were fetched for lately, so that most fetches cost no query."""
+    """Writes heartbeats at most every HEARTBEAT_SECONDS, so that most fetches need no query."""
 
     def __init__(self, beat: Callable[[int], Awaitable[bool]]) -> None:
         self._beat = beat
         self._seen: TtlCache[int, None] = TtlCache("heartbeats", LEASES_MAX, HEARTBEAT_SECONDS)
 
     async def heartbeat(self, lease_id: int) -> None:
-        """A segment is fetched for this lease. Raises StreamEnded."""
+        """Extend a lease because a segment is fetched. Raises StreamEnded."""
         if lease_id in ended_streams:
             self._seen.pop(lease_id, None)
             raise StreamEnded
@@ -254,7 +253,7 @@ heartbeats = HeartbeatLimiter(_heartbeat)
 
 
 async def recently_ended_streams() -> list[int]:
-    """Streams whose links may not have expired yet."""
+    """Ended streams whose play tokens may still be valid."""
     async with transaction() as session:
         leases = StreamLeaseRepository(session=session)
         return await leases.ended_since(settings.play_token_lifetime)
@@ -262,22 +261,22 @@ async def recently_ended_streams() -> list[int]:
 
 @on_account_deletion
 async def stop_everything(session: AsyncSession, user_id: int) -> None:
-    """Who closes their account still pays for what they watched."""
+    """End and charge all streams before an account is deleted."""
     await Streams(session).stop_all(user_id)
 
 
 def expiry_of(lease: StreamLease) -> datetime:
-    """When a lease is over unless it is heard of."""
+    """When a lease expires without another heartbeat."""
     return lease.seen_at + settings.stream_lease_lifetime
 
 
 def stop_token(lease: StreamLease) -> str:
-    """What stops this one stream, wherever one is signed in, or not at all."""
+    """Sign a token that stops this stream without signing in."""
     return sign(Purpose.STOP, lease.user_id, settings.play_token_lifetime, lease=lease.id)
 
 
 def owner_by(token: str, lease_id: int) -> int:
-    """Whose stream a stop token stops. Raises StreamNotFound."""
+    """Verify a stop token; return the user id of the stream. Raises StreamNotFound."""
     try:
         claims = verify(Purpose.STOP, token)
         if claims["lease"] != lease_id:

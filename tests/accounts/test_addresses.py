@@ -56,7 +56,7 @@ async def test_spellings_are_one_account(
     mails = (await session.execute(text("select recipient, subject from mail order by id"))).all()
     assert [tuple(mail) for mail in mails] == [
         (user.email, "You already have an account"),
-        (user.email, "Choose a new password"),
+        (user.email, "Reset your password"),
     ]
     assert await session.scalar(text("select count(*) from user_account")) == 1
 

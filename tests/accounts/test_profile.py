@@ -57,7 +57,7 @@ async def test_closing_an_account_takes_the_password(
     for table in ("user_account", "sign_in", "refresh_token"):
         assert await session.scalar(text(COUNT + table)) == 0
     subject = await session.scalar(text("select subject from mail"))
-    assert subject == "Your account is closed"
+    assert subject == "Your account has been deleted"
     revocations.add([number])  # what NOTIFY says after a real commit
     assert (await viewer.get(ME)).status_code == 401
 

@@ -61,7 +61,7 @@ def upload(client: httpx.Client, file: Path, title: str) -> dict[str, Any]:
 
 
 def follow(client: httpx.Client, video_id: int) -> list[dict[str, Any]]:
-    """Every state a film went through, told by its event stream, until the final one."""
+    """Every state a video went through, told by its event stream, until the final one."""
     states = []
     with client.stream("GET", f"/api/v1/videos/{video_id}/events", timeout=180) as stream:
         for line in stream.iter_lines():

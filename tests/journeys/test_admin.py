@@ -55,7 +55,7 @@ def owner(site: Site) -> Site:
 
 @pytest.fixture(scope="module")
 def film(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The title of a film that is ready."""
+    """The title of a video that is ready."""
     title = "Harbour lights"
     clip = make_clip(tmp_path_factory.mktemp("admin") / "a.mp4", seconds=2, size="320x180")
     with site.client() as client:
@@ -124,7 +124,7 @@ def test_plan_membership_and_invoice(page: Page, owner: Site, expected: list[str
     sign_in(page, owner)
     page.goto("/admin/plans")
     for _ in range(2):
-        page.get_by_role("button", name="Add a plan").click()
+        page.get_by_role("button", name="Add plan").click()
         dialog(page).get_by_label("Name").fill("Gold")
         dialog(page).get_by_label("Price", exact=True).fill("9.99")
         shoot(page, "admin-form")
@@ -134,36 +134,36 @@ def test_plan_membership_and_invoice(page: Page, owner: Site, expected: list[str
     expect(dialog(page).get_by_role("alert")).to_have_text("Another plan has this name.")
     dialog(page).get_by_role("button", name="Cancel").click()
     row(page, "Gold").get_by_role("button", name="Edit").click()
-    dialog(page).get_by_label("On offer").uncheck()
+    dialog(page).get_by_label("Offered").uncheck()
     dialog(page).get_by_role("button", name="Save").click()
-    expect(row(page, "Gold")).to_contain_text("off")
+    expect(row(page, "Gold")).to_contain_text("not offered")
 
     section(page, "Memberships")
-    page.get_by_role("button", name="Give a membership").click()
-    dialog(page).get_by_label("Person's e-mail").fill("nobody@example.org")
-    dialog(page).get_by_role("button", name="Give").click()
-    expect(dialog(page)).to_contain_text("Nobody has this address.")
-    dialog(page).get_by_label("Person's e-mail").fill(MEMBER)
-    dialog(page).get_by_role("button", name="Give").click()
+    page.get_by_role("button", name="Add membership").click()
+    dialog(page).get_by_label("User's e-mail").fill("nobody@example.org")
+    dialog(page).get_by_role("button", name="Add", exact=True).click()
+    expect(dialog(page)).to_contain_text("No user has this e-mail address.")
+    dialog(page).get_by_label("User's e-mail").fill(MEMBER)
+    dialog(page).get_by_role("button", name="Add", exact=True).click()
     expect(row(page, MEMBER)).to_contain_text("active")
     shoot(page, "admin-memberships")
     row(page, MEMBER).get_by_role("button", name="Cancel").click()
-    confirm(page, "Cancel it")
+    confirm(page, "Cancel membership")
     expect(row(page, MEMBER)).to_contain_text("cancelled")
 
     section(page, "Invoices")
-    page.get_by_role("button", name="Open an invoice").click()
-    dialog(page).get_by_label("Person's e-mail").fill(MEMBER)
-    dialog(page).get_by_role("button", name="Open", exact=True).click()
+    page.get_by_role("button", name="Add invoice").click()
+    dialog(page).get_by_label("User's e-mail").fill(MEMBER)
+    dialog(page).get_by_role("button", name="Add", exact=True).click()
     row(page, MEMBER).get_by_role("link").first.click()
     page.get_by_role("button", name="Add a charge").click()
     dialog(page).get_by_label("Description").fill("A cable")
     dialog(page).get_by_label("Amount").fill("12.5")
-    dialog(page).get_by_role("button", name="Charge", exact=True).click()
+    dialog(page).get_by_role("button", name="Add", exact=True).click()
     expect(row(page, "A cable")).to_contain_text("€12.50")
     shoot(page, "admin-invoice")
-    page.get_by_role("button", name="Paid", exact=True).click()
-    confirm(page, "It is paid")
+    page.get_by_role("button", name="Mark as paid", exact=True).click()
+    confirm(page, "Mark as paid")
     expect(page.get_by_role("heading", level=1)).to_contain_text("paid")
     expect(page.get_by_role("button", name="Add a charge")).to_have_count(0)
     with owner.client() as client:  # with a plan, watching needs a membership in all journeys
@@ -176,7 +176,7 @@ def test_plan_membership_and_invoice(page: Page, owner: Site, expected: list[str
 def test_titles_are_described_deleted_and_restored(page: Page, owner: Site, film: str) -> None:
     sign_in(page, owner)
     page.goto("/admin/categories")
-    page.get_by_role("button", name="Add a category").click()
+    page.get_by_role("button", name="Add category").click()
     dialog(page).get_by_label("Name", exact=True).fill("Sea")
     dialog(page).get_by_role("button", name="Add", exact=True).click()
     expect(row(page, "Sea")).to_contain_text("sea")
@@ -202,15 +202,15 @@ def test_people_are_entered_changed_and_switched_off(page: Page, owner: Site) ->
     page.get_by_role("button", name="Add user").click()
     dialog(page).get_by_label("E-mail").fill("new@example.org")
     dialog(page).get_by_label("Role").select_option("editor")
-    dialog(page).get_by_role("button", name="Enter", exact=True).click()
+    dialog(page).get_by_role("button", name="Add", exact=True).click()
     expect(row(page, "new@example.org")).to_contain_text("editor")
     row(page, "new@example.org").get_by_role("button", name="Deactivate").click()
     confirm(page, "Deactivate")
     expect(row(page, "new@example.org").get_by_role("button", name="Activate")).to_be_visible()
-    page.get_by_label("Search address or name").fill("member@")
+    page.get_by_label("Search e-mail address or name").fill("member@")
     expect(row(page, "new@example.org")).to_have_count(0)
     row(page, MEMBER).get_by_role("link").click()
-    page.get_by_role("button", name="Read watchlists and history").click()
+    page.get_by_role("button", name="Show watchlists and history").click()
     expect(page.get_by_role("heading", name="Watchlist (0)")).to_be_visible()
     shoot(page, "admin-person")
     section(page, "Audit")
@@ -238,7 +238,7 @@ def test_job_monitor_is_live(page: Page, owner: Site) -> None:
     pruning = row(page, "queue.prune").first
     expect(pruning).to_contain_text("waiting")
     pruning.get_by_role("button", name="Cancel").click()
-    confirm(page, "Cancel it")
+    confirm(page, "Cancel job")
     expect(pruning).to_contain_text("cancelled")
 
 
@@ -246,12 +246,11 @@ def test_job_monitor_says_why_a_worker_stopped(page: Page, owner: Site) -> None:
     sign_in(page, owner)
     page.goto("/admin/jobs")
     expect(page.locator("#workers tr")).to_have_count(2)
-    expect(page.locator("#workers")).not_to_contain_text("Takes no jobs")
+    expect(page.locator("#workers")).not_to_contain_text("Paused queue")
     in_database(owner, BREAK)
-    expect(page.locator("#workers tr", has_text="Takes no jobs")).to_have_count(1)
+    expect(page.locator("#workers tr", has_text="Paused queue")).to_have_count(1)
     expect(page.locator("#workers")).to_contain_text(
-        "Takes no jobs from “billing”: FFmpeg cannot encode."
-        " It resumes by itself once the cause is repaired."
+        "Paused queue “billing”: FFmpeg cannot encode. It resumes automatically once this is fixed."
     )
     in_database(owner, "delete from worker_breaker where queue_name = 'billing'")
 
@@ -265,11 +264,11 @@ def test_editor_finds_films_only_and_a_viewer_nothing(
     expect(page.get_by_role("heading", level=1)).to_contain_text("Titles")
     assert page.locator("#sections a").all_inner_texts() == ["Titles", "Categories"]
     page.goto("/admin/users")
-    expect(page.get_by_role("heading", name="This page is for staff")).to_be_visible()
+    expect(page.get_by_role("heading", name="Access denied")).to_be_visible()
     page.context.clear_cookies()
     sign_in(page, msgspec.structs.replace(owner, email=MEMBER))
     page.goto("/admin")
-    expect(page.get_by_role("heading", name="This page is for staff")).to_be_visible()
+    expect(page.get_by_role("heading", name="Access denied")).to_be_visible()
     shoot(page, "admin-forbidden")
 
 

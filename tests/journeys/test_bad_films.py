@@ -1,4 +1,4 @@
-"""Uploads that cannot become films end with a reason; only their source is kept for a while."""
+"""Uploads that cannot become videos end with a reason; only their source is kept for a while."""
 
 import os
 import time

@@ -78,7 +78,7 @@ def until(page: Page, condition: str) -> None:
 
 
 def advances(page: Page) -> None:
-    """The film goes on by at least half a second, from wherever it is."""
+    """The video goes on by at least half a second, from wherever it is."""
     if video(page, "ended"):
         page.evaluate("document.querySelector('video').currentTime = 0")
     page.evaluate("document.querySelector('video').play()")
@@ -153,7 +153,7 @@ def test_api_docs_render_offline(page: Page, path: str) -> None:
     ).to_be_visible(timeout=30_000)
     # Swagger draws a long list as far as one looks.
     page.set_viewport_size({"width": 1280, "height": 20_000})
-    expect(page.get_by_text("Upload a film").locator("visible=true").first).to_be_visible(
+    expect(page.get_by_text("Upload a video").locator("visible=true").first).to_be_visible(
         timeout=30_000
     )
     page.set_viewport_size({"width": 1280, "height": 800})
@@ -176,7 +176,7 @@ def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Sit
     page.get_by_label("First name").fill("Grace")
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("New password").fill(password)
-    page.get_by_role("button", name="Create the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("status")).to_contain_text("Check your inbox")
     page.goto(link_in(site.inbox.newest("Confirm your e-mail address")))
     page.get_by_role("button", name="Confirm").click()
@@ -189,10 +189,10 @@ def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Sit
 
     with httpx.Client(base_url=site.url) as forgetful:
         forgetful.post("/api/v1/auth/password/forgot", json={"email": email})
-    page.goto(link_in(site.inbox.newest("Choose a new password")))
+    page.goto(link_in(site.postbox.newest("Reset your password")))
     shoot(page, "new-password")
     page.get_by_label("New password").fill("a second good password")
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
     expect(page.get_by_role("status")).to_contain_text("Your new password is saved")
     page.get_by_role("link", name="Sign in").click()
     page.reload()

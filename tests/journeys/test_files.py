@@ -1,4 +1,4 @@
-"""From a film to its plain files, on the real server and workers."""
+"""From a video to its plain files, on the real server and workers."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ WAIT_SECONDS = 60.0
 
 
 def files_of(client: httpx.Client, video_id: int) -> dict[str, Any]:
-    """The film's files, once they are made."""
+    """The video's files, once they are made."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         found: dict[str, Any] = client.get(f"/api/v1/videos/{video_id}/files").json()

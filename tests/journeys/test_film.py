@@ -1,4 +1,4 @@
-"""From a file to a film: upload, wait, play, on the real server and workers."""
+"""From a file to a video: upload, wait, play, on the real server and workers."""
 
 import subprocess
 import time
@@ -22,7 +22,7 @@ SECONDS = 20
 FRAMES = 480
 FRAME_SECONDS = float(1 / RATE)
 
-# A film as it was uploaded, and every state it went through.
+# A video as it was uploaded, and every state it went through.
 Film = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
@@ -178,7 +178,7 @@ def test_plan_limits_the_size_of_the_picture(site: Site, client: httpx.Client, f
 def test_another_file_takes_over_when_it_is_complete(
     site: Site, client: httpx.Client, tmp_path: Path
 ) -> None:
-    """What people remember belongs to the film; until the new file is there the old one plays."""
+    """What people remember belongs to the video; until the new file is there the old one plays."""
     first = make_clip(tmp_path / "first.mp4", seconds=4, size="320x180", rate="25")
     other = make_clip(tmp_path / "other.mp4", seconds=6, size="320x180", rate="25")
     path = f"/api/v1/videos/{upload(client, first, 'Director')['id']}"

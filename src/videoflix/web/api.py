@@ -1,4 +1,4 @@
-"""The built-in pages: everything they need is read once, and served from memory by known name."""
+"""The built-in pages, read at start and served from memory."""
 
 import hashlib
 import mimetypes
@@ -18,7 +18,7 @@ from videoflix.platform.problems import NotFound
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 
 STATIC = Path(__file__).parent / "static"
-# The sections of the admin panel, and the role each takes.
+# The sections of the admin panel, and the role each requires.
 SECTIONS = {
     "titles": Role.EDITOR,
     "categories": Role.EDITOR,
@@ -33,7 +33,7 @@ SECTIONS = {
     "settings": Role.ADMIN,
 }
 
-# hls.js plays from blob: addresses that it makes itself; nothing else leaves our own origin.
+# hls.js plays from blob: URLs that it creates; everything else must come from our own origin.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -45,16 +45,16 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
-CHECK_AGAIN = "no-cache"
-READING = [HttpMethod.GET, HttpMethod.HEAD]
+REVALIDATE = "no-cache"
+READ = [HttpMethod.GET, HttpMethod.HEAD]
 
 
 class PageNotFound(NotFound):
-    """There is no such page."""
+    """This page doesn't exist."""
 
 
 class StaticFile(msgspec.Struct, frozen=True):
-    """A file in memory; versioned ones may be cached for ever."""
+    """A static file in memory; versioned ones are immutable."""
 
     content: bytes
     media_type: str
@@ -70,7 +70,7 @@ def _read(path: Path) -> StaticFile:
         content=content,
         media_type=f"{kind}; charset=utf-8" if text else kind,
         etag=f'"{hashlib.sha256(content).hexdigest()[:32]}"',
-        cache_control=FOR_EVER if "vendor" in path.parts else CHECK_AGAIN,
+        cache_control=FOR_EVER if "vendor" in path.parts else REVALIDATE,
     )
 
 
@@ -79,8 +79,8 @@ FILES = {
 }
 
 
-def answer(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
-    """A file, or 304 when the browser already has this very one. Raises PageNotFound."""
+def static_file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Send a file, or 304 if the ETag matches. Raises PageNotFound."""
     file = FILES.get(name)
     if file is None:
         raise PageNotFound
@@ -90,10 +90,10 @@ def answer(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(file.content, media_type=file.media_type, headers=headers)
 
 
-def answer_staff(name: str, request: Request[Any, Any, Any], role: Role) -> Response[Any]:
-    """A page for a role: strangers go to the sign-in page, which sends them back here.
+def staff_page(name: str, request: Request[Any, Any, Any], role: Role) -> Response[Any]:
+    """Send a page that requires a role; redirect to sign-in, and back afterwards.
 
-    The page itself holds no secret; what it shows comes from the API, which asks again.
+    The page itself holds no secrets: its data comes from the API, which authorizes each request.
     """
     reader: Identity | None = request.user
     if reader is None:
@@ -101,54 +101,54 @@ def answer_staff(name: str, request: Request[Any, Any, Any], role: Role) -> Resp
         headers = {"Cache-Control": "no-store", **SECURITY_HEADERS}
         return Redirect(f"/?next={target}", status_code=HTTP_303_SEE_OTHER, headers=headers)
     if reader.may(role):
-        return answer(name, request)
-    page = answer("forbidden.html", request)
+        return static_file(name, request)
+    page = static_file("forbidden.html", request)
     page.status_code = HTTP_403_FORBIDDEN
     return page
 
 
-@route("/", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
+@route("/", http_method=READ, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
 def show_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The page to watch films on, and to sign in."""
-    return answer("index.html", request)
+    """The watch page, with sign-in."""
+    return static_file("index.html", request)
 
 
-@route("/mail", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
+@route("/mail", http_method=READ, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
 def show_mail(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The mails this installation wrote."""
-    return answer_staff("mail.html", request, Role.ADMIN)
+    """The mails of this installation."""
+    return staff_page("mail.html", request, Role.ADMIN)
 
 
-@route("/admin", http_method=READING, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
+@route("/admin", http_method=READ, include_in_schema=False, opt=UNLIMITED, sync_to_thread=False)
 def show_admin(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The admin panel; editors land in the first section of theirs."""
-    return answer_staff("admin.html", request, Role.EDITOR)
+    """The admin panel; editors see their first section."""
+    return staff_page("admin.html", request, Role.EDITOR)
 
 
 @route(
     ["/admin/{section:str}", "/admin/{section:str}/{number:int}"],
-    http_method=READING,
+    http_method=READ,
     include_in_schema=False,
     opt=UNLIMITED,
     sync_to_thread=False,
 )
 def show_section(request: Request[Any, Any, Any], section: FromPath[str]) -> Response[Any]:
-    """A section of the admin panel, or one thing in it. Raises PageNotFound."""
+    """A section of the admin panel, or one item of it. Raises PageNotFound."""
     if section not in SECTIONS:
         raise PageNotFound
-    return answer_staff("admin.html", request, SECTIONS[section])
+    return staff_page("admin.html", request, SECTIONS[section])
 
 
 @route(
     "/assets/{name:path}",
-    http_method=READING,
+    http_method=READ,
     include_in_schema=False,
     opt=UNLIMITED,
     sync_to_thread=False,
 )
 def show_asset(request: Request[Any, Any, Any], name: FromPath[Path]) -> Response[bytes]:
-    """A script, style, picture or library of the pages."""
-    return answer(name.as_posix().removeprefix("/"), request)
+    """A script, style sheet, image or library of the pages."""
+    return static_file(name.as_posix().removeprefix("/"), request)
 
 
 page_handlers: list[HTTPRouteHandler] = [

@@ -1,4 +1,4 @@
-"""The API's documentation pages, from files of our own: they render with no internet."""
+"""The API documentation pages, from vendored files: they render without internet access."""
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.openapi.plugins import (
@@ -25,7 +25,7 @@ render_plugins = (
     YamlRenderPlugin(),
 )
 
-# The pages' own script is inline; everything they load must still come from us.
+# The pages use an inline script; everything they load must come from our own origin.
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
@@ -34,7 +34,7 @@ DOCS_POLICY = (
 
 
 async def add_docs_policy(message: Message, scope: Scope) -> None:
-    """Give the documentation pages a policy that lets nothing in from other hosts."""
+    """Set a Content-Security-Policy on the documentation pages that excludes other hosts."""
     if message["type"] == "http.response.start" and scope["path"].startswith("/schema"):
         headers = MutableScopeHeaders.from_message(message)
         headers["Content-Security-Policy"] = DOCS_POLICY

@@ -44,7 +44,7 @@ def test_languages_differ_and_fall_back() -> None:
     made = {
         code: render("reset-password", code, {"url": URL}).subject for code in ("en", "de", "fr")
     }
-    assert made["en"] == made["fr"] == "Choose a new password"
+    assert made["en"] == made["fr"] == "Reset your password"
     assert made["de"] == "Wählen Sie ein neues Passwort"
 
 

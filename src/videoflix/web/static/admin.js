@@ -1,4 +1,4 @@
-// The admin panel: the address decides which section is shown, the role which there are.
+// The admin panel: routes the URL to a section; the user's role decides which are available.
 
 import * as api from "./api.js";
 import { el } from "./admin/dom.js";
@@ -11,7 +11,7 @@ import { openOverview } from "./admin/overview.js";
 import { openPeople, openPerson, ROLES } from "./admin/users.js";
 import { openAudit, openSettings } from "./admin/records.js";
 
-// [address, name, least role, list, single one]
+// [path, name, minimum role, list, detail]
 const SECTIONS = [
   ["", "Overview", "admin", openOverview],
   ["jobs", "Jobs", "admin", openJobs],
@@ -33,22 +33,22 @@ const problem = document.getElementById("problem");
 let leave = () => {};
 let me = null;
 
-function tell(refusal) {
-  if (refusal.status === 401) return location.replace(`/?next=${encodeURIComponent(location.pathname + location.search)}`);
-  problem.textContent = refusal.message;
+function showProblem(error) {
+  if (error.status === 401) return location.replace(`/?next=${encodeURIComponent(location.pathname + location.search)}`);
+  problem.textContent = error.message;
   problem.hidden = false;
   problem.scrollIntoView({ block: "nearest" });
 }
 
-/** Does something; a refusal is shown above the page. */
+/** Runs something; a problem is shown at the top of the page. */
 async function guarded(work) {
   try {
     await work();
     if (problem.dataset.of === location.href) problem.hidden = true;
-  } catch (refusal) {
-    if (!(refusal instanceof api.Refused)) throw refusal;
+  } catch (error) {
+    if (!(error instanceof api.Refused)) throw error;
     problem.dataset.of = location.href;
-    tell(refusal);
+    showProblem(error);
   }
 }
 
@@ -60,7 +60,7 @@ async function route() {
   close();
   problem.hidden = true;
   const [name = "", number] = location.pathname.split("/").slice(2);
-  const found = mine().find(([address]) => address === name) ?? mine()[0];
+  const found = mine().find(([path]) => path === name) ?? mine()[0];
   if (found[0] !== name) history.replaceState(null, "", `/admin/${found[0]}`);
   document.title = `${found[1]} · Videoflix`;
   for (const item of nav.querySelectorAll("a")) {
@@ -77,12 +77,12 @@ async function route() {
   });
 }
 
-function go(address) {
-  history.pushState(null, "", address);
+function go(path) {
+  history.pushState(null, "", path);
   return route();
 }
 
-// Links inside the panel do not reload it.
+// Links inside the panel do not reload the page.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a");
   if (!link || link.origin !== location.origin || !/^\/admin(\/|$)/.test(link.pathname)) return;
@@ -98,8 +98,8 @@ document.getElementById("sign-out").addEventListener("click", async () => {
 
 try {
   me = await api.me();
-  nav.replaceChildren(...mine().map(([address, name]) => el("a", { href: `/admin${address ? `/${address}` : ""}` }, name)));
+  nav.replaceChildren(...mine().map(([path, name]) => el("a", { href: `/admin${path ? `/${path}` : ""}` }, name)));
   await route();
-} catch (refusal) {
-  tell(refusal);
+} catch (error) {
+  showProblem(error);
 }

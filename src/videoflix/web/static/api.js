@@ -1,17 +1,17 @@
-// The API as functions; a refusal becomes an Error that a person can read.
+// The API as functions; problems (RFC 9457) become errors with a readable message.
 
 const BASE = "/api/v1";
 
 export class Refused extends Error {
   constructor(problem, status) {
-    super(problem.detail || problem.title || "Something went wrong; try again.");
+    super(problem.detail || problem.title || "Something went wrong. Try again.");
     this.status = status;
     this.kind = problem.type || "";
     this.errors = problem.errors ?? [];
   }
 }
 
-// One renewal at a time, however many calls found the session expired.
+// Single flight: concurrent calls with an expired session share one renewal.
 let renewal = null;
 
 function renew() {
@@ -21,7 +21,7 @@ function renew() {
   return renewal;
 }
 
-// Event streams and uploads cannot be repeated half-way: keep the session fresh while the page is open.
+// Event streams and uploads cannot be retried: renew the session while the page is open.
 setInterval(renew, 10 * 60 * 1000);
 
 async function call(method, path, body, again = true) {
@@ -34,16 +34,16 @@ async function call(method, path, body, again = true) {
   try {
     response = await fetch(BASE + path, options);
   } catch {
-    throw new Refused({ detail: "The server cannot be reached; check your connection." }, 0);
+    throw new Refused({ detail: "We can't reach the server. Check your connection." }, 0);
   }
   if (response.status === 204) return null;
   const isSigningIn = method === "POST" && path.startsWith("/auth/");
   if (response.status === 401 && again && !isSigningIn && await renew()) {
     return call(method, path, body, false);
   }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(answer, response.status);
-  return answer;
+  const result = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(result, response.status);
+  return result;
 }
 
 export const me = () => call("GET", "/me");
@@ -59,11 +59,11 @@ export const videos = (limit, offset, search = "") =>
 export const video = (id) => call("GET", `/videos/${id}`);
 export const play = (id) => call("POST", `/videos/${id}/play`);
 export const remove = (id) => call("DELETE", `/videos/${id}`);
-// What was said last about a position: who asks for positions waits for it.
-let said = Promise.resolve();
+// The last save of a position; reads of positions wait for it.
+let lastSave = Promise.resolve();
 
-export const unfinished = () => said.then(() => call("GET", "/history?unfinished=true&limit=6"));
-export const progress = (id) => said.then(() => call("GET", `/videos/${id}/progress`));
+export const unfinished = () => lastSave.then(() => call("GET", "/history?unfinished=true&limit=6"));
+export const progress = (id) => lastSave.then(() => call("GET", `/videos/${id}/progress`));
 export const watchlist = () => call("GET", "/watchlist?limit=12");
 export const isListed = (id) => call("GET", `/watchlist/contains?ids=${id}`).then(({ ids }) => ids.includes(id));
 export const list = (id) => call("POST", "/watchlist", { video_id: id });
@@ -72,30 +72,30 @@ export const vote = (id) => call("GET", `/videos/${id}/vote`);
 export const castVote = (id, cast) =>
   cast ? call("PUT", `/videos/${id}/vote`, { vote: cast }) : call("DELETE", `/videos/${id}/vote`);
 
-/** Says where the player is; `keepalive` lets it arrive although the page is being left. */
-export function sayProgress(id, seconds) {
-  said = fetch(`${BASE}/videos/${id}/progress`, {
+/** Saves the playback position; with `keepalive`, also while the page is being closed. */
+export function saveProgress(id, seconds) {
+  lastSave = fetch(`${BASE}/videos/${id}/progress`, {
     method: "PUT",
     credentials: "same-origin",
     keepalive: true,
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ seconds, at: new Date().toISOString() }),
-  }).catch(() => null); // the next one will tell
+  }).catch(() => null); // best effort: the next save follows
 }
 
-/** Any other call, for the pages of staff. */
+/** Any other call, for the admin panel. */
 export const ask = (method, path, body) => call(method, path, body);
 
-/** Calls `heard` with the job queue every few seconds; returns a function that stops it. */
-export function followQueue(heard, lost) {
+/** Calls `onChange` with the state of the queues every few seconds; returns an unsubscribe function. */
+export function followQueue(onChange, onLost) {
   let source = null;
   let again = 0;
   const listen = () => {
     source = new EventSource(`${BASE}/operations/jobs/events`);
-    source.addEventListener("queue", (event) => heard(JSON.parse(event.data)));
+    source.addEventListener("queue", (event) => onChange(JSON.parse(event.data)));
     source.addEventListener("error", () => {
-      lost();
-      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      onLost();
+      if (source.readyState !== EventSource.CLOSED) return; // the browser reconnects
       again = setTimeout(() => renew().then(listen), 2000);
     });
   };
@@ -109,24 +109,24 @@ export function followQueue(heard, lost) {
 export const overview = () => call("GET", "/operations/overview");
 export const mails = () => call("GET", "/operations/mail?limit=50");
 
-/** Calls `heard` with the film at once and at every change; returns a function that stops it. */
-export function follow(id, heard) {
+/** Calls `onChange` with the video at once and after each change; returns an unsubscribe function. */
+export function follow(id, onChange) {
   const source = new EventSource(`${BASE}/videos/${id}/events`);
   source.addEventListener("video", (event) => {
     const film = JSON.parse(event.data);
-    heard(film);
+    onChange(film);
     if (film.state !== "processing") source.close();
   });
   return () => source.close();
 }
 
-/** Uploads with progress: `told` hears the share from 0 to 1. Returns {done, abort}. */
-export function upload(form, told) {
+/** Uploads with progress: calls `onProgress` with the share, 0 to 1. Returns {done, abort}. */
+export function upload(form, onProgress) {
   const request = new XMLHttpRequest();
   const done = new Promise((resolve, reject) => {
     request.open("POST", `${BASE}/videos`);
     request.responseType = "json";
-    request.upload.onprogress = (event) => event.lengthComputable && told(event.loaded / event.total);
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
       if (request.status === 201) resolve(request.response);
       else reject(new Refused(request.response || {}, request.status));

@@ -1,18 +1,18 @@
-// The watch page: who is signed in decides what is shown, the address decides which view.
+// The watch page: routes the URL's hash to a view.
 
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
-import { openGate, wayOf } from "./account_forms.js";
-import { openOpinion } from "./votes.js";
+import { formOf, openForm } from "./account_forms.js";
+import { openVotes } from "./votes.js";
 import { openPlayer } from "./player.js";
 import { openUpload } from "./upload.js";
 
 const PAGE = 24;
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
-// The staff page that sent a stranger here to sign in; nothing else is ever gone back to.
-const cameFrom = new URLSearchParams(location.search).get("next")?.match(/^\/(?:admin|mail)(?![^/?])[\w/?&=.-]*$/)?.[0];
-let person = null;
+// The staff page to return to after signing in; other targets are ignored (no open redirect).
+const returnTo = new URLSearchParams(location.search).get("next")?.match(/^\/(?:admin|mail)(?![^/?])[\w/?&=.-]*$/)?.[0];
+let user = null;
 let leave = () => {};
 
 function show(template) {
@@ -23,11 +23,11 @@ function show(template) {
 }
 
 function isEditor() {
-  return person && person.role !== "viewer";
+  return user && user.role !== "viewer";
 }
 
 function showSignIn() {
-  person = null;
+  user = null;
   bar.hidden = true;
   document.title = "Sign in · Videoflix";
   const form = show("sign-in-view").querySelector("form");
@@ -40,10 +40,10 @@ function showSignIn() {
     button.disabled = true;
     try {
       const fields = new FormData(form);
-      person = (await api.signIn(fields.get("email"), fields.get("password"))).user;
+      user = (await api.signIn(fields.get("email"), fields.get("password"))).user;
       route();
-    } catch (refusal) {
-      error.textContent = refusal.message;
+    } catch (problem) {
+      error.textContent = problem.message;
       error.hidden = false;
       form.querySelector("[name=password]").select();
     } finally {
@@ -75,7 +75,7 @@ function fill(card, film) {
   card.querySelector(".said").textContent = said ? `${clock(said.at)} “${said.text}”` : "";
 }
 
-/** Shows how much of a film was watched, under its poster. */
+/** Shows the playback position below a poster. */
 function mark(card, { seconds, duration }) {
   const progress = card.querySelector("progress");
   progress.hidden = !duration;
@@ -90,10 +90,10 @@ function makeCard(film, follow) {
   return card;
 }
 
-/** What the person began or put aside; a list that is empty stays away. */
+/** Shows “Continue watching” and “My list”; hidden if empty. */
 async function showStrips(view) {
-  const [begun, mine] = await Promise.all([api.unfinished(), api.watchlist()]);
-  const strips = [[".continue", begun], [".mine", mine]];
+  const [unfinished, mine] = await Promise.all([api.unfinished(), api.watchlist()]);
+  const strips = [[".continue", unfinished], [".mine", mine]];
   for (const [name, items] of strips) {
     const strip = view.querySelector(name);
     strip.hidden = items.length === 0;
@@ -150,19 +150,19 @@ async function showWatch(id) {
   const film = await api.video(id);
   const view = show("watch-view");
   leave = openPlayer(view, film);
-  openOpinion(view, film);
+  openVotes(view, film);
 }
 
 async function guarded(work) {
   try {
     await work();
-  } catch (refusal) {
-    if (refusal.status === 401) showSignIn();
-    else showProblem(refusal);
+  } catch (problem) {
+    if (problem.status === 401) showSignIn();
+    else showProblem(problem);
   }
 }
 
-function showProblem(refusal) {
+function showProblem(problem) {
   leave();
   leave = () => {};
   const note = document.createElement("section");
@@ -170,7 +170,7 @@ function showProblem(refusal) {
   const text = document.createElement("p");
   text.className = "card";
   text.setAttribute("role", "alert");
-  text.textContent = refusal.message;
+  text.textContent = problem.message;
   const back = document.createElement("a");
   back.href = "#/";
   back.className = "button quiet";
@@ -180,13 +180,13 @@ function showProblem(refusal) {
 }
 
 function route() {
-  const gate = wayOf(location.hash);
-  if (gate) {
+  const form = formOf(location.hash);
+  if (form) {
     bar.hidden = true;
-    return openGate(show("gate-view"), gate);
+    return openForm(show("gate-view"), form);
   }
-  if (!person) return showSignIn();
-  if (cameFrom) return location.replace(cameFrom);
+  if (!user) return showSignIn();
+  if (returnTo) return location.replace(returnTo);
   bar.hidden = false;
   document.getElementById("open-upload").hidden = !isEditor();
   document.getElementById("admin-link").hidden = !isEditor();
@@ -215,8 +215,8 @@ document.addEventListener("uploaded", (event) => {
 window.addEventListener("hashchange", route);
 
 try {
-  person = await api.me();
+  user = await api.me();
 } catch {
-  person = null;
+  user = null;
 }
 route();

@@ -1,4 +1,4 @@
-// How times and states are written for people.
+// Times and states as text.
 
 export function clock(seconds) {
   if (!Number.isFinite(seconds)) return "0:00";

@@ -1,4 +1,4 @@
-// The mails this installation wrote while no mail server is set.
+// Mails of this installation, if no mail server is configured.
 
 import * as api from "./api.js";
 import { ago } from "./format.js";
@@ -15,12 +15,12 @@ function linked(text) {
   });
 }
 
-function fate(mail) {
-  if (mail.failure) return `The mail server refused it: ${mail.failure}`;
-  return `Sent ${ago(mail.sent_at)}; its text is not kept.`;
+function outcome(mail) {
+  if (mail.failure) return `The mail server rejected it: ${mail.failure}`;
+  return `Sent ${ago(mail.sent_at)}. The text is not stored.`;
 }
 
-function letter(mail) {
+function mailItem(mail) {
   const made = document.createElement("details");
   made.className = "letter";
   const summary = document.createElement("summary");
@@ -31,7 +31,7 @@ function letter(mail) {
     summary.append(part);
   }
   const body = document.createElement("p");
-  body.append(...linked(mail.text || fate(mail)));
+  body.append(...linked(mail.text || outcome(mail)));
   made.append(summary, body);
   return made;
 }
@@ -40,10 +40,10 @@ try {
   const page = await api.mails();
   const empty = document.createElement("p");
   empty.className = "empty";
-  empty.textContent = "No mail has been written yet.";
-  document.getElementById("mails").replaceChildren(...(page.total ? page.items.map(letter) : [empty]));
-} catch (refusal) {
+  empty.textContent = "No mails yet.";
+  document.getElementById("mails").replaceChildren(...(page.total ? page.items.map(mailItem) : [empty]));
+} catch (error) {
   const problem = document.getElementById("problem");
-  problem.textContent = refusal.status === 401 ? "Sign in on the watch page first." : refusal.message;
+  problem.textContent = error.status === 401 ? "Sign in first." : error.message;
   problem.hidden = false;
 }

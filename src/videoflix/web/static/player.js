@@ -1,11 +1,11 @@
-// The player: hls.js where the browser has Media Source Extensions, its own HLS elsewhere.
+// The player: hls.js if the browser has Media Source Extensions, else native HLS.
 
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
 import { bindKeys } from "./shortcuts.js";
 
-// How often the server hears where the player is.
-const BEAT_MS = 10_000;
+// How often the playback position is saved.
+const SAVE_INTERVAL_MS = 10_000;
 
 const ICONS = {
   play: "M8 5v14l11-7z",
@@ -39,7 +39,7 @@ function loadHls() {
   return loading;
 }
 
-/** Shows a film in the watch view; returns a function that ends everything. */
+/** Opens a film in the watch view; returns a function that closes the player. */
 export function openPlayer(view, film) {
   const player = new Player(view, film);
   player.describe(film);
@@ -70,7 +70,7 @@ class Player {
     const facts = [film.duration ? clock(film.duration) : "", film.qualities[0] ?? "", stateOf(film)];
     this.part(".facts").textContent = facts.filter(Boolean).join(" · ");
     if (film.poster_url) this.video.poster = film.poster_url;
-    if (film.state === "failed") this.veil(film.failure?.reason ?? "This film failed.", null);
+    if (film.state === "failed") this.veil(film.failure?.reason ?? "This film could not be encoded.", null);
     else if (!film.playable) this.veil(stateOf(film), film.progress);
     else if (!this.started) this.start();
   }
@@ -91,18 +91,18 @@ class Player {
     this.started = true;
     this.veil("Loading …", null);
     try {
-      const [ticket, Hls, left] = await Promise.all([api.play(this.id), loadHls(), api.progress(this.id)]);
-      const begin = left.finished ? 0 : left.seconds;
-      if (Hls?.isSupported()) this.attach(Hls, ticket.master_url, begin);
-      else this.playNatively(ticket.master_url, begin);
+      const [playback, Hls, position] = await Promise.all([api.play(this.id), loadHls(), api.progress(this.id)]);
+      const begin = position.finished ? 0 : position.seconds;
+      if (Hls?.isSupported()) this.attach(Hls, playback.master_url, begin);
+      else this.playNatively(playback.master_url, begin);
       this.part(".big-play").hidden = false;
       this.veil(null, null);
-    } catch (refusal) {
-      this.veil(refusal.message, null);
+    } catch (problem) {
+      this.veil(problem.message, null);
     }
   }
 
-  /** Safari on the phone plays HLS itself. */
+  /** iPhone: no Media Source Extensions, but native HLS. */
   playNatively(url, begin) {
     this.video.src = url;
     this.video.addEventListener("loadedmetadata", () => (this.video.currentTime = begin), { once: true });
@@ -123,7 +123,7 @@ class Player {
     if (!data.fatal) return;
     if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.hls.startLoad();
     else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) this.hls.recoverMediaError();
-    else this.veil("The film cannot be played; open it again.", null);
+    else this.veil("We can't play this film. Try opening it again.", null);
   }
 
   offerQualities() {
@@ -137,7 +137,7 @@ class Player {
     });
     select.replaceChildren(...options);
     select.onchange = () => {
-      this.hls.currentLevel = Number(select.value); // at once, not when the buffer has run out
+      this.hls.currentLevel = Number(select.value); // immediately, without playing out the buffer
     };
   }
 
@@ -177,24 +177,24 @@ class Player {
       idle = setTimeout(() => (stage.dataset.idle = String(!video.paused)), 2500);
     };
     for (const name of ["pointermove", "focusin", "keydown"]) stage.addEventListener(name, awake);
-    const beat = setInterval(() => this.remember(), BEAT_MS);
-    const leaving = () => this.remember();
+    const timer = setInterval(() => this.savePosition(), SAVE_INTERVAL_MS);
+    const leaving = () => this.savePosition();
     for (const name of ["pause", "seeked"]) video.addEventListener(name, leaving);
     window.addEventListener("pagehide", leaving);
     this.stops.push(bindKeys(this), () => {
       clearTimeout(idle);
-      clearInterval(beat);
-      this.remember();
+      clearInterval(timer);
+      this.savePosition();
       window.removeEventListener("pagehide", leaving);
     });
   }
 
-  /** Says where the person is, once they have watched anything. */
-  remember() {
+  /** Saves the playback position, once something was played. */
+  savePosition() {
     const { currentTime, played } = this.video;
-    if (played.length > 0 && currentTime !== this.remembered) {
-      this.remembered = currentTime;
-      api.sayProgress(this.id, currentTime);
+    if (played.length > 0 && currentTime !== this.savedTime) {
+      this.savedTime = currentTime;
+      api.saveProgress(this.id, currentTime);
     }
   }
 

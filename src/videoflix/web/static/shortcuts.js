@@ -1,9 +1,9 @@
-// The player's keys, as on every big site.
+// Keyboard shortcuts of the player.
 
 const STEP = 5;
 const LEAP = 10;
 
-/** Listens while the watch view is open; returns a function that stops it. */
+/** Binds the keys; returns a function that unbinds them. */
 export function bindKeys(player) {
   const actions = {
     " ": () => player.toggle(),

@@ -1,4 +1,4 @@
-// The upload dialog: choose or drop a file, see the bytes go.
+// The upload dialog: choose or drop a file, with progress.
 
 import { upload } from "./api.js";
 
@@ -42,7 +42,7 @@ async function send() {
   bar.hidden = false;
   bar.value = 0;
   submit.disabled = true;
-  const body = new FormData(); // text first, so that a bad title is known before the bytes
+  const body = new FormData(); // fields first, so that an invalid title is rejected before the file is sent
   body.append("title", title.value);
   body.append("description", form.elements.namedItem("description").value);
   body.append("file", file.files[0]);
@@ -54,8 +54,8 @@ async function send() {
     const film = await running.done;
     dialog.close();
     document.dispatchEvent(new CustomEvent("uploaded", { detail: film }));
-  } catch (refusal) {
-    error.textContent = refusal.message;
+  } catch (problem) {
+    error.textContent = problem.message;
     error.hidden = false;
     bar.hidden = true;
     status.textContent = "";

@@ -1,9 +1,9 @@
-// What a person thinks of a film: on their list or not, up or down.
+// Watchlist and vote buttons.
 
 import * as api from "./api.js";
 
-/** Fills the buttons under a film, and has them do what they say. */
-export async function openOpinion(view, film) {
+/** Shows whether the film is on the list and the vote, and binds the buttons. */
+export async function openVotes(view, film) {
   const [listed, vote] = await Promise.all([api.isListed(film.id), api.vote(film.id)]);
   const list = view.querySelector(".list");
   showListed(list, listed);

@@ -1,10 +1,10 @@
-// Small parts that every section is made of. Text is only ever set as text.
+// Helpers for building sections. Text is only ever set as text, never as HTML (XSS).
 
 import { ago } from "../format.js";
 
 const DAY = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
 
-/** An element: `properties` are set as they are, `on…` listens, `data` becomes data attributes. */
+/** Creates an element: `on…` properties are listeners, `data` becomes data attributes. */
 export function el(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -20,7 +20,7 @@ export function el(tag, properties = {}, ...children) {
 
 export const link = (href, text) => el("a", { href }, text);
 
-/** A button; it is off while its work is going on. */
+/** A button, disabled while its action runs. */
 export function button(text, work, kind = "quiet") {
   const made = el("button", { type: "button", className: `button small ${kind}` }, text);
   made.addEventListener("click", async () => {
@@ -34,10 +34,10 @@ export function button(text, work, kind = "quiet") {
   return made;
 }
 
-/** A word in a coloured pill: good, bad, busy, or plain. */
+/** A badge: good, bad, busy, or plain. */
 export const pill = (text, mood = "") => el("span", { className: `pill ${mood}` }, text);
 
-/** A moment, as long ago; the exact one shows when one points at it. */
+/** A relative time, with the exact one as tooltip. */
 export function when(moment, text = ago) {
   if (!moment) return "–";
   const exact = new Date(moment).toLocaleString("en", DAY);
@@ -46,7 +46,7 @@ export function when(moment, text = ago) {
 
 export const exactly = (moment) => when(moment, (time) => new Date(time).toLocaleString("en", DAY));
 
-/** A stretch of time: 45 s, 12 min, 3 h, 2 d. */
+/** A duration: 45 s, 12 min, 3 h, 2 d. */
 export function span(seconds) {
   for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
     if (seconds >= Math.max(size, 120)) return `${Math.round(seconds / size)} ${unit}`;
@@ -66,13 +66,13 @@ export function bytes(count) {
   return `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)} ${units[0]}`;
 }
 
-/** How many of the currency's smallest coins make one. */
+/** Minor units per unit of the currency. */
 export const minor = (currency) => (currency === "JPY" ? 1 : 100);
 
 export const money = (amount, currency) =>
   new Intl.NumberFormat("en", { style: "currency", currency }).format(amount / minor(currency));
 
-/** Facts as a list of terms; those without a value are left out. */
+/** A description list; pairs without a value are omitted. */
 export function facts(pairs) {
   const given = pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined);
   return el("dl", { className: "facts-list" }, given.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]));

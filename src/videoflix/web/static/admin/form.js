@@ -1,10 +1,10 @@
-// Dialogs: forms for what services accept, and questions before what cannot be undone.
+// Dialogs: forms and confirmations.
 
 import { el, minor } from "./dom.js";
 
 const dialog = document.getElementById("dialog");
 
-/** Opens the dialog with what is given; resolves when it closes. */
+/** Opens the dialog with this content; resolves when it closes. */
 export function open(title, ...content) {
   dialog.replaceChildren(el("h2", { id: "dialog-title" }, title), ...content);
   dialog.returnValue = "";
@@ -14,7 +14,7 @@ export function open(title, ...content) {
   });
 }
 
-/** Closes the dialog, if it is open: another page is shown. */
+/** Closes the dialog if it is open. */
 export function close() {
   if (dialog.open) dialog.close("");
 }
@@ -23,21 +23,21 @@ export const isOpen = () => dialog.open;
 
 const closer = (text) => el("button", { type: "button", className: "button quiet", onclick: close }, text);
 
-/** Asks; true when the answer is yes. */
+/** Asks for confirmation. */
 export async function sure(title, text, yes) {
   const agree = el("button", { type: "button", className: "button danger", onclick: () => dialog.close("yes") }, yes);
-  const refuse = closer("Keep it");
+  const refuse = closer("Go back");
   refuse.autofocus = true;
   return await open(title, el("p", {}, text), el("div", { className: "row" }, refuse, agree)) === "yes";
 }
 
-/** Shows something in the dialog. */
+/** Shows content in the dialog. */
 export const show = (title, ...content) => open(title, ...content, el("div", { className: "row" }, closer("Close")));
 
 /**
- * A form. `fields` are {name, label, type, value, options, currency, hint, required}; `send` gets
- * what was entered and raises a refusal, which is shown beside the field it names. With `changes`
- * only what differs from before is sent. True when it was sent.
+ * Shows a form. `fields` are {name, label, type, value, options, currency, hint, required}; `send`
+ * gets the values and throws problems, which are shown beside the fields they name. With `changes`
+ * only changed values are sent. Returns whether it was sent.
  */
 export async function ask({ title, hint, fields, button = "Save", changes = false, send }) {
   const error = el("p", { className: "error", hidden: true });
@@ -59,8 +59,8 @@ export async function ask({ title, hint, fields, button = "Save", changes = fals
     try {
       await send(entered(inputs, changes));
       dialog.close("sent");
-    } catch (refusal) {
-      tell(refusal, inputs, error);
+    } catch (problem) {
+      showProblem(problem, inputs, error);
     } finally {
       submit.disabled = false;
     }
@@ -75,14 +75,14 @@ function labelled({ field, input, said }) {
   return el("label", { className: classes }, ...parts, hint, said);
 }
 
-function tell(refusal, inputs, error) {
-  const rest = refusal.errors.filter(({ field, message }) => {
+function showProblem(problem, inputs, error) {
+  const rest = problem.errors.filter(({ field, message }) => {
     const found = inputs.find((one) => one.field.name === field.replace(/^\$\./, ""));
     if (found) found.said.textContent = message;
     return !found;
   });
-  if (rest.length || !refusal.errors.length) {
-    error.textContent = refusal.message;
+  if (rest.length || !problem.errors.length) {
+    error.textContent = problem.message;
     error.hidden = false;
   }
   inputs.find((one) => one.said.textContent)?.input.focus();
@@ -126,7 +126,7 @@ function valueOf({ field, input }) {
   return field.type === "number" || field.number ? Number(text) : text;
 }
 
-/** What was entered; without `omit` fields that are empty, and with `changes` only what differs. */
+/** The values: without empty `omit` fields, and with `changes` only changed ones. */
 function entered(inputs, changes) {
   const body = {};
   for (const one of inputs) {

@@ -11,9 +11,9 @@ const MOODS = { outstanding: "busy", paid: "good", void: "" };
 const thisMonth = () => new Date().toISOString().slice(0, 7);
 
 const add = () => ask({
-  title: "Open an invoice",
-  hint: "There is one a member and month: if it exists already, nothing changes.",
-  button: "Open",
+  title: "Add invoice",
+  hint: "Each member has one invoice per month. If it already exists, nothing changes.",
+  button: "Add",
   fields: [
     whom,
     { name: "month", label: "Month", type: "month", required: true, value: thisMonth() },
@@ -26,7 +26,7 @@ export function openInvoices(view, context) {
   openTable(view, {
     title: "Invoices",
     path: "/invoices",
-    empty: "No invoice matches.",
+    empty: "No invoices found.",
     filters: [
       { name: "status", label: "Status", options: Object.keys(MOODS).map((status) => [status, status]) },
       { name: "month", label: "Month", type: "month" },
@@ -40,7 +40,7 @@ export function openInvoices(view, context) {
       { label: "Status", cell: (one) => pill(one.status, MOODS[one.status]) },
     ],
     actions: (one) => [el("a", { className: "button quiet small", href: `/api/v1/invoices/${one.id}.pdf`, target: "_blank" }, "PDF")],
-    add: { label: "Open an invoice", open: add },
+    add: { label: "Add invoice", open: add },
   }, context);
 }
 
@@ -59,12 +59,12 @@ export async function openInvoice(view, context, number) {
       el("span", { className: "row inline" }, invoiceActions(invoice, context))),
     facts([
       ["Member", invoice.user_id ? personLink(invoice.user_id, invoice.owner) : invoice.owner], ["Month", invoice.month],
-      ["Amount", money(invoice.amount, invoice.currency)], ["Opened", exactly(invoice.created_at)],
+      ["Amount", money(invoice.amount, invoice.currency)], ["Created", exactly(invoice.created_at)],
       ["Paid", invoice.paid_at ? exactly(invoice.paid_at) : null], ["Voided", invoice.voided_at ? exactly(invoice.voided_at) : null],
     ]),
     el("div", { className: "headline" }, el("h2", {}, "Lines"), isOpen ? addLine(invoice, context) : ""),
     el("div", { className: "scroll" }, el("table", { className: "cards" },
-      el("thead", {}, el("tr", {}, ["What", "Charged", "Amount", ""].map((label) => el("th", { scope: "col" }, label)))),
+      el("thead", {}, el("tr", {}, ["Description", "Date", "Amount", ""].map((label) => el("th", { scope: "col" }, label)))),
       el("tbody", {}, lines.length ? lines.map((line) => lineRow(invoice, line, isOpen, context)) : el("tr", {}, el("td", { className: "nothing", colSpan: 4 }, "No charges yet."))))),
   );
 }
@@ -77,13 +77,13 @@ function invoiceActions(invoice, context) {
   });
   const made = [el("a", { className: "button quiet small", href: `/api/v1${path}.pdf`, target: "_blank" }, "PDF")];
   if (invoice.status === "outstanding") {
-    made.push(button("Paid", async () => {
+    made.push(button("Mark as paid", async () => {
       if (await sure("Mark as paid?", `Invoice ${invoice.number} can't be changed afterwards.`, "Mark as paid")) await change("pay");
     }));
   }
   if (invoice.status !== "void") {
     made.push(button("Void", async () => {
-      if (await sure("Void this invoice?", "It stays in the books as wrong; corrections are lines of a later one.", "Void it")) await change("void");
+      if (await sure("Void this invoice?", "It stays in the list as void. Add corrections to a later invoice.", "Void")) await change("void");
     }));
   }
   if (invoice.status === "outstanding") {
@@ -100,7 +100,7 @@ function invoiceActions(invoice, context) {
 
 const addLine = (invoice, context) => button("Add a charge", async () => {
   const sent = await ask({
-    title: "Add a charge", button: "Charge", fields: lineFields(invoice),
+    title: "Add a charge", button: "Add", fields: lineFields(invoice),
     send: (body) => api.ask("POST", `/invoices/${invoice.id}/lines`, body),
   });
   if (sent) await context.reload();
@@ -110,19 +110,19 @@ function lineRow(invoice, line, isOpen, context) {
   const path = `/invoices/${invoice.id}/lines/${line.id}`;
   const edit = () => button("Edit", async () => {
     const sent = await ask({
-      title: "Change a line", changes: true, fields: lineFields(invoice, line),
+      title: "Edit charge", changes: true, fields: lineFields(invoice, line),
       send: (body) => api.ask("PATCH", path, body),
     });
     if (sent) await context.reload();
   });
   const remove = () => button("Delete", async () => {
-    if (!await sure("Delete this line?", `“${line.description}” is charged no more.`, "Delete")) return;
+    if (!await sure("Delete this charge?", `“${line.description}” will no longer be charged.`, "Delete")) return;
     await context.guarded(() => api.ask("DELETE", path));
     await context.reload();
   });
   return el("tr", {},
-    el("td", { data: { label: "What" } }, line.description),
-    el("td", { data: { label: "Charged" } }, exactly(line.created_at)),
+    el("td", { data: { label: "Description" } }, line.description),
+    el("td", { data: { label: "Date" } }, exactly(line.created_at)),
     el("td", { data: { label: "Amount" } }, money(line.amount, invoice.currency)),
     el("td", { className: "actions" }, isOpen ? [edit(), remove()] : ""));
 }

@@ -1,4 +1,4 @@
-// The job monitor: the queue as it is now, told by the server every two seconds.
+// The job monitor, updated by server-sent events every two seconds.
 
 import * as api from "../api.js";
 import { button, el, exactly, facts, pill, span, until, when } from "./dom.js";
@@ -7,8 +7,8 @@ import { openTable } from "./table.js";
 
 const MOODS = { todo: "", doing: "busy", stalled: "bad", succeeded: "good", failed: "bad", cancelled: "", aborted: "" };
 const NAMES = { todo: "waiting", doing: "running", succeeded: "done" };
-const said = (status) => NAMES[status] ?? status;
-const ENDED_BADLY = ["failed", "cancelled", "aborted"];
+const statusName = (status) => NAMES[status] ?? status;
+const RETRYABLE = ["failed", "cancelled", "aborted"];
 const SVG = "http://www.w3.org/2000/svg";
 
 const table = (id, labels, className = "") => {
@@ -21,7 +21,7 @@ const table = (id, labels, className = "") => {
   return { made, fill, row };
 };
 
-const alarming = (count) => (count ? el("span", { className: "failed" }, String(count)) : "0");
+const failureCount = (count) => (count ? el("span", { className: "failed" }, String(count)) : "0");
 
 /** Jobs done in each of the last sixty minutes, as bars. */
 function bars(throughput) {
@@ -42,7 +42,7 @@ function bars(throughput) {
 }
 
 export function openJobs(view, context) {
-  const queues = table("queues", ["Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waits", "Done 1 h", "Failed 1 h", "Trouble"], "figures-of");
+  const queues = table("queues", ["Queue", "Waiting", "Scheduled", "Running", "Stalled", "Failed", "Oldest waiting", "Done (1 h)", "Failed (1 h)", "Incidents"], "figures-of");
   const workers = table("workers", ["Worker", "State", "Last seen", "Jobs"]);
   const schedules = table("schedules", ["Job", "When", "Last run", "Next run", ""]);
   const live = el("span", { className: "pill", id: "live" }, "connecting");
@@ -60,8 +60,8 @@ export function openJobs(view, context) {
   const stop = api.followQueue((seen) => {
     live.textContent = "live";
     live.className = "pill good";
-    queues.fill(seen.queues.map((queue) => queueRow(queues.row, queue)), "No job was ever enqueued.");
-    workers.fill(seen.workers.map((worker) => workerRow(workers.row, worker)), "No worker is running: start `videoflix worker`.");
+    queues.fill(seen.queues.map((queue) => queueRow(queues.row, queue)), "No jobs yet.");
+    workers.fill(seen.workers.map((worker) => workerRow(workers.row, worker)), "No worker is running. Start one with `videoflix worker`.");
     if (!schedules.made.contains(document.activeElement)) schedules.fill(seen.schedules.map((one) => scheduleRow(schedules.row, one, context, refresh)), "");
     const total = seen.throughput.reduce((sum, count) => sum + count, 0);
     chart.replaceChildren(el("strong", {}, total.toLocaleString("en")), bars(seen.throughput));
@@ -69,29 +69,29 @@ export function openJobs(view, context) {
   }, () => {
     live.textContent = "connection lost";
     live.className = "pill bad";
-    refresh(); // says why, and leads to the sign-in page when that is it
+    refresh(); // shows the reason, or redirects to sign-in
   });
   return stop;
 }
 
 const queueRow = (row, queue) => row(
-  el("strong", {}, queue.queue), String(queue.todo), String(queue.scheduled), String(queue.doing), alarming(queue.stalled),
-  alarming(queue.failed), queue.todo ? span(queue.oldest_seconds) : "–", String(queue.done_last_hour),
-  alarming(queue.failed_last_hour), trouble(queue),
+  el("strong", {}, queue.queue), String(queue.todo), String(queue.scheduled), String(queue.doing), failureCount(queue.stalled),
+  failureCount(queue.failed), queue.todo ? span(queue.oldest_seconds) : "–", String(queue.done_last_hour),
+  failureCount(queue.failed_last_hour), incidentsOf(queue),
 );
 
-/** What went wrong in the last day without making a job fail. */
-const trouble = (queue) =>
+/** Incidents of the last day that did not fail a job. */
+const incidentsOf = (queue) =>
   [["rescued", "recovered"], ["fenced", "superseded"], ["unknown", "unknown"]].filter(([kind]) => queue[kind]).map(([kind, words]) => `${queue[kind]} ${words}`).join(", ") || "–";
 
 const workerRow = (row, worker) => row(
-  `no. ${worker.id}`, [worker.alive ? pill("alive", "good") : pill("silent", "bad"), ...stopped(worker)], `${span(worker.silent_seconds)} ago`,
+  `no. ${worker.id}`, [worker.alive ? pill("alive", "good") : pill("lost", "bad"), ...stopped(worker)], `${span(worker.silent_seconds)} ago`,
   worker.jobs.length ? worker.jobs.map((job) => button(`job ${job}`, () => openJob(job))) : "–",
 );
 
-/** Why a worker takes no jobs from a queue now: its machine failed the self-test. */
+/** Queues a worker has paused because of a failed self-test. */
 const stopped = (worker) => Object.entries(worker.stopped).map(([queue, reason]) => el("p", { className: "failed" },
-  `Takes no jobs from “${queue}”: ${reason.replace(/\.$/, "")}. It resumes by itself once the cause is repaired.`));
+  `Paused queue “${queue}”: ${reason.replace(/\.$/, "")}. It resumes automatically once this is fixed.`));
 
 const scheduleRow = (row, one, context, refresh) => row(
   el("span", { title: one.purpose }, one.kind), el("code", {}, one.expression), when(one.last_run), when(one.next_run, until),
@@ -105,19 +105,19 @@ const jobList = () => ({
   title: "All jobs",
   inner: true,
   path: "/operations/jobs",
-  empty: "No job matches.",
+  empty: "No jobs found.",
   filters: [
-    { name: "status", label: "Status", options: Object.keys(MOODS).map((status) => [status, said(status)]) },
+    { name: "status", label: "Status", options: Object.keys(MOODS).map((status) => [status, statusName(status)]) },
     { name: "queue", label: "Queue", options: ["transcode", "default", "maintenance"].map((queue) => [queue, queue]) },
-    { name: "kind", label: "Kind, like media.inspect", type: "search" },
+    { name: "kind", label: "Kind, such as media.inspect", type: "search" },
   ],
   columns: [
     { label: "Job", cell: (job) => button(`${job.id}`, () => openJob(job.id)) },
     { label: "Kind", cell: (job) => el("span", { className: "kind" }, job.kind, el("span", { className: "soft" }, summed(job.payload))) },
-    { label: "Status", cell: (job) => [pill(said(job.status), MOODS[job.status]), job.cancelling ? pill("being cancelled", "busy") : ""] },
+    { label: "Status", cell: (job) => [pill(statusName(job.status), MOODS[job.status]), job.cancelling ? pill("being cancelled", "busy") : ""] },
     { label: "Attempts", right: true, cell: (job) => String(job.attempts) },
     { label: "Age", cell: (job) => when(job.created_at) },
-    { label: "What happened", cell: (job) => el("span", { className: "long soft" }, happened(job)) },
+    { label: "Details", cell: (job) => el("span", { className: "long soft" }, happened(job)) },
   ],
   actions: jobActions,
 });
@@ -138,10 +138,10 @@ function jobActions(job, refresh, context) {
   });
   const made = [];
   if (job.scheduled_at && job.status === "todo" && new Date(job.scheduled_at) > Date.now()) made.push(button("Run now", () => act("run")));
-  if (ENDED_BADLY.includes(job.status)) made.push(button("Retry", () => act("retry")));
+  if (RETRYABLE.includes(job.status)) made.push(button("Retry", () => act("retry")));
   if (["todo", "doing", "stalled"].includes(job.status) && !job.cancelling) {
     made.push(button("Cancel", async () => {
-      if (await sure("Cancel this job?", `${job.kind} (${job.id}) will not be done; whoever waits for it is told.`, "Cancel it")) await act("cancel");
+      if (await sure("Cancel this job?", `${job.kind} (${job.id}) will not be run.`, "Cancel job")) await act("cancel");
     }));
   }
   return made;
@@ -151,14 +151,14 @@ async function openJob(number) {
   const { job, incidents } = await api.ask("GET", `/operations/jobs/${number}`);
   await show(`Job ${job.id}`,
     facts([
-      ["Kind", job.kind], ["Queue", job.queue], ["Status", pill(said(job.status), MOODS[job.status])],
+      ["Kind", job.kind], ["Queue", job.queue], ["Status", pill(statusName(job.status), MOODS[job.status])],
       ["Attempts used", String(job.attempts)], ["Priority", String(job.priority)], ["Worker", job.worker_id ? `no. ${job.worker_id}` : null],
       ["Enqueued", exactly(job.created_at)], ["Due", job.scheduled_at ? exactly(job.scheduled_at) : null],
-      ["Begun", job.started_at ? exactly(job.started_at) : null], ["Ended", job.ended_at ? exactly(job.ended_at) : null],
+      ["Started", job.started_at ? exactly(job.started_at) : null], ["Ended", job.ended_at ? exactly(job.ended_at) : null],
     ]),
     el("h3", {}, "Payload"), el("pre", {}, JSON.stringify(job.payload, null, 2)),
-    el("h3", {}, "What went wrong"),
+    el("h3", {}, "Incidents"),
     incidents.length
       ? el("ul", { className: "lines" }, incidents.map((one) => el("li", {}, pill(one.kind, "bad"), ` ${one.reason}`, el("span", { className: "soft" }, exactly(one.at)))))
-      : el("p", { className: "hint" }, "Nothing."));
+      : el("p", { className: "hint" }, "None."));
 }

@@ -1,4 +1,4 @@
-// Plans, and who has which.
+// Plans and memberships.
 
 import * as api from "../api.js";
 import { button, el, exactly, money, pill } from "./dom.js";
@@ -13,14 +13,14 @@ const same = (values) => values.map((value) => [value, value]);
 const BILLINGS = [["flat", "Flat rate"], ["per_stream", "Per stream"], ["per_hour", "Per hour"]];
 
 const limits = (plan = {}) => [
-  { name: "streams", label: "Streams at once", type: "number", min: 1, max: 1000, required: true, value: plan.streams ?? 1 },
+  { name: "streams", label: "Concurrent streams", type: "number", min: 1, max: 1000, required: true, value: plan.streams ?? 1 },
   { name: "profiles", label: "Profiles", type: "number", min: 1, max: 5, required: true, value: plan.profiles ?? 5 },
   { name: "max_height", label: "Maximum resolution (height)", type: "number", min: 120, max: 4320, empty: null, value: plan.max_height, placeholder: "no limit" },
-  { name: "is_offered", label: "On offer", type: "checkbox", value: plan.is_offered ?? true },
+  { name: "is_offered", label: "Offered", type: "checkbox", value: plan.is_offered ?? true },
 ];
 
 const addPlan = () => ask({
-  title: "Add a plan",
+  title: "Add plan",
   hint: "Once there is a plan, people need a membership to watch.",
   button: "Add",
   fields: [
@@ -28,15 +28,15 @@ const addPlan = () => ask({
     { name: "price", label: "Price", type: "money", currency: "EUR", required: true, min: 0, value: 0 },
     { name: "currency", label: "Currency", type: "select", options: same(CURRENCIES), value: "EUR" },
     { name: "period", label: "Period", type: "select", options: same(["month", "year"]), value: "month" },
-    { name: "billing", label: "Charged", type: "select", options: BILLINGS, value: "flat" },
+    { name: "billing", label: "Billing", type: "select", options: BILLINGS, value: "flat" },
     ...limits(),
   ],
-  // A price is typed in whole coins; the yen has no smaller ones.
+  // The price was converted with 100 minor units; the yen has none.
   send: (body) => api.ask("POST", "/plans", { ...body, price: body.currency === "JPY" ? Math.round(body.price / 100) : body.price }),
 });
 
 const editPlan = (plan) => ask({
-  title: `Change ${plan.name}`,
+  title: `Edit ${plan.name}`,
   hint: "Applies to members immediately; running streams continue, no larger than the plan allows.",
   changes: true,
   fields: [
@@ -52,21 +52,21 @@ export function openPlans(view, context) {
     title: "Plans",
     hint: "Plans that have had members can't be deleted. Stop offering them instead.",
     path: "/plans",
-    empty: "No plan yet: everybody with an account may watch.",
+    empty: "No plans yet. Everyone with an account can watch.",
     columns: [
       { label: "Name", cell: (plan) => plan.name },
       { label: "Price", right: true, cell: (plan) => money(plan.price, plan.currency) },
-      { label: "Charged", cell: (plan) => (plan.billing === "flat" ? `a ${plan.period}` : plan.billing.replace("_", " ")) },
+      { label: "Billing", cell: (plan) => (plan.billing === "flat" ? `per ${plan.period}` : plan.billing.replace("_", " ")) },
       { label: "Streams", right: true, cell: (plan) => plan.streams },
       { label: "Profiles", right: true, cell: (plan) => plan.profiles },
-      { label: "Picture", right: true, cell: (plan) => (plan.max_height ? `${plan.max_height}p` : "any") },
-      { label: "Offer", cell: (plan) => (plan.is_offered ? pill("on offer", "good") : pill("off")) },
+      { label: "Resolution", right: true, cell: (plan) => (plan.max_height ? `${plan.max_height}p` : "any") },
+      { label: "Offered", cell: (plan) => (plan.is_offered ? pill("offered", "good") : pill("not offered")) },
     ],
     actions: (plan, refresh) => [
       button("Edit", async () => { if (await editPlan(plan)) await refresh(); }),
-      button("Delete", () => remove(`/plans/${plan.id}`, "Delete this plan?", `“${plan.name}” is offered no more; without any plan, watching takes no membership.`, context, refresh)),
+      button("Delete", () => remove(`/plans/${plan.id}`, "Delete this plan?", `“${plan.name}” will be deleted. Without any plan, people can watch without a membership.`, context, refresh)),
     ],
-    add: { label: "Add a plan", open: addPlan },
+    add: { label: "Add plan", open: addPlan },
   }, context);
 }
 
@@ -79,21 +79,21 @@ async function remove(path, title, text, context, refresh) {
 const planOptions = async () => (await api.ask("GET", "/plans")).map((plan) => [plan.id, `${plan.name}, ${money(plan.price, plan.currency)}`]);
 
 const terms = (membership = {}) => [
-  { name: "starts_at", label: "Begins", type: "moment", value: membership.starts_at, omit: true, hint: "Leave empty to start now" },
+  { name: "starts_at", label: "Starts", type: "moment", value: membership.starts_at, omit: true, hint: "Leave empty to start now" },
   { name: "ends_at", label: "Ends", type: "moment", value: membership.ends_at, empty: null, hint: "Leave empty for no end" },
-  { name: "streams_override", label: "Streams at once", type: "number", min: 1, max: 1000, empty: null, value: membership.streams_override, placeholder: "as the plan says" },
+  { name: "streams_override", label: "Concurrent streams", type: "number", min: 1, max: 1000, empty: null, value: membership.streams_override, placeholder: "same as the plan" },
 ];
 
 async function person(address) {
   const { items } = await api.ask("GET", `/users?${new URLSearchParams({ search: address, limit: 2 })}`);
   const found = items.find(({ email }) => email.toLowerCase() === address.toLowerCase()) ?? (items.length === 1 ? items[0] : null);
   if (found) return found.id;
-  const message = items.length ? "Several people match; type the whole address." : "Nobody has this address.";
+  const message = items.length ? "Several users match. Enter the full e-mail address." : "No user has this e-mail address.";
   throw new api.Refused({ detail: message, errors: [{ field: "user_id", message }] }, 404);
 }
 
-/** The field that asks for a person by their address, and what it stands for. */
-export const whom = { name: "user_id", label: "Person's e-mail address", required: true, wide: true };
+/** A field for a user's e-mail address, and the conversion to a user id. */
+export const whom = { name: "user_id", label: "User's e-mail address", required: true, wide: true };
 export const withPerson = async (body) => ({ ...body, user_id: await person(body.user_id) });
 
 const addMembership = async () => {
@@ -101,7 +101,7 @@ const addMembership = async () => {
   return ask({
     title: "Add membership",
     hint: plans.length ? "" : "Add a plan first.",
-    button: "Give",
+    button: "Add",
     fields: [whom, { name: "plan_id", label: "Plan", type: "select", number: true, required: true, options: plans, value: plans[0]?.[0], wide: true }, ...terms()],
     send: async (body) => api.ask("POST", "/memberships", await withPerson(body)),
   });
@@ -110,7 +110,7 @@ const addMembership = async () => {
 const editMembership = async (membership) => {
   const plans = await planOptions();
   return ask({
-    title: `Change the membership of ${membership.owner}`,
+    title: `Edit the membership of ${membership.owner}`,
     changes: true,
     fields: [
       { name: "plan_id", label: "Plan", type: "select", number: true, options: plans, value: membership.plan.id, wide: true },
@@ -124,11 +124,11 @@ const editMembership = async (membership) => {
 function actions(membership, refresh, context) {
   const edit = button("Edit", () => context.guarded(async () => { if (await editMembership(membership)) await refresh(); }));
   const cancel = button("Cancel", async () => {
-    if (!await sure("Cancel this membership?", `${membership.owner} can’t watch any more, and running streams stop.`, "Cancel it")) return;
+    if (!await sure("Cancel this membership?", `${membership.owner} can’t watch any more, and running streams stop.`, "Cancel membership")) return;
     await context.guarded(() => api.ask("POST", `/memberships/${membership.id}/cancel`));
     await refresh();
   });
-  const text = `As if ${membership.owner} had never had it: periods not yet charged are not. To end it, cancel it.`;
+  const text = `Deletes it as if ${membership.owner} never had it: periods not charged yet won't be. To end a membership, cancel it.`;
   const mistake = button("Delete", () => remove(`/memberships/${membership.id}`, "Delete this membership?", text, context, refresh));
   return membership.cancelled_at ? [edit, mistake] : [edit, cancel, mistake];
 }
@@ -139,14 +139,14 @@ export function openMemberships(view, context) {
     path: "/memberships",
     filters: [{ name: "user_id", label: "User ID", type: "number" }],
     columns: [
-      { label: "Person", cell: (one) => personLink(one.user_id, one.owner) },
+      { label: "User", cell: (one) => personLink(one.user_id, one.owner) },
       { label: "Plan", cell: (one) => one.plan.name },
-      { label: "Standing", cell: (one) => pill(one.standing, STANDINGS[one.standing]) },
-      { label: "Begins", cell: (one) => exactly(one.starts_at) },
+      { label: "Status", cell: (one) => pill(one.standing, STANDINGS[one.standing]) },
+      { label: "Starts", cell: (one) => exactly(one.starts_at) },
       { label: "Ends", cell: (one) => exactly(one.ends_at) },
-      { label: "Streams", right: true, cell: (one) => el("span", {}, one.streams, one.streams_override ? " (own)" : "") },
+      { label: "Streams", right: true, cell: (one) => el("span", {}, one.streams, one.streams_override ? " (override)" : "") },
     ],
     actions,
-    add: { label: "Give a membership", open: () => addMembership() },
+    add: { label: "Add membership", open: () => addMembership() },
   }, context);
 }

@@ -1,4 +1,4 @@
-// The installation at a glance, refreshed every five seconds.
+// The overview, refreshed every five seconds.
 
 import * as api from "../api.js";
 import { el, link } from "./dom.js";
@@ -21,7 +21,7 @@ export function openOverview(view, context) {
     el("h1", {}, "Installation ", version),
     el("section", {}, el("h2", {}, "Health"), checks),
     el("section", {}, el("h2", {}, "In numbers"), figures),
-    el("p", { className: "ways start" }, link("/mail", "Mail of this installation"), link("/schema", "API documentation")),
+    el("p", { className: "ways start" }, link("/mail", "Mail"), link("/schema", "API documentation")),
   );
   const refresh = () => context.guarded(async () => {
     const overview = await api.overview();

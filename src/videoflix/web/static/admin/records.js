@@ -1,4 +1,4 @@
-// What is only read: the audit, and the settings in force.
+// Read-only sections: the audit log, and the settings in effect.
 
 import * as api from "../api.js";
 import { el, exactly, pill } from "./dom.js";
@@ -17,20 +17,20 @@ const ALARMING = new Set(["sign-in-refused", "refresh-token-replayed", "deactiva
 export function openAudit(view, context) {
   openTable(view, {
     title: "Audit",
-    hint: "Every change by staff and everything about accounts, kept for a year. Nobody can change it.",
+    hint: "Changes by staff and security events of accounts, kept for a year. Entries can't be edited.",
     path: "/audit",
     filters: [
-      { name: "kind", label: "What", options: KINDS.map((kind) => [kind, kind]) },
+      { name: "kind", label: "Event", options: KINDS.map((kind) => [kind, kind]) },
       { name: "user_id", label: "User ID", type: "number" },
     ],
     prepare: (events) => learn(events.flatMap((event) => [event.user_id, event.actor_id])),
     columns: [
       { label: "When", cell: (event) => exactly(event.at) },
-      { label: "What", cell: (event) => pill(event.kind, ALARMING.has(event.kind) ? "bad" : "") },
+      { label: "Event", cell: (event) => pill(event.kind, ALARMING.has(event.kind) ? "bad" : "") },
       { label: "By", cell: (event) => personLink(event.actor_id) || "–" },
-      { label: "About", cell: (event) => personLink(event.user_id) || "–" },
-      { label: "Detail", cell: (event) => el("span", { className: "long" }, event.detail || "–") },
-      { label: "From", cell: (event) => el("span", { className: "soft", title: event.device }, event.address || "–") },
+      { label: "User", cell: (event) => personLink(event.user_id) || "–" },
+      { label: "Details", cell: (event) => el("span", { className: "long" }, event.detail || "–") },
+      { label: "IP address", cell: (event) => el("span", { className: "soft", title: event.device }, event.address || "–") },
     ],
   }, context);
 }
@@ -40,12 +40,12 @@ export async function openSettings(view) {
   const row = (one) => el("tr", {},
     el("td", { data: { label: "Variable" } }, el("code", {}, one.name)),
     el("td", { data: { label: "Value" } }, el("span", { className: "long" }, one.value || "–")),
-    el("td", { data: { label: "Where from" } }, one.is_default ? pill("default") : pill("environment", "busy"), one.is_secret ? pill("masked", "busy") : ""));
+    el("td", { data: { label: "Source" } }, one.is_default ? pill("default") : pill("environment", "busy"), one.is_secret ? pill("masked", "busy") : ""));
   view.append(
     el("h1", {}, "Settings"),
-    el("p", { className: "hint" }, "As this process read them from its environment at its start. To change one, set the variable and restart."),
+    el("p", { className: "hint" }, "The settings this process read at start. To change one, set the variable and restart."),
     el("div", { className: "scroll" }, el("table", { className: "cards" },
-      el("thead", {}, el("tr", {}, ["Variable", "Value", "Where from"].map((label) => el("th", { scope: "col" }, label)))),
+      el("thead", {}, el("tr", {}, ["Variable", "Value", "Source"].map((label) => el("th", { scope: "col" }, label)))),
       el("tbody", {}, settings.map(row)))),
   );
 }

@@ -1,4 +1,4 @@
-// A list of things: searched, filtered, paged; on a phone each row becomes a card.
+// A table with search, filters and pages; on phones, each row becomes a card.
 
 import * as api from "../api.js";
 import { el } from "./dom.js";
@@ -8,7 +8,7 @@ const PAGE = 20;
 /**
  * `list` is {title, hint, path, search, filters, columns, actions, add, empty, fixed, prepare,
  * inner}.
- * The query lives in the page's address, so that reloading and going back keep it.
+ * The query is kept in the page's URL, so that reload and back keep it.
  */
 export function openTable(view, list, context) {
   const query = new URLSearchParams(location.search);
@@ -17,11 +17,11 @@ export function openTable(view, list, context) {
   const pager = el("nav", { className: "pager" });
   pager.setAttribute("aria-label", "Pages");
   const table = el("table", { className: "cards" }, head(list), body);
-  let asked = 0;
+  let latest = 0;
   const refresh = () => context.guarded(async () => {
-    const mine = ++asked;
+    const current = ++latest;
     const page = await load(list, query);
-    if (mine !== asked) return; // a later question was faster
+    if (current !== latest) return; // a newer request has finished
     const offset = Number(query.get("offset") ?? 0);
     count.textContent = counted(page);
     body.replaceChildren(...rowsOf(list, page.items, refresh, context));
@@ -69,7 +69,7 @@ function head(list) {
 function rowsOf(list, items, refresh, context) {
   if (!items.length) {
     const width = list.columns.length + (list.actions ? 1 : 0);
-    return [el("tr", {}, el("td", { className: "nothing", colSpan: width }, list.empty ?? "Nothing is here."))];
+    return [el("tr", {}, el("td", { className: "nothing", colSpan: width }, list.empty ?? "No entries."))];
   }
   return items.map((item) => {
     const cells = list.columns.map(({ label, cell, right }) =>
@@ -119,8 +119,8 @@ function pages({ total, limit, items, total_is_minimum: more }, offset, go) {
   }, text);
   const last = offset + items.length;
   return [
-    step("← Back", offset - limit, offset === 0),
-    el("span", {}, items.length ? `${offset + 1}–${last} of ${total.toLocaleString("en")}${more ? "+" : ""}` : "Nothing more"),
+    step("← Previous", offset - limit, offset === 0),
+    el("span", {}, items.length ? `${offset + 1}–${last} of ${total.toLocaleString("en")}${more ? "+" : ""}` : "No more entries"),
     step("Next →", offset + limit, items.length < limit || (last >= total && !more)),
   ];
 }

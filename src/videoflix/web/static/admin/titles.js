@@ -26,7 +26,7 @@ const describe = (film, categories) => ask({
     { name: "audience", label: "Audience", type: "select", options: AUDIENCES, value: film.audience },
     { name: "tags", label: "Tags", type: "list", value: film.tags, hint: "Separate with commas", wide: true },
     { name: "categories", label: "Categories", type: "many", value: film.categories.map(({ id }) => id), options: categories.map(({ id, name }) => [id, name]), wide: true },
-    { name: "featured", label: "On the front page", type: "checkbox", value: film.featured },
+    { name: "featured", label: "Featured on the home page", type: "checkbox", value: film.featured },
   ],
   send: (body) => api.ask("PATCH", `/videos/${film.id}`, body),
 });
@@ -46,8 +46,8 @@ function titleActions(film, refresh, context) {
   if (film.publication === "deleted") {
     return [
       button("Restore", () => change("POST", "/restore")),
-      button("Delete for good", async () => {
-        if (await sure("Delete this film for good?", `“${film.title}” and all its files will be gone.`, "Delete for good")) await change("DELETE", "?permanently=true");
+      button("Delete permanently", async () => {
+        if (await sure("Delete this film permanently?", `“${film.title}” and all its files will be deleted.`, "Delete permanently")) await change("DELETE", "?permanently=true");
       }),
     ];
   }
@@ -59,7 +59,7 @@ function titleActions(film, refresh, context) {
     ? button("Publish", async () => { if (await publish(film)) await refresh(); })
     : button("Unpublish", () => change("POST", "/unpublish"));
   const remove = button("Delete", async () => {
-    if (await sure("Delete this film?", `Nobody sees “${film.title}” any more. It can be restored for 30 days.`, "Delete")) await change("DELETE", "");
+    if (await sure("Delete this film?", `“${film.title}” will no longer be visible. You can restore it for 30 days.`, "Delete")) await change("DELETE", "");
   });
   remove.setAttribute("aria-label", `Delete ${film.title}`);
   const again = film.failure || film.stalled || film.replacement_failure ? [button("Retry", () => change("POST", "/retry"))] : [];
@@ -83,7 +83,7 @@ export function openTitles(view, context) {
       { label: "Publication", cell: (film) => [pill(film.publication, PUBLICATIONS[film.publication]), film.featured ? pill("featured", "busy") : ""] },
       { label: "File", cell: (film) => el("span", { className: film.failure || film.stalled || film.replacement_failure ? "failed" : "" }, stateOf(film) || `${clock(film.duration)}, ${film.qualities[0] ?? ""}`) },
       { label: "Views", right: true, cell: (film) => film.views.toLocaleString("en") },
-      { label: "Entered", cell: (film) => when(film.created_at) },
+      { label: "Added", cell: (film) => when(film.created_at) },
     ],
     actions: titleActions,
   }, context);
@@ -100,7 +100,7 @@ async function removeCategory(category, refresh, context) {
   const sent = await ask({
     title: `Delete “${category.name}”?`,
     button: "Delete",
-    fields: [{ name: "move_to", label: "Its films move to", type: "select", omit: true, options: [["", "nowhere: only if it has none"], ...others.map(({ slug, name }) => [slug, name])], value: "", wide: true }],
+    fields: [{ name: "move_to", label: "Move its films to", type: "select", omit: true, options: [["", "none (only if it has no films)"], ...others.map(({ slug, name }) => [slug, name])], value: "", wide: true }],
     send: (body) => api.ask("DELETE", `/categories/${category.id}${body.move_to ? `?move_to=${body.move_to}` : ""}`),
   });
   if (sent) await refresh();
@@ -110,7 +110,7 @@ export function openCategories(view, context) {
   openTable(view, {
     title: "Categories",
     path: "/categories",
-    empty: "No category yet.",
+    empty: "No categories yet.",
     columns: [
       { label: "Name", cell: (category) => category.name },
       { label: "Slug", cell: (category) => el("code", {}, category.slug) },
@@ -119,7 +119,7 @@ export function openCategories(view, context) {
     actions: (category, refresh) => [
       button("Edit", async () => {
         const sent = await ask({
-          title: `Change “${category.name}”`, changes: true, fields: categoryFields(category),
+          title: `Edit “${category.name}”`, changes: true, fields: categoryFields(category),
           send: (body) => api.ask("PATCH", `/categories/${category.id}`, body),
         });
         if (sent) await refresh();
@@ -127,25 +127,25 @@ export function openCategories(view, context) {
       button("Delete", () => context.guarded(() => removeCategory(category, refresh, context))),
     ],
     add: {
-      label: "Add a category",
-      open: () => ask({ title: "Add a category", button: "Add", fields: categoryFields(), send: (body) => api.ask("POST", "/categories", body) }),
+      label: "Add category",
+      open: () => ask({ title: "Add category", button: "Add", fields: categoryFields(), send: (body) => api.ask("POST", "/categories", body) }),
     },
   }, context);
 }
 
-/** Why a file failed or waits, and how long it is kept. */
-function whyOf(asset) {
-  const trouble = asset.failure ?? asset.stalled;
-  if (!trouble) return "–";
-  if (asset.source_removed_at) return `${trouble.reason} The file was removed.`;
-  if (asset.source_expires_at) return `${trouble.reason} The file is kept until ${new Date(asset.source_expires_at).toLocaleString("en")}.`;
-  return trouble.reason;
+/** Why a file failed or is stalled, and how long it is kept. */
+function reasonOf(asset) {
+  const problem = asset.failure ?? asset.stalled;
+  if (!problem) return "–";
+  if (asset.source_removed_at) return `${problem.reason} The file was deleted.`;
+  if (asset.source_expires_at) return `${problem.reason} The file is kept until ${new Date(asset.source_expires_at).toLocaleString("en")}.`;
+  return problem.reason;
 }
 
 export function openAssets(view, context) {
   openTable(view, {
     title: "Files",
-    hint: "What was uploaded, and how far it is encoded. Another file for a film is uploaded on its page.",
+    hint: "Uploaded files and their encoding progress.",
     path: "/assets",
     filters: [{ name: "state", label: "State", options: same(["uploaded", "encoding", "stalled", "ready", "failed"]) }],
     columns: [
@@ -153,7 +153,7 @@ export function openAssets(view, context) {
       { label: "File", cell: (asset) => el("span", { className: "long", title: `SHA-256 ${asset.source_sha256}` }, asset.source_name) },
       { label: "Size", right: true, cell: (asset) => bytes(asset.source_bytes) },
       { label: "State", cell: (asset) => pill(asset.state === "encoding" ? `${Math.round(asset.encoded * 100)} %` : asset.state, STATES[asset.state]) },
-      { label: "Why", cell: (asset) => el("span", { className: "long" }, whyOf(asset)) },
+      { label: "Reason", cell: (asset) => el("span", { className: "long" }, reasonOf(asset)) },
       { label: "Renditions", cell: (asset) => asset.renditions.join(", ") || "–" },
       { label: "Uploaded", cell: (asset) => exactly(asset.created_at) },
     ],
@@ -170,7 +170,7 @@ export function openVotes(view, context) {
   openTable(view, {
     title: "Votes",
     path: "/votes",
-    empty: "Nobody has voted.",
+    empty: "No votes yet.",
     filters: [
       { name: "video_id", label: "Film ID", type: "number" },
       { name: "user_id", label: "User ID", type: "number" },
@@ -178,12 +178,12 @@ export function openVotes(view, context) {
     columns: [
       { label: "Film", cell: (vote) => link(`/#/watch/${vote.video_id}`, vote.title) },
       { label: "Vote", cell: (vote) => (vote.vote === "up" ? pill("▲ up", "good") : pill("▼ down", "bad")) },
-      { label: "Person", cell: (vote) => personLink(vote.user_id, vote.owner) },
+      { label: "User", cell: (vote) => personLink(vote.user_id, vote.owner) },
       { label: "Profile", cell: (vote) => vote.profile },
       { label: "When", cell: (vote) => when(vote.at) },
     ],
     actions: (vote, refresh) => [button("Delete", async () => {
-      if (!await sure("Delete this vote?", "It counts no more; the profile may vote again.", "Delete")) return;
+      if (!await sure("Delete this vote?", "It will no longer be counted. The profile can vote again.", "Delete")) return;
       await context.guarded(() => api.ask("DELETE", `/votes/${vote.id}`));
       await refresh();
     })],

@@ -1,4 +1,4 @@
-// People: accounts, roles, and for owners what somebody watches.
+// Users: accounts, roles, and for owners their watchlists and history.
 
 import * as api from "../api.js";
 import { clock } from "../format.js";
@@ -9,15 +9,15 @@ import { openTable } from "./table.js";
 export const ROLES = ["viewer", "editor", "admin", "owner"];
 const MOODS = { owner: "busy", admin: "busy", editor: "good", viewer: "" };
 
-/** Addresses by number, asked for once; people who are gone stay numbers. */
+/** Cache of e-mail addresses by user id; deleted users have none. */
 const names = new Map();
 
-export async function learn(numbers) {
-  const unknown = [...new Set(numbers)].filter((number) => number && !names.has(number));
+export async function learn(ids) {
+  const unknown = [...new Set(ids)].filter((id) => id && !names.has(id));
   if (!unknown.length) return;
-  const query = new URLSearchParams([["limit", 100], ...unknown.map((number) => ["ids", number])]);
+  const query = new URLSearchParams([["limit", 100], ...unknown.map((id) => ["ids", id])]);
   const { items } = await api.ask("GET", `/users?${query}`);
-  for (const number of unknown) names.set(number, null);
+  for (const id of unknown) names.set(id, null);
   for (const person of items) names.set(person.id, person.email);
 }
 
@@ -25,7 +25,7 @@ export const personLink = (number, name) =>
   number ? link(`/admin/users/${number}`, name ?? names.get(number) ?? `no. ${number}`) : "";
 
 function stateOf(person) {
-  if (!person.is_active) return pill("off", "bad");
+  if (!person.is_active) return pill("deactivated", "bad");
   return person.confirmed_at ? pill("active", "good") : pill("unconfirmed", "busy");
 }
 
@@ -38,8 +38,8 @@ const rolesFor = (me) => ROLES.filter((role) => role !== "owner" || me.role === 
 
 const add = (context) => ask({
   title: "Add user",
-  hint: "Without a password, a mail invites them to choose one.",
-  button: "Enter",
+  hint: "Leave the password empty to invite the user by e-mail to choose one.",
+  button: "Add",
   fields: [
     { name: "email", label: "E-mail", type: "email", required: true, wide: true },
     ...named(),
@@ -51,8 +51,8 @@ const add = (context) => ask({
 });
 
 const edit = (person, context) => ask({
-  title: `Change ${person.email}`,
-  hint: "Changing the role signs them out.",
+  title: `Edit ${person.email}`,
+  hint: "Changing the role signs the user out.",
   changes: true,
   fields: [
     ...named(person),
@@ -71,7 +71,7 @@ function actions(person, refresh, context) {
     refresh();
   };
   const off = button("Deactivate", async () => {
-    if (await sure("Deactivate this account?", `${person.email} is signed out everywhere at once.`, "Deactivate")) await change("deactivate");
+    if (await sure("Deactivate this account?", `${person.email} will be signed out on all devices immediately.`, "Deactivate")) await change("deactivate");
   });
   const isOn = person.is_active && person.confirmed_at;
   return [
@@ -84,14 +84,14 @@ export function openPeople(view, context) {
   openTable(view, {
     title: "Users",
     path: "/users",
-    search: "Search address or name",
+    search: "Search e-mail address or name",
     filters: [{ name: "role", label: "Role", options: ROLES.map((role) => [role, role]) }],
     columns: [
-      { label: "Address", cell: (person) => link(`/admin/users/${person.id}`, person.email) },
+      { label: "E-mail address", cell: (person) => link(`/admin/users/${person.id}`, person.email) },
       { label: "Name", cell: (person) => person.name || "–" },
       { label: "Role", cell: (person) => pill(person.role, MOODS[person.role]) },
       { label: "State", cell: stateOf },
-      { label: "Since", cell: (person) => when(person.created_at) },
+      { label: "Created", cell: (person) => when(person.created_at) },
     ],
     actions,
     add: { label: "Add user", open: add },
@@ -106,28 +106,28 @@ export async function openPerson(view, context, number) {
     facts([
       ["Name", person.name], ["Role", pill(person.role, MOODS[person.role])], ["State", stateOf(person)],
       ["Phone", person.phone], ["Address", person.address], ["Language", person.language],
-      ["Since", exactly(person.created_at)], ["Confirmed", person.confirmed_at ? exactly(person.confirmed_at) : null],
+      ["Created", exactly(person.created_at)], ["Confirmed", person.confirmed_at ? exactly(person.confirmed_at) : null],
     ]),
     el("p", { className: "ways start" },
       link(`/admin/memberships?user_id=${number}`, "Membership"), link(`/admin/invoices?user_id=${number}`, "Invoices"),
       link(`/admin/audit?user_id=${number}`, "Audit"), link(`/admin/votes?user_id=${number}`, "Votes")),
-    await watched(number, context),
+    await library(number, context),
   );
 }
 
-/** Nothing is read before it is asked for: the reading itself is noted, and the person is told. */
-async function watched(number, context) {
-  const place = el("section", {}, el("h2", {}, "What they watch"));
+/** Loads the library only on request: reading it is logged, and the user is notified. */
+async function library(number, context) {
+  const place = el("section", {}, el("h2", {}, "Watchlists and history"));
   if (context.me.role !== "owner") {
-    place.append(el("p", { className: "hint" }, "Watchlists and history are private; only owners may read them."));
+    place.append(el("p", { className: "hint" }, "Watchlists and history are private; only owners can read them."));
     return place;
   }
-  const read = button("Read watchlists and history", () => context.guarded(async () => {
+  const read = button("Show watchlists and history", () => context.guarded(async () => {
     const profiles = await api.ask("GET", `/users/${number}/library`);
-    place.replaceChildren(el("h2", {}, "What they watch"), ...profiles.map(profileOf));
-    if (!profiles.length) place.append(el("p", { className: "hint" }, "Nothing was ever remembered."));
+    place.replaceChildren(el("h2", {}, "Watchlists and history"), ...profiles.map(profileOf));
+    if (!profiles.length) place.append(el("p", { className: "hint" }, "No watchlist or history yet."));
   }));
-  place.append(el("p", { className: "hint" }, "This is logged, and the person can see that you viewed it."), read);
+  place.append(el("p", { className: "hint" }, "This is logged, and the user can see that you viewed it."), read);
   return place;
 }
 

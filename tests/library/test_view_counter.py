@@ -27,7 +27,7 @@ async def test_writing_has_a_deadline_and_the_views_wait(
     async with asyncio.timeout(5):
         async with counter.running():
             counter.count(1, 1)
-    assert "views could not be written; they wait (TimeoutError)" in caplog.text
+    assert "could not write views; retrying later (TimeoutError)" in caplog.text
     assert written == []
     answers = True
     await counter.flush()

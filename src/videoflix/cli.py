@@ -1,7 +1,7 @@
-"""The commands of an operator: `videoflix up`, and what `up` runs for them.
+"""The command line of operators.
 
-`videoflix` also knows Litestar's own commands (`videoflix routes`, `videoflix schema openapi`),
-and `litestar` shows ours: `OperatorCommands` puts them there.
+`videoflix` also runs Litestar's own commands (`videoflix routes`, `videoflix schema openapi`), and
+`litestar` lists ours, by the plugin `OperatorCommands`.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def late(target: str) -> Callable[..., Any]:
-    """The function `module:name`, imported when a command runs.
+    """Import the function `module:name` when a command runs (lazy loading).
 
-    The one place where imports wait: `videoflix --help` needs no settings, and `up`, which
-    only starts other processes, need not load the whole application first.
+    `videoflix --help` must work without settings, and `up`, which only starts other processes, must
+    not load the whole application.
     """
     module, _, name = target.partition(":")
     function: Callable[..., Any] = getattr(import_module(module), name)
@@ -31,13 +31,13 @@ def late(target: str) -> Callable[..., Any]:
 
 
 class WithLitestar(click.Group):
-    """Commands it does not know itself are Litestar's, for our application."""
+    """A group that falls back to Litestar's commands for our application."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, cmd_name) or self._litestar_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; errors of the database, whichever command meets them, are sentences."""
+        """Run a command; report database errors as sentences instead of tracebacks."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -67,12 +67,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on; 8000 if not given.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on; default 8000.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--sample/--no-sample",
     default=None,
-    help="Upload a short film to try things with; happens by itself on the very first start.",
+    help="Upload a short sample film; done by default on the first start.",
 )
 def up(port: int | None, host: str, sample: bool | None) -> None:
     """Run everything: database, API and workers, until Ctrl-C."""
@@ -80,18 +80,22 @@ def up(port: int | None, host: str, sample: bool | None) -> None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port."
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on.",
 )
 @click.option(
     "--shutdown-seconds",
     type=click.IntRange(1, 3600),
-    help="How long uploads that are under way may take once told to stop; HTTP_SHUTDOWN_SECONDS.",
+    help="Time for running uploads to finish on shutdown; default HTTP_SHUTDOWN_SECONDS.",
 )
 @click.option("--migrate", "first", is_flag=True, help="Upgrade the database schema first.")
 def serve(host: str, port: int, shutdown_seconds: int | None, first: bool) -> None:
-    """Run the API, without database and workers, until told to stop."""
+    """Run the API only, without database and workers."""
     if first:
         late("videoflix.up.admin:migrate_when_possible")()
     late("videoflix.platform.server.serve:serve")(host, port, shutdown_seconds)
@@ -106,7 +110,7 @@ def migrate() -> None:
 @main.command()
 @click.argument("name")
 def migration(name: str) -> None:
-    """Write a numbered migration from what the models have and the database lacks."""
+    """Generate a numbered migration from the difference between models and database."""
     click.echo(late("videoflix.platform.postgres.migrations:write_migration")(name))
 
 
@@ -116,17 +120,17 @@ def migration(name: str) -> None:
     type=click.Choice(["transcode", "default", "maintenance", "all"]),
     default="all",
     show_default=True,
-    help="Which queues to work on.",
+    help="Queues to process.",
 )
 def worker(role: str) -> None:
-    """Work on queued jobs until told to stop."""
+    """Run a worker that processes queued jobs."""
     late("videoflix.worker:run")(role)
 
 
 @main.group(invoke_without_command=True)
 @click.pass_context
 def jobs(context: click.Context) -> None:
-    """Show the job queue: what waits, runs and failed, and who works."""
+    """Show the job queue and the workers."""
     if context.invoked_subcommand is None:
         asyncio.run(late("videoflix.up.jobs:show")())
 
@@ -134,7 +138,7 @@ def jobs(context: click.Context) -> None:
 @jobs.command("retry")
 @click.argument("job_id", type=click.IntRange(1))
 def retry_job(job_id: int) -> None:
-    """Give a job that failed or was cancelled all its attempts again."""
+    """Retry a failed or cancelled job with all its attempts."""
     asyncio.run(late("videoflix.up.jobs:retry")(job_id))
     click.echo(f"Job {job_id} is queued.")
 
@@ -142,7 +146,7 @@ def retry_job(job_id: int) -> None:
 @jobs.command("cancel")
 @click.argument("job_id", type=click.IntRange(1))
 def cancel_job(job_id: int) -> None:
-    """Cancel a job; one that runs is stopped by its worker."""
+    """Cancel a job; a running one is stopped by its worker."""
     asyncio.run(late("videoflix.up.jobs:cancel")(job_id))
     click.echo(f"Job {job_id} is cancelled.")
 
@@ -150,7 +154,7 @@ def cancel_job(job_id: int) -> None:
 @jobs.command("run")
 @click.argument("job", type=str)
 def run_job(job: str) -> None:
-    """Run a job now that waits for its time: its number, or the name of a scheduled one."""
+    """Run a scheduled job now, by its id or by the name of its schedule."""
     asyncio.run(late("videoflix.up.jobs:run")(job))
     click.echo(f"{job} is queued.")
 
@@ -162,7 +166,7 @@ def doctor() -> None:
 
 
 @main.group("export", invoke_without_command=True)
-@click.option("--media", is_flag=True, help="Films, posters and pictures as well.")
+@click.option("--media", is_flag=True, help="Include films, posters and pictures.")
 @click.option(
     "--to",
     "file",
@@ -171,7 +175,7 @@ def doctor() -> None:
 )
 @click.pass_context
 def export_group(context: click.Context, media: bool, file: Path | None) -> None:
-    """Put the whole installation into one archive."""
+    """Export the whole installation into one archive."""
     if context.invoked_subcommand is None:
         asyncio.run(late("videoflix.up.backup:export")(file, media))
 
@@ -179,18 +183,18 @@ def export_group(context: click.Context, media: bool, file: Path | None) -> None
 @export_group.command("verify")
 @click.argument("file", type=EXISTING)
 def verify_export(file: Path) -> None:
-    """Check that an archive is whole and unchanged; needs no database."""
+    """Check that an archive is complete and unmodified; needs no database."""
     late("videoflix.up.backup:verify")(file)
 
 
 @main.command("import")
 @click.argument("file", type=EXISTING)
-@click.option("--dry-run", is_flag=True, help="Check everything and change nothing.")
-@click.option("--replace", is_flag=True, help="Remove what is here first.")
+@click.option("--dry-run", is_flag=True, help="Check the file without changing anything.")
+@click.option("--replace", is_flag=True, help="Delete existing data first.")
 def import_file(file: Path, dry_run: bool, replace: bool) -> None:
-    """Put an archive back, or enter the titles of an older backend's JSON list.
+    """Import an archive, or the titles of an older backend's JSON list.
 
-    All of it is checked first; then everything happens, or nothing.
+    The file is checked first, then imported in one transaction.
     """
     asyncio.run(late("videoflix.up.backup:import_file")(file, dry_run, replace))
 
@@ -198,7 +202,7 @@ def import_file(file: Path, dry_run: bool, replace: bool) -> None:
 @main.command("export-videos")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export_videos(file: Path) -> None:
-    """Write the titles as the JSON list that older backends exported."""
+    """Export the titles as a JSON list, in the format of older backends."""
     asyncio.run(late("videoflix.up.backup:export_videos")(file))
 
 
@@ -214,25 +218,25 @@ def users() -> None:
 @click.argument("email")
 @click.option("--first-name", default="")
 @click.option("--last-name", default="")
-@click.option("--owner", is_flag=True, help="May also read what people watch.")
+@click.option("--owner", is_flag=True, help="Can also read what people watch.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 def create_admin(
     email: str, first_name: str, last_name: str, owner: bool, password_stdin: bool
 ) -> None:
-    """Make an account that may administer everything.
+    """Create an administrator account.
 
-    The password is asked for, or taken from standard input (--password-stdin) or from the
-    variable VIDEOFLIX_PASSWORD; as an argument every user of the machine could read it.
+    The password is prompted for, or read from standard input (--password-stdin) or the variable
+    VIDEOFLIX_PASSWORD. It is not an argument, which other users of the machine could read.
     """
     password = late("videoflix.up.admin:ask_password")(password_stdin)
     create = late("videoflix.up.admin:create_admin")
     asyncio.run(create(email, password, first_name, last_name, owner))
-    click.echo(f"{email} may sign in now.")
+    click.echo(f"Created {email}. They can sign in now.")
 
 
 @users.command("list")
 def list_users() -> None:
-    """Show every account."""
+    """List all accounts."""
     asyncio.run(late("videoflix.up.users:show")())
 
 
@@ -240,48 +244,50 @@ def list_users() -> None:
 @click.argument("email")
 @click.argument("role", type=click.Choice(["viewer", "editor", "admin", "owner"]))
 def change_role(email: str, role: str) -> None:
-    """Give an account another role; it has to sign in again."""
+    """Change an account's role; the user is signed out."""
     asyncio.run(late("videoflix.up.users:change_role")(email, role))
-    click.echo(f"{email} is {role} now.")
+    click.echo(f"{email} is now {role}.")
 
 
 @users.command("email")
 @click.argument("user_id", type=click.IntRange(1))
 @click.argument("email")
 def change_user_email(user_id: int, email: str) -> None:
-    """Give the account with this ID another e-mail address; it has to sign in again."""
+    """Change the e-mail address of the account with this ID; the user is signed out."""
     asyncio.run(late("videoflix.up.users:change_email")(user_id, email))
-    click.echo(f"Account {user_id} signs in with {email} now.")
+    click.echo(f"Account {user_id} now signs in with {email}.")
 
 
 @users.command("deactivate")
 @click.argument("email")
 def deactivate_user(email: str) -> None:
-    """Switch an account off; it is signed out everywhere within a second."""
+    """Deactivate an account; the user is signed out everywhere within a second."""
     asyncio.run(late("videoflix.up.users:deactivate")(email))
-    click.echo(f"{email} is deactivated.")
+    click.echo(f"Deactivated {email}.")
 
 
 @main.group()
 def media() -> None:
-    """Look after uploaded files and the media storage."""
+    """Manage uploaded files and the media storage."""
 
 
 @media.command("fsck")
-@click.option("--repair", is_flag=True, help="Queue what can be made again; delete orphans.")
-@click.option("--hash", "read_all", is_flag=True, help="Read every object, compare its SHA-256.")
+@click.option(
+    "--repair", is_flag=True, help="Recreate what can be derived from sources; delete orphans."
+)
+@click.option("--hash", "read_all", is_flag=True, help="Read every object and compare its SHA-256.")
 @click.option(
     "--grace-hours",
     type=click.FloatRange(min=0.0),
     default=24.0,
     show_default=True,
-    help="Leave younger objects alone: their rows may be on the way.",
+    help="Ignore younger objects, whose rows may not be committed yet.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check_media(repair: bool, read_all: bool, grace_hours: float, as_json: bool) -> None:
     """Compare the database with the stored files, in both directions.
 
-    Exit status: 0 if all is well, 1 if there are findings, 2 if it could not be checked.
+    Exit status: 0 without findings, 1 with findings, 2 if the check failed.
     """
     check = late("videoflix.up.fsck:run")
     sys.exit(check(repair=repair, read_all=read_all, grace_hours=grace_hours, as_json=as_json))
@@ -289,32 +295,32 @@ def check_media(repair: bool, read_all: bool, grace_hours: float, as_json: bool)
 
 @media.command("adopt")
 def adopt_storage() -> None:
-    """Declare that this database and this media storage belong together.
+    """Pair this database with this media storage.
 
-    After moving a storage without its marker, or giving an old storage a new database.
+    For a storage that was moved without its marker, or an old storage with a new database.
     """
     click.echo(asyncio.run(late("videoflix.up.fsck:adopt")()))
 
 
 @media.command("retry")
 @click.argument("video_id", type=click.IntRange(1), required=False)
-@click.option("--all-failed", is_flag=True, help="Every film whose file failed and is kept.")
+@click.option("--all-failed", is_flag=True, help="All films whose file failed and is kept.")
 def retry_video(video_id: int | None, all_failed: bool) -> None:
-    """Resume the work on a film's newest file; what is encoded already is kept."""
+    """Resume processing of a video's newest file; finished chunks are kept."""
     if (video_id is None) is not all_failed:
-        raise click.UsageError("Give the number of a film, or --all-failed.")
+        raise click.UsageError("Give the ID of a film, or --all-failed.")
     count = asyncio.run(late("videoflix.up.media:retry")(video_id))
     click.echo(f"{count} film{'' if count == 1 else 's'} queued.")
 
 
 @main.group()
 def seed() -> None:
-    """Fill the catalogue with invented films."""
+    """Fill the catalogue with sample videos."""
 
 
 @seed.command("demo")
 def seed_demo() -> None:
-    """Enter a few short films with categories, to look around in."""
+    """Add a few short videos with categories, for a first look."""
     asyncio.run(late("videoflix.up.seed:demo")())
     click.echo("Films added. The workers are encoding them now.")
 
@@ -322,20 +328,22 @@ def seed_demo() -> None:
 @seed.command("bulk")
 @click.option("--videos", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True)
 def seed_bulk(videos: int) -> None:
-    """Enter very many films without files, for measuring."""
+    """Add very many videos without files, for benchmarks."""
     asyncio.run(late("videoflix.up.seed:bulk")(videos))
 
 
 class OperatorCommands:
-    """Litestar plugin (a CLIPluginProtocol): `litestar` shows our commands beside its own.
+    """Litestar plugin (a CLIPluginProtocol) that adds our commands to `litestar`.
 
-    It does not inherit from the protocol, because that alone would import all of Litestar.
+    It does not inherit from the protocol, because importing it would load all of Litestar.
     """
 
     def on_cli_init(self, cli: click.Group) -> None:
         for command in main.commands.values():
             cli.add_command(command)
-        cli.add_command(serve, "run")  # Litestar's would start a server without our limits
+        cli.add_command(
+            serve, "run"
+        )  # replaces Litestar's, which starts a server without our limits
 
 
 if __name__ == "__main__":

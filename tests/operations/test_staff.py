@@ -37,7 +37,7 @@ async def test_every_change_by_staff_is_audited_without_values(
         ("Add a category: POST /categories (name)", editing),
         (f"Cancel a membership: POST /memberships/{member}/cancel", boss),
         ("Add membership: POST /memberships (user_id, plan_id)", boss),
-        (f"Change a plan: PATCH /plans/{made} (price)", boss),
+        (f"Update a plan: PATCH /plans/{made} (price)", boss),
         ("Add a plan: POST /plans (name, price, currency, streams)", boss),
     ]
 

@@ -1,4 +1,4 @@
-"""Invoices over HTTP: members read their own, administrators keep them."""
+"""Invoices over HTTP: members read their own, administrators manage all."""
 
 import csv
 import io
@@ -54,20 +54,22 @@ from videoflix.settings import settings
 
 Month = Annotated[
     str | None,
-    QueryParameter(pattern=MONTH, description="A month like 2026-11."),
+    QueryParameter(pattern=MONTH, description="A month, such as 2026-11."),
 ]
 NumberOrFile = Annotated[
     str,
-    PathParameter(pattern=r"^[1-9][0-9]{0,17}(\.pdf)?(?!\n)$", description="Its id, or `12.pdf`."),
+    PathParameter(
+        pattern=r"^[1-9][0-9]{0,17}(\.pdf)?(?!\n)$", description="Id of the invoice, or `12.pdf`."
+    ),
 ]
 ThatMonth = Annotated[str, QueryParameter(pattern=MONTH)]
 OfPerson = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 OfStatus = Annotated[str | None, QueryParameter(schema_extra=names_of(InvoiceStatus))]
 STAFF_PROBLEMS = (Unauthorized, Forbidden)
 PRIVATE = {"Cache-Control": "private, no-store"}
-# One at a time: a long invoice takes a second of computing.
-_printer = CapacityLimiter(1)
-# More than any month has; a list without an end would be no file.
+# Render one PDF at a time: a long invoice takes a second of CPU time.
+_pdf_limiter = CapacityLimiter(1)
+# An upper bound on the invoices of a month.
 EXPORTED = 1_000_000
 
 
@@ -85,7 +87,7 @@ class OwnInvoiceController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[InvoiceRead]:
-        """List your invoices, the newest month first."""
+        """List your invoices, newest month first."""
         page = LimitOffset(limit, offset)
         found, total = await invoices.list_page(page, user_id=user.user_id)
         return Page([InvoiceRead.of(one) for one in found], total, limit, offset)
@@ -107,7 +109,7 @@ class InvoiceController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[InvoiceRead]:
-        """List everybody's invoices, the newest month first."""
+        """List all invoices, newest month first."""
         found, total = await invoices.list_page(
             LimitOffset(limit, offset),
             user_id=user_id,
@@ -145,7 +147,7 @@ class InvoiceController(Controller):
         data: JSONBody[InvoiceCreate],
         key: Key = "",
     ) -> InvoiceRead:
-        """Open a member's invoice of a month, or answer the one there is."""
+        """Create a member's invoice of a month, or return the existing one."""
 
         async def add() -> InvoiceRead:
             return InvoiceRead.of(await invoices.add(data))
@@ -163,7 +165,7 @@ class InvoiceController(Controller):
         invoices: NamedDependency[Invoices],
         invoice: FromPath[NumberOrFile],
     ) -> Response[InvoiceWithLines | bytes]:
-        """Show an invoice with its lines, or download it (`12.pdf`); members see their own."""
+        """Show an invoice with its lines, or download it (`12.pdf`); members only their own."""
         number, _, is_file = invoice.partition(".")
         if is_file:
             return await rendered_pdf(int(number), owner_of(user))
@@ -185,7 +187,7 @@ class InvoiceController(Controller):
         invoice: FromPath[Id],
         data: JSONBody[InvoiceUpdate],
     ) -> InvoiceRead:
-        """Note that an outstanding invoice is paid, or void one that was wrong."""
+        """Mark an outstanding invoice as paid, or void an invoice."""
         change = invoices.pay if data.status == "paid" else invoices.void
         return InvoiceRead.of(await change(invoice))
 
@@ -198,9 +200,9 @@ class InvoiceController(Controller):
     async def delete_invoice(
         self, invoices: NamedDependency[Invoices], invoice: FromPath[Id]
     ) -> None:
-        """Delete the newest invoice of a year, if nothing was charged by itself.
+        """Delete the newest invoice of a year, if it has no automatic charges.
 
-        Any other one would leave a gap in the numbers, or a stream without a line: void it.
+        Others leave a gap in the numbers, or a stream uncharged: void them instead.
         """
         await invoices.remove(invoice)
 
@@ -210,13 +212,15 @@ class InvoiceController(Controller):
         media_type="application/pdf",
         responses=problems(Unauthorized, InvoiceNotFound),
     )
-    async def print_pdf(self, user: CurrentUser, invoice_id: FromPath[Id]) -> Response[bytes]:
-        """Download an invoice as PDF; members their own."""
-        return await rendered_pdf(invoice_id, owner_of(user))
+    async def print_pdf(
+        self, request: Request[Any, Any, Any], invoice_id: FromPath[Id]
+    ) -> Response[bytes]:
+        """Download an invoice as PDF; members only their own."""
+        return await rendered_pdf(invoice_id, owner_of(request.user))
 
     @post(
         "/{invoice_id:int}/pay",
-        summary="Note that an invoice is paid",
+        summary="Mark an invoice as paid",
         guards=[admins_only],
         status_code=HTTP_200_OK,
         responses=problems(*STAFF_PROBLEMS, InvoiceNotFound, InvoiceClosed),
@@ -224,7 +228,7 @@ class InvoiceController(Controller):
     async def pay_invoice(
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[Id]
     ) -> InvoiceRead:
-        """Note that an invoice is paid: it does not change any more."""
+        """Mark an invoice as paid; its lines cannot be changed afterwards."""
         return InvoiceRead.of(await invoices.pay(invoice_id))
 
     @post(
@@ -237,7 +241,7 @@ class InvoiceController(Controller):
     async def void_invoice(
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[Id]
     ) -> InvoiceRead:
-        """Void an invoice that was wrong; corrections are lines of a later one."""
+        """Void an invoice; add corrections to a later one."""
         return InvoiceRead.of(await invoices.void(invoice_id))
 
     @post(
@@ -254,7 +258,7 @@ class InvoiceController(Controller):
         data: JSONBody[InvoiceLineCreate],
         key: Key = "",
     ) -> InvoiceLineRead:
-        """Add a line; the invoice's amount follows."""
+        """Add a line; the invoice's amount is updated."""
 
         async def add() -> InvoiceLineRead:
             return shown(await invoices.add_line(invoice_id, data))
@@ -275,7 +279,7 @@ class InvoiceController(Controller):
         line_id: FromPath[Id],
         data: JSONBody[InvoiceLineUpdate],
     ) -> InvoiceLineRead:
-        """Change a line; the invoice's amount follows."""
+        """Update a line; the invoice's amount is updated."""
         return shown(await invoices.change_line(invoice_id, line_id, data))
 
     @delete(
@@ -292,24 +296,24 @@ class InvoiceController(Controller):
         invoice_id: FromPath[Id],
         line_id: FromPath[Id],
     ) -> None:
-        """Delete a line that was written by hand; the invoice's amount follows."""
+        """Delete a manual line; the invoice's amount is updated."""
         await invoices.remove_line(invoice_id, line_id)
 
 
 def owner_of(reader: Identity) -> int | None:
-    """Whose invoices this person may read: everybody's (None), or their own."""
+    """The user whose invoices a reader can see; None for administrators, who see all."""
     return None if reader.may(Role.ADMIN) else reader.user_id
 
 
 async def rendered_pdf(invoice_id: int, user_id: int | None) -> Response[Any]:
-    """An invoice as a PDF file; the connection is back in the pool before it is rendered.
+    """Render an invoice as PDF, after the database connection is back in the pool.
 
     Raises InvoiceNotFound.
     """
     async with transaction() as session:
-        paper = document_of(*await Invoices(session).invoice(invoice_id, user_id))
-    headers = {"Content-Disposition": f'inline; filename="invoice-{paper.number}.pdf"'}
-    pdf = await to_thread.run_sync(render_pdf, paper, limiter=_printer)
+        document = document_of(*await Invoices(session).invoice(invoice_id, user_id))
+    headers = {"Content-Disposition": f'inline; filename="invoice-{document.number}.pdf"'}
+    pdf = await to_thread.run_sync(render_pdf, document, limiter=_pdf_limiter)
     return Response(pdf, media_type="application/pdf", headers=headers | PRIVATE)
 
 

@@ -1,4 +1,4 @@
-"""Closing a month."""
+"""Monthly closing: flat charges and invoice mails."""
 
 import logging
 from datetime import datetime
@@ -10,7 +10,7 @@ from videoflix.platform.queue import BatchFailed, complete_job, handles, in_batc
 
 logger = logging.getLogger(__name__)
 
-# Few enough that nobody waits long for a lock on what is charged meanwhile.
+# Batch sizes; they bound how long row locks are held.
 CHARGED_AT_ONCE, REMINDED_AT_ONCE = 200, 50
 
 
@@ -24,11 +24,10 @@ async def close_month(job: CloseMonth) -> None:
 
 
 async def close(now: datetime) -> int:
-    """Charge flat prices of the months before, and remind of what is outstanding.
+    """Charge the flat prices of past months, and mail outstanding invoices.
 
-    Running twice changes nothing; what was done before an interruption is not done again. One
-    member's trouble is nobody else's: everybody else is charged and reminded before BatchFailed is
-    raised. How many lines were written.
+    Idempotent, and resumes after an interruption. A failure for one member does not stop others:
+    they are processed before BatchFailed is raised. Returns the number of lines written.
     """
     async with transaction() as session:
         due = await Invoices(session).due(now)

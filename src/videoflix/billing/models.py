@@ -1,4 +1,4 @@
-"""Tables of the invoices. Triggers of migration 0016 keep their rules, whoever writes."""
+"""Tables of the invoices. Triggers of migration 0016 enforce their rules."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from videoflix.platform.postgres.session import Record
 
 
 class InvoiceStatus(StrEnum):
-    """Outstanding ones grow; paid and void ones do not change any more."""
+    """Outstanding invoices accept lines; paid and void ones are final."""
 
     OUTSTANDING = "outstanding"
     PAID = "paid"
@@ -29,10 +29,10 @@ class InvoiceStatus(StrEnum):
 
 
 class Invoice(Record):
-    """What a member owes for a calendar month (`period`, its first day).
+    """A member's invoice for a calendar month (`period` is its first day).
 
-    `amount` is the sum of the lines in minor units, kept by the database. `number` runs without
-    gaps within a year. `owner` is who it was for, and stays when the account is closed.
+    `amount` is the sum of the lines in minor units, maintained by a trigger. `number` has no gaps
+    within a year. `owner` is the member's name and e-mail address, kept after account deletion.
     """
 
     __tablename__ = "invoice"
@@ -56,7 +56,7 @@ class Invoice(Record):
 
 
 class InvoiceLine(Record):
-    """What is charged; `source` names what for (a stream, a month), so that it is charged once."""
+    """A charge; a unique `source` (a stream, a month) prevents charging twice."""
 
     __tablename__ = "invoice_line"
 
@@ -68,7 +68,7 @@ class InvoiceLine(Record):
     __table_args__ = (CheckConstraint("amount >= 0", name="ck_invoice_line_amount"),)
 
 
-# The last number of each year; its row is locked while a number is given out.
+# The last invoice number of each year; its row is locked while a number is assigned.
 invoice_number = Table(
     "invoice_number",
     Record.metadata,

@@ -1,6 +1,6 @@
-"""When the periods of a membership begin, by the installation's clock. A leaf: no database.
+"""Billing periods of memberships, in the installation's time zone. Pure functions.
 
-A period belongs to the calendar month it begins in, and is charged there as a whole.
+A period is charged as a whole in the calendar month in which it starts.
 """
 
 import calendar
@@ -9,24 +9,24 @@ from zoneinfo import ZoneInfo
 
 
 def start_of(month: date, zone: ZoneInfo) -> datetime:
-    """The moment a month begins there."""
+    """Start of a month in a time zone."""
     return datetime.combine(month, time(), zone)
 
 
 def months_before(month: date, count: int) -> date:
-    """The first day of the month so many months before; a negative count goes forward."""
+    """First day of the month `count` months earlier; negative counts go forward."""
     total = month.year * 12 + month.month - 1 - count
     return date(total // 12, total % 12 + 1, 1)
 
 
 def begin_within(month: date, since: datetime, every: int, zone: ZoneInfo) -> datetime | None:
-    """When a period begins in a month, counted from `since` in steps of so many months.
+    """Start of the period that begins in a month; periods start at `since`, every `every` months.
 
-    On the last day where the month is too short; None where none begins.
+    Clamped to the last day of short months; None if no period starts in the month.
     """
     first = since.astimezone(zone)
-    gone = (month.year - first.year) * 12 + month.month - first.month
-    if gone < 0 or gone % every:
+    elapsed = (month.year - first.year) * 12 + month.month - first.month
+    if elapsed < 0 or elapsed % every:
         return None
     day = min(first.day, calendar.monthrange(month.year, month.month)[1])
     return first.replace(year=month.year, month=month.month, day=day)

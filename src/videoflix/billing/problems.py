@@ -1,4 +1,4 @@
-"""What can be wrong with a request about invoices."""
+"""Problems of invoices."""
 
 from typing import ClassVar
 
@@ -6,25 +6,25 @@ from videoflix.platform.problems import Conflict, NotFound
 
 
 class InvoiceNotFound(NotFound):
-    """There is no such invoice, or it is not yours."""
+    """The invoice doesn't exist, or is not yours."""
 
 
 class LineNotFound(NotFound):
-    """This invoice has no such line."""
+    """The line doesn't exist on this invoice."""
 
 
 class InvoiceClosed(Conflict):
-    """A paid or void invoice does not change: charge the next month instead."""
+    """A paid or void invoice can't be changed: add a charge to the next month instead."""
 
 
 class InvoiceNotDeletable(Conflict):
-    """Only the newest invoice of a year, outstanding and without charges, goes: void it instead."""
+    """Only a year's newest, outstanding invoice without charges can be deleted: void it instead."""
 
     slug: ClassVar[str] = "invoice-kept"
 
 
 class ChargeNotDeletable(Conflict):
-    """This line says that something was charged, and would be charged again: make it 0 instead."""
+    """This automatic charge can't be deleted, or it would be charged again: set it to 0 instead."""
 
     slug: ClassVar[str] = "charge-kept"
 

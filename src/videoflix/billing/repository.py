@@ -1,4 +1,4 @@
-"""All SQL of the invoices."""
+"""SQL of invoices and their lines."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -39,7 +39,7 @@ def _new_invoice(user: User, period: date, number: int, currency: str) -> Invoic
 
 
 class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
-    """Invoices, the newest month first."""
+    """Invoices; lists are ordered from the newest month."""
 
     model_type = Invoice
 
@@ -68,7 +68,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         return found
 
     async def of_month(self, user_id: int, period: date) -> Invoice | None:
-        """A member's invoice of a month, held against other writers."""
+        """Lock a member's invoice of a month, if it exists."""
         found: Invoice | None = await self.session.scalar(
             select(Invoice)
             .where(Invoice.user_id == user_id, Invoice.period == period)
@@ -78,7 +78,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         return found
 
     async def open(self, user: User, period: date, currency: str) -> Invoice:
-        """A member's invoice of a month, made now if there is none; races make one.
+        """Get or create a member's invoice of a month; safe under concurrency.
 
         The year's counter stays locked until the transaction ends, so numbers have no gaps.
         """
@@ -89,7 +89,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         return await self.add(_new_invoice(user, period, last + 1, currency))
 
     async def lock_members(self, user_ids: set[int]) -> dict[int, User]:
-        """These people, held in the order of their ids, as `hold` of the accounts does."""
+        """Lock users in the order of their ids, as `lock` of the accounts does."""
         found = await self.session.scalars(
             select(User)
             .where(User.id.in_(user_ids))
@@ -101,7 +101,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
     async def open_many(
         self, users: dict[int, User], dues: Sequence[FlatPrice]
     ) -> dict[tuple[int, date], Invoice]:
-        """The invoices of these members and months, made now where there is none."""
+        """Get or create the invoices of these members and months."""
         wanted = {(due.user_id, due.month): due.currency for due in reversed(dues)}
         numbers = {
             year: await self.last_number(year) for year in sorted({due.month.year for due in dues})
@@ -129,15 +129,15 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         return invoices
 
     async def last_number(self, year: int) -> int:
-        """The last number of a year, held until the transaction ends; 0 before the first one."""
+        """Lock the counter of a year and return the last number; 0 if there is none."""
         counter = insert(invoice_number).values(year=year, last=0)
         await self.session.execute(counter.on_conflict_do_nothing())
-        held = select(invoice_number.c.last).where(invoice_number.c.year == year)
-        last: int = (await self.session.scalars(held.with_for_update())).one()
+        statement = select(invoice_number.c.last).where(invoice_number.c.year == year)
+        last: int = (await self.session.scalars(statement.with_for_update())).one()
         return last
 
     async def delete_newest(self, invoice: Invoice) -> None:
-        """Delete the newest invoice of a year, and its number; `last_number` is held."""
+        """Delete the newest invoice of a year and decrement the counter, which must be locked."""
         await self._count_to((await self.last_number(invoice.period.year)) - 1, invoice.period.year)
         await self.delete(invoice.id)
 
@@ -146,7 +146,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         await self.session.execute(at_year.values(last=number))
 
     async def outstanding(self, period: date) -> list[int]:
-        """What is owed for a month and its owners were not reminded of."""
+        """Outstanding invoices of a month that were not mailed yet."""
         found = await self.session.scalars(
             select(Invoice.id)
             .where(Invoice.period == period, *_is_owed(), Invoice.user_id.is_not(None))
@@ -155,7 +155,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         return list(found)
 
     async def to_remind_of(self, invoice_ids: Sequence[int]) -> list[tuple[Invoice, User]]:
-        """Those of the invoices that are still owed, held, and whose they are."""
+        """Lock those of the invoices that are still outstanding; return them with their owners."""
         rows = await self.session.execute(
             select(Invoice, User)
             .join(User, User.id == Invoice.user_id)
@@ -168,9 +168,9 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
     async def flat_terms(
         self, month: date, begin: datetime, end: datetime, user_id: int | None = None
     ) -> list[FlatTerm]:
-        """Flat prices that were agreed in this span with people who may sign in.
+        """Terms with a flat price in this span, of active users.
 
-        Those that were charged for the month are left out.
+        Terms already charged for the month are omitted.
         """
         source = func.concat("flat:", MembershipTerm.id, f":{month:%Y-%m}")
         until = func.least(MembershipTerm.until_at, Membership.ends_at)
@@ -204,7 +204,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
 
 
 class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
-    """Lines of invoices, in their order."""
+    """Lines of invoices, in order of creation."""
 
     model_type = InvoiceLine
 
@@ -224,14 +224,14 @@ class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
         return await self.exists(source=source)
 
     async def charged(self, sources: set[str]) -> set[str]:
-        """Those of the sources that were charged."""
+        """Filter the sources that are already charged."""
         found = await self.session.scalars(
             select(InvoiceLine.source).where(InvoiceLine.source.in_(sources))
         )
         return set(filter(None, found))
 
     async def charge_many(self, dues: Sequence[tuple[int, FlatPrice]]) -> int:
-        """Charge each on its invoice, once; how many were charged now."""
+        """Insert charges unless their source exists; return how many were inserted."""
         if not dues:
             return 0
         lines = [
@@ -251,13 +251,13 @@ class InvoiceLineRepository(SQLAlchemyAsyncRepository[InvoiceLine]):
         return len(list(added))
 
     async def are_charged(self, invoice_id: int) -> bool:
-        """Whether a line was written for a stream or a month, not by hand."""
+        """Whether the invoice has an automatic charge."""
         return await self.exists(
             InvoiceLine.invoice_id == invoice_id, InvoiceLine.source.is_not(None)
         )
 
     async def charge(self, invoice_id: int, description: str, amount: int, source: str) -> bool:
-        """Charge something once; False when it was charged before."""
+        """Insert a charge; False if its source is already charged."""
         added = await self.session.scalar(
             insert(InvoiceLine)
             .values(

@@ -1,4 +1,4 @@
-"""Shapes of invoices."""
+"""Wire types of invoices, and payloads of jobs."""
 
 import calendar
 from datetime import date, datetime
@@ -23,14 +23,14 @@ Description = Annotated[
         min_length=1, max_length=255, pattern=rf"^[^\x00\r\n]*{VISIBLE}[^\x00\r\n]*(?!\n)$"
     ),
 ]
-# Without a line's end, which `$` alone would let through.
+# `$` alone would accept a trailing newline.
 MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])(?!\n)$"
 Month = Annotated[str, msgspec.Meta(pattern=MONTH)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
 
 
 class InvoiceRead(msgspec.Struct):
-    """An invoice; `amount` counts the currency's minor units, `month` is like 2026-11."""
+    """An invoice; `amount` is in minor units of the currency, `month` such as 2026-11."""
 
     id: int
     number: str
@@ -62,7 +62,7 @@ class InvoiceRead(msgspec.Struct):
 
 
 class InvoiceLineRead(msgspec.Struct):
-    """A line of an invoice, in minor units."""
+    """A line of an invoice; `amount` is in minor units."""
 
     id: int
     description: str
@@ -71,14 +71,14 @@ class InvoiceLineRead(msgspec.Struct):
 
 
 class InvoiceWithLines(msgspec.Struct):
-    """An invoice and what it is made of."""
+    """An invoice with its lines."""
 
     invoice: InvoiceRead
     lines: list[InvoiceLineRead]
 
 
 class InvoiceCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """An invoice for a member's month; there is one for each, in the currency of their plan."""
+    """An invoice to create; one per member and month, by default in the plan's currency."""
 
     user_id: Id
     month: Month
@@ -86,34 +86,34 @@ class InvoiceCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InvoiceUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """Where an invoice goes from being outstanding; a paid one may still be void."""
+    """The new status of an invoice; a paid one can still be voided."""
 
     status: Literal["paid", "void"]
 
 
 class InvoiceLineCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """What to charge, in minor units."""
+    """A charge; `amount` is in minor units."""
 
     description: Description
     amount: Amount
 
 
 class Charge(msgspec.Struct):
-    """A request to charge something on an invoice, as an Idempotency-Key remembers it."""
+    """What an Idempotency-Key is bound to: the invoice and the charge."""
 
     invoice_id: int
     line: InvoiceLineCreate
 
 
 class InvoiceLineUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays."""
+    """Changes to a line; omitted fields stay unchanged."""
 
     description: Description | UnsetType = UNSET
     amount: Amount | UnsetType = UNSET
 
 
 class StreamUsage(msgspec.Struct, frozen=True):
-    """A stream that is over, and by which plan it is charged."""
+    """A stream that has ended, and the plan it is charged by."""
 
     lease_id: int
     user_id: int
@@ -124,7 +124,7 @@ class StreamUsage(msgspec.Struct, frozen=True):
 
 
 class FlatPrice(NamedTuple):
-    """A period that has begun, and what it costs."""
+    """A period that has started, and its price in minor units."""
 
     term_id: int
     user_id: int
@@ -135,12 +135,12 @@ class FlatPrice(NamedTuple):
 
     @property
     def source(self) -> str:
-        """What a line names it by, so that it is charged once."""
+        """Unique source of the line, which prevents charging twice."""
         return f"flat:{self.term_id}:{self.month:%Y-%m}"
 
 
 class FlatTerm(NamedTuple):
-    """A flat price a person agreed to, from when until when."""
+    """A membership term with a flat price."""
 
     term_id: int
     user_id: int
@@ -152,7 +152,7 @@ class FlatTerm(NamedTuple):
     period: Period
 
     def costs_in(self, month: date, zone: ZoneInfo, now: datetime) -> bool:
-        """Whether a period begins in this month, and has begun by now."""
+        """Whether a period starts in this month, and has started by now."""
         every = 12 if self.period is Period.YEAR else 1
         begun = begin_within(month, self.from_at, every, zone)
         if begun is None or begun > now:
@@ -165,7 +165,7 @@ class FlatTerm(NamedTuple):
 
 
 class CloseMonth(Job):
-    """Charge what a month costs, and remind of what is outstanding."""
+    """Charge flat prices, and mail outstanding invoices."""
 
     name: ClassVar = "billing.close_month"
     queue: ClassVar = "maintenance"
@@ -177,6 +177,6 @@ schedule("10 0 1 * *", CloseMonth())
 
 
 def first_day(month: str) -> date:
-    """The first day of a month like 2026-11."""
+    """First day of a month such as 2026-11."""
     year, _, number = month.partition("-")
     return date(int(year), int(number), 1)

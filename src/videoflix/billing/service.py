@@ -1,4 +1,4 @@
-"""Invoices: one a member and month, every stream and month charged exactly once."""
+"""Invoices: one per member and month; every stream and period is charged exactly once."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -40,7 +40,7 @@ from videoflix.platform.postgres.session import transaction_time
 from videoflix.settings import settings
 
 HOUR = timedelta(hours=1)
-# A closing that was missed is caught up with.
+# Past months to close, which catches up after a missed run.
 CLOSED_AGAIN = 2
 
 
@@ -60,14 +60,14 @@ class Invoices:
         status: InvoiceStatus | None = None,
         month: str | None = None,
     ) -> tuple[list[Invoice], int]:
-        """Invoices of a person or of all, the newest month first; and how many there are."""
+        """List the invoices of a user or of all, newest month first, with the total."""
         period = first_day(month) if month else None
         return await self.invoices.list_page(page, user_id=user_id, status=status, period=period)
 
     async def invoice(
         self, invoice_id: int, owner_id: int | None
     ) -> tuple[Invoice, list[InvoiceLine]]:
-        """An invoice with its lines; a member's own one unless `owner_id` is None.
+        """Get an invoice with its lines; with `owner_id`, only if it is theirs.
 
         Raises InvoiceNotFound.
         """
@@ -80,11 +80,11 @@ class Invoices:
         return found, await self.lines.for_invoice(invoice_id)
 
     async def add(self, new: InvoiceCreate) -> Invoice:
-        """A member's invoice of a month, the one there is if there is one.
+        """Get or create a member's invoice of a month.
 
         Raises UserNotFound or InvoiceInOtherCurrency.
         """
-        user = await self._person(new.user_id)
+        user = await self._user(new.user_id)
         await self.accounts.users.lock(user.id)
         currency = new.currency or await self._usual_currency(user.id)
         invoice = await self.invoices.open(user, first_day(new.month), currency)
@@ -93,18 +93,18 @@ class Invoices:
         return invoice
 
     async def line(self, line_id: int) -> InvoiceLine:
-        """Raises LineNotFound."""
+        """Get a line. Raises LineNotFound."""
         found = await self.lines.get_one_or_none(id=line_id)
         if found is None:
             raise LineNotFound
         return found
 
     async def lines_of(self, invoice_ids: Sequence[int] | None = None) -> list[InvoiceLine]:
-        """The lines of these invoices, or of all, in their order."""
+        """List the lines of these invoices, or of all."""
         return await self.lines.for_invoices(invoice_ids)
 
     async def add_line(self, invoice_id: int, new: InvoiceLineCreate) -> InvoiceLine:
-        """Raises InvoiceNotFound or InvoiceClosed."""
+        """Add a manual line. Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self._open(invoice_id)
         line = InvoiceLine(invoice_id=invoice.id, description=new.description, amount=new.amount)
         return await self.lines.add(line)
@@ -112,7 +112,7 @@ class Invoices:
     async def change_line(
         self, invoice_id: int, line_id: int, change: InvoiceLineUpdate
     ) -> InvoiceLine:
-        """Raises InvoiceNotFound, LineNotFound or InvoiceClosed."""
+        """Update a line. Raises InvoiceNotFound, LineNotFound or InvoiceClosed."""
         line = await self._line(invoice_id, line_id)
         for name, value in msgspec.structs.asdict(change).items():
             if value is not msgspec.UNSET:
@@ -121,14 +121,17 @@ class Invoices:
         return line
 
     async def remove_line(self, invoice_id: int, line_id: int) -> None:
-        """Raises InvoiceNotFound, LineNotFound, InvoiceClosed or ChargeNotDeletable."""
+        """Delete a manual line.
+
+        Raises InvoiceNotFound, LineNotFound, InvoiceClosed or ChargeNotDeletable.
+        """
         line = await self._line(invoice_id, line_id)
         if line.source is not None:
             raise ChargeNotDeletable
         await self.lines.delete(line_id)
 
     async def pay(self, invoice_id: int) -> Invoice:
-        """Raises InvoiceNotFound or InvoiceClosed."""
+        """Mark an invoice as paid. Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self._open(invoice_id)
         now = await transaction_time(self.session)
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, now
@@ -136,7 +139,7 @@ class Invoices:
         return invoice
 
     async def void(self, invoice_id: int) -> Invoice:
-        """An invoice that was wrong, paid or not. Raises InvoiceNotFound or InvoiceClosed."""
+        """Void an invoice, paid or not. Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self.invoices.locked(invoice_id)
         if invoice is None:
             raise InvoiceNotFound
@@ -148,12 +151,12 @@ class Invoices:
         return invoice
 
     async def remove(self, invoice_id: int) -> None:
-        """Take back the newest invoice of a year, whose number is given out again.
+        """Delete the newest invoice of a year; its number is assigned again.
 
         Raises InvoiceNotFound or InvoiceNotDeletable.
         """
         seen, _ = await self.invoice(invoice_id, None)
-        # The counter first, as whoever opens an invoice does: neither waits for the other.
+        # Lock order: the counter first, as when an invoice is created.
         last = await self.invoices.last_number(seen.period.year)
         invoice = await self.invoices.locked(invoice_id)
         if invoice is None:
@@ -165,7 +168,7 @@ class Invoices:
         await self.invoices.delete_newest(invoice)
 
     async def charge_stream(self, watched: StreamUsage) -> bool:
-        """Charge a stream that is over as its plan says, once; whether it was charged now."""
+        """Charge an ended stream by its plan; idempotent. Returns whether it was charged now."""
         if watched.plan_id is None:
             return False
         plan = await self.memberships.plan(watched.plan_id)
@@ -179,7 +182,7 @@ class Invoices:
             return False
         month = watched.ended_at.astimezone(settings.time_zone).date().replace(day=1)
         return await self._charge(
-            await self._person(watched.user_id),
+            await self._user(watched.user_id),
             month,
             plan.currency,
             f"{watched.title}, {watched.begun_at.astimezone(settings.time_zone):%Y-%m-%d %H:%M}",
@@ -188,8 +191,8 @@ class Invoices:
         )
 
     async def charge_now(self, user_id: int, new: InvoiceLineCreate, source: str) -> InvoiceLine:
-        """Charge a member something that has just happened. Raises UserNotFound."""
-        user = await self._person(user_id)
+        """Add a charge to the current month's invoice. Raises UserNotFound."""
+        user = await self._user(user_id)
         await self.accounts.users.lock(user.id)
         now = await transaction_time(self.session)
         month = now.astimezone(settings.time_zone).date().replace(day=1)
@@ -204,8 +207,9 @@ class Invoices:
         )
 
     async def due(self, now: datetime, user_id: int | None = None) -> list[FlatPrice]:
-        """Periods that began in the months before this one, and what they cost; with a person,
-        only theirs, and those of this month too. What is charged already is left out.
+        """List uncharged periods that started in the past CLOSED_AGAIN months.
+
+        With a user, only theirs, and including the current month.
         """
         this_month = now.astimezone(settings.time_zone).date().replace(day=1)
         months = [months_before(this_month, back) for back in range(CLOSED_AGAIN, 0, -1)]
@@ -221,9 +225,9 @@ class Invoices:
         return found
 
     async def charge_flat(self, due: FlatPrice) -> bool:
-        """Charge a period, once; whether it was charged now."""
+        """Charge a period; idempotent. Returns whether it was charged now."""
         return await self._charge(
-            await self._person(due.user_id),
+            await self._user(due.user_id),
             due.month,
             due.currency,
             due.description,
@@ -232,9 +236,9 @@ class Invoices:
         )
 
     async def charge_many(self, dues: Sequence[FlatPrice]) -> int:
-        """Charge periods of many members in a few statements, each once; how many were charged now.
+        """Charge periods of many members in a few statements; return how many were charged now.
 
-        Locks are taken as everywhere: members in order, the year's counter, invoices.
+        Lock order: members by id, the year's counter, invoices.
         """
         users = await self.invoices.lock_members({due.user_id for due in dues})
         charged = await self.lines.charged({due.source for due in dues})
@@ -255,19 +259,19 @@ class Invoices:
         return written
 
     async def outstanding(self, now: datetime) -> list[int]:
-        """Invoices of the month before this one whose owners are to be reminded."""
+        """Invoices of the previous month that are to be mailed."""
         this_month = now.astimezone(settings.time_zone).date().replace(day=1)
         return await self.invoices.outstanding(months_before(this_month, 1))
 
     async def remind(self, invoice_id: int) -> bool:
-        """Mail the owner of an invoice that is outstanding, once; whether it was done now."""
+        """Mail an outstanding invoice to its owner, once; return whether it was mailed now."""
         return bool(await self.remind_many([invoice_id]))
 
     async def remind_many(self, invoice_ids: Sequence[int]) -> int:
-        """Mail the owners of invoices that are outstanding, once; how many it was done for now."""
+        """Mail outstanding invoices to their owners, once; return how many were mailed now."""
         owed = await self.invoices.to_remind_of(invoice_ids)
         now = await transaction_time(self.session)
-        letters = []
+        mails = []
         for invoice, user in owed:
             invoice.reminded_at = now
             values = {
@@ -276,14 +280,14 @@ class Invoices:
                 "number": invoice.number,
                 "amount": format_amount(invoice.amount, invoice.currency),
             }
-            letters.append(MailRequest(user.email, "invoice", user.language, values))
-        await queue_mails(self.session, letters)
+            mails.append(MailRequest(user.email, "invoice", user.language, values))
+        await queue_mails(self.session, mails)
         return len(owed)
 
     async def _charge(
         self, user: User, month: date, currency: str, description: str, amount: int, source: str
     ) -> bool:
-        """A line on the member's first invoice from this month on that still grows."""
+        """Charge on the member's first open invoice from this month on."""
         await self.accounts.users.lock(user.id)
         if await self.lines.is_charged(source):
             return False
@@ -291,7 +295,7 @@ class Invoices:
         return await self.lines.charge(invoice.id, description, amount, source)
 
     async def _open_invoice(self, user: User, month: date, currency: str) -> Invoice:
-        """The member's first invoice from this month on that may still grow."""
+        """Get or create the member's first open invoice in this currency from this month on."""
         while True:
             invoice = await self.invoices.open(user, month, currency)
             is_open = invoice.status is InvoiceStatus.OUTSTANDING
@@ -318,7 +322,7 @@ class Invoices:
         membership = await self.memberships.for_user(user_id)
         return membership.plan.currency if membership else Currency.EUR
 
-    async def _person(self, user_id: int) -> User:
+    async def _user(self, user_id: int) -> User:
         user = await self.accounts.users.get_one_or_none(id=user_id)
         if user is None:
             raise UserNotFound
@@ -326,13 +330,13 @@ class Invoices:
 
 
 def format_amount(amount: int, currency: str) -> str:
-    """An amount in minor units as people write it."""
+    """Format an amount in minor units."""
     return f"{amount} {currency}" if currency == "JPY" else f"{amount / 100:.2f} {currency}"
 
 
 @on_account_deletion
 async def charge_started_periods(session: AsyncSession, user_id: int) -> None:
-    """Who closes their account still owes what has begun."""
+    """Charge started periods before an account is deleted."""
     invoices = Invoices(session)
     for due in await invoices.due(await transaction_time(session), user_id):
         await invoices.charge_flat(due)

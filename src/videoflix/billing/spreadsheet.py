@@ -1,4 +1,4 @@
-"""Invoices as rows of a spreadsheet. A leaf: no database, no HTTP."""
+"""Invoices as CSV rows. Pure functions: no database, no HTTP."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from videoflix.billing.models import Invoice
 
 
 def as_rows(invoices: Sequence[Invoice]) -> list[list[str]]:
-    """Invoices as rows of a table, with a head."""
+    """Convert invoices to rows, with a header row."""
     head = ["number", "month", "owner", "status", "currency", "amount"]
     return [head] + [
         [i.number, f"{i.period:%Y-%m}", as_cell(i.owner), i.status, i.currency, str(i.amount)]
@@ -15,5 +15,5 @@ def as_rows(invoices: Sequence[Invoice]) -> list[list[str]]:
 
 
 def as_cell(words: str) -> str:
-    """Words people chose, as a spreadsheet shows them: a formula is only text."""
+    """Escape text that spreadsheets would run as a formula (OWASP: CSV injection)."""
     return f"'{words}" if words.startswith(("=", "+", "-", "@", "\t", "\r")) else words

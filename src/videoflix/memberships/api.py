@@ -46,8 +46,8 @@ class PlanController(Controller):
     async def list_plans(
         self, user: CurrentUser, memberships: NamedDependency[Memberships]
     ) -> list[PlanRead]:
-        """List the plans on offer, the cheapest first; administrators see all."""
-        everything = user.may(Role.ADMIN)
+        """List the offered plans, cheapest first; administrators see all."""
+        everything = request.user.may(Role.ADMIN)
         found = await memberships.plans.list_all(offered_only=not everything)
         return [PlanRead.of(plan) for plan in found]
 
@@ -62,7 +62,7 @@ class PlanController(Controller):
 
     @patch(
         "/{plan_id:int}",
-        summary="Change a plan",
+        summary="Update a plan",
         guards=[admins_only],
         responses=problems(*STAFF_PROBLEMS, PlanNotFound, PlanTaken),
     )
@@ -72,7 +72,7 @@ class PlanController(Controller):
         plan_id: FromPath[Id],
         data: JSONBody[PlanUpdate],
     ) -> PlanRead:
-        """Change a plan for all its members; running streams continue, no larger than it allows."""
+        """Update a plan for all its members; running streams are limited to its resolution."""
         return PlanRead.of(await memberships.change_plan(plan_id, data))
 
     @delete(
@@ -84,7 +84,7 @@ class PlanController(Controller):
     async def delete_plan(
         self, memberships: NamedDependency[Memberships], plan_id: FromPath[Id]
     ) -> None:
-        """Delete a plan nobody ever had; without any plan, watching takes no membership."""
+        """Delete a plan that never had members. Without plans, watching needs no membership."""
         await memberships.remove_plan(plan_id)
 
 
@@ -103,7 +103,7 @@ class MembershipController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[MembershipAdminRead]:
-        """List memberships of all, of a person or of a plan, the newest first."""
+        """List memberships, newest first, optionally of a user or a plan."""
         page = LimitOffset(limit, offset)
         found, total = await memberships.page(page, user_id=user_id, plan_id=plan_id)
         return Page(found, total, limit, offset)
@@ -117,12 +117,12 @@ class MembershipController(Controller):
     async def add_membership(
         self, memberships: NamedDependency[Memberships], data: JSONBody[MembershipCreate]
     ) -> MembershipRead:
-        """Add a membership; a person has at most one, which changes over time."""
+        """Add a membership; a user has at most one."""
         return await memberships.add(data)
 
     @patch(
         "/{membership_id:int}",
-        summary="Change a membership",
+        summary="Update a membership",
         responses=problems(
             *STAFF_PROBLEMS, MembershipNotFound, PlanNotFound, InvalidDateRange, CurrencyDiffers
         ),
@@ -133,7 +133,7 @@ class MembershipController(Controller):
         membership_id: FromPath[Id],
         data: JSONBody[MembershipUpdate],
     ) -> MembershipRead:
-        """Change plan, dates or the number of streams; running streams follow."""
+        """Change plan, dates or the number of streams; applies to running streams."""
         return await memberships.change(membership_id, data)
 
     @delete(
@@ -144,7 +144,7 @@ class MembershipController(Controller):
     async def delete_membership(
         self, memberships: NamedDependency[Memberships], membership_id: FromPath[Id]
     ) -> None:
-        """Delete a membership that was given by mistake: periods not yet charged are not."""
+        """Delete a membership added by mistake; uncharged periods are not charged."""
         await memberships.remove(membership_id)
 
     @post(
@@ -156,5 +156,5 @@ class MembershipController(Controller):
     async def cancel_membership(
         self, memberships: NamedDependency[Memberships], membership_id: FromPath[Id]
     ) -> MembershipRead:
-        """Cancel a membership: no stream begins any more."""
+        """Cancel a membership immediately; running streams end."""
         return await memberships.cancel(membership_id)

@@ -11,14 +11,14 @@ from videoflix.platform.postgres.session import Record
 
 
 class Period(StrEnum):
-    """How often a plan is paid."""
+    """Billing period of a plan."""
 
     MONTH = "month"
     YEAR = "year"
 
 
 class Billing(StrEnum):
-    """What a plan's price is for: a period, each stream, or each hour of streams."""
+    """What a plan's price is per: period, stream, or hour of streaming."""
 
     FLAT = "flat"
     PER_STREAM = "per_stream"
@@ -26,9 +26,9 @@ class Billing(StrEnum):
 
 
 class Plan(Record):
-    """What members may buy: `price` counts the currency's minor units (cents).
+    """A plan; `price` is in minor units of the currency (cents).
 
-    `streams` may run at once; `max_height` limits the picture, in lines.
+    `streams` is the limit of concurrent streams, `max_height` of the resolution in lines.
     """
 
     __tablename__ = "plan"
@@ -50,9 +50,9 @@ class Plan(Record):
 
 
 class Membership(Record):
-    """A person's plan from `starts_at` until `ends_at`, unless it was cancelled.
+    """A user's membership from `starts_at` until `ends_at`, unless cancelled before.
 
-    `streams_override` takes the place of the plan's number.
+    `streams_override` replaces the plan's limit of concurrent streams.
     """
 
     __tablename__ = "membership"
@@ -68,10 +68,10 @@ class Membership(Record):
 
 
 class MembershipTerm(Record):
-    """Since when a membership has a plan, and until when: periods are counted from `from_at`.
+    """The time a membership had a plan; billing periods are counted from `from_at`.
 
-    Another plan, a cancellation or going on after a break ends a term; so what was agreed at any
-    time stays known for the invoices.
+    A change of plan, a cancellation or a renewal after a break ends a term, so that the history is
+    known for invoices.
     """
 
     __tablename__ = "membership_term"

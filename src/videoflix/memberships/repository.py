@@ -1,4 +1,4 @@
-"""All SQL of plans and memberships."""
+"""SQL of plans and memberships."""
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
@@ -9,7 +9,7 @@ from videoflix.memberships.models import Membership, MembershipTerm, Plan
 
 
 class PlanRepository(SQLAlchemyAsyncRepository[Plan]):
-    """Plans, the cheapest first."""
+    """Plans; lists are ordered from the cheapest."""
 
     model_type = Plan
 
@@ -20,7 +20,7 @@ class PlanRepository(SQLAlchemyAsyncRepository[Plan]):
         return list(await self.session.scalars(statement))
 
     async def any(self) -> bool:
-        """Whether this installation has plans at all."""
+        """Whether there are any plans."""
         return bool(await self.session.scalar(select(exists(select(Plan.id)))))
 
 
@@ -30,7 +30,7 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
     model_type = Membership
 
     async def for_user(self, user_id: int) -> tuple[Membership, Plan] | None:
-        """A person's membership as it is now, whatever this session has seen before."""
+        """A user's membership with its plan, refreshed from the database."""
         statement = (
             select(Membership, Plan)
             .join(Plan, Plan.id == Membership.plan_id)
@@ -43,7 +43,7 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
     async def page(
         self, page: LimitOffset, *, user_id: int | None, plan_id: int | None
     ) -> tuple[list[tuple[Membership, Plan, str]], int]:
-        """Memberships with plan and owner's address, the newest first; and how many there are."""
+        """List memberships with plan and owner's e-mail address, newest first, with the total."""
         wanted: list[ColumnElement[bool]] = []
         if user_id is not None:
             wanted.append(Membership.user_id == user_id)
@@ -61,7 +61,7 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
         return [(row[0], row[1], row[2]) for row in rows], await self.count(*wanted)
 
     async def with_plan(self, membership_id: int) -> tuple[Membership, Plan] | None:
-        """A membership that is about to change: nobody else changes it meanwhile."""
+        """Lock a membership; return it with its plan."""
         row = (
             await self.session.execute(
                 select(Membership, Plan)
@@ -75,7 +75,7 @@ class MembershipRepository(SQLAlchemyAsyncRepository[Membership]):
 
 
 class MembershipTermRepository(SQLAlchemyAsyncRepository[MembershipTerm]):
-    """Terms of memberships; the last one of each is open while it has no end."""
+    """Terms of memberships; a membership has at most one open term."""
 
     model_type = MembershipTerm
 
@@ -89,7 +89,7 @@ class MembershipTermRepository(SQLAlchemyAsyncRepository[MembershipTerm]):
 
 
 def plan_of_member() -> Subquery:
-    """What the running membership of the User of a query allows: a subquery to be joined."""
+    """Subquery of user id and `max_height` of active memberships."""
     return (
         select(Membership.user_id, Plan.max_height)
         .join(Plan, Plan.id == Membership.plan_id)
@@ -99,8 +99,8 @@ def plan_of_member() -> Subquery:
 
 
 def is_member() -> ColumnElement[bool]:
-    """Whether the User of a query is a member now: by a membership that is running or, where there
-    are no plans, by having an account of their own.
+    """Condition: the User of a query has an active membership or, if there are no plans, is not a
+    guest.
     """
     running = exists(select(Membership.id).where(Membership.user_id == User.id, *_running()))
     without_plans = and_(~exists(select(Plan.id)), User.is_guest.is_(False))

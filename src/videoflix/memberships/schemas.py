@@ -1,4 +1,4 @@
-"""Shapes of plans and memberships."""
+"""Wire types of plans and memberships."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -25,7 +25,7 @@ Id = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
 
 
 class Currency(StrEnum):
-    """Currencies with a hundredth as their minor unit, and the yen, which has none (ISO 4217)."""
+    """Currencies with 100 minor units, and the yen, which has none (ISO 4217)."""
 
     EUR = "EUR"
     USD = "USD"
@@ -42,7 +42,7 @@ class Currency(StrEnum):
 
 
 class MembershipStatus(StrEnum):
-    """How a membership stands now."""
+    """Status of a membership."""
 
     ACTIVE = "active"
     FUTURE = "future"
@@ -51,7 +51,7 @@ class MembershipStatus(StrEnum):
 
 
 class PlanCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """A plan to be; `price` in minor units."""
+    """A new plan; `price` is in minor units."""
 
     name: PlanName
     price: Price
@@ -65,7 +65,7 @@ class PlanCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlanUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays; it applies to members of the plan immediately."""
+    """Changes to a plan, which apply to its members immediately; omitted fields stay unchanged."""
 
     name: PlanName | UnsetType = UNSET
     price: Price | UnsetType = UNSET
@@ -76,7 +76,7 @@ class PlanUpdate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlanRead(msgspec.Struct):
-    """A plan; `price` counts the currency's minor units."""
+    """A plan; `price` is in minor units of the currency."""
 
     id: int
     name: str
@@ -95,7 +95,7 @@ class PlanRead(msgspec.Struct):
 
 
 class MembershipCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """Who gets which plan, from now on unless it says otherwise."""
+    """A new membership; `starts_at` defaults to now."""
 
     user_id: Id
     plan_id: Id
@@ -108,7 +108,7 @@ class MembershipCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MembershipUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays."""
+    """Changes to a membership; omitted fields stay unchanged."""
 
     plan_id: Id | UnsetType = UNSET
     starts_at: Moment | UnsetType = UNSET
@@ -121,7 +121,7 @@ class MembershipUpdate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MembershipRead(msgspec.Struct):
-    """A person's membership; `streams` may run at once."""
+    """A user's membership; `streams` is the limit of concurrent streams."""
 
     id: int
     user_id: int
@@ -135,13 +135,13 @@ class MembershipRead(msgspec.Struct):
 
 
 class MembershipAdminRead(MembershipRead):
-    """A membership as administrators see it; `owner` is the person's address."""
+    """A membership for administrators; `owner` is the user's e-mail address."""
 
     owner: str
 
 
 def status_of(membership: models.Membership, now: datetime) -> MembershipStatus:
-    """How a membership stands at a time."""
+    """The status of a membership at a time."""
     if membership.cancelled_at is not None:
         return MembershipStatus.CANCELLED
     if membership.starts_at > now:

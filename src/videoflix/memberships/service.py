@@ -1,4 +1,4 @@
-"""Plans, and who has which."""
+"""Use cases of plans and memberships."""
 
 from datetime import datetime
 from typing import ClassVar, NamedTuple, Self
@@ -32,15 +32,15 @@ from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time, violated
 from videoflix.platform.problems import Conflict, Forbidden, InvalidInput, NotFound
 
-# For queries about people: who may see what is decided where they are read.
+# Re-exported for queries on users in other packages.
 __all__ = ["is_member", "plan_of_member"]
 
-# Heard by whoever remembers what a person may see (profiles).
+# NOTIFY topic; invalidates the viewer cache (profiles).
 TOPIC = "membership:"
 
 
 class PlanNotFound(NotFound):
-    """There is no such plan."""
+    """The plan doesn't exist."""
 
 
 class PlanTaken(Conflict):
@@ -48,31 +48,31 @@ class PlanTaken(Conflict):
 
 
 class PlanInUse(Conflict):
-    """Somebody has or had this plan: offer it no longer instead (`is_offered`)."""
+    """Plans that have had members can't be deleted. Stop offering them instead (`is_offered`)."""
 
 
 class UserNotFound(NotFound):
-    """There is no such person."""
+    """The user doesn't exist."""
 
     slug: ClassVar[str] = "person-unknown"
 
 
 class MembershipNotFound(NotFound):
-    """There is no such membership."""
+    """The membership doesn't exist."""
 
 
 class AlreadyMember(Conflict):
-    """This person has a membership; change it."""
+    """This user already has a membership: change it instead."""
 
     slug: ClassVar[str] = "member-already"
 
 
 class CurrencyDiffers(Conflict):
-    """A member's invoices have one currency; this plan has another."""
+    """The plan's currency differs from that of the member's invoices."""
 
 
 class InvalidDateRange(InvalidInput):
-    """A membership ends after it began."""
+    """`ends_at` must be after `starts_at`."""
 
     slug: ClassVar[str] = "dates-reversed"
 
@@ -84,11 +84,11 @@ class MembershipRequired(Forbidden):
 
 
 class MembershipNotStarted(MembershipRequired):
-    """Your membership has not begun yet."""
+    """Your membership hasn't started yet."""
 
 
 class MembershipExpired(MembershipRequired):
-    """Your membership is over."""
+    """Your membership has expired."""
 
 
 class MembershipCancelled(MembershipRequired):
@@ -103,7 +103,7 @@ MEMBERSHIP_PROBLEMS: dict[MembershipStatus, type[MembershipRequired]] = {
 
 
 class TermDates(NamedTuple):
-    """What was agreed before a change: when it began, and since when it is over."""
+    """The dates of a membership before a change; `ended_at` is set if it had expired."""
 
     starts_at: datetime
     ended_at: datetime | None
@@ -123,7 +123,7 @@ class Memberships:
         self.terms = MembershipTermRepository(session=session)
 
     async def add_plan(self, new: PlanCreate) -> Plan:
-        """Raises PlanTaken."""
+        """Add a plan. Raises PlanTaken."""
         plan = Plan(**{**msgspec.structs.asdict(new), "currency": new.currency.value})
         try:
             async with self.session.begin_nested():
@@ -135,7 +135,7 @@ class Memberships:
         return plan
 
     async def change_plan(self, plan_id: int, change: PlanUpdate) -> Plan:
-        """Raises PlanNotFound or PlanTaken."""
+        """Update a plan. Raises PlanNotFound or PlanTaken."""
         plan = await self.plan(plan_id)
         try:
             async with self.session.begin_nested():
@@ -149,7 +149,7 @@ class Memberships:
         return plan
 
     async def remove_plan(self, plan_id: int) -> None:
-        """Take back a plan nobody ever had. Raises PlanNotFound or PlanInUse."""
+        """Delete a plan that never had members. Raises PlanNotFound or PlanInUse."""
         plan = await self.plan(plan_id)
         try:
             async with self.session.begin_nested():
@@ -160,14 +160,17 @@ class Memberships:
             raise PlanInUse from error
 
     async def plan(self, plan_id: int) -> Plan:
-        """Raises PlanNotFound."""
+        """Get a plan. Raises PlanNotFound."""
         plan = await self.plans.get_one_or_none(id=plan_id)
         if plan is None:
             raise PlanNotFound
         return plan
 
     async def add(self, new: MembershipCreate) -> MembershipRead:
-        """Raises UserNotFound, PlanNotFound, AlreadyMember or InvalidDateRange."""
+        """Add a membership.
+
+        Raises UserNotFound, PlanNotFound, AlreadyMember or InvalidDateRange.
+        """
         plan = await self.plan(new.plan_id)
         if not await self.accounts.users.exists(id=new.user_id):
             raise UserNotFound
@@ -183,13 +186,16 @@ class Memberships:
         return await self.read(membership, plan)
 
     async def change(self, membership_id: int, change: MembershipUpdate) -> MembershipRead:
-        """Raises MembershipNotFound, PlanNotFound or InvalidDateRange."""
+        """Update a membership.
+
+        Raises MembershipNotFound, PlanNotFound, CurrencyDiffers or InvalidDateRange.
+        """
         membership, plan = await self._found(membership_id)
         now = await transaction_time(self.session)
         before = TermDates.of(membership, now)
         if change.plan_id is not msgspec.UNSET:
-            former, plan = plan, await self.plan(change.plan_id)
-            if former.currency != plan.currency:
+            previous, plan = plan, await self.plan(change.plan_id)
+            if previous.currency != plan.currency:
                 raise CurrencyDiffers
         fields = msgspec.structs.asdict(change)
         cancelled = fields.pop("cancelled")
@@ -203,7 +209,7 @@ class Memberships:
         return await self.read(membership, plan)
 
     async def cancel(self, membership_id: int) -> MembershipRead:
-        """End what a person may watch now, running streams included. Raises MembershipNotFound."""
+        """Cancel a membership immediately, ending running streams. Raises MembershipNotFound."""
         membership, plan = await self._found(membership_id)
         now = await transaction_time(self.session)
         before = TermDates.of(membership, now)
@@ -213,7 +219,7 @@ class Memberships:
         return await self.read(membership, plan)
 
     async def remove(self, membership_id: int) -> None:
-        """As if it had never been given. Raises MembershipNotFound."""
+        """Delete a membership and its terms. Raises MembershipNotFound."""
         membership, _ = await self._found(membership_id)
         await self.memberships.delete(membership_id)
         await publish(self.session, f"{TOPIC}{membership.user_id}")
@@ -221,7 +227,7 @@ class Memberships:
     async def page(
         self, page: LimitOffset, *, user_id: int | None = None, plan_id: int | None = None
     ) -> tuple[list[MembershipAdminRead], int]:
-        """Memberships, the newest first, and how many there are."""
+        """List memberships, newest first, with the total."""
         found, total = await self.memberships.page(page, user_id=user_id, plan_id=plan_id)
         listed = []
         for membership, plan, owner in found:
@@ -230,15 +236,15 @@ class Memberships:
         return listed, total
 
     async def for_user(self, user_id: int) -> MembershipRead | None:
-        """A person's membership, if they ever had one."""
+        """A user's membership in any status, if there is one."""
         found = await self.memberships.for_user(user_id)
         return None if found is None else await self.read(*found)
 
     async def streams_allowed(self, user_id: int) -> tuple[int, int] | None:
-        """How many streams a person may have at once, and by which plan; None without a limit.
+        """A user's limit of concurrent streams, and the plan's id; None without a limit.
 
-        Locks the person until the transaction ends: two streams that begin at once are
-        counted one after the other. Raises MembershipRequired, or a more telling kind of it.
+        Locks the user's row until the transaction ends, so that concurrent starts are serialized.
+        Raises MembershipRequired or a subclass.
         """
         await self.accounts.users.lock(user_id)
         found = await self._active(user_id)
@@ -248,15 +254,15 @@ class Memberships:
         return membership.streams_override or plan.streams, plan.id
 
     async def allowed_until(self, user_id: int) -> datetime | None:
-        """Until when a person's membership lets them watch; None without an end.
+        """When a user's membership ends; None without an end.
 
-        Raises MembershipRequired, or a more telling kind of it.
+        Raises MembershipRequired or a subclass.
         """
         found = await self._active(user_id)
         return found[0].ends_at if found else None
 
     async def profiles_allowed(self, user_id: int) -> int | None:
-        """How many profiles a person's plan has; None without a running membership."""
+        """The number of profiles in a user's plan; None without an active membership."""
         found = await self.memberships.for_user(user_id)
         if found is None:
             return None
@@ -279,9 +285,9 @@ class Memberships:
         )
 
     async def _active(self, user_id: int) -> tuple[Membership, Plan] | None:
-        """A person's running membership; None where there are no plans.
+        """A user's active membership; None if there are no plans.
 
-        Raises MembershipRequired, or a more telling kind of it.
+        Raises MembershipRequired or a subclass.
         """
         found = await self.memberships.for_user(user_id)
         if found is None:
@@ -294,7 +300,7 @@ class Memberships:
         return found
 
     async def _keep_terms(self, before: TermDates, membership: Membership, now: datetime) -> None:
-        """Write down since when which plan holds, after a membership was changed."""
+        """Update the terms after a change of the membership."""
         term = await self.terms.open(membership.id)
         begin = max(now, membership.starts_at)
         if membership.cancelled_at is not None:

@@ -441,8 +441,8 @@ async def test_no_connection_is_held_while_a_file_is_printed(
         async with http_client(app, {"Authorization": f"Bearer {pair.access}"}) as client:
             paths = [f"{INVOICES}/{invoice.id}/pdf", f"{INVOICES}/{invoice.id}.pdf"]
             async with AsyncExitStack() as printing:
-                for _ in range(int(api._printer.total_tokens)):  # all printers are busy
-                    await printing.enter_async_context(as_somebody(api._printer))
+                for _ in range(int(api._pdf_limiter.total_tokens)):  # all printers are busy
+                    await printing.enter_async_context(as_somebody(api._pdf_limiter))
                 waiting = [asyncio.create_task(client.get(path)) for path in paths]
                 await asyncio.sleep(0.5)
                 for _ in range(3):

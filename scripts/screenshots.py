@@ -69,7 +69,7 @@ def installation() -> Iterator[Site]:
             env=environment, stdout=output, stderr=output,
         )  # fmt: skip
         try:
-            until(lambda: "Ctrl-C stops everything" in log.read_text(), START_SECONDS)
+            until(lambda: "Press Ctrl-C to stop" in log.read_text(), START_SECONDS)
             password = re.search(r"Password:\s+(\S+)", log.read_text())
             if password is None:
                 raise ValueError(f"no password in {log.read_text()}")

@@ -139,7 +139,7 @@ def test_create_admin_on_another_schema_shows_nothing_of_the_row(committed: None
         asyncio.run(execute("alter table user_account drop column half_way"))
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "Error: The database's schema is not this release's. Run `videoflix migrate`."
+        "Error: The database schema does not match this release. Run `videoflix migrate`."
     )
 
 

@@ -70,7 +70,7 @@ def test_job_that_cannot_be_helped_is_named(job: str) -> None:
     for arguments in (["retry", job], ["retry", "999999"], ["cancel", "999999"]):
         done = videoflix(*arguments)
         assert done.exit_code == 1
-        assert "There is no such job" in done.output
+        assert "No such job" in done.output
 
 
 def test_job_is_not_doubled_by_a_retry(job: str) -> None:

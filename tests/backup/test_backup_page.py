@@ -93,7 +93,7 @@ def test_a_dump_and_a_copy_come_back(shell: dict[str, str]) -> None:
 
 def test_exports_are_made_checked_and_imported(shell: dict[str, str]) -> None:
     before = everything()
-    assert "is whole" in run(EXPORT, shell)
+    assert "is complete" in run(EXPORT, shell)
     (HOME / "media" / "assets" / "1" / "source").unlink()
     run(IMPORT, shell)
     assert everything() == before
@@ -103,7 +103,7 @@ def test_exports_are_made_checked_and_imported(shell: dict[str, str]) -> None:
 
 
 def test_titles_go_out_and_come_in(shell: dict[str, str]) -> None:
-    assert "2 were here already" in run(TITLES, shell)
+    assert "2 already exist" in run(TITLES, shell)
 
 
 def test_the_folder_of_a_stopped_installation_is_everything(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def changed(path: Path, **manifest: object) -> Path:
 
 def test_archive_is_described(export: Path) -> None:
     said = succeed("export", "verify", export)
-    assert "is whole" in said
+    assert "is complete" in said
     assert f"{len(EXPORTED_TABLES)} tables" in said
     assert export.stat().st_mode & 0o777 == 0o600
 

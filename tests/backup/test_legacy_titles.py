@@ -57,7 +57,7 @@ def file(committed: None, tmp_path: Path) -> Path:
 def test_titles_come_in_as_drafts_without_a_file(file: Path) -> None:
     done = videoflix("import", file)
     assert done.exit_code == 0, done.output
-    assert "2 titles are entered" in done.output
+    assert "2 titles added" in done.output
     dunes, offices = run(rows("select * from video order by id"))
     assert (
         dunes
@@ -80,11 +80,11 @@ def test_titles_come_in_as_drafts_without_a_file(file: Path) -> None:
 
 
 def test_titles_come_in_once(file: Path) -> None:
-    assert "2 titles would be entered" in videoflix("import", file, "--dry-run").output
+    assert "2 titles would be added" in videoflix("import", file, "--dry-run").output
     assert run(rows("select * from video")) == []
     videoflix("import", file)
     assert (
-        "0 titles are entered, as drafts without a file; 2 were" in videoflix("import", file).output
+        "0 titles added, as drafts without a file; 2 already" in videoflix("import", file).output
     )
     assert len(run(rows("select * from video"))) == 2
 
@@ -135,7 +135,7 @@ def test_titles_are_written_as_older_backends_did(
     assert list(first) == list(OLD[0])
     assert second["is_favorite"] == "0"
     run(execute("truncate video cascade"))
-    assert "2 titles are entered" in videoflix("import", path).output
+    assert "2 titles added" in videoflix("import", path).output
 
 
 async def furnish() -> None:
@@ -151,4 +151,4 @@ def test_no_titles_are_a_list_too(committed: None, tmp_path: Path) -> None:
     path = tmp_path / "titles.json"
     videoflix("export-videos", path)
     assert json.loads(path.read_text()) == []
-    assert "0 titles are entered" in videoflix("import", path).output
+    assert "0 titles added" in videoflix("import", path).output

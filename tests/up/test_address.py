@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from videoflix.up.address import Address, AddressUnusable, free_address, wanted_address
+from videoflix.up.address import Address, AddressUnusable, free_address, address_of
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from videoflix.up.address import Address, AddressUnusable, free_address, wanted_
     ],
 )
 def test_the_url_works_on_this_machine(host: str, url: str) -> None:
-    assert wanted_address(host, None).url == url
+    assert address_of(host, None).url == url
 
 
 def test_a_free_port_is_free_again_afterwards() -> None:

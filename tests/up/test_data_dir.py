@@ -16,7 +16,7 @@ def home(tmp_path: Path) -> DataDir:
 
 
 def test_has_one_owner_at_a_time(home: DataDir) -> None:
-    sentence = f"running already at {URL} .process {os.getpid()}"
+    sentence = f"already running at {URL} .process {os.getpid()}"
     with home.locked(URL), pytest.raises(DataDirUnusable, match=sentence):
         hold(home)
     hold(home)
@@ -55,7 +55,7 @@ def test_the_first_password_stays_until_it_is_forgotten(home: DataDir) -> None:
     with home.locked(URL):
         first = home.first_password()
         assert home.first_password() == first
-        home.forget_first_password()
+        home.delete_first_password()
         assert home.first_password() != first
 
 

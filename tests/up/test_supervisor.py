@@ -84,8 +84,8 @@ async def test_is_started_again_with_growing_pauses(start: Start, lines: Lines) 
     await lines.wait_for("stopped", times=2)
     await end(task)
     assert child.exits == 2
-    assert lines[:2] == ["tester: hello x", "tester: stopped (exit code 3), starting again in 1 s"]
-    assert lines[3] == "tester: stopped (exit code 3), starting again in 2 s"
+    assert lines[:2] == ["tester: hello x", "tester: stopped (exit code 3), restarting in 1 s"]
+    assert lines[3] == "tester: stopped (exit code 3), restarting in 2 s"
 
 
 async def test_may_tidy_up_when_it_ends(start: Start, lines: Lines, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_a_program_that_is_not_there_is_tried_again(
         "tester", ["/nowhere"], {}, show=lines.hear, logs=tmp_path, force_stop=force_stop
     )
     task = asyncio.create_task(child.keep_running())
-    await lines.wait_for("starting again")
+    await lines.wait_for("restarting")
     await end(task)
 
 
@@ -124,7 +124,7 @@ async def test_a_full_disk_does_not_flood_the_console(
 ) -> None:
     (tmp_path / "tester.log").symlink_to("/dev/full")
     _, task = start("print('said')")
-    await lines.wait_for("starting again", times=2)
+    await lines.wait_for("restarting", times=2)
     await end(task)
     assert task.cancelled(), "closing the log file is no error"
     assert not capsys.readouterr().err

@@ -123,20 +123,20 @@ def test_first_start_shows_everything_and_plays_a_sample(home: Path) -> None:
                 assert client.get(page).status_code == 200
         second = run_up(home, free_port())
         assert second.returncode == 1
-        assert f"running already at {running.url}" in second.stdout + second.stderr
+        assert f"already running at {running.url}" in second.stdout + second.stderr
         family = running.family()
         os.kill(running.process.pid, signal.SIGINT)
         assert running.process.wait(30) == 0
         assert gone(family)
         assert "Traceback" not in running.said
     with up(home, port, "--no-sample") as running:
-        assert "Password:" not in running.wait_for("Ctrl-C stops everything")
+        assert "Password:" not in running.wait_for("Press Ctrl-C to stop")
 
 
 def test_killed_without_warning_it_leaves_nothing_and_goes_on(home: Path) -> None:
     port = free_port()
     with up(home, port, "--no-sample") as running:
-        running.wait_for("Ctrl-C stops everything")
+        running.wait_for("Press Ctrl-C to stop")
         clip = make_clip(home.with_name("clip.mp4"), seconds=40, size="640x360")
         with sign_in(running) as client, clip.open("rb") as file:
             answer = client.post(
@@ -150,21 +150,21 @@ def test_killed_without_warning_it_leaves_nothing_and_goes_on(home: Path) -> Non
         running.process.wait()
         assert gone(family), "an orphan is alive"
     with up(home, port, "--no-sample") as running:
-        running.wait_for("Ctrl-C stops everything")
+        running.wait_for("Press Ctrl-C to stop")
         with httpx.Client(base_url=running.url, cookies=cookies) as client:
             wait_until(client, lambda video: video["state"] == "ready")
 
 
 def test_what_dies_is_started_again(home: Path) -> None:
     with up(home, free_port(), "--no-sample") as running:
-        running.wait_for("Ctrl-C stops everything")
+        running.wait_for("Press Ctrl-C to stop")
         whole = psutil.Process(running.process.pid)
         victims = [child for child in children_of(whole) if "uvicorn" not in child.cmdline()]
         for victim in victims:
             victim.kill()
         running.wait_for("postgres │ died")
-        running.wait_for("worker │ stopped .SIGKILL., starting again")
-        running.wait_for("transcoder-1 │ stopped .SIGKILL., starting again")
+        running.wait_for("worker │ stopped .SIGKILL., restarting")
+        running.wait_for("transcoder-1 │ stopped .SIGKILL., restarting")
         assert gone(victims)
         deadline = time.monotonic() + START_SECONDS
         while len(children_of(whole)) < len(victims) + 1:

@@ -1,1 +1,1 @@
-"""`videoflix up`: the whole installation as one command, supervised by one process."""
+"""`videoflix up`: runs the whole installation under one supervisor process."""

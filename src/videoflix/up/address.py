@@ -1,15 +1,15 @@
-"""Where we serve: checked before anything starts, so that a taken port is told at once."""
+"""The address to listen on, checked before anything starts."""
 
 import errno
 import socket
 from typing import NamedTuple
 
 DEFAULT_PORT = 8000
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only translated for the eye
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - for display only
 
 
 class AddressUnusable(Exception):
-    """We cannot serve there; the message says why and what to do."""
+    """The address cannot be used; the message says why and how to fix it."""
 
 
 class Address(NamedTuple):
@@ -20,19 +20,19 @@ class Address(NamedTuple):
 
     @property
     def url(self) -> str:
-        """What to type into a browser on this machine."""
+        """The URL for a browser on this machine."""
         host = EVERYWHERE.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
-def wanted_address(host: str, port: int | None) -> Address:
-    """The address that was asked for, or the default one."""
+def address_of(host: str, port: int | None) -> Address:
+    """The requested address, with the default port if none is given."""
     return Address(host, port or DEFAULT_PORT)
 
 
 def free_address(host: str, port: int | None) -> Address:
-    """The address to serve on. Raises AddressUnusable when it is taken or not ours."""
-    address = wanted_address(host, port)
+    """Check that we can listen on an address. Raises AddressUnusable."""
+    address = address_of(host, port)
     try:
         _try_to_listen(address)
     except OSError as error:
@@ -51,9 +51,9 @@ def _try_to_listen(address: Address) -> None:
 def _sentence(address: Address, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"Port {address.port} on {address.host} is taken by another program."
-            f" Choose another one: videoflix up --port {address.port + 1}"
+            f"Port {address.port} on {address.host} is already in use."
+            f" Choose another port: videoflix up --port {address.port + 1}"
         )
     if error.errno == errno.EACCES:
-        return f"Port {address.port} is reserved for root: choose --port 1024 or higher."
-    return f"Cannot serve on {address.host}, port {address.port}: {error.strerror}."
+        return f"Port {address.port} requires root privileges: use --port 1024 or higher."
+    return f"Cannot listen on {address.host}, port {address.port}: {error.strerror}."

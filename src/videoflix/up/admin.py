@@ -1,4 +1,4 @@
-"""What commands do to the database without HTTP, with errors as sentences."""
+"""Database operations of commands, with readable errors."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ from videoflix.settings import settings
 from videoflix.user_admin.schemas import UserCreate
 from videoflix.user_admin.service import UserAdmin
 
-ASK_AGAIN_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ UNREACHABLE = (
     InterfaceError,
     OperationalError,
 )
-# What statements of this release run into on the tables of another one.
+# Errors of this release's statements on the schema of another release.
 OF_ANOTHER_SCHEMA = {
     asyncpg.NotNullViolationError,
     asyncpg.UndefinedColumnError,
@@ -55,7 +55,7 @@ OF_ANOTHER_SCHEMA = {
 
 
 class DatabaseUnavailable(ClickException):
-    """The database cannot be used now; that may change by itself."""
+    """The database is temporarily unavailable."""
 
 
 def migrate() -> None:
@@ -65,7 +65,7 @@ def migrate() -> None:
 
 
 def migrate_when_possible() -> None:
-    """Wait for the database, then bring it to the newest schema. Raises ClickException."""
+    """Wait for the database, then upgrade its schema. Raises ClickException."""
     logs.set_up()
     while True:
         try:
@@ -73,7 +73,7 @@ def migrate_when_possible() -> None:
                 upgrade()
         except DatabaseUnavailable as error:
             logger.warning("waiting for the database: %s", error.message)
-            time.sleep(ASK_AGAIN_SECONDS)
+            time.sleep(RETRY_SECONDS)
         else:
             return
 
@@ -81,7 +81,7 @@ def migrate_when_possible() -> None:
 async def create_admin(
     email: str, password: str, first_name: str, last_name: str, owner: bool
 ) -> None:
-    """Enter an administrator, or an owner. Raises ClickException."""
+    """Create an administrator or owner. Raises ClickException."""
     role = Role.OWNER if owner else Role.ADMIN
     with errors_as_sentences():
         async with transaction() as session:
@@ -96,7 +96,7 @@ async def add_admin(
     last_name: str = "",
     role: Role = Role.ADMIN,
 ) -> User:
-    """Raises msgspec.ValidationError, EmailTaken or WeakPassword."""
+    """Create an administrator. Raises msgspec.ValidationError, EmailTaken or WeakPassword."""
     new = msgspec.convert(
         {
             "email": email,
@@ -115,7 +115,7 @@ async def add_admin(
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """What an operator can fix ends the command with a sentence instead of a traceback."""
+    """Convert errors that an operator can fix to a ClickException, without a traceback."""
     try:
         yield
     except Exception as error:
@@ -126,25 +126,25 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def sentence_for(error: Exception) -> ClickException | None:
-    """The sentence for an error that is no fault of ours, without SQL and its parameters."""
+    """Describe an error that is not a bug, without SQL and its parameters; else None."""
     if isinstance(error, Problem | msgspec.ValidationError):
         return ClickException(str(error))
     if isinstance(problem := problem_of(error), DatabaseFull):
         return DatabaseUnavailable(str(problem))
     if isinstance(error, UNREACHABLE):
-        return DatabaseUnavailable(f"{_unreachable()}\n{_said(error)}")
+        return DatabaseUnavailable(f"{_unreachable()}\n{_message_of(error)}")
     if isinstance(error, SQLAlchemyError | asyncpg.PostgresError) or driver_error_in(error):
-        # Its text may quote the row: addresses, and the hash of a password.
+        # Its message may quote the row: e-mail addresses, and the hash of a password.
         kind = _root_cause(error)
         if kind in OF_ANOTHER_SCHEMA:
             return ClickException(
-                "The database's schema is not this release's. Run `videoflix migrate`."
+                "The database schema does not match this release. Run `videoflix migrate`."
             )
-        return ClickException(f"The database refused this ({kind.__name__}); nothing was changed.")
+        return ClickException(f"The database rejected this ({kind.__name__}); nothing was changed.")
     return None
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     found = driver_error_in(error)
     return sentence_of(found) if found else str(error)
 
@@ -157,12 +157,12 @@ def _root_cause(error: BaseException) -> type[BaseException]:
 
 def _unreachable() -> str:
     if settings.database_url:
-        return "The database that DATABASE_URL names cannot be used:"
-    return "No database is running here: start `videoflix up`, or set DATABASE_URL."
+        return "The database in DATABASE_URL is not available:"
+    return "No database is running: start `videoflix up`, or set DATABASE_URL."
 
 
 def ask_password(from_stdin: bool) -> str:
-    """The password of VIDEOFLIX_PASSWORD, of standard input, or typed twice. Raises UsageError."""
+    """Read the password from standard input, VIDEOFLIX_PASSWORD, or a prompt. Raises UsageError."""
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:

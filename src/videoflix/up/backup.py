@@ -1,4 +1,4 @@
-"""`videoflix export` and `videoflix import`: an installation, into a file and out of it."""
+"""`videoflix export` and `videoflix import`."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 async def export(file: Path | None, with_media: bool) -> None:
-    """Make an archive in the storage, or in a file. Raises ClickException."""
+    """Export an archive to the storage, or to a file. Raises ClickException."""
     with errors_as_sentences():
         if file is not None:
             made = await save_archive(file, with_media=with_media)
@@ -32,46 +32,50 @@ async def export(file: Path | None, with_media: bool) -> None:
             kept = await Exports(session).add_finished(folder, made, with_media=with_media)
         console.print(f"Export {kept.id}: {_summary(made.manifest)}, {made.size} bytes.")
         place = media_storage().folder or Path()
-        console.print(f"It is in the storage as {place / folder / FILE_NAME}")
+        console.print(f"Stored as {place / folder / FILE_NAME}")
 
 
 def verify(file: Path) -> None:
-    """Compare an archive with its manifest. Raises ClickException."""
+    """Verify an archive against its manifest. Raises ClickException."""
     with errors_as_sentences(), Archive(file) as archive:
         archive.check()
         manifest = archive.manifest
-    made = f"made {manifest.created_at:%Y-%m-%d %H:%M} UTC by release {manifest.app_version}"
-    console.print(f"{file} is whole: {_summary(manifest)}.")
-    console.print(f"It was {made}, schema {manifest.revision}.")
+    created = f"{manifest.created_at:%Y-%m-%d %H:%M} UTC by release {manifest.app_version}"
+    console.print(f"{file} is complete: {_summary(manifest)}.")
+    console.print(f"Created {created}, schema {manifest.revision}.")
 
 
 async def import_file(file: Path, dry_run: bool, replace: bool) -> None:
-    """Put an archive or a list of titles in. Raises ClickException."""
+    """Import an archive or a list of titles. Raises ClickException."""
     with errors_as_sentences():
         if _is_list(file):
             if (await asyncio.to_thread(file.stat)).st_size > TITLES_MAX_BYTES:
-                raise ArchiveTooLarge(f"A list of titles holds at most {TITLES_MAX_BYTES} bytes.")
+                raise ArchiveTooLarge(
+                    f"A list of titles can have at most {TITLES_MAX_BYTES} bytes."
+                )
             data = await asyncio.to_thread(file.read_bytes)
             async with transaction() as session:
                 titles = await LegacyTitles(session).import_titles(data, dry_run=dry_run)
-            did = "would be entered" if dry_run else "are entered, as drafts without a file"
-            console.print(f"{titles.entered} titles {did}; {titles.known} were here already.")
+            done = "would be added" if dry_run else "added, as drafts without a file"
+            console.print(f"{titles.entered} titles {done}; {titles.known} already exist.")
             return
         report = await import_archive(file, replace=replace, dry_run=dry_run)
     _show(report, dry_run)
     if replace and not dry_run:
-        console.print("Everybody signs in again. Restart the API processes: they remember rows.")
+        console.print(
+            "All users have to sign in again. Restart the API processes to clear their caches."
+        )
 
 
 async def export_videos(file: Path) -> None:
-    """Write the list of titles. Raises ClickException."""
+    """Export the list of titles. Raises ClickException."""
     with errors_as_sentences():
         count = await save_titles(file)
     console.print(f"{file}: {count} titles.")
 
 
 def _is_list(file: Path) -> bool:
-    """Whether a file begins like JSON; a zip does not."""
+    """Whether a file looks like JSON rather than a zip archive."""
     with file.open("rb") as opened:
         return opened.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{"))
 
@@ -82,7 +86,7 @@ def _summary(manifest: Manifest) -> str:
 
 
 def _show(report: ImportReport, dry_run: bool) -> None:
-    table = Table("Table", "New", "Here already", "Removed", box=None)
+    table = Table("Table", "New", "Existing", "Removed", box=None)
     for about in report.tables:
         if about.new or about.known or about.removed:
             table.add_row(about.name, str(about.new), str(about.known), str(about.removed))
@@ -90,6 +94,6 @@ def _show(report: ImportReport, dry_run: bool) -> None:
     for sentence in report.conflicts:
         console.print(f"- {sentence}")
     if report.conflict_count:
-        console.print(f"{report.conflict_count} rows are in the way: it would be refused.")
-    did = "would be" if dry_run else "are"
-    console.print(f"{report.new} rows {did} imported, {report.media} media files looked after.")
+        console.print(f"{report.conflict_count} rows conflict: the import would be rejected.")
+    done = "would be" if dry_run else "were"
+    console.print(f"{report.new} rows and {report.media} media files {done} imported.")

@@ -1,6 +1,6 @@
-"""Asks a child process (bootstrap_child.py) to make the database ready, and reads its answer.
+"""Run a child process (bootstrap_child.py) that prepares the database.
 
-A child, because this needs the whole application in memory, which `up` itself does not.
+In a child, because this loads the whole application, which `up` itself does not need.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from videoflix.up.supervisor import PYTHON, end
 
 
 class BootstrapRequest(msgspec.Struct):
-    """What the database should have when it is ready, besides the newest schema."""
+    """What the database needs besides the current schema."""
 
     admin_email: str
-    admin_password: str  # of the administrator who is made when there is none
-    hand_back_jobs: bool  # whether we know that no worker is alive
+    admin_password: str  # of the owner, who is created if there is no administrator
+    hand_back_jobs: bool  # only if no worker can be alive
 
 
 class BootstrapResult(msgspec.Struct):
-    """What was done, and a token to speak to the API as an administrator, if there is one.
+    """What was done, and an administrator's access token for the API, if there is one.
 
-    `first_start`: the first administrator can sign in with the password we wished for.
+    `first_start`: the administrator can sign in with the requested password.
     """
 
     first_start: bool
@@ -35,13 +35,13 @@ class BootstrapResult(msgspec.Struct):
 
 
 class BootstrapFailed(Exception):
-    """The database could not be made ready; the message is what the child said."""
+    """The database could not be prepared; the message is the child's error output."""
 
 
 async def bootstrap(
-    wishes: BootstrapRequest, environment: Mapping[str, str], force_stop: asyncio.Event
+    request: BootstrapRequest, environment: Mapping[str, str], force_stop: asyncio.Event
 ) -> BootstrapResult:
-    """Migrate and the rest. Raises BootstrapFailed."""
+    """Upgrade the schema and prepare the database. Raises BootstrapFailed."""
     process = await asyncio.create_subprocess_exec(
         *with_parent_death_signal([*PYTHON, "-m", "videoflix.up.bootstrap_child"], signal.SIGKILL),
         stdin=asyncio.subprocess.PIPE,
@@ -51,10 +51,10 @@ async def bootstrap(
         start_new_session=True,
     )
     try:
-        answer, complaint = await process.communicate(msgspec.json.encode(wishes))
+        output, errors = await process.communicate(msgspec.json.encode(request))
     finally:
         await end(process, force_stop)
     if process.returncode != 0:
-        raise BootstrapFailed(complaint.decode(errors="replace").strip())
-    sys.stderr.write(complaint.decode(errors="replace"))
-    return msgspec.json.decode(answer.splitlines()[-1], type=BootstrapResult)
+        raise BootstrapFailed(errors.decode(errors="replace").strip())
+    sys.stderr.write(errors.decode(errors="replace"))
+    return msgspec.json.decode(output.splitlines()[-1], type=BootstrapResult)

@@ -1,6 +1,7 @@
-"""The child process that makes the database ready; bootstrap.py starts it.
+"""The child process that prepares the database; started by bootstrap.py.
 
-Reads Wishes as JSON from standard input, writes Prepared as the last line of its output.
+Reads a BootstrapRequest as JSON from standard input; the last line of its output is the
+BootstrapResult.
 """
 
 import asyncio
@@ -27,15 +28,15 @@ from videoflix.up.recovery import hand_back_jobs
 DEVICE = "videoflix up"
 
 
-async def run(wishes: BootstrapRequest) -> BootstrapResult:
-    """Take what is missing care of in one transaction."""
+async def run(request: BootstrapRequest) -> BootstrapResult:
+    """Create what is missing, in one transaction."""
     async with transaction() as session:
-        handed_back = await hand_back_jobs(session) if wishes.hand_back_jobs else 0
+        handed_back = await hand_back_jobs(session) if request.hand_back_jobs else 0
         users = Accounts(session).users
         if await users.count(User.role.in_(ADMINISTRATORS)) == 0:
-            # Whoever sets an installation up owns it.
-            await add_admin(session, wishes.admin_email, wishes.admin_password, role=Role.OWNER)
-        first_start = await signs_in(session, wishes)
+            # The person who sets up the installation is its owner.
+            await add_admin(session, request.admin_email, request.admin_password, role=Role.OWNER)
+        first_start = await can_sign_in(session, request)
         admins = await users.get_many(
             User.role.in_(ADMINISTRATORS), User.is_active.is_(True), order_by=("id", False)
         )
@@ -43,14 +44,14 @@ async def run(wishes: BootstrapRequest) -> BootstrapResult:
     return BootstrapResult(first_start=first_start, jobs_handed_back=handed_back, token=token)
 
 
-async def signs_in(session: AsyncSession, wishes: BootstrapRequest) -> bool:
-    """Whether the first password works: made just now, or by a start that never showed it."""
-    user = await Accounts(session).by_email(wishes.admin_email)
-    return user is not None and await verify_secret(user.password_hash, wishes.admin_password)
+async def can_sign_in(session: AsyncSession, request: BootstrapRequest) -> bool:
+    """Whether the first password works: it was never shown if an earlier start was interrupted."""
+    user = await Accounts(session).by_email(request.admin_email)
+    return user is not None and await verify_secret(user.password_hash, request.admin_password)
 
 
 async def check_media() -> None:
-    """See that films can be stored and encoded, before anybody uploads one.
+    """Check that the storage is writable and ffmpeg works, before anything is uploaded.
 
     Raises ClickException.
     """
@@ -68,20 +69,20 @@ async def check_media() -> None:
         ) from error
 
 
-async def bootstrap(wishes: BootstrapRequest) -> BootstrapResult:
+async def bootstrap(request: BootstrapRequest) -> BootstrapResult:
     await check_media()
-    return await run(wishes)
+    return await run(request)
 
 
 def main() -> None:
-    wishes = msgspec.json.decode(sys.stdin.buffer.read(), type=BootstrapRequest)
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=BootstrapRequest)
     try:
         migrate()
         with errors_as_sentences():
-            prepared = asyncio.run(bootstrap(wishes))
+            result = asyncio.run(bootstrap(request))
     except ClickException as error:
         sys.exit(error.message)
-    sys.stdout.write(f"\n{msgspec.json.encode(prepared).decode()}\n")
+    sys.stdout.write(f"\n{msgspec.json.encode(result).decode()}\n")
 
 
 if __name__ == "__main__":

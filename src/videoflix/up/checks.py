@@ -1,4 +1,4 @@
-"""What `videoflix doctor` looks at; each check says what it found, and how to fix it."""
+"""The checks of `videoflix doctor`: each returns a finding and how to fix it."""
 
 import asyncio
 import shutil
@@ -30,19 +30,19 @@ CONNECT_SECONDS = 5.0
 ENCODER_SECONDS = 6.0
 OLDEST_POSTGRES = 150_000
 EXTENSIONS = {"unaccent", "pg_trgm", "fuzzystrmatch"}
-# Tokens are signed by this machine's clock and expire by it; leases live by the database's.
+# Tokens are issued and expire by this machine's clock, leases by the database's.
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 2.0, 30.0
-ROOMY = 10 * 1024**3
+DISK_WARN_BYTES = 10 * 1024**3
 GIB = 1024**3
 LONG_WAIT_SECONDS = 600.0
-# One job at a time: two for its transactions, one for the queue, one that listens.
+# A worker that runs one job at a time: two for transactions, one for the queue, one for LISTEN.
 WORKER_CONNECTIONS = 4
 DEFAULT_CONCURRENCY, QUEUE_CONNECTIONS = 10, 5
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """How something is; `fix` says what to do about it."""
+    """The result of a check; `fix` says what to do about it."""
 
     level: Literal["ok", "warn", "fail"]
     detail: str
@@ -54,26 +54,26 @@ Check = Callable[[], Awaitable[Finding]]
 
 @asynccontextmanager
 async def database() -> AsyncGenerator["asyncpg.Connection[Any]"]:
-    """A transaction on a connection of the check's own, that never waits long."""
+    """Open a transaction on a separate connection, with a short timeout."""
     connection = await connect("videoflix-doctor", command_timeout=CONNECT_SECONDS)
     try:
-        async with connection.transaction():  # a pooler keeps one server connection for it
+        async with connection.transaction():  # with PgBouncer, one server connection for the block
             yield connection
     finally:
         connection.terminate()
 
 
 async def check_settings() -> Finding:
-    """The ones that are read when they are needed, and might surprise only then."""
+    """Check settings that are otherwise read only when they are needed."""
     try:
         _ = settings.signing_key, settings.trusted_networks
     except SystemExit as wrong:
-        return Finding("fail", str(wrong), "Set it as docs/configure.md says.")
+        return Finding("fail", str(wrong), "See docs/configure.md.")
     site = urlsplit(settings.site_url)
     if site.scheme != "https" and site.hostname not in LOOPBACK:
         return Finding(
             "warn",
-            f"SITE_URL is {settings.site_url}: passwords and cookies travel unencrypted.",
+            f"SITE_URL is {settings.site_url}: passwords and cookies are sent unencrypted.",
             "Put a proxy with TLS in front, and set SITE_URL to https://….",
         )
     return Finding("ok", f"The site is {settings.site_url}.")
@@ -87,12 +87,12 @@ async def check_database() -> Finding:
         return Finding(
             "fail",
             f"No connection: {str(error) or type(error).__name__}",
-            "Start Postgres, and see that DATABASE_URL names host, port, user, password and name."
+            "Start Postgres, and check host, port, user, password and database in DATABASE_URL."
             if settings.database_url
             else "Start `videoflix up`, or set DATABASE_URL.",
         )
     if version < OLDEST_POSTGRES:
-        return Finding("fail", f"Postgres {version // 10_000}.", "Move to Postgres 15 or newer.")
+        return Finding("fail", f"Postgres {version // 10_000}.", "Upgrade to Postgres 15 or newer.")
     return Finding("ok", f"Postgres {version // 10_000}.{version % 10_000} answers.")
 
 
@@ -110,9 +110,9 @@ async def check_extensions() -> Finding:
 
 async def check_notifications() -> Finding:
     if await receives_notifications():
-        return Finding("ok", "What one process announces reaches the others.")
+        return Finding("ok", "Notifications between processes work.")
     sentence, fix = NO_NOTIFICATIONS.split(". ", 1)
-    return Finding("warn", f"{sentence}. Everything is noticed a second later.", fix)
+    return Finding("warn", f"{sentence}. Changes are picked up a second later.", fix)
 
 
 async def check_migrations() -> Finding:
@@ -123,8 +123,10 @@ async def check_migrations() -> Finding:
     if found == expected:
         return Finding("ok", f"At {found}.")
     if found and found > expected:
-        return Finding("fail", f"At {found}, newer than {expected}.", "Run the newer release.")
-    return Finding("fail", f"At {found or 'nothing'}, not {expected}.", "Run `videoflix migrate`.")
+        return Finding("fail", f"At {found}, newer than {expected}.", "Install the newer release.")
+    return Finding(
+        "fail", f"At {found or 'nothing'} instead of {expected}.", "Run `videoflix migrate`."
+    )
 
 
 async def check_clock() -> Finding:
@@ -133,11 +135,11 @@ async def check_clock() -> Finding:
         theirs = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
         skew = theirs - (begun + time.time()) / 2
     if abs(skew) < CLOCK_WARN_SECONDS:
-        return Finding("ok", f"{abs(skew):.1f} s from the database's.")
+        return Finding("ok", f"{abs(skew):.1f} s off the database's clock.")
     return Finding(
         "fail" if abs(skew) > CLOCK_FAIL_SECONDS else "warn",
-        f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the database's.",
-        "Keep both machines' time by NTP (chrony, systemd-timesyncd).",
+        f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the database's clock.",
+        "Synchronize both machines by NTP (chrony, systemd-timesyncd).",
     )
 
 
@@ -149,7 +151,7 @@ async def check_storage() -> Finding:
         return Finding(
             "fail",
             f"{settings.media_url}: {str(cause).splitlines()[0]}",
-            "Make it writable for this account, or check STORAGE_URL and the AWS_… variables.",
+            "Make it writable for this user, or check STORAGE_URL and the AWS_… variables.",
         )
     return Finding("ok", f"{settings.media_url} is writable.")
 
@@ -166,8 +168,8 @@ async def check_disk() -> Finding:
     detail = f"{free / GIB:.1f} GiB free for {folder}."
     fix = "Free some space, or move VIDEOFLIX_HOME or STORAGE_URL to a larger disk."
     if free < settings.storage_reserve_bytes:
-        return Finding("fail", f"{detail} Uploads are refused.", fix)
-    return Finding("warn", detail, fix) if free < ROOMY else Finding("ok", detail)
+        return Finding("fail", f"{detail} Uploads are rejected.", fix)
+    return Finding("warn", detail, fix) if free < DISK_WARN_BYTES else Finding("ok", detail)
 
 
 async def check_ffmpeg() -> Finding:
@@ -179,19 +181,21 @@ async def check_ffmpeg() -> Finding:
         async with asyncio.timeout(ENCODER_SECONDS):
             await check_encoder()
     except TimeoutError:
-        words = f"{path} took longer than {ENCODER_SECONDS:g} seconds to encode half a second."
-        return Finding("warn", words, "Look again when this machine is less busy.")
+        detail = f"{path} took longer than {ENCODER_SECONDS:g} seconds to encode half a second."
+        return Finding("warn", detail, "Try again when this machine is less busy.")
     except SelfTestFailed as error:
-        return Finding("fail", f"{path}: {error}", "See what FFmpeg says, and the settings named.")
+        return Finding("fail", f"{path}: {error}", "Check FFmpeg's message and the named settings.")
     if await asyncio.to_thread(lacks_encoder, path, "libwebp"):
         return Finding(
-            "warn", f"{path} lacks libwebp.", "Set FFMPEG_PATH to one that has it, for pictures."
+            "warn",
+            f"{path} lacks libwebp.",
+            "Set FFMPEG_PATH to a build with libwebp, for pictures.",
         )
     return Finding("ok", str(path))
 
 
 async def check_sandbox() -> Finding:
-    """What isolates the programs that read uploads."""
+    """Check the isolation of programs that read uploads."""
     try:
         found = await asyncio.to_thread(sandbox)
     except SandboxMissing as missing:
@@ -205,12 +209,12 @@ async def check_scratch_space() -> Finding:
     try:
         await check_scratch()
     except (SelfTestFailed, OSError) as error:
-        return Finding("fail", str(error), "Encoding needs room in VIDEOFLIX_HOME/scratch.")
-    return Finding("ok", "Unfinished work fits, and no limit is too low.")
+        return Finding("fail", str(error), "Encoding needs space in VIDEOFLIX_HOME/scratch.")
+    return Finding("ok", "Enough space, and limits are high enough.")
 
 
 async def check_connections() -> Finding:
-    """What processes may open (docs/scale.md), against what the server takes."""
+    """Compare the connections of all processes (docs/scale.md) with the server's limit."""
     async with database() as connection:
         row = await connection.fetchrow(
             "select current_setting('max_connections')::int"
@@ -224,7 +228,7 @@ async def check_connections() -> Finding:
     room, used, workers = row["room"], row["used"], row["workers"]
     api = settings.database_pool_size + 1
     budget = (
-        f"{used} of {room} connections are in use. Each API process may open {api},"
+        f"{used} of {room} connections are in use. Each API process uses up to {api},"
         f" each of {workers} workers 2 while idle and up to {WORKER_CONNECTIONS}"
         " (role default: up to"
         f" {min(DEFAULT_CONCURRENCY + 1, settings.database_pool_size) + QUEUE_CONNECTIONS})."
@@ -238,7 +242,11 @@ async def check_connections() -> Finding:
 async def check_mail() -> Finding:
     server = settings.smtp_url
     if server is None:
-        return Finding("warn", "SMTP_URL is unset: mails are only kept.", "See /mail, or set it.")
+        return Finding(
+            "warn",
+            "SMTP_URL is not set: mails are not sent.",
+            "Set SMTP_URL, or read them at /mail.",
+        )
     client = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
@@ -252,13 +260,13 @@ async def check_mail() -> Finding:
         async with client:
             await client.noop()
     except (aiosmtplib.SMTPException, OSError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return Finding(
             "fail",
-            f"{server.host}:{server.port}: {said}",
+            f"{server.host}:{server.port}: {reason}",
             "Check SMTP_URL: host, port, user, password; smtps:// for port 465.",
         )
-    return Finding("ok", f"{server.host}:{server.port} accepts us.")
+    return Finding("ok", f"{server.host}:{server.port} accepts the connection.")
 
 
 async def check_workers() -> Finding:
@@ -267,7 +275,7 @@ async def check_workers() -> Finding:
     if load.workers == 0:
         return Finding(
             "fail",
-            f"None was seen for {settings.worker_stall_seconds:g} seconds.",
+            f"No heartbeat of a worker for {settings.worker_stall_seconds:g} seconds.",
             "Start `videoflix worker --role all`, or one for each role.",
         )
     async with transaction() as session:
@@ -277,14 +285,14 @@ async def check_workers() -> Finding:
             if worker.alive:
                 return Finding(
                     "fail",
-                    f"Worker {worker.id} does not fetch from “{queue_name}”: {reason}",
-                    "Repair its machine: the worker tests itself and goes on without a restart.",
+                    f"Worker {worker.id} paused queue “{queue_name}”: {reason}",
+                    "Fix its machine; the worker resumes without a restart.",
                 )
     for queue in load.queues:
         if queue.oldest_seconds > LONG_WAIT_SECONDS:
             return Finding(
                 "warn",
-                f"A job of “{queue.queue}” has waited {queue.oldest_seconds / 60:.0f} minutes.",
+                f"A job of “{queue.queue}” has waited for {queue.oldest_seconds / 60:.0f} minutes.",
                 f"Start more workers for it; see `videoflix jobs` and docs/scale.md ({queue.todo}"
                 " wait).",
             )
@@ -295,7 +303,7 @@ def _existing(folder: Path) -> Path:
     return next(found for found in (folder, *folder.parents) if found.exists())
 
 
-# By what they look at; those of the second group need the first's database.
+# Checks by subject; those of the second group need the database.
 CHECKS: dict[str, Check] = {
     "Settings": check_settings,
     "Database": check_database,

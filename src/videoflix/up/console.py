@@ -1,4 +1,4 @@
-"""What a person sees of `up`: steps, the panel, the children's lines. Plain without a terminal."""
+"""Terminal output of `up`: steps, the panel, lines of child processes; plain without a TTY."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ class Terminal:
 
     @contextmanager
     def step(self, sentence: str) -> Iterator[None]:
-        """Show that something is under way until the block ends."""
+        """Show a spinner while the block runs."""
         if not self.is_terminal:
             self.say(sentence)
             yield
@@ -40,7 +40,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, sentence: str) -> Iterator[Callable[[float], None]]:
-        """A bar that is told the share done, from 0 to 1; without a terminal, every quarter."""
+        """Yield a callback for a progress bar, 0 to 1; without a TTY, print every quarter."""
         if not self.is_terminal:
             yield _ProgressSteps(self, sentence)
             return
@@ -51,13 +51,13 @@ class Terminal:
             bar.update(task, completed=1.0)
 
     def line(self, source: str, line: str) -> None:
-        """A line some child wrote, behind the child's name in the child's colour."""
+        """Print a line of a child process, prefixed with its name in its colour."""
         colour = self._colours.setdefault(source, COLOURS[len(self._colours) % len(COLOURS)])
         prefix = Text(f"{source:>{NAME_WIDTH}} │ ", style=colour)
         self.console.print(prefix + Text.from_ansi(line))
 
     def panel(self, title: str, rows: Mapping[str, str], last_line: str) -> None:
-        """Names and values under a title."""
+        """Print names and values under a title."""
         if not self.is_terminal:
             self.say(title)
             for name, value in rows.items():
@@ -84,7 +84,7 @@ class Terminal:
 
 
 class _ProgressSteps:
-    """Progress for logs: a line at each quarter."""
+    """Progress without a TTY: a line every quarter."""
 
     def __init__(self, screen: Terminal, sentence: str) -> None:
         self._screen = screen

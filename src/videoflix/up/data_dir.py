@@ -1,8 +1,8 @@
-"""The installation's folder: who runs on it, its secret, and the password of the first sign-in.
+"""The data directory (VIDEOFLIX_HOME): lock, secret key, first password, and sub-folders.
 
 home/lock             held by the running `up`      home/secret_key      signs tokens
 home/state.json       its process id and address    home/first_password  until it was shown
-home/postgres         the embedded database         home/logs            what children say
+home/postgres         the embedded database         home/logs            output of child processes
 """
 
 import fcntl
@@ -17,11 +17,11 @@ import msgspec
 
 
 class DataDirUnusable(Exception):
-    """The folder cannot be used; the message says why and what to do."""
+    """The folder cannot be used; the message says why and how to fix it."""
 
 
 class State(msgspec.Struct):
-    """The `up` that runs on a home."""
+    """The running `up`: process id and URL."""
 
     pid: int
     url: str
@@ -37,9 +37,9 @@ class DataDir:
 
     @contextmanager
     def locked(self, url: str) -> Iterator[None]:
-        """Be the only `up` on this home; the kernel lets go when we die, however that happens.
+        """Hold an exclusive flock on the folder, which the kernel releases when the process ends.
 
-        Raises DataDirUnusable when another one holds it, or when we may not write here.
+        Raises DataDirUnusable if another process holds it, or if the folder is not writable.
         """
         try:
             self._create()
@@ -47,7 +47,7 @@ class DataDir:
         except OSError as error:
             raise DataDirUnusable(
                 f"Cannot write to {self.folder} ({error.strerror})."
-                " Set VIDEOFLIX_HOME to a folder of yours."
+                " Set VIDEOFLIX_HOME to a writable folder."
             ) from error
         with lock:
             self._take(lock.fileno())
@@ -58,7 +58,7 @@ class DataDir:
     def _create(self) -> None:
         if not self.folder.exists():
             self.folder.mkdir(parents=True)
-            # The account that runs Postgres for root has to pass through, but not to look.
+            # Postgres for root runs as another account, which must traverse the folder.
             self.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
         self.logs.mkdir(exist_ok=True, mode=0o700)
 
@@ -67,8 +67,8 @@ class DataDir:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DataDirUnusable(
-                f"Videoflix is running already{self._running_address()}."
-                f" Its home is {self.folder}; for another one set VIDEOFLIX_HOME."
+                f"Videoflix is already running{self._running_address()}."
+                f" Its data is in {self.folder}. To run another one, set VIDEOFLIX_HOME."
             ) from None
 
     def _running_address(self) -> str:
@@ -79,24 +79,24 @@ class DataDir:
         return f" at {state.url} (process {state.pid})"
 
     def clear_scratch(self) -> None:
-        """Remove what killed processes left behind; we hold the lock, so none is alive."""
+        """Delete what killed processes left; safe while the lock is held."""
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
 
     def ensure_secret_key(self) -> None:
-        """Make the key that signs tokens, unless there is one."""
+        """Generate the key that signs tokens, unless it exists."""
         _write_once(self.folder / "secret_key", secrets.token_urlsafe(48))
 
     def first_password(self) -> str:
-        """The first administrator's password; the same until `forget_first_password()`."""
+        """Generate or read the first password; the same until `delete_first_password()`."""
         _write_once(self._first_password, secrets.token_urlsafe(12))
         return self._first_password.read_text()
 
-    def forget_first_password(self) -> None:
+    def delete_first_password(self) -> None:
         self._first_password.unlink(missing_ok=True)
 
 
 def _write_once(file: Path, content: str) -> None:
-    """Write a private file as a whole, or leave the one that is there."""
+    """Write a private file atomically, unless it exists."""
     if file.exists():
         return
     unfinished = file.with_name(f"{file.name}.unfinished")

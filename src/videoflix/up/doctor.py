@@ -1,4 +1,4 @@
-"""`videoflix doctor`: is everything there that an installation needs?"""
+"""`videoflix doctor`: checks everything an installation needs."""
 
 import asyncio
 import logging
@@ -9,23 +9,25 @@ from rich.text import Text
 
 from videoflix.up.checks import CHECKS, CHECKS_OF_THE_DATABASE, Check, Finding
 
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def run() -> int:
-    """Look at everything and print what was found; the exit code, 1 when something fails."""
-    logging.disable(logging.CRITICAL)  # findings are sentences already
+    """Run all checks and print the findings; return the exit status, 1 if a check fails."""
+    logging.disable(logging.CRITICAL)  # the findings are printed instead
     findings = asyncio.run(examine())
     Console(highlight=False).print(table_of(findings))
     return int(any(finding.level == "fail" for finding in findings.values()))
 
 
 async def examine() -> dict[str, Finding]:
-    """What every check finds, all at once; what needs the database, only if it answers."""
+    """Run all checks concurrently; those that need the database only if it is available."""
     findings = await _all(CHECKS)
     if findings["Database"].level == "fail":
-        away = Finding("fail", "Not checked: the database does not answer.", "Fix that first.")
+        away = Finding(
+            "fail", "Not checked: the database is not available.", "Fix the database first."
+        )
         return findings | dict.fromkeys(CHECKS_OF_THE_DATABASE, away)
     return findings | await _all(CHECKS_OF_THE_DATABASE)
 
@@ -36,16 +38,18 @@ async def _all(checks: dict[str, Check]) -> dict[str, Finding]:
 
 
 async def _in_time(check: Check) -> Finding:
-    """A check that hangs or breaks is a finding too."""
+    """Run a check with a timeout; a hanging or failing check is a finding, too."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await check()
     except TimeoutError:
-        words = f"No answer within {PATIENCE_SECONDS:g} seconds."
-        return Finding("fail", words, "See whether its server hangs, or a firewall drops packets.")
-    except Exception as error:  # the other findings are worth seeing
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        return Finding("fail", f"{type(error).__name__}: {said}", "See the log of its server.")
+        detail = f"No response within {TIMEOUT_SECONDS:g} seconds."
+        return Finding(
+            "fail", detail, "Check whether its server hangs, or a firewall drops packets."
+        )
+    except Exception as error:  # the other findings must still be shown
+        message = (str(error) or type(error).__name__).splitlines()[0]
+        return Finding("fail", f"{type(error).__name__}: {message}", "Check the log of its server.")
 
 
 def table_of(findings: dict[str, Finding]) -> Table:

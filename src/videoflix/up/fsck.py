@@ -1,4 +1,4 @@
-"""`videoflix media fsck`: shows what the comparison of rows and objects finds."""
+"""`videoflix media fsck`: prints the findings of the comparison of rows and objects."""
 
 import asyncio
 import sys
@@ -36,11 +36,11 @@ def run(*, repair: bool, read_all: bool, grace_hours: float, as_json: bool) -> i
 
 
 async def adopt() -> str:
-    """Raises ClickException."""
+    """Pair database and storage. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
             storage_id = await adopt_storage(session)
-    return f"Database and storage belong together now, as installation {storage_id}."
+    return f"Database and storage are now paired as installation {storage_id}."
 
 
 async def _check(options: Options, *, as_json: bool) -> Summary:
@@ -60,7 +60,7 @@ async def _check(options: Options, *, as_json: bool) -> Summary:
         task = bar.add_task("", total=total, objects=0)
         summary = await Fsck(
             options,
-            _tell,
+            _print,
             lambda now: bar.update(task, completed=now.assets, objects=now.objects),
         ).run()
     _sum_up(summary, options)
@@ -68,15 +68,15 @@ async def _check(options: Options, *, as_json: bool) -> Summary:
 
 
 async def _as_json(options: Options) -> Summary:
-    """One document, written as it is found: memory stays flat."""
+    """Stream one JSON document, so that memory use is bounded."""
     separator = ""
 
-    def tell(finding: Finding) -> None:
+    def report(finding: Finding) -> None:
         nonlocal separator
         sys.stdout.write(f"{separator}\n  {msgspec.json.encode(finding).decode()}")
         separator = ","
 
-    check = Fsck(options, tell, lambda _: None)
+    check = Fsck(options, report, lambda _: None)
     await check.prepare()
     sys.stdout.write('{"findings": [')
     summary = await check.run()
@@ -84,12 +84,12 @@ async def _as_json(options: Options) -> Summary:
     return summary
 
 
-def _tell(finding: Finding) -> None:
-    film = f" (film {finding.video_id})" if finding.video_id else ""
+def _print(finding: Finding) -> None:
+    video = f" (video {finding.video_id})" if finding.video_id else ""
     what = f"{finding.role}: " if finding.role else ""
     repair = f"; {finding.repair}" if finding.repair else ""
     console.print(
-        f"{finding.fault}  {finding.key}{film}  {what}{finding.detail}{repair}", markup=False
+        f"{finding.fault}  {finding.key}{video}  {what}{finding.detail}{repair}", markup=False
     )
 
 
@@ -100,4 +100,4 @@ def _sum_up(summary: Summary, options: Options) -> None:
         f" {summary.findings} findings, {summary.repaired} repaired."
     )
     if summary.findings > summary.repaired and not options.repair:
-        console.print("Run it with --repair to restore what can be made again.")
+        console.print("Run again with --repair to recreate what can be derived from sources.")

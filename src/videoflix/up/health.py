@@ -1,4 +1,4 @@
-"""Asks the API whether everything that serving needs is there."""
+"""Wait for the API's readiness check."""
 
 import asyncio
 import time
@@ -8,8 +8,8 @@ from http import HTTPStatus
 import httpx
 import msgspec
 
-EVERY_SECONDS = 0.2
-GIVE_UP_SECONDS = 120.0
+INTERVAL_SECONDS = 0.2
+TIMEOUT_SECONDS = 120.0
 
 
 class Check(msgspec.Struct):
@@ -20,42 +20,42 @@ class Check(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """The answer of `/health/ready`."""
+    """The response of `/health/ready`."""
 
     checks: dict[str, Check]
 
 
 class NeverReady(Exception):
-    """The installation does not become ready; the message says what fails."""
+    """The installation did not become ready; the message says which checks fail."""
 
 
 async def until_ready(url: str, has_ended: Callable[[], bool]) -> None:
-    """Wait until the API says that all is well.
+    """Wait until the API is ready.
 
-    Raises NeverReady when the API `has_ended` before that, or after two minutes.
+    Raises NeverReady if the API `has_ended` before, or after TIMEOUT_SECONDS.
     """
-    missing = "The API does not answer."
-    deadline = time.monotonic() + GIVE_UP_SECONDS
+    missing = "The API does not respond."
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         while time.monotonic() < deadline:
             if has_ended():
-                raise NeverReady("The API could not start; the end of its log is above.")
+                raise NeverReady("The API could not start; see its output above.")
             try:
-                answer = await client.get("/health/ready")
+                response = await client.get("/health/ready")
             except httpx.TransportError:
-                await asyncio.sleep(EVERY_SECONDS)
+                await asyncio.sleep(INTERVAL_SECONDS)
                 continue
-            if answer.status_code == HTTPStatus.OK:
+            if response.status_code == HTTPStatus.OK:
                 return
-            missing = what_fails(answer.content)
-            await asyncio.sleep(EVERY_SECONDS)
+            missing = failing_checks(response.content)
+            await asyncio.sleep(INTERVAL_SECONDS)
     raise NeverReady(f"Videoflix did not become ready. {missing}")
 
 
-def what_fails(answer: bytes) -> str:
-    """The sentences of the failing checks."""
+def failing_checks(body: bytes) -> str:
+    """Describe the failing checks."""
     try:
-        checks = msgspec.json.decode(answer, type=Health).checks
+        checks = msgspec.json.decode(body, type=Health).checks
     except msgspec.DecodeError:
-        return "The health check's answer cannot be read."
+        return "The response of the health check cannot be decoded."
     return " ".join(f"{name}: {check.detail}" for name, check in checks.items() if not check.ok)

@@ -13,10 +13,10 @@ from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.postgres.session import transaction
 from videoflix.up.admin import errors_as_sentences
 
-__all__ = ["cancel", "retry", "run", "show", "worker"]  # worker.py knows handlers and schedules
+__all__ = ["cancel", "retry", "run", "show", "worker"]  # worker.py registers handlers and schedules
 
 QUEUE_HEADINGS = (
-    "Queue", "Waiting", "Oldest", "Later", "Running", "Stalled", "Failed", "Done/h", "Trouble",
+    "Queue", "Waiting", "Oldest", "Later", "Running", "Stalled", "Failed", "Done/h", "Incidents",
 )  # fmt: skip
 MINUTES_ABOUT = 120.0
 
@@ -34,24 +34,24 @@ async def show() -> None:
     console.print(_schedules(seen.schedules))
     if letters:
         console.print(_dead_letters(letters))
-        console.print("Try one again: videoflix jobs retry ID")
+        console.print("To retry a job: videoflix jobs retry ID")
 
 
 async def retry(job_id: int) -> None:
-    """Give a dead letter all its attempts again. Raises ClickException."""
+    """Retry a failed or cancelled job. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
             await JobMonitor(session).retry_job(job_id, by=None)
 
 
 async def cancel(job_id: int) -> None:
-    """Cancel a waiting or running job, and tell whoever waits for it. Raises ClickException."""
+    """Cancel a queued or running job. Raises ClickException."""
     with errors_as_sentences():
         await cancel_and_tell(job_id, by=None)
 
 
 async def run(job: str) -> None:
-    """Run a waiting job (its number) or a scheduled kind (its name) now. Raises ClickException."""
+    """Run a queued job (by id) or a schedule (by name) now. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
             if job.isdecimal() and int(job) <= BIGINT_MAX:
@@ -63,8 +63,10 @@ async def run(job: str) -> None:
 def _queues(queues: list[QueueCount]) -> Table:
     table = titled("Queues")
     for heading in QUEUE_HEADINGS:
-        words = heading in {"Queue", "Trouble"}
-        table.add_column(heading, justify="left" if words else "right", no_wrap=heading == "Queue")
+        is_text = heading in {"Queue", "Incidents"}
+        table.add_column(
+            heading, justify="left" if is_text else "right", no_wrap=heading == "Queue"
+        )
     for queue in queues:
         table.add_row(
             queue.queue,
@@ -75,13 +77,13 @@ def _queues(queues: list[QueueCount]) -> Table:
             str(queue.stalled),
             str(queue.failed),
             str(queue.done_last_hour),
-            _trouble(queue),
+            _incidents(queue),
         )
     return table
 
 
-def _trouble(queue: QueueCount) -> str:
-    """What went wrong in the last day without a job failing."""
+def _incidents(queue: QueueCount) -> str:
+    """Incidents of the last day that did not fail a job."""
     counts = {"recovered": queue.rescued, "superseded": queue.fenced, "unknown": queue.unknown}
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
 
@@ -89,7 +91,7 @@ def _trouble(queue: QueueCount) -> str:
 def _workers(workers: list[WorkerRead]) -> Table:
     table = titled("Workers", "Worker", "State", "Last seen", "Jobs")
     for seen in workers:
-        state = "alive" if seen.alive else "silent"
+        state = "alive" if seen.alive else "lost"
         jobs = ", ".join(map(str, seen.jobs))
         table.add_row(str(seen.id), state, f"{span(seen.silent_seconds)} ago", jobs)
     return table
@@ -106,23 +108,23 @@ def _schedules(schedules: list[ScheduleRead]) -> Table:
 
 
 def _dead_letters(letters: list[JobRead]) -> Table:
-    table = titled("Failed jobs", "ID", "Job", "Attempts", "Why")
-    for template in letters:
-        fields = ", ".join(f"{name}={value}" for name, value in template.payload.items())
-        job = f"{template.kind}({fields})"
-        table.add_row(str(template.id), job, str(template.attempts), template.reason)
+    table = titled("Failed jobs", "ID", "Job", "Attempts", "Reason")
+    for letter in letters:
+        fields = ", ".join(f"{name}={value}" for name, value in letter.payload.items())
+        job = f"{letter.kind}({fields})"
+        table.add_row(str(letter.id), job, str(letter.attempts), letter.reason)
     return table
 
 
 def titled(title: str, *headings: str) -> Table:
-    """A table without lines, for terminals of any width."""
+    """A table without borders, for terminals of any width."""
     table = Table(*headings, title=f"\n{title}", title_justify="left", box=None)
     table.title_style = "bold"
     return table
 
 
 def span(seconds: float) -> str:
-    """A stretch of time for people: 45 s, 12 min, 3 h, 2 d."""
+    """Format a duration: 45 s, 12 min, 3 h, 2 d."""
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= max(size, MINUTES_ABOUT):
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Makes people's words of the structured lines our processes log."""
+"""Format structured log lines for the terminal."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ import msgspec
 
 ACCESS = "videoflix.access"
 JOB_DONE = "job done"
-# Quotes inside a JSON string are escaped: nothing but the field itself looks like this.
+# Quotes inside a JSON string are escaped, so only the field itself matches this.
 REQUEST = f'"logger":"{ACCESS}"'
-TOLD = {"event", "level", "logger", "timestamp", "exception", "request_id"}
+OMITTED = {"event", "level", "logger", "timestamp", "exception", "request_id"}
 
 
 def readable(line: str) -> str | None:
-    """The line for a person; None for those that only the log file keeps: requests and jobs."""
+    """Format a line; None for those that only go to the log file: requests and finished jobs."""
     if REQUEST in line:  # most lines: decoding them took a third of the API's own time
         return None
     try:
-        said = msgspec.json.decode(line, type=dict[str, Any])
+        record = msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.DecodeError:
         return line
-    if said.get("logger") == ACCESS or said.get("event") == JOB_DONE:
+    if record.get("logger") == ACCESS or record.get("event") == JOB_DONE:
         return None
-    level = str(said.get("level", ""))
-    words = [f"{level}:"] if level not in {"", "info"} else []
-    words.append(str(said.get("event", "")))
-    words += [f"{name}={value}" for name, value in said.items() if name not in TOLD]
-    return "\n".join([" ".join(words), *str(said.get("exception", "")).splitlines()])
+    level = str(record.get("level", ""))
+    parts = [f"{level}:"] if level not in {"", "info"} else []
+    parts.append(str(record.get("event", "")))
+    parts += [f"{name}={value}" for name, value in record.items() if name not in OMITTED]
+    return "\n".join([" ".join(parts), *str(record.get("exception", "")).splitlines()])

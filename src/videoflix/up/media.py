@@ -1,4 +1,4 @@
-"""`videoflix media`: uploaded files in a terminal."""
+"""`videoflix media retry`."""
 
 from videoflix.media.service import Failures
 from videoflix.platform.postgres.session import transaction
@@ -7,7 +7,7 @@ from videoflix.up.admin import errors_as_sentences
 
 
 async def retry(video_id: int | None) -> int:
-    """Resume the work on a film, or on all whose file failed and is kept; on how many.
+    """Resume processing of a video, or of all with a failed file; return how many.
 
     Raises ClickException.
     """

@@ -1,4 +1,4 @@
-"""Puts `videoflix up` together: database, preparation, API and workers, and their end."""
+"""`videoflix up`: start the database, prepare it, run API and workers, and shut down in order."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from videoflix.platform.postgres.binaries import PostgresUnusable
 from videoflix.platform.postgres.embedded import EmbeddedPostgres
 from videoflix.platform.server.serve import server_arguments
 from videoflix.settings import Settings, settings
-from videoflix.up.address import Address, AddressUnusable, free_address, wanted_address
+from videoflix.up.address import Address, AddressUnusable, address_of, free_address
 from videoflix.up.bootstrap import BootstrapFailed, BootstrapRequest, BootstrapResult, bootstrap
 from videoflix.up.console import Terminal
 from videoflix.up.data_dir import DataDir, DataDirUnusable
@@ -23,10 +23,10 @@ from videoflix.up.sample import SampleFailed, show_sample
 from videoflix.up.supervisor import PYTHON, SupervisedProcess
 
 ADMIN_EMAIL = "admin@videoflix.local"
-MOST_WORKERS_UNASKED = 4
-LOOK_EVERY_SECONDS = 0.5
-SAME_KEYSTROKE_SECONDS = 1.0  # for one Ctrl-C, the terminal and `uv run` may signal us both
-STARTER = "uv"  # when `uv run` started us and was killed, nobody is left to stop us
+DEFAULT_TRANSCODERS_MAX = 4
+POLL_SECONDS = 0.5
+SAME_KEYSTROKE_SECONDS = 1.0  # one Ctrl-C may be signalled twice, by the terminal and by `uv run`
+STARTER = "uv"  # if `uv run` started us and was killed, it cannot forward signals
 
 COMMANDS = (
     "videoflix --help; for litestar and procrastinate:"
@@ -37,18 +37,18 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """We were told to stop before everything ran."""
+    """A stop signal arrived during start."""
 
 
 FAILURES = (AddressUnusable, DataDirUnusable, NeverReady, PostgresUnusable, BootstrapFailed)
 
 
 def run(host: str, port: int | None, sample: bool | None) -> int:
-    """Run the installation until it is told to stop; the exit code."""
+    """Run the installation until a stop signal; return the exit status."""
     screen = Terminal()
     try:
         home = DataDir(settings.videoflix_home)
-        with home.locked(wanted_address(host, port).url):
+        with home.locked(address_of(host, port).url):
             address = free_address(host, port)
             home.clear_scratch()
             home.ensure_secret_key()
@@ -60,7 +60,7 @@ def run(host: str, port: int | None, sample: bool | None) -> int:
 
 
 class Installation:
-    """One `up`: it ends by a signal, or by raising one of FAILURES."""
+    """A running `up`; ends by a signal, or by raising one of FAILURES."""
 
     def __init__(self, home: DataDir, address: Address, screen: Terminal, given: Settings) -> None:
         self.home = home
@@ -70,26 +70,26 @@ class Installation:
         self.postgres = None if given.database_url else EmbeddedPostgres(home.postgres)
         self._force_stop = asyncio.Event()
         self._stop = asyncio.Event()
-        self._told_to_stop_at = 0.0
+        self._stop_requested_at = 0.0
         self._environment = {
             "SITE_URL": os.environ.get("SITE_URL") or address.url,
-            "LOG_FORMAT": "json",  # for the log files; the screen shows words
+            "LOG_FORMAT": "json",  # for the log files; formatted for the terminal
         }
 
     async def run(self, sample: bool | None) -> None:
-        """Start everything in order, wait for the end, stop everything in reverse order."""
+        """Start everything in order, wait for a signal, stop in reverse order."""
         self._handle_signals()
         try:
             if self.postgres:
                 with self.screen.step("Starting Postgres …"):
-                    self.postgres.start()  # here, in the main thread: it is tied to this thread
+                    self.postgres.start()  # in the main thread, as PDEATHSIG requires
             await self._serve(sample)
         except Stopped:
             pass
         finally:
             if self.postgres:
                 self.postgres.stop()
-        self.screen.say("Stopped. Everything is kept; start again with: videoflix up")
+        self.screen.say("Stopped. All data is kept; start again with: videoflix up")
 
     async def _serve(self, sample: bool | None) -> None:
         with self.screen.step("Preparing the database …"):
@@ -106,17 +106,17 @@ class Installation:
                 await self._stop.wait()
 
     async def _prepare(self) -> BootstrapResult:
-        """Migrate, and make the first administrator, whose password is shown once."""
-        wishes = BootstrapRequest(
+        """Prepare the database, with the first administrator, whose password is shown once."""
+        request = BootstrapRequest(
             ADMIN_EMAIL, self.home.first_password(), self.postgres is not None
         )
-        prepared = await bootstrap(wishes, self._environment, self._force_stop)
+        prepared = await bootstrap(request, self._environment, self._force_stop)
         if not prepared.first_start:
-            self.home.forget_first_password()
+            self.home.delete_first_password()
         return prepared
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work returns. Raises Stopped as soon as we are told to stop."""
+        """Await work. Raises Stopped as soon as a stop signal arrives."""
         working = asyncio.create_task(work)
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -128,18 +128,18 @@ class Installation:
         raise Stopped
 
     async def _keep_postgres(self) -> None:
-        """Start the embedded Postgres again when it died; everyone else reconnects."""
+        """Restart the embedded Postgres if it dies; the other processes reconnect."""
         while self.postgres:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             if self.postgres.pid is None:
-                self.screen.line("postgres", "died, starting again")
+                self.screen.line("postgres", "died, restarting")
                 try:
                     self.postgres.start()
                 except PostgresUnusable as error:
                     self.screen.line("postgres", str(error))
 
     def _children(self) -> list[SupervisedProcess]:
-        """The API first, then the workers."""
+        """The child processes: the API first, then the workers."""
         uvicorn = [*PYTHON, "-m", "uvicorn"]
         worker = [*PYTHON, "-m", "videoflix.cli", "worker", "--role"]
         commands = {
@@ -166,7 +166,7 @@ class Installation:
             self.screen.line(source, words)
 
     def _transcoders(self) -> int:
-        return self.settings.transcode_workers or min(os.cpu_count() or 1, MOST_WORKERS_UNASKED)
+        return self.settings.transcode_workers or min(os.cpu_count() or 1, DEFAULT_TRANSCODERS_MAX)
 
     def _show_panel(self, prepared: BootstrapResult) -> None:
         url = self.address.url
@@ -183,35 +183,35 @@ class Installation:
             rows["Password"] = f"{self.home.first_password()} (shown only once: save it)"
         if prepared.jobs_handed_back:
             rows["Resumed"] = f"{prepared.jobs_handed_back} interrupted jobs"
-        self.screen.panel("Videoflix is running", rows, "Ctrl-C stops everything")
-        self.home.forget_first_password()
+        self.screen.panel("Videoflix is running", rows, "Press Ctrl-C to stop")
+        self.home.delete_first_password()
 
     async def _sample(self, prepared: BootstrapResult) -> None:
         if prepared.token is None:
-            self.screen.error("No sample: there is no active administrator to upload it.")
+            self.screen.error("No sample film: there is no active administrator to upload it as.")
             return
         scratch = self.home.folder / "scratch"
         try:
             await show_sample(self.address.url, prepared.token, scratch, self.screen)
         except SampleFailed as error:
-            self.screen.error(f"The sample film failed: {error} Everything else goes on.")
+            self.screen.error(f"The sample film failed: {error} Everything else is running.")
 
     def _handle_signals(self) -> None:
-        """The first signal stops in order, the second one at once."""
+        """The first signal stops gracefully, the second one immediately."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 loop.add_signal_handler(number, self._stop_or_force)
         if _name_of(os.getppid()) == STARTER:
-            loop.call_later(LOOK_EVERY_SECONDS, self._watch_parent, os.getppid())
+            loop.call_later(POLL_SECONDS, self._watch_parent, os.getppid())
 
     def _stop_or_force(self) -> None:
         now = time.monotonic()
         if not self._stop.is_set():
-            self._told_to_stop_at = now
+            self._stop_requested_at = now
             self._stop.set()
             self.screen.say("Stopping …")
-        elif now - self._told_to_stop_at > SAME_KEYSTROKE_SECONDS:
+        elif now - self._stop_requested_at > SAME_KEYSTROKE_SECONDS:
             self._force_stop.set()
 
     def _watch_parent(self, starter: int) -> None:
@@ -219,12 +219,12 @@ class Installation:
             self._stop_or_force()
             return
         loop = asyncio.get_running_loop()
-        loop.call_later(LOOK_EVERY_SECONDS, self._watch_parent, starter)
+        loop.call_later(POLL_SECONDS, self._watch_parent, starter)
 
 
 @asynccontextmanager
 async def in_background(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Do this for as long as the block lasts; what fails unexpectedly ends the block."""
+    """Run coroutines while the block runs; an unexpected failure ends the block."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part) for part in work]

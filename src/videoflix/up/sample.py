@@ -1,4 +1,4 @@
-"""The sample film, treated as any client would treat one: uploaded, followed, linked to."""
+"""The sample video: rendered, and uploaded through the API like any other."""
 
 import asyncio
 import json
@@ -16,16 +16,16 @@ from videoflix.up.console import Terminal
 from videoflix.up.sample_video import render
 
 TITLE = "Welcome to Videoflix"
-DESCRIPTION = "Thirty seconds of colour and sound, to try things with. Delete it when you like."
-PATIENCE = httpx.Timeout(30, read=120)
+DESCRIPTION = "Thirty seconds of colour and sound for a first test. You can delete it at any time."
+TIMEOUT = httpx.Timeout(30, read=120)
 
 
 class SampleFailed(Exception):
-    """There is no sample film; the message says at which step and why."""
+    """The sample video could not be made; the message says why."""
 
 
 async def show_sample(url: str, token: str, scratch: Path, screen: Terminal) -> None:
-    """Make the film, upload it, show how it is encoded, and say where to watch it.
+    """Render and upload the video, show the progress of encoding, and print its URL.
 
     Raises SampleFailed.
     """
@@ -33,40 +33,42 @@ async def show_sample(url: str, token: str, scratch: Path, screen: Terminal) -> 
     headers = {"Authorization": f"Bearer {token}"}
     with TemporaryDirectory(dir=scratch) as folder:
         async with httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=PATIENCE, trust_env=False
+            base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False
         ) as client:
             with translated_errors():
                 film = Path(folder) / "welcome.mp4"
-                with screen.progress("Rendering a sample film") as told:
-                    await render(film, told)
+                with screen.progress("Rendering a sample film") as on_progress:
+                    await render(film, on_progress)
                 video_id = await upload(client, film)
-                with screen.progress("Encoding it for every device") as told:
-                    await follow(client, video_id, told)
+                with screen.progress("Encoding the sample film") as on_progress:
+                    await follow(client, video_id, on_progress)
     screen.say(f"The sample film is ready: {url}/#/watch/{video_id}")
 
 
 async def upload(client: httpx.AsyncClient, film: Path) -> int:
-    """The new film's id."""
+    """Upload the file; return the id of the video."""
     with await asyncio.to_thread(film.open, "rb") as file:
-        answer = await client.post(
+        response = await client.post(
             "/api/v1/videos",
             data={"title": TITLE, "description": DESCRIPTION},
             files={"file": (film.name, file, "video/mp4")},
         )
-    answer.raise_for_status()
-    video_id: int = answer.json()["id"]
+    response.raise_for_status()
+    video_id: int = response.json()["id"]
     return video_id
 
 
-async def follow(client: httpx.AsyncClient, video_id: int, told: Callable[[float], None]) -> None:
-    """Wait until the film is complete, by its event stream."""
+async def follow(
+    client: httpx.AsyncClient, video_id: int, on_progress: Callable[[float], None]
+) -> None:
+    """Follow the event stream until the video is complete. Raises SampleFailed."""
     async for video in events(client, video_id):
-        told(video["progress"])
+        on_progress(video["progress"])
         if video["state"] == "failed":
             raise SampleFailed(video["failure"]["reason"])
         if video["state"] == "ready":
             return
-    raise SampleFailed("The film disappeared while it was being encoded.")
+    raise SampleFailed("The film was deleted while it was being encoded.")
 
 
 async def events(client: httpx.AsyncClient, video_id: int) -> AsyncGenerator[dict[str, Any]]:
@@ -79,10 +81,10 @@ async def events(client: httpx.AsyncClient, video_id: int) -> AsyncGenerator[dic
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Everything that may go wrong on the way, as SampleFailed."""
+    """Convert expected errors to SampleFailed."""
     try:
         yield
     except httpx.HTTPStatusError as error:
-        raise SampleFailed(f"The API refused it: {error.response.text}") from error
+        raise SampleFailed(f"The API rejected it: {error.response.text}") from error
     except (httpx.HTTPError, ProcessFailed, FFmpegMissing, OSError) as error:
         raise SampleFailed(f"{error}.") from error

@@ -1,6 +1,6 @@
-"""The sample film: thirty seconds of colours, lights, a title and a tune, drawn by ffmpeg alone.
+"""Render the sample video, thirty seconds with a title and a tune, with ffmpeg alone.
 
-Systems without a single font are common (containers), so the title's letters are drawn here.
+Containers often have no fonts, so the title's letters are drawn here.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ LETTERS = {
 }
 WHITE, CANDLE = b"\xff\xff\xff", b"\xff\xec\xc8"
 
-# The sky is drawn small and scaled up: it stays smooth and takes a fraction of the time.
+# Rendered small and scaled up, which stays smooth and takes a fraction of the time.
 SKY = (
     f"gradients=s=320x180:r=25:d={SECONDS}:n=4:type=linear:speed=0.008:seed=11"
     ":c0=0x0b1030:c1=0x4a1f78:c2=0xb83266:c3=0xff8a3d"
 )
 PLAYED = f"color=0xffb347:s=1280x8:r=25:d={SECONDS}"
-# Three lights of different sizes wander, the title floats, a bar shows how much was played.
+# Three moving lights, the title, and a progress bar.
 PICTURE = f"""
 [0]scale=1280:720:flags=bicubic,format=yuv420p[sky];
 [1]split=3[light1][light2][light3];
@@ -49,8 +49,8 @@ PICTURE = f"""
 [c][title]overlay=x='(W-w)/2':y='(H-h)/2+10*sin(t*0.8)'[d];
 [d][3]overlay=x='W*(t/{SECONDS}-1)':y='H-h',format=yuv420p[film]
 """
-# A pentatonic melody (A, B, C sharp, E, F sharp) over the basses A, F sharp, D, E: nothing
-# clashes. Each note rises fast and fades; the melody walks the scale three degrees at a time.
+# A pentatonic melody (A, B, C sharp, E, F sharp) over the basses A, F sharp, D, E. Each note has a
+# short attack and decays; the melody moves three degrees at a time.
 BAR, NOTE = "mod(floor(t/2),4)", "floor(t*2)"
 BASS = f"110*pow(2,(-3*eq({BAR},1)-7*eq({BAR},2)-5*eq({BAR},3))/12)"
 DEGREE = f"mod({NOTE}*3+floor({NOTE}/8),5)"
@@ -63,8 +63,8 @@ TUNE = (
 SOUND = f"aevalsrc='{TUNE}':d={SECONDS}:s=48000,afade=out:st={SECONDS - 3}:d=3"
 
 
-async def render(film: Path, told: Callable[[float], None]) -> None:
-    """Write the film; `told` hears the share that is done, from 0 to 1.
+async def render(film: Path, on_progress: Callable[[float], None]) -> None:
+    """Write the video file; `on_progress` is called with the share done, 0 to 1.
 
     Raises FFmpegMissing, ProcessFailed or OSError.
     """
@@ -75,7 +75,7 @@ async def render(film: Path, told: Callable[[float], None]) -> None:
     def on_line(line: str) -> None:
         name, _, value = line.partition("=")
         if name == "out_time_us" and value.isdigit():
-            told(int(value) / 1e6 / SECONDS)
+            on_progress(int(value) / 1e6 / SECONDS)
 
     await run(
         _command(film, light, title),
@@ -103,13 +103,13 @@ def _command(film: Path, light: Path, title: Path) -> list[str]:
 
 
 def draw_title(word: str) -> bytes:
-    """The word in white on nothing, one pixel between letters."""
-    rows = ["0".join(LETTERS[template].split()[row] for template in word) for row in range(7)]
+    """Draw the word in white on transparent, one pixel between letters."""
+    rows = ["0".join(LETTERS[letter].split()[row] for letter in word) for row in range(7)]
     return pam(len(rows[0]), 7, WHITE, (230 * int(dot) for row in rows for dot in row))
 
 
 def draw_light(size: int) -> bytes:
-    """A round light that fades towards its edge."""
+    """Draw a round light that fades towards its edge."""
     middle = (size - 1) / 2
 
     def strength(x: int, y: int) -> int:
@@ -119,9 +119,9 @@ def draw_light(size: int) -> bytes:
 
 
 def pam(width: int, height: int, colour: bytes, opacities: Iterable[int]) -> bytes:
-    """A picture of one colour with an opacity (0 to 255) for each dot, as PAM.
+    """Format an image of one colour with an opacity (0 to 255) for each pixel, as PAM.
 
-    PAM is the one format with transparency that is a header and the plain dots.
+    PAM is the simplest format with transparency: a header and raw pixels.
     """
     header = [
         "P7",

@@ -1,4 +1,4 @@
-"""`videoflix seed`: a small catalogue to look at, or a huge one to measure with."""
+"""`videoflix seed`: a small demo catalogue, or a huge one for benchmarks."""
 
 import asyncio
 import hashlib
@@ -27,13 +27,13 @@ SYLLABLES = ("ba", "cor", "del", "fen", "gor", "hil", "jas", "kel", "lum", "mar"
              "quin", "ros", "sil", "tor", "und", "vel", "wes", "zan")  # fmt: skip
 GENRES = ("drama", "documentary", "action", "comedy", "animation", "horror", "history", "music")
 
-SHELVES = """
+CATEGORIES = """
 insert into category (id, name, slug, position, created_at, updated_at)
-select nextval('category_id_seq'), 'Shelf ' || n, 'shelf-' || n, n, now(), now()
+select nextval('category_id_seq'), 'Category ' || n, 'category-' || n, n, now(), now()
 from generate_series(1, 20) as n on conflict do nothing
 """
-# Common words stand in many titles and rare ones in few, as in a real catalogue.
-FILMS = """
+# Word frequencies are skewed, as in a real catalogue.
+VIDEOS = """
 with made as (
     select nextval('video_id_seq') as id, n,
            words[1 + floor(power(random(), 2) * array_length(words, 1))::int] || ' '
@@ -53,7 +53,7 @@ select id, initcap(title), replace(title, ' ', '-') || '-' || id, '', genre, 'en
 from made, lateral (select (cast(:genres as text[]))[1 + n % 8] as genre) as chosen
 returning id
 """
-ON_SHELVES = """
+IN_CATEGORIES = """
 insert into video_category (video_id, category_id, shown_at)
 select video.id, shelf.id, video.shown_at
 from video join (select id, row_number() over (order by id) as n from category) as shelf
@@ -64,22 +64,22 @@ TRIGGERS = ("video_described on video", "video_category_shown on video_category"
 
 
 async def demo() -> None:
-    """Draw a few films, enter them with their categories, and leave them to the workers.
+    """Generate a few videos and add them with their categories; workers encode them.
 
     Raises ClickException.
     """
     with errors_as_sentences(), Progress() as progress, TemporaryDirectory() as folder:
-        task = progress.add_task("Drawing films", total=len(DEMO_VIDEOS))
+        task = progress.add_task("Generating films", total=len(DEMO_VIDEOS))
         for scene in DEMO_VIDEOS:
             film = Path(folder) / "film.mp4"
             await draw(scene, film)
-            await enter(scene, film)
+            await add(scene, film)
             film.unlink()
             progress.advance(task)
 
 
-async def enter(scene: DemoVideo, film: Path) -> None:
-    """Store a drawn film and enter it; one of the same title stays alone."""
+async def add(scene: DemoVideo, film: Path) -> None:
+    """Store a generated file and add its video, unless the title exists."""
     folder = f"assets/{uuid.uuid4().hex}"
     data = await asyncio.to_thread(film.read_bytes)
     digest = hashlib.sha256(data).hexdigest()
@@ -89,7 +89,7 @@ async def enter(scene: DemoVideo, film: Path) -> None:
             text("select 1 from video where title = :title limit 1"), {"title": scene.title}
         ):
             return
-        shelf = await shelf_of(session, scene.category)
+        category = await category_id(session, scene.category)
         draft = VideoCreate(
             title=scene.title,
             description=scene.description,
@@ -98,30 +98,30 @@ async def enter(scene: DemoVideo, film: Path) -> None:
             release_year=scene.year,
             tags=scene.tags,
             featured=scene.year >= 2022,
-            categories=[shelf],
+            categories=[category],
         )
         await media_storage().put(file.key, film)
         await Media(session).accept(draft, file, None)
 
 
-async def shelf_of(session: AsyncSession, name: str) -> int:
-    """The category of this name, made if it is missing."""
+async def category_id(session: AsyncSession, name: str) -> int:
+    """Get or create the category with this name."""
     browse = Browse(session)
     found = await browse.categories.get_one_or_none(Category.name == name)
     return (found or await browse.add_category(name, "", None)).id
 
 
 async def bulk(videos: int) -> None:
-    """Enter so many films without files, quickly: the triggers' work is done by the statement.
+    """Insert videos without files in bulk; the statement does the work of the triggers.
 
     Raises ClickException.
     """
     words = invented_words()
     with errors_as_sentences(), Progress() as progress:
-        task = progress.add_task("Entering films", total=videos)
+        task = progress.add_task("Adding films", total=videos)
         async with transaction() as session:
             await session.execute(text("set local statement_timeout = 0"))
-            await session.execute(text(SHELVES))
+            await session.execute(text(CATEGORIES))
             await session.execute(
                 text(
                     "insert into search_word select unnest(cast(:words as text[]))"
@@ -132,28 +132,28 @@ async def bulk(videos: int) -> None:
         for begin in range(0, videos, BATCH):
             count = min(BATCH, videos - begin)
             async with transaction() as session:
-                await enter_many(session, count, words)
+                await add_many(session, count, words)
             progress.advance(task, count)
         async with transaction() as session:
             await publish_catalog_change(session)
 
 
-async def enter_many(session: AsyncSession, count: int, words: list[str]) -> None:
+async def add_many(session: AsyncSession, count: int, words: list[str]) -> None:
     await session.execute(text("set local statement_timeout = 0"))
     for trigger in TRIGGERS:
         name, _, table = trigger.partition(" on ")
         await session.execute(text(f"alter table {table} disable trigger {name}"))
     made = await session.scalars(
-        text(FILMS), {"count": count, "words": words, "genres": list(GENRES)}
+        text(VIDEOS), {"count": count, "words": words, "genres": list(GENRES)}
     )
-    await session.execute(text(ON_SHELVES), {"ids": list(made)})
+    await session.execute(text(IN_CATEGORIES), {"ids": list(made)})
     for trigger in TRIGGERS:
         name, _, table = trigger.partition(" on ")
         await session.execute(text(f"alter table {table} enable trigger {name}"))
 
 
 def invented_words() -> list[str]:
-    """Words of two to four syllables, the same ones each time."""
+    """Generate words of two to four syllables, deterministically."""
     chance = random.Random(7)  # noqa: S311 - no secret
     words: dict[str, None] = {}
     while len(words) < WORDS:

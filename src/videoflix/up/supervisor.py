@@ -1,4 +1,4 @@
-"""Child processes that are started again when they die, and stopped in order when we stop."""
+"""Supervised child processes: restarted with backoff, and stopped in order."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from videoflix.platform.process.parent_death import with_parent_death_signal
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
-STEADY_SECONDS = 30.0  # who ran this long starts again without a growing pause
+STEADY_SECONDS = 30.0  # after this uptime, the backoff is reset
 GRACE_SECONDS = 25.0  # more than HTTP_SHUTDOWN_SECONDS
 LOG_BYTES = 5_000_000
 LONGEST_LINE = 65_536
@@ -27,9 +27,9 @@ Show = Callable[[str, str], None]
 
 
 class SupervisedProcess:
-    """A program that `keep_running()` keeps running until it is cancelled.
+    """A child process that `keep_running()` restarts until it is cancelled.
 
-    Its lines go to `show(name, line)` and to a log file; it ends with us (see parent_death.py).
+    Its output goes to `show(name, line)` and a log file; it ends with us (parent_death.py).
     """
 
     def __init__(
@@ -51,9 +51,7 @@ class SupervisedProcess:
         self._force_stop = force_stop
 
     async def keep_running(self) -> None:
-        """Run for ever; on cancellation end the process, with SIGTERM, or SIGKILL once `force_stop`
-        is set.
-        """
+        """Run until cancelled, then stop with SIGTERM, or SIGKILL once `force_stop` is set."""
         pause = FIRST_PAUSE
         try:
             while True:
@@ -62,17 +60,17 @@ class SupervisedProcess:
                 self.exits += 1
                 steady = time.monotonic() - began > STEADY_SECONDS
                 pause = FIRST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
-                self._log_exit(f"stopped ({ended}), starting again in {pause:g} s")
+                self._log_exit(f"stopped ({ended}), restarting in {pause:g} s")
                 await asyncio.sleep(pause)
         finally:
-            with suppress(OSError):  # a full disk: what is buffered cannot be written either
+            with suppress(OSError):  # a full disk: flushing the buffer fails
                 self._log.close()
 
     async def _run_once(self) -> str:
-        """How it ended, in words."""
+        """Run the process once; return why it ended."""
         try:
             return exit_reason(await self._run())
-        except OSError as error:  # no process or memory left: later, perhaps
+        except OSError as error:  # out of processes or memory: retry later
             return f"could not start: {error}"
 
     async def _run(self) -> int:
@@ -82,7 +80,7 @@ class SupervisedProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=self._environment,
-            start_new_session=True,  # Ctrl-C is ours to handle, in order
+            start_new_session=True,  # Ctrl-C must reach this process only, to stop in order
         )
         follower = asyncio.create_task(self._follow(process))
         try:
@@ -105,7 +103,7 @@ class SupervisedProcess:
             self._log_exit(rest.decode(errors="replace"))
 
     def _log_exit(self, *lines: str) -> None:
-        """Show lines, and write all of them to the log file at once."""
+        """Show lines, and write them to the log file together."""
         for line in lines:
             self._show(self.name, line)
         text = "\n".join(line if line.startswith("{") else stamped(line) for line in lines)
@@ -113,12 +111,12 @@ class SupervisedProcess:
 
 
 def stamped(line: str) -> str:
-    """A line that does not say itself when it was said, as structured ones do."""
+    """Prefix a line with a timestamp, which structured lines already have."""
     return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}"
 
 
 async def end(process: asyncio.subprocess.Process, force_stop: asyncio.Event) -> None:
-    """Ask a process to stop; kill its group after GRACE_SECONDS, or once `force_stop` is set."""
+    """Terminate a process; kill its group after GRACE_SECONDS, or once `force_stop` is set."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):
@@ -136,7 +134,7 @@ async def end(process: asyncio.subprocess.Process, force_stop: asyncio.Event) ->
 
 
 def exit_reason(code: int) -> str:
-    """An exit code in words: `exit code 1`, or `SIGKILL` for -9."""
+    """Describe an exit code: `exit code 1`, or `SIGKILL` for -9."""
     if code >= 0:
         return f"exit code {code}"
     try:

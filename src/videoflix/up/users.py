@@ -1,4 +1,4 @@
-"""`videoflix users`: who has an account, and switching one off."""
+"""`videoflix users`: list and manage accounts."""
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -18,23 +18,23 @@ BATCH = 500
 
 async def show() -> None:
     """Print every account, newest first. Raises ClickException."""
-    table = Table("id", "e-mail", "name", "role", "state", "since", box=None)
+    table = Table("id", "e-mail", "name", "role", "state", "created", box=None)
     with errors_as_sentences():
         async with transaction() as session:
             user_admin, total = UserAdmin(session), 1
             while table.row_count < total:
                 people, total = await user_admin.list_page(LimitOffset(BATCH, table.row_count))
                 for user in people:
-                    state = "active" if user.is_active else "off"
+                    state = "active" if user.is_active else "deactivated"
                     if user.confirmed_at is None:
                         state = "unconfirmed"
-                    since = f"{user.created_at:%Y-%m-%d}"
-                    table.add_row(str(user.id), user.email, user.name, user.role, state, since)
+                    created = f"{user.created_at:%Y-%m-%d}"
+                    table.add_row(str(user.id), user.email, user.name, user.role, state, created)
     Console().print(table)
 
 
 async def deactivate(email: str) -> None:
-    """Switch an account off; it is signed out everywhere. Raises ClickException."""
+    """Deactivate an account, which signs it out everywhere. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
             user_admin = UserAdmin(session)
@@ -43,7 +43,7 @@ async def deactivate(email: str) -> None:
 
 
 async def change_email(user_id: int, email: str) -> None:
-    """Give an account another address. Raises ClickException."""
+    """Change an account's e-mail address. Raises ClickException."""
     with errors_as_sentences():
         address = msgspec.convert(email, Email)
         async with transaction() as session:
@@ -51,7 +51,7 @@ async def change_email(user_id: int, email: str) -> None:
 
 
 async def change_role(email: str, role: str) -> None:
-    """Give an account another role. Raises ClickException."""
+    """Change an account's role. Raises ClickException."""
     with errors_as_sentences():
         async with transaction() as session:
             user_admin = UserAdmin(session)
@@ -62,5 +62,5 @@ async def change_role(email: str, role: str) -> None:
 async def _named(user_admin: UserAdmin, email: str) -> User:
     user = await user_admin.accounts.by_email(email)
     if user is None:
-        raise UserNotFound(f"Nobody has the address {email}.")
+        raise UserNotFound(f"No user has the e-mail address {email}.")
     return user

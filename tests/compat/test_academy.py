@@ -603,7 +603,7 @@ async def test_what_staff_changes_is_in_the_audit(
     await editor.delete(f"/api/video/{film}/")
     found = (await admin.get("/api/v1/audit?kind=staff-change")).json()["items"]
     assert [event["detail"] for event in found] == [
-        f"Delete a film: DELETE /api/video/{film}",
+        f"Delete a video: DELETE /api/video/{film}",
         f"Change a film: PATCH /api/video/{film}",
         "Add a category: POST /api/categories",
     ]

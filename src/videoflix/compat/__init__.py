@@ -1,5 +1,5 @@
-"""Front ends of older backends work unmodified: one file a dialect, each on or off by DIALECTS.
+"""Compatibility APIs for front ends of older backends; enabled by the setting DIALECTS.
 
-Dialects translate and nothing else: services decide, and what they refuse is refused here too.
-Nothing but app.py knows of this folder.
+Dialects only translate: services decide, and what they reject is rejected here too. Only app.py
+imports this package.
 """

@@ -76,12 +76,12 @@ class PasswordResetForm(msgspec.Struct):
 
 
 def paths(name: str) -> list[str]:
-    """A path, and the same with the suffix that these backends take for the answer's format."""
+    """A path with and without the format suffix of Django REST framework."""
     return [f"/{name}", f"/{name}.json"]
 
 
 class RegistrationController(Controller):
-    """Registering, and what mailed codes lead to."""
+    """Registration, activation and password reset."""
 
     path = "/api/accounts"
     dependencies = {"registration": service(Registration)}
@@ -90,13 +90,13 @@ class RegistrationController(Controller):
     async def sign_up(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, str]]:
-        """Each registration has a link of its own, and counts when that one is opened."""
+        """Register; takes effect when the mailed link is opened."""
         sent = await read(request, RegistrationForm)
         await limit_mail(request, sent.email)
         new = RegistrationCreate(sent.email, sent.password, sent.first_name, sent.last_name)
         made = await registration.register(new)
         if made.is_known and settings.dialects_reveal_accounts:
-            # Not raised: the person who has the address gets their mail.
+            # No error, to prevent enumeration: the owner of the address gets a mail.
             return Response(TAKEN, status_code=HTTPStatus.BAD_REQUEST)
         body = {"email": made.email, "first_name": made.first_name, "last_name": made.last_name}
         return Response(body, status_code=HTTP_201_CREATED)
@@ -119,7 +119,7 @@ class RegistrationController(Controller):
     async def ask_for_reset(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        """The same for everybody: who has an account is not told here."""
+        """Request a password reset; the response does not reveal whether the account exists."""
         email = (await read(request, EmailForm)).email
         await limit_mail(request, email)
         await registration.request_password_reset(email)
@@ -163,7 +163,7 @@ class RegistrationController(Controller):
 
 
 class UserController(Controller):
-    """Signing in and out, and what people change about themselves."""
+    """Sign-in, sign-out and the own account."""
 
     path = "/api/accounts"
     dependencies = {
@@ -192,7 +192,7 @@ class UserController(Controller):
     async def log_out(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> dict[str, str]:
-        """All tokens of this person end, as there was only one; other sign-ins stay.
+        """Revoke all tokens of the user (older backends had one); other sign-ins stay.
 
         A link somewhere may ask for this too, with the visitor's cookie: not here.
         """
@@ -209,7 +209,7 @@ class UserController(Controller):
     async def change_password(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        """Takes `current_password`, which older pages only send where DIALECTS_TRUST_SIGN_IN is."""
+        """Change the password; needs `current_password` unless DIALECTS_TRUST_SIGN_IN is set."""
         chosen = await read(request, PasswordChangeForm)
         user_id = request.user.user_id
         if chosen.current_password is not None:
@@ -234,7 +234,7 @@ class UserController(Controller):
         accounts: NamedDependency[Accounts],
         registration: NamedDependency[Registration],
     ) -> dict[str, str]:
-        """Takes `current_password` like the change of the password."""
+        """Change the e-mail address; needs `current_password` like the change of the password."""
         chosen = await read(request, EmailChangeForm)
         await limit_mail(request, chosen.email)
         user_id = request.user.user_id
@@ -265,7 +265,7 @@ class UserController(Controller):
 
 @contextmanager
 def _named_wrong() -> Iterator[None]:
-    """A block in which a wrong password is told as an error of its field."""
+    """Convert a wrong password to an error of its field."""
     try:
         yield
     except WrongPassword as error:

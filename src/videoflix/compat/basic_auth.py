@@ -1,7 +1,7 @@
-"""How clients of `netiflex` and `authemail` prove who they are, and what strangers hear.
+"""Authentication of `netiflex` and `authemail` clients, and their 401 and 403 errors.
 
-A header with a token is read by our own middleware; here are the ways that only these clients
-know: the password each time (Basic), and the session cookie of their sign-in.
+Token headers are handled by our own middleware; this adds the schemes that only these clients use:
+HTTP Basic (RFC 7617), and the session cookie of their sign-in.
 """
 
 import base64
@@ -32,7 +32,7 @@ from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import Sessions
 
 SESSION_COOKIE = "sessionid"
-# A password takes long to check, so a good one is remembered for a moment.
+# Hashing is slow by design, so verified passwords are cached briefly.
 KNOWN_SECONDS = 60.0
 KNOWN_MAX = 1_000
 TOKEN_CHALLENGE = {"WWW-Authenticate": "Token"}
@@ -51,14 +51,14 @@ TOKEN_NOT_VALID = {
 
 
 class PasswordCache:
-    """Whom passwords in headers speak for, as this process has seen lately, by their hashes."""
+    """Cache of recently verified passwords of Authorization headers, by hash."""
 
     def __init__(self) -> None:
         self._known: TtlCache[bytes, Identity]
         self._known = TtlCache("passwords in headers", KNOWN_MAX, KNOWN_SECONDS)
 
     async def holder_of(self, request: Request[Any, Any, Any], sent: str) -> Identity | None:
-        """The person; tried as often as a sign-in may be. Raises TooManyAttempts."""
+        """Verify a password, rate-limited like sign-ins. Raises TooManyAttempts."""
         key = hashlib.sha256(sent.encode()).digest()
         identity = self._known.get(key)
         if identity is None or identity.sign_in_id in revocations:
@@ -72,7 +72,7 @@ passwords = PasswordCache()
 
 
 class BasicAuthMiddleware(ASGIMiddleware):
-    """Sets `request.user` where our own middleware found nobody: by Basic, or by `sessionid`.
+    """Authenticates by Basic or the cookie `sessionid` if our own middleware did not.
 
     A cookie counts only without a header, so that an old one never spoils a valid header.
     """
@@ -87,7 +87,7 @@ class BasicAuthMiddleware(ASGIMiddleware):
 
 
 async def token_needed(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: anyone who is signed in; others hear what was wrong with what they sent."""
+    """Guard: signed-in users; others get the reason in the older wire."""
     if connection.scope["user"] is not None:
         return
     scheme = connection.headers.get("authorization", "").partition(" ")[0].lower()
@@ -100,7 +100,7 @@ async def token_needed(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRo
 async def admins_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Guard: admins; these backends let nobody else change films."""
+    """Guard: administrators; these backends let only them change videos."""
     await token_needed(connection, handler)
     if not connection.scope["user"].may(Role.ADMIN):
         raise DrfError({"detail": NOT_ALLOWED}, HTTPStatus.FORBIDDEN)
@@ -109,7 +109,7 @@ async def admins_only(
 async def interactive_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Guard: people who signed in themselves."""
+    """Guard: interactive sign-ins, not API tokens."""
     await token_needed(connection, handler)
     if connection.scope["user"].scope is not None:
         raise ScopeTooNarrow
@@ -127,7 +127,7 @@ async def _identified(request: Request[Any, Any, Any]) -> Identity | None:
     cookie, address = request.cookies.get(SESSION_COOKIE, ""), client_address(request)
     identity = await opaque_tokens.holder_of(cookie, address) if cookie else None
     if identity is not None and identity.scope is not None:
-        return None  # a script's token is no sign-in
+        return None  # API tokens are not accepted as cookies
     if identity is not None and request.method not in SAFE_METHODS:
         ensure_same_site(request, identity.sign_in_id)
     return identity
@@ -137,7 +137,7 @@ async def _by_password(request: Request[Any, Any, Any], sent: str) -> Identity |
     try:
         email, _, password = base64.b64decode(sent, validate=True).decode().partition(":")
         typed = msgspec.convert({"email": email, "password": password}, Credentials)
-    except (ValueError, msgspec.ValidationError):  # no base64, no UTF-8, or no address
+    except (ValueError, msgspec.ValidationError):  # not Base64, not UTF-8, or not an e-mail address
         return None
     async with transaction() as session:
         sessions = Sessions(session)

@@ -1,4 +1,4 @@
-"""Categories as several dialects show them: one object that serves all of their clients."""
+"""Categories, in one format that serves the clients of several dialects."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ NAMED = re.compile(r"[\w-]{1,120}")
 
 
 def refuse_strangers(request: Request[Any, Any, Any], error: Unauthorized) -> Response[Any]:
-    """As others are refused: 403, which is what older clients expect."""
+    """Respond with 403 instead of 401, as older clients expect."""
     return Response({"detail": NOT_ALLOWED}, status_code=HTTP_403_FORBIDDEN)
 
 
@@ -31,7 +31,7 @@ class CategoryForm(msgspec.Struct):
 
 
 class CategoryController(Controller):
-    """Everybody may read what shelves there are; what stands on them takes signing in."""
+    """Categories are public; their videos require signing in."""
 
     path = "/api/categories"
     dependencies = {"browse": service(Browse)}

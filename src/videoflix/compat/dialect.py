@@ -1,21 +1,21 @@
-"""What a dialect is."""
+"""The definition of a dialect."""
 
 import msgspec
 from litestar import Controller
 from litestar.types import ControllerRouterHandler
 
-# Under this key each handler's `opt` says which operation of ours it stands for; docs/dialects.md
-# is made of it.
+# Key in a handler's `opt` with the canonical operation it maps to; docs/dialects.md is generated
+# from it.
 CANONICAL = "canonical"
-# What those say that stand for no operation of ours.
+# Value for handlers without a canonical operation.
 NONE = "none"
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """The wire of one older backend: its name in DIALECTS, and its routes.
+    """The API of one older backend: its name in DIALECTS, and its routes.
 
-    Routes that several dialects share stand in each of them and are served once. One whose paths
-    are ours says which controllers it `replaces`.
+    Routes shared by several dialects are listed in each and served once. A dialect that uses our
+    own paths lists the controllers it `replaces`.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """The dialect `movies`: the paths are those of /api/v1, the errors Django REST framework's.
 
-It takes the place of the native routes of movies, so it is only on where DIALECTS names it.
+It replaces the native routes of movies, so it is only enabled if DIALECTS names it.
 """
 
 from http import HTTPStatus
@@ -59,7 +59,7 @@ class RegisterController(Controller):
     async def register(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, Any]]:
-        """The address has to be confirmed, unless ACTIVATION_REQUIRED is off."""
+        """Register; the address must be confirmed unless ACTIVATION_REQUIRED is off."""
         new = await read(request, RegistrationForm)
         await limit_mail(request, new.email)
         try:
@@ -67,7 +67,7 @@ class RegisterController(Controller):
         except WeakPassword as error:
             raise field_error("password", error.detail) from error
         if made.is_known and settings.dialects_reveal_accounts:
-            # Not raised: the person who has the address gets their mail.
+            # No error, to prevent enumeration: the owner of the address gets a mail.
             taken = {"email": ["user with this email already exists."]}
             return Response(taken, status_code=HTTPStatus.BAD_REQUEST)
         body = {
@@ -183,8 +183,8 @@ async def _changed(
     return _serialize(rating)
 
 
-async def _owned(user: Identity, votes: MovieVotes, rating_id: int) -> MovieRating:
-    """Older clients read 403 for what belongs to somebody else."""
+async def _owned(request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int) -> MovieRating:
+    """Get an own rating; 403 for those of other users, as in the older backend."""
     try:
         return await votes.rating(user.user_id, rating_id)
     except RatingNotFound as error:
@@ -194,12 +194,12 @@ async def _owned(user: Identity, votes: MovieVotes, rating_id: int) -> MovieRati
 
 
 def _asked(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """The query; of a parameter that is given twice, the last one."""
+    """The query parameters; the last value wins."""
     return {name: request.query_params.getall(name)[-1] for name in request.query_params}
 
 
 def _provider_error(error: MoviesProviderUnavailable) -> DrfError:
-    """What older clients read, without the 500 of then: it is not our fault."""
+    """The older backend's error, with our status and headers instead of its 500."""
     return DrfError({"detail": "Data provider error"}, error.status, error.response_headers())
 
 

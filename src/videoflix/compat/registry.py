@@ -1,4 +1,4 @@
-"""Which dialects there are, and the routes of those that are switched on."""
+"""All dialects, and the routes of the enabled ones."""
 
 import sys
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from videoflix.platform.auth.csrf import OLDER_CLIENT
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (ACADEMY, NETIFLEX, AUTHEMAIL, STREAMING, MOVIES)
 }
-# Uploads say otherwise themselves.
+# Upload routes override this.
 BODY_MAX = 64 * 1024
 METHODS = (HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE)
 
 
 def dialect_routes(names: Sequence[str]) -> list[Router]:
-    """The routes of these dialects. Raises SystemExit for a name that is none."""
+    """The routes of these dialects. Raises SystemExit for unknown names."""
     for name in names:
         if name not in DIALECTS:
             sys.exit(f"DIALECTS is wrong: there is no “{name}”, only {', '.join(DIALECTS)}.")
@@ -37,12 +37,12 @@ def dialect_routes(names: Sequence[str]) -> list[Router]:
 
 
 def replaced_by(names: Sequence[str]) -> set[type[Controller]]:
-    """The controllers whose paths these dialects take over."""
+    """Our controllers that these dialects replace."""
     return {one for name in names if name in DIALECTS for one in DIALECTS[name].replaces}
 
 
 def _router(routes: Sequence[ControllerRouterHandler]) -> Router:
-    """Undocumented: OpenAPI describes the canonical operations, docs/dialects.md the others."""
+    """Exclude from OpenAPI, which describes the canonical operations; see docs/dialects.md."""
     return Router(
         "/",
         route_handlers=routes,
@@ -54,7 +54,7 @@ def _router(routes: Sequence[ControllerRouterHandler]) -> Router:
 
 
 def _refusals(router: Router) -> list[HTTPRouteHandler]:
-    """Older clients read why a method is refused, and Litestar's own answer looks different."""
+    """Handlers that respond with 405 in the older format, which differs from Litestar's."""
     return [
         route(
             path=served.path, http_method=others, opt={ALLOWED: ", ".join(sorted(served.methods))}

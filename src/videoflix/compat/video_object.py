@@ -1,8 +1,8 @@
-"""A film as `netiflex` and `authemail` show it: the fields of both, which do not contradict.
+"""A video with the fields of `netiflex` and `authemail`, which are compatible.
 
-`video_file`, `video_file_hd720`, `poster`, `vtt_file` and `uploaded_by` are those of the one;
-`file`, `category`, `thumbnail` and `resolutions` those of the other. All addresses of files need
-no header, and survive what older players make of them: `clip.mp4` becomes `clip_720p.mp4`.
+`video_file`, `video_file_hd720`, `poster`, `vtt_file` and `uploaded_by` are those of the first;
+`file`, `category`, `thumbnail` and `resolutions` those of the second. File URLs are signed, and
+stay valid when older players derive others from them: `clip.mp4` becomes `clip_720p.mp4`.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ from videoflix.playback.service.downloads import (
 )
 from videoflix.profiles.schemas import Viewer
 
-# The older backend knew these; what else a film may be is shown as it is.
+# Genres of the older backend; others are passed through.
 GENRES = ("drama", "documentary", "technic", "horror", "action")
 LANGUAGES = {"fr": "french", "en": "english", "de": "german"}
 RENDITIONS = (360, 480, 720, 1080)
 
 
 class SerializerContext(msgspec.Struct, frozen=True):
-    """What showing films to somebody takes."""
+    """The context for serializing videos for a viewer."""
 
     request: Request[Any, Any, Any]
     session: AsyncSession
@@ -41,17 +41,17 @@ class SerializerContext(msgspec.Struct, frozen=True):
 
 
 async def serialize_videos(
-    shelf: SerializerContext, films: Sequence[VideoRead]
+    context: SerializerContext, films: Sequence[VideoRead]
 ) -> list[dict[str, Any]]:
-    """The films as objects, in their order; two queries, however many there are."""
-    files = await Mp4Files(shelf.session).for_videos([film.id for film in films])
+    """Serialize videos in their order, with two queries."""
+    files = await Mp4Files(context.session).for_videos([film.id for film in films])
     uploaders = {film.uploaded_by for film in films if film.uploaded_by is not None}
-    people = await Accounts(shelf.session).get_many(uploaders) if uploaders else {}
-    sign_in_id = shelf.request.user.sign_in_id
+    people = await Accounts(context.session).get_many(uploaders) if uploaders else {}
+    sign_in_id = context.request.user.sign_in_id
     found = []
     for film in films:
         links = download_addresses(
-            shelf.viewer,
+            context.viewer,
             sign_in_id,
             film.id,
             film.slug,
@@ -59,12 +59,12 @@ async def serialize_videos(
             has_poster=film.poster_url is not None,
         )
         uploader = people.get(film.uploaded_by) if film.uploaded_by is not None else None
-        found.append(_serialize_video(shelf, film, links, uploader))
+        found.append(_serialize_video(context, film, links, uploader))
     return found
 
 
 def genre_of(film: VideoRead) -> str | None:
-    """The older word where there is one, else the film's own."""
+    """The older backend's genre if there is one, else the video's own."""
     folded = film.genre.casefold()
     return folded if folded in GENRES else film.genre or None
 
@@ -74,7 +74,7 @@ def language_of(film: VideoRead) -> str | None:
 
 
 def _serialize_video(
-    shelf: SerializerContext, film: VideoRead, links: DownloadAddresses, uploader: User | None
+    context: SerializerContext, film: VideoRead, links: DownloadAddresses, uploader: User | None
 ) -> dict[str, Any]:
     movie = absolute(links.movie())
     poster = absolute(links.poster)
@@ -89,7 +89,7 @@ def _serialize_video(
         "title": film.title,
         "author": film.author,
         "description": film.description,
-        "uploaded_by": _serialize_person(shelf.viewer, uploader) if uploader else None,
+        "uploaded_by": _serialize_person(context.viewer, uploader) if uploader else None,
         "genre": genre_of(film),
         "uploaded_at": stamp(film.created_at),
         "updated_at": stamp(film.updated_at),
@@ -110,17 +110,17 @@ def _serialize_video(
                 "src": absolute(links.movie(f"_{found.name}")),
                 "type": "video/mp4",
             }
-            for found in allowed_files(shelf.viewer, links.movies)
+            for found in allowed_files(context.viewer, links.movies)
         ],
     }
 
 
 def _serialize_person(viewer: Viewer, person: User) -> dict[str, Any]:
-    """How to reach an uploader is for editors and for themselves; the fields stay."""
-    told = viewer.is_editor or viewer.user_id == person.id
+    """Contact data is only for editors and the user; others get empty fields."""
+    is_visible = viewer.is_editor or viewer.user_id == person.id
     return {
         "id": person.id,
-        "email": person.email if told else "",
-        "phone": person.phone if told else "",
-        "address": person.address if told else "",
+        "email": person.email if is_visible else "",
+        "phone": person.phone if is_visible else "",
+        "address": person.address if is_visible else "",
     }

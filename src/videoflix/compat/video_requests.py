@@ -1,4 +1,4 @@
-"""What the dialects' films have in common: their numbers, long lists, and forms with a file."""
+"""Shared request handling for videos: ids, unpaginated lists, and upload forms."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,14 +16,14 @@ from videoflix.media.schemas import StoredFile, UploadForm
 from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.profiles.schemas import Viewer
 
-# The older wire knows no pages: a list holds the newest films, so many at most.
+# The older wire has no pagination: lists hold at most this many, newest first.
 LIST_MAX = 2_000
 DIGITS = len(str(BIGINT_MAX))
 PAGE = 100
 
 
 def parse_id(video_id: str) -> int:
-    """The film's number. Raises Refusal for what is none, as older backends did."""
+    """Parse a video's id. Raises DrfError, as in older backends."""
     is_number = video_id.isascii() and video_id.isdigit() and len(video_id) <= DIGITS
     if not (is_number and 0 < int(video_id) <= BIGINT_MAX):
         raise not_found("Video")
@@ -33,7 +33,7 @@ def parse_id(video_id: str) -> int:
 async def list_videos(
     browse: Browse, viewer: Viewer, filters: Filters, count: int
 ) -> list[VideoRead]:
-    """The newest films, from as many pages as it takes."""
+    """Collect the newest videos from several pages."""
     found: list[VideoRead] = []
     cursor: str | None = ""
     while cursor is not None and len(found) < count:
@@ -45,7 +45,7 @@ async def list_videos(
 
 
 async def read_video_form(request: Request[Any, Any, Any]) -> UploadForm:
-    """The fields of any body; a file goes straight to the storage."""
+    """Read the fields of any body; a file is streamed to the storage."""
     if request.content_type[0] == RequestEncodingType.MULTI_PART:
         return await read_upload(request, "video_file")
     return UploadForm(await sent_fields(request), None)
@@ -53,7 +53,7 @@ async def read_video_form(request: Request[Any, Any, Any]) -> UploadForm:
 
 @asynccontextmanager
 async def create_video(form: UploadForm) -> AsyncGenerator[StoredFile | None]:
-    """The form's file, if it has one; it is removed if the block fails."""
+    """Yield the form's file, if any; it is deleted if the block fails."""
     if form.file is None:
         yield None
     else:

@@ -49,7 +49,7 @@ BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 ORDERINGS = ("uploaded_at", "updated_at")
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2
 CODES = {word: code for code, word in LANGUAGES.items()}
-# These answers hold addresses for one person.
+# These responses contain signed URLs of one user.
 PRIVATE = [ResponseHeader(name="Cache-Control", value="private, no-cache")]
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=150, pattern=r"^[^\x00\r\n]*$")]
@@ -98,7 +98,7 @@ class VideosController(Controller):
     async def list_videos(
         self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        """All of them, as the older wire knows no pages; `limit` and `page` ask for some."""
+        """List all videos; `limit` and `page` are optional, as the older wire has no pagination."""
         asked = request.query_params
         viewer = await current_viewer(request.user)
         films = _matching(asked, await _search(browse, viewer, asked))
@@ -209,7 +209,7 @@ class RootController(Controller):
 
 
 async def _search(browse: Browse, viewer: Viewer, asked: MultiDict[str]) -> list[VideoRead]:
-    """Films by what the database filters, newest first."""
+    """Query videos by the filters the database supports, newest first."""
     filters = Filters(
         featured=BOOLEANS.get(asked.get("is_favorite", "").lower()),
         uploaded_by=_number(asked, "uploaded_by"),
@@ -223,7 +223,7 @@ async def _search(browse: Browse, viewer: Viewer, asked: MultiDict[str]) -> list
 
 
 def _matching(asked: MultiDict[str], films: list[VideoRead]) -> list[VideoRead]:
-    """What only the older words tell apart, in the order that is asked for."""
+    """Apply the filters that depend on older values, and the requested order."""
     genre, language = asked.get("genre"), asked.get("language")
     since = _moment(asked, "updated_at")
     found = [
@@ -251,7 +251,7 @@ def _page(asked: MultiDict[str], films: list[VideoRead]) -> list[VideoRead]:
 
 
 def _number(asked: MultiDict[str], name: str) -> int | None:
-    """Raises Refusal. What is too large for a number of ours is nobody's."""
+    """Parse a number; too large ones match nothing. Raises DrfError."""
     value = asked.get(name, "").strip()
     if not value:
         return None
@@ -262,7 +262,7 @@ def _number(asked: MultiDict[str], name: str) -> int | None:
 
 
 def _moment(asked: MultiDict[str], name: str) -> datetime | None:
-    """Raises Refusal."""
+    """Parse a time. Raises DrfError."""
     value = asked.get(name, "").strip()
     if not value:
         return None
@@ -274,7 +274,7 @@ def _moment(asked: MultiDict[str], name: str) -> datetime | None:
 
 
 async def _excluded(value: str | None, catalog: Catalog, viewer: Viewer) -> int | None:
-    """The film to leave out. Raises Refusal for what is no number, or no film's."""
+    """The video to exclude. Raises DrfError if it is not the id of a video."""
     if not value:
         return None
     if not (value.isascii() and value.isdigit()):
@@ -288,7 +288,7 @@ async def _excluded(value: str | None, catalog: Catalog, viewer: Viewer) -> int 
 async def _change(
     request: Request[Any, Any, Any], video_id: int, kind: type[VideoFields]
 ) -> dict[str, Any]:
-    """What is left out stays; another file takes the place of the one that plays."""
+    """Update a video; omitted fields stay unchanged, a file replaces the current one."""
     form = await read_video_form(request)
     async with create_video(form) as file:
         change = read_fields(dict(form.fields), kind).change()

@@ -1,4 +1,4 @@
-"""The dialect `academy`: HTTP-only cookies, a playlist for each resolution, watchlist, history."""
+"""The dialect `academy`: HttpOnly cookies, a playlist per resolution, watchlist, history."""
 
 from videoflix.compat.academy.auth import AuthController
 from videoflix.compat.academy.history import HistoryController

@@ -29,7 +29,7 @@ from videoflix.settings import settings
 
 YEAR = 365 * 24 * 3600
 WRONG = "Invalid emailaddress or password"
-# Who has an account is told only with DIALECTS_REVEAL_ACCOUNTS, and not to whoever asks often.
+# Whether an account exists is revealed only with DIALECTS_REVEAL_ACCOUNTS, and rate-limited.
 ASKED = AttemptLimit("academy-who-has-an-account", burst=20, seconds=15)
 
 
@@ -93,7 +93,7 @@ class AuthController(Controller):
     async def check_address(
         self, request: Request[Any, Any, Any], accounts: NamedDependency[Accounts]
     ) -> dict[str, bool]:
-        """Everybody should sign in, unless DIALECTS_REVEAL_ACCOUNTS tells who is unknown."""
+        """Always claim that the account exists, unless DIALECTS_REVEAL_ACCOUNTS is set."""
         await ASKED.acquire(client_address(request))
         fields = await sent_fields(request)
         if not fields.get("email"):
@@ -104,16 +104,16 @@ class AuthController(Controller):
 
 
 async def _why(email: str) -> str:
-    """What older clients show; whether the address is known only where that may be told."""
+    """The reason shown by older clients; reveals unknown accounts only if configured."""
     if not settings.dialects_reveal_accounts:
         return WRONG
-    async with transaction() as session:  # the request's own is over once it was refused
+    async with transaction() as session:  # the request's transaction is rolled back
         known = await Accounts(session).by_email(email)
     return WRONG if known else "Email address is not registered"
 
 
 def _cookies(pair: TokenPair) -> list[Cookie]:
-    """The tokens' go with the browser, as older ones did; scripts read csrftoken for a year."""
+    """Session cookies for the tokens, as in the older backend; csrftoken lasts a year."""
     return [
         cookie(COOKIE, pair.access, None),
         cookie(REFRESH_COOKIE, pair.refresh, None),
@@ -124,7 +124,7 @@ def _cookies(pair: TokenPair) -> list[Cookie]:
 
 
 def _no_cookies() -> list[Cookie]:
-    """Older pages still read a csrftoken afterwards; this one vouches for nobody."""
+    """Delete the cookies; older pages still read a csrftoken, so an unusable one is set."""
     return [
         cookie(COOKIE, "", 0),
         cookie(REFRESH_COOKIE, "", 0),

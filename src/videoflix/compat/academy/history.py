@@ -1,6 +1,6 @@
-"""Where people stopped watching.
+"""Playback positions.
 
-A record's number is its film's: there is one for each film, and it is nobody else's.
+A record's id is its video's id: a profile has one record per video.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ class ProgressForm(msgspec.Struct):
 
 
 class RecordForm(msgspec.Struct):
-    """`user` is sent as well, and is always whoever asks."""
+    """The field `user` is ignored: it is always the requesting user."""
 
     video: BigId
     progress_seconds: Seconds = 0.0
@@ -111,7 +111,7 @@ class HistoryController(Controller):
 
 
 async def _change(request: Request[Any, Any, Any], record_id: str) -> dict[str, Any]:
-    """A record stays with its film and its owner; only the place in the film changes."""
+    """Update the position of a record; its video and user cannot be changed."""
     seconds = (await read(request, RecordUpdateForm)).progress_seconds
     async with library_of(request.user) as library:
         state = await _record(library, record_id)
@@ -131,7 +131,7 @@ async def _record(library: Library, record_id: str) -> WatchState:
 
 
 async def _save_position(library: Library, video_id: int, seconds: float) -> WatchState:
-    """Remember the place; far enough in the film, it is a view."""
+    """Save a position, and count a view if it is far enough."""
     _, is_view = await library.save_position(video_id, ProgressUpdate(seconds))
     if is_view:
         counter.count(video_id, library.profile_id)

@@ -1,7 +1,7 @@
-"""Playlists and segments for players that send a cookie and nothing else.
+"""Playlists and segments for players that send only a cookie.
 
-Older players ask for one resolution. What they get is a multivariant playlist of that one rung,
-because picture and sound are apart in our files; all URLs in it are relative to it.
+Older players request one resolution. They get a multivariant playlist with that one rendition,
+because our files have separate video and audio; its URIs are relative.
 """
 
 import re
@@ -45,14 +45,14 @@ leases = ImplicitLeases()
 
 
 async def open_lease(request: Request[Any, Any, Any], viewer: Viewer, video_id: int) -> None:
-    """Opening the playlist begins a stream. Raises what `Streams.get_or_begin` raises."""
+    """Start a stream when its playlist is opened. Raises what `Streams.get_or_begin` raises."""
     sign_in_id = request.user.sign_in_id
     player = (sign_in_id, video_id)
     await leases.begin(player, viewer, sign_in_id, video_id, device_of(request))
 
 
 async def touch_lease(request: Request[Any, Any, Any], viewer: Viewer, video_id: int) -> None:
-    """What is fetched keeps the stream alive. Raises StreamEnded, or what `begin` raises."""
+    """Extend the lease when a segment is fetched. Raises StreamEnded, or what `begin` raises."""
     sign_in_id = request.user.sign_in_id
     player = (sign_in_id, video_id)
     await leases.touch(player, viewer, sign_in_id, video_id, device_of(request))
@@ -67,7 +67,7 @@ class PlaybackController(Controller):
     async def show_manifest(
         self, request: Request[Any, Any, Any], video_id: FromPath[str], resolution: Text
     ) -> Response[str]:
-        """A rung above the film's ladder falls back to the nearest lower one."""
+        """A resolution above the ladder falls back to the next lower one."""
         film, lines = parse_id(video_id), RESOLUTIONS.get(resolution)
         try:
             if lines is None:
@@ -88,7 +88,7 @@ class PlaybackController(Controller):
     async def show_part(
         self, request: Request[Any, Any, Any], video_id: FromPath[str], segment_name: Text
     ) -> Response[Any]:
-        """A rendition's playlist or segment, by a name out of a playlist and no other."""
+        """Return a rendition's playlist or segment, by a name used in the playlists."""
         film, named = parse_id(video_id), PART.fullmatch(segment_name)
         try:
             if named is None:

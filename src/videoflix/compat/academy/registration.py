@@ -1,4 +1,4 @@
-"""Registering, and what mailed links lead to."""
+"""Registration, activation and password reset."""
 
 import secrets
 from typing import Annotated, Any
@@ -46,9 +46,9 @@ class RegistrationController(Controller):
     async def register(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, Any]]:
-        """`token` is there because it always was; what confirms an address is only mailed.
+        """Register. The `token` is a placeholder: the real one is only mailed.
 
-        `id` is a number that nobody had before, so that it does not tell who is known.
+        `id` is always a new number, so that it does not reveal existing accounts.
         """
         new = await read(request, RegistrationForm)
         if new.confirmed_password != new.password:
@@ -56,7 +56,7 @@ class RegistrationController(Controller):
         await limit_mail(request, new.email)
         made = await registration.register(RegistrationCreate(new.email, new.password))
         if made.is_known and settings.dialects_reveal_accounts:
-            # Not raised: the person who has the address gets their mail.
+            # No error, to prevent enumeration: the owner of the address gets a mail.
             taken = {"email": ["Email already exists"]}
             return Response(taken, status_code=HTTP_400_BAD_REQUEST)
         body = {"user": {"id": made.user_id, "email": made.email}, "token": _no_token()}
@@ -130,7 +130,7 @@ class RegistrationController(Controller):
 
 
 def _no_token() -> str:
-    """Looks like a token and is none."""
+    """A random string in the format of a token."""
     return secrets.token_urlsafe(24)
 
 

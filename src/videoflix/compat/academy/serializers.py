@@ -1,4 +1,4 @@
-"""Films as this dialect shows them."""
+"""Serializers of videos."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ from videoflix.catalog.schemas import VideoRead
 from videoflix.compat.drf.formats import stamp
 from videoflix.platform.http.urls import absolute
 
-# A page's script writes the number into an address of its own: 120p, 360p, 480p, 720p, 1080p.
+# Older pages put these names into URLs: 120p, 360p, 480p, 720p, 1080p.
 BEST = "1080p"
 
 
 def category_of(video: VideoRead) -> str:
-    """The one category that older clients know of."""
+    """The single category that older clients support."""
     if video.categories:
         return video.categories[0].name
     return video.genre.capitalize() or "Other"
 
 
 def summary(video: VideoRead) -> dict[str, Any]:
-    """A film of the long list."""
+    """A video in a list."""
     return {
         "id": video.id,
         "created_at": stamp(video.created_at),
@@ -30,7 +30,7 @@ def summary(video: VideoRead) -> dict[str, Any]:
 
 
 def detail(video: VideoRead) -> dict[str, Any]:
-    """A film with all that is known; `duration` counts minutes."""
+    """A video with all details; `duration` is in minutes."""
     thumbnail = absolute(video.poster_url)
     return {
         "id": video.id,
@@ -48,7 +48,7 @@ def detail(video: VideoRead) -> dict[str, Any]:
     }
 
 
-# What is shown of the newest film while there is none.
+# The newest video while there is none.
 NO_FILM: dict[str, Any] = {
     "title": "",
     "description": "",

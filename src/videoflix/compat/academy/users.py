@@ -1,4 +1,4 @@
-"""What people say about themselves."""
+"""The own account."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ CHANGE = {"canonical": "PATCH /api/v1/me"}
 
 
 class UserController(Controller):
-    """Whatever stands in the path, it is the person who asks: `me`, or the number of theirs."""
+    """The account of the requesting user; the path accepts `me` or their own id."""
 
     path = "/api/user"
     guards = (signed_in,)
@@ -52,7 +52,7 @@ class UserController(Controller):
 
     @delete("/{whoever:str}", opt={"canonical": NONE})
     async def keep_me(self) -> None:
-        """Closing an account takes a password, which older clients do not ask for."""
+        """Refused: deleting an account requires the password, which older clients do not send."""
         body = {"detail": "Deleting account is not allowed."}
         raise DrfError(body, HTTP_405_METHOD_NOT_ALLOWED, {"Allow": "GET, PUT, PATCH"})
 

@@ -1,4 +1,4 @@
-"""The catalogue, and what staff does with it."""
+"""The catalogue, and its management by staff."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ NEWEST = 10
 
 
 class VideoForm(msgspec.Struct):
-    """`duration` (found out by looking) and `user` (who asks) are asked for and not believed."""
+    """`duration` and `user` are required by the older wire, but ignored."""
 
     title: Title
     description: Description
@@ -77,7 +77,7 @@ class VideoController(Controller):
     async def list_by_category(
         self, request: Request[Any, Any, Any], browse: NamedDependency[Browse]
     ) -> list[dict[str, Any]]:
-        """Strangers see the shelves, and nothing on them."""
+        """List categories; without signing in, without their videos."""
         if request.user is None:
             return [{"category": one.name, "videos": []} for one in await browse.categories.all()]
         viewer = await current_viewer(request.user)
@@ -137,7 +137,7 @@ class VideoController(Controller):
         opt={"canonical": "POST /api/v1/videos", **UPLOAD},
     )
     async def add_film(self, request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
-        """A form, with a file or without; JSON never was welcome here."""
+        """Create a video from a form, with or without a file; JSON is not accepted."""
         if request.content_type[0] == RequestEncodingType.JSON:
             raise UnsupportedMediaType
         form = await read_video_form(request)
@@ -178,7 +178,7 @@ class VideoController(Controller):
 
     @delete(
         "/video/{video_id:str}",
-        summary="Delete a film",
+        summary="Delete a video",
         guards=[editors_only],
         opt={"canonical": "DELETE /api/v1/videos/{video_id}"},
     )
@@ -187,7 +187,7 @@ class VideoController(Controller):
 
 
 async def _create(draft: VideoCreate, file: StoredFile | None, editor: int) -> None:
-    """Enter a film; without a file nobody but editors sees it."""
+    """Create a video; without a file, only editors see it."""
     async with transaction() as session:
         if file:
             await Media(session).accept(draft, file, editor)
@@ -196,7 +196,7 @@ async def _create(draft: VideoCreate, file: StoredFile | None, editor: int) -> N
 
 
 async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, Any]:
-    """What is left out stays; another file takes the place of the one that plays."""
+    """Update a video; omitted fields stay unchanged, a file replaces the current one."""
     form = await read_video_form(request)
     async with create_video(form) as file:
         change = read_fields(dict(form.fields), VideoUpdateForm)
@@ -220,7 +220,7 @@ async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, A
 
 @contextmanager
 def _known_category(category_id: object) -> Generator[None]:
-    """A block that names the category it does not find as older backends did."""
+    """Convert UnknownCategory to the older backend's error."""
     try:
         yield
     except UnknownCategory as error:

@@ -1,6 +1,6 @@
-"""The watchlist: each profile has one, and its number is the profile's.
+"""The watchlist; each profile has one, with the profile's id.
 
-An entry's number is its film's: a list holds each film once.
+An entry's id is its video's id: a list holds each video once.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ class WatchlistController(Controller):
 
     @post(opt={"canonical": "GET /api/v1/watchlist"})
     async def make_watchlist(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """Older backends made another empty list each time; there is one, and it is answered."""
+        """Return the existing watchlist; older backends created another one each time."""
         return await _watchlist(request)
 
     @get("/{watchlist_id:str}", opt={"canonical": "GET /api/v1/watchlist"})
@@ -62,7 +62,7 @@ class EntryController(Controller):
 
     @post(opt={"canonical": "POST /api/v1/watchlist"})
     async def add_entry(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        """200 for a film that is on the list already."""
+        """Add a video; 200 instead of 201 if it is already on the list."""
         video_id = (await read(request, EntryForm)).video_id
         async with library_of(request.user) as library:
             known = await library.contained([video_id])
@@ -80,7 +80,7 @@ class EntryController(Controller):
     async def put_entry(
         self, request: Request[Any, Any, Any], entry_id: FromPath[str]
     ) -> dict[str, Any]:
-        """Another film in place of this one."""
+        """Replace an entry by another video."""
         video_id = (await read(request, EntryForm)).video_id
         async with library_of(request.user) as library:
             old = await _entry(request, library, entry_id)

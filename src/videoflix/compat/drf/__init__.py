@@ -1,1 +1,1 @@
-"""Requests, answers and errors as Django REST framework writes them."""
+"""Requests, responses and errors in the format of Django REST framework."""

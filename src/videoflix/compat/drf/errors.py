@@ -1,4 +1,4 @@
-"""Errors as Django REST framework writes them: all older backends were made with it."""
+"""Errors in the format of Django REST framework, which all older backends used."""
 
 from http import HTTPStatus
 from typing import Any
@@ -24,14 +24,14 @@ BLANK = "This field may not be blank."
 SIGN_IN = "Authentication credentials were not provided."
 NOT_ALLOWED = "You do not have permission to perform this action."
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
-# What a refused method's route says of the others, for the header Allow.
+# Key in `opt` with the methods of a path, for the header Allow.
 ALLOWED = "allowed"
-# Older backends name the class of what is not there.
+# Django's model names in "No … matches the given query."
 MODELS: dict[type[Problem], str] = {VideoNotFound: "Video", CategoryNotFound: "Category"}
 
 
 class DrfError(Exception):
-    """An error whose body the older client reads; what was written until then is undone."""
+    """An error with a body in the older format; rolls the transaction back."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ def not_found(model: str) -> DrfError:
 
 
 async def method_not_allowed(request: Request[Any, Any, Any]) -> None:
-    """Stands for every method that a path of a dialect has not."""
+    """Handle methods that a path does not support (405)."""
     raise DrfError(
         {"detail": f'Method "{request.method}" not allowed.'},
         HTTPStatus.METHOD_NOT_ALLOWED,
@@ -63,7 +63,7 @@ async def method_not_allowed(request: Request[Any, Any, Any]) -> None:
 
 
 def drf_error_response(request: Request[Any, Any, Any], error: DrfError) -> Response[bytes]:
-    """Encoded here: Litestar would leave a lone string without its quotes."""
+    """Encode the body as JSON; Litestar would send a bare string without quotes."""
     return Response(
         msgspec.json.encode(error.body),
         status_code=error.status,
@@ -73,7 +73,7 @@ def drf_error_response(request: Request[Any, Any, Any], error: DrfError) -> Resp
 
 
 def problem_response(request: Request[Any, Any, Any], error: Problem) -> Response[Any]:
-    """A problem of ours: the fields that are wrong, or one sentence."""
+    """Convert a problem: field errors, or one sentence."""
     if fields := error.members.get("errors"):
         body: dict[str, Any] = {}
         for wrong in fields:
@@ -86,14 +86,14 @@ def problem_response(request: Request[Any, Any, Any], error: Problem) -> Respons
 def validation_response(
     request: Request[Any, Any, Any], error: ValidationException
 ) -> Response[Any]:
-    """What failed Litestar's checks of paths and queries."""
+    """Convert Litestar's validation errors of paths and queries."""
     found = error.extra if isinstance(error.extra, list) else []
     body = {str(item.get("key")): [str(item.get("message"))] for item in found}
     return Response(body or {"detail": error.detail}, status_code=HTTPStatus.BAD_REQUEST)
 
 
 def http_error_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-    """Litestar's own errors; what is our fault says no more than that."""
+    """Convert Litestar's errors; details of 5xx are not disclosed."""
     phrase = HTTPStatus(error.status_code).phrase
     text = phrase if error.status_code >= 500 else error.detail
     return Response(
@@ -102,7 +102,7 @@ def http_error_response(request: Request[Any, Any, Any], error: HTTPException) -
 
 
 def _text(request: Request[Any, Any, Any], error: Problem) -> str:
-    """The older backends' sentence where they had one, else ours."""
+    """The older backend's text if it had one, else ours."""
     kind = type(error)
     if kind in MODELS:
         return f"No {MODELS[kind]} matches the given query."

@@ -1,8 +1,8 @@
-"""How older clients expect times."""
+"""Formats of values."""
 
 from datetime import UTC, datetime
 
 
 def stamp(moment: datetime) -> str:
-    """A time as older backends write it: always six fractional digits, and Z."""
+    """Format a time with six fractional digits and Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""What older clients send: JSON and forms alike, and fields nobody knows are passed over."""
+"""Parse bodies of older clients: JSON or forms; unknown fields are ignored."""
 
 import re
 from typing import Annotated, Any, TypeVar, get_args
@@ -14,11 +14,11 @@ from videoflix.compat.drf.errors import BLANK, NON_FIELD, REQUIRED, DrfError
 from videoflix.platform.problems import UnsupportedMediaType
 
 FIELDS_MAX = 100
-# A type may bring its own sentence: `Annotated[Kind, Meta(extra={WRONG: "…"})]`.
+# A type can have its own error text: `Annotated[Kind, Meta(extra={WRONG: "…"})]`.
 WRONG = "wrong"
 Email = Annotated[accounts.Email, msgspec.Meta(extra={WRONG: "Enter a valid email address."})]
 
-# msgspec's words for a wrong value, and the ones older clients show.
+# msgspec's error messages, mapped to those of the older backends.
 TEXTS = (
     (r"Expected `str` of length >= (\d+)", "Ensure this field has at least {} characters."),
     (r"Expected `str` of length <= (\d+)", "Ensure this field has no more than {} characters."),
@@ -41,12 +41,12 @@ FormType = TypeVar("FormType", bound=msgspec.Struct)
 
 
 async def read(request: Request[Any, Any, Any], kind: type[FormType]) -> FormType:
-    """The body as a struct. Raises Refusal with a sentence for each field that is wrong."""
+    """Parse the body into a struct. Raises DrfError with a message per invalid field."""
     return read_fields(await sent_fields(request), kind)
 
 
 async def sent_fields(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """The fields of the body, whatever they are. Raises Refusal for what holds no fields."""
+    """Parse the fields of the body. Raises DrfError if it is not an object or form."""
     kind, _ = request.content_type
     if kind == RequestEncodingType.URL_ENCODED:
         return _form_fields(await request.body())
@@ -70,15 +70,15 @@ async def sent_fields(request: Request[Any, Any, Any]) -> dict[str, Any]:
 
 
 def _form_fields(body: bytes) -> dict[str, Any]:
-    """The last value of each field. Litestar's own parser remembers every body it has seen."""
+    """Parse a form, last value wins. Litestar's own parser caches every body."""
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
-    except ValueError as error:  # also what is no UTF-8
+    except ValueError as error:  # includes invalid UTF-8
         raise DrfError({"detail": "Form parse error - too many fields, or no UTF-8"}) from error
 
 
 def read_fields(fields: dict[str, Any], kind: type[FormType]) -> FormType:
-    """Those of the fields that the struct has. Raises Refusal."""
+    """Convert fields to a struct, ignoring unknown ones. Raises DrfError."""
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
     for field in msgspec.structs.fields(kind):
@@ -96,9 +96,9 @@ def read_fields(fields: dict[str, Any], kind: type[FormType]) -> FormType:
 
 
 def _value(value: Any, kind: Any) -> Any:
-    """The value as this type. Raises ValueError with the older sentence."""
+    """Convert a value. Raises ValueError with the older backend's text."""
     if isinstance(value, UploadFile):
-        raise ValueError("Not a valid string.")  # noqa: TRY004 - it is the sentence that counts
+        raise ValueError("Not a valid string.")  # noqa: TRY004 - the caller expects ValueError
     if isinstance(value, str) and "\x00" in value:
         raise ValueError("Null characters are not allowed.")
     try:

@@ -1,4 +1,4 @@
-"""Signing in and out: opaque tokens, guests, and pairs of tokens."""
+"""Sign-in and sign-out: opaque tokens, guests, and token pairs."""
 
 from contextlib import suppress
 from http import HTTPStatus
@@ -44,7 +44,7 @@ class LoginForm(msgspec.Struct):
 
 
 async def known_here(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: this backend never answered 401, and an API token signs nobody out."""
+    """Guard: signed in, but not by API token; never 401, as in the older backend."""
     user = connection.scope["user"]
     if user is None:
         raise DrfError({"detail": SIGN_IN}, HTTPStatus.FORBIDDEN)
@@ -53,7 +53,7 @@ async def known_here(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
 
 
 class AuthController(Controller):
-    """Signing in and out."""
+    """Sign-in and sign-out."""
 
     path = "/"
     dependencies = {"accounts": service(Accounts), "sessions": service(Sessions)}
@@ -95,7 +95,7 @@ class AuthController(Controller):
         accounts: NamedDependency[Accounts],
         sessions: NamedDependency[Sessions],
     ) -> Response[Any]:
-        """The token stops working; a guest is forgotten, and nobody else, whatever the address."""
+        """Revoke the token; guest accounts are deleted, other accounts never."""
         user = await accounts.get_active(request.user.user_id)
         email, is_guest = user.email, user.is_guest
         await sessions.sign_out(user.id, request.user.sign_in_id)
@@ -129,7 +129,7 @@ class AuthController(Controller):
     async def refresh(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> dict[str, str]:
-        """These clients keep their refresh token, so it is not traded for another."""
+        """Return a new access token; the refresh token is not rotated, as clients keep theirs."""
         token = (await read(request, RefreshRequest)).refresh
         try:
             return {"access": await sessions.issue_access_token(token)}
@@ -149,11 +149,11 @@ def _signed_in(user: User, opened: TokenOpened) -> Response[dict[str, str]]:
 
 
 async def _refused(email: str) -> DrfError:
-    """Older clients say which field is wrong; not where that would tell who has an account."""
+    """The error of the wrong field, unless that would reveal whether an account exists."""
     wrong = error_body("credentials", "Wrong Email or password")
     if not settings.dialects_reveal_accounts:
         return wrong
-    async with transaction() as session:  # the request's own is over once it was refused
+    async with transaction() as session:  # the request's transaction is rolled back
         known = await Accounts(session).by_email(email)
     if known is None:
         return error_body("email", "No user found with this email")

@@ -1,4 +1,4 @@
-"""How this backend says what is wrong; its client reads the first of each list."""
+"""Error bodies of this backend; its client reads the first of each list."""
 
 from videoflix.compat.drf.errors import DrfError
 

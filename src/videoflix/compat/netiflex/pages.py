@@ -1,4 +1,4 @@
-"""Pages of older backends that are ours under another name."""
+"""Redirects from pages of the older backend to ours."""
 
 from typing import Any
 

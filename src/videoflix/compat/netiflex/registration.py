@@ -1,4 +1,4 @@
-"""Registering, and what mailed links lead to."""
+"""Registration, activation and password reset."""
 
 import secrets
 from http import HTTPStatus
@@ -47,7 +47,7 @@ class PasswordForm(LinkForm):
 
 
 class RegistrationController(Controller):
-    """Registering, and what mailed links lead to."""
+    """Registration, activation and password reset."""
 
     path = "/"
     dependencies = {"registration": service(Registration)}
@@ -56,7 +56,7 @@ class RegistrationController(Controller):
     async def register(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> Response[dict[str, Any]]:
-        """`token` is there because it always was; it signs nobody in."""
+        """Register; the `token` is a placeholder and cannot be used to sign in."""
         new = await read(request, RegistrationForm)
         if not new.email:
             raise error_body("email", "Email address is required")
@@ -69,7 +69,7 @@ class RegistrationController(Controller):
         except WeakPassword as error:
             raise error_body("password", error.detail) from error
         if made.is_known and settings.dialects_reveal_accounts:
-            # Not raised: the person who has the address gets their mail.
+            # No error, to prevent enumeration: the owner of the address gets a mail.
             taken = error_item("email", "This Email already exists")
             return Response(taken, status_code=HTTPStatus.BAD_REQUEST)
         body = {"token": secrets.token_hex(20), "email": made.email}
@@ -105,7 +105,7 @@ class RegistrationController(Controller):
     async def ask_for_reset(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        """The same for everybody: who has an account is not told here."""
+        """Request a password reset; the response does not reveal whether the account exists."""
         email = (await read(request, EmailForm)).email
         await limit_mail(request, email)
         await registration.request_password_reset(email)

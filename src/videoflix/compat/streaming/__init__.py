@@ -1,4 +1,4 @@
-"""The dialect `streaming`: invoices and their lines, checking people in and out."""
+"""The dialect `streaming`: invoices and their lines, check-in and check-out."""
 
 from videoflix.compat.dialect import Dialect
 from videoflix.compat.streaming.checkins import CheckInController

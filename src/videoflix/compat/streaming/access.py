@@ -1,4 +1,4 @@
-"""Who may use a dialect whose clients never said who they are."""
+"""Access to a dialect whose clients do not authenticate."""
 
 import hmac
 from collections.abc import AsyncGenerator
@@ -20,7 +20,7 @@ PROXY_KEY = "x-videoflix-proxy-key"
 
 
 async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[AsyncSession]:
-    """The request's transaction; what is changed is noted in it, by nobody for the proxy."""
+    """The request's transaction, with changes in the audit log; without an actor for the proxy."""
     async with transaction() as session:
         yield session
         if request.method not in SAFE_METHODS:
@@ -32,7 +32,7 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
 async def proxy_or_admin(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Guard: what a proxy vouches for with its key, and administrators."""
+    """Guard: requests with the key of the trusted proxy, and administrators."""
     key = settings.streaming_dialect_trusted_proxy_key
     sent = connection.headers.get(PROXY_KEY, "")
     if key is None or not hmac.compare_digest(sent.encode(), key.encode()):

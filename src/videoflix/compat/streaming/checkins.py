@@ -1,4 +1,4 @@
-"""Checking people in and out."""
+"""Check-in and check-out."""
 
 from typing import Annotated, Any
 
@@ -46,7 +46,7 @@ class CheckInController(Controller):
     async def check_out(
         self, request: Request[Any, Any, Any], check_ins: NamedDependency[CheckIns]
     ) -> dict[str, int]:
-        """A bare list tells who is not checked in, as it told of a month without an invoice."""
+        """Check out; errors are a bare list, as in the older backend."""
         member = await read(request, MemberForm)
         try:
             return _serialize(await check_ins.check_out(member.id))

@@ -19,7 +19,7 @@ from videoflix.compat.streaming.invoices import Number, Words, number, serialize
 from videoflix.platform.http.params import service
 from videoflix.platform.problems import NotFound
 
-# What a line is called that was sent without a description.
+# Default description of lines.
 UNNAMED = "Line"
 OfInvoice = Annotated[str | None, QueryParameter(name="invoice", max_length=30)]
 

@@ -1,4 +1,4 @@
-"""Invoices, a person's one for each month."""
+"""Invoices: one per user and month."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ from videoflix.platform.http.params import BIGINT_MAX, service
 from videoflix.platform.problems import NotFound
 from videoflix.settings import settings
 
-# The older wire knows no pages.
+# The older wire has no pagination.
 LIST_MAX = 10_000
 Day = date
 Number = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
@@ -45,7 +45,7 @@ STATUSES = {
 
 
 class InvoiceCreateForm(msgspec.Struct):
-    """An `amount` becomes a line with this description; amounts are sums of lines."""
+    """`amount` is stored as a line with this description, as amounts are sums of lines."""
 
     user: Number
     status: Status
@@ -60,7 +60,7 @@ class InvoiceForm(msgspec.Struct):
 
 
 class InvoiceUpdateForm(msgspec.Struct):
-    """Sums and descriptions are made here; what is sent of them is passed over."""
+    """Amount and description are computed; sent values are ignored."""
 
     user: Number | UnsetType = UNSET
     status: Status | UnsetType = UNSET
@@ -83,7 +83,7 @@ class InvoiceController(Controller):
     async def add_invoice(
         self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
     ) -> dict[str, Any]:
-        """The month of `date` has one invoice: the one there is, or a new one."""
+        """Get or create the invoice of the month of `date`."""
         new = await read(request, InvoiceCreateForm)
         day = new.date or datetime.now(settings.time_zone).date()
         try:
@@ -147,7 +147,7 @@ class InvoiceController(Controller):
 
 
 def number(written: str) -> int:
-    """Raises NotFound for what is no number of anything."""
+    """Parse an id. Raises NotFound if it is not a valid one."""
     if not (written.isascii() and written.isdigit() and 0 < int(written) <= BIGINT_MAX):
         raise NotFound
     return int(written)
@@ -201,7 +201,7 @@ async def _owned(invoices: Invoices, invoice_id: int) -> Invoice:
 
 
 async def _set_status(invoices: Invoices, invoice: Invoice, status: Status) -> None:
-    """Raises InvoiceClosed for a way that does not lead back."""
+    """Change the status. Raises InvoiceClosed for transitions that are not allowed."""
     if STATUSES[invoice.status] is status:
         return
     if status is Status.VOID:
@@ -211,7 +211,7 @@ async def _set_status(invoices: Invoices, invoice: Invoice, status: Status) -> N
 
 
 async def _read(invoices: Invoices, invoice_id: int) -> dict[str, Any]:
-    """The invoice with the sum the database made."""
+    """Read an invoice with the amount computed by the database."""
     invoice, lines = await invoices.invoice(invoice_id, None)
     await invoices.session.refresh(invoice)
     return _serialize(invoice, [line.id for line in lines])

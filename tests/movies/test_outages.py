@@ -113,7 +113,7 @@ async def test_only_so_many_questions_at_once(provider: FakeProvider) -> None:
     failed = [one for one in answers if isinstance(one, ProviderFailed)]
     assert provider.most_at_once() == IN_FLIGHT
     assert 4 <= len(answers) - len(failed) < 20
-    assert {str(one) for one in failed} == {"too many questions at once"}
+    assert {str(one) for one in failed} == {"too many concurrent requests"}
     assert await known.search("b", 1), "that says nothing about the provider"
 
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: a service that keeps failing is left alone for a while (a leaf)."""
+"""A circuit breaker: requests to a failing service are suspended for a while."""
 
 import time
 from collections.abc import Callable
@@ -8,9 +8,9 @@ PAUSE_SECONDS = 10.0
 
 
 class CircuitBreaker:
-    """Opens after so many failures in a row; after the pause one question tries whether it heals.
+    """Opens after `failures` in a row; after `pause` seconds, one trial request (half-open).
 
-    Each question begins with `wait()`, and one that may be asked ends with one of the others.
+    Call `wait()` before each request, and if it returned 0 one of the other methods after it.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class CircuitBreaker:
         self._is_trying = False
 
     def wait(self) -> float:
-        """Seconds to leave the service alone; 0 when it may be asked now."""
+        """Seconds until the next request is allowed; 0 if it is allowed now."""
         if self._failures < self._limit:
             return 0.0
         wait = self._open_until - self._clock()
@@ -47,5 +47,5 @@ class CircuitBreaker:
             self._open_until = self._clock() + self._pause
 
     def cancelled(self) -> None:
-        """Nobody waited for the answer: it says nothing about the service."""
+        """The request was cancelled, which says nothing about the service."""
         self._is_trying = False

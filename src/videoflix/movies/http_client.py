@@ -1,7 +1,7 @@
-"""Questions to a service that is not ours: it may be slow, broken, lying or gone; we are not.
+"""HTTP client for third-party services: time-outs, limits, retry and circuit breaker.
 
-A leaf. Each question has one deadline, retry included; the answer is read only so far, and only
-believed if it is what was agreed. Redirects are not followed.
+Each request has one deadline, including its retry; responses are limited in size and validated.
+Redirects are not followed.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ import msgspec
 
 from videoflix.movies.circuit_breaker import CircuitBreaker
 
-ANSWER_MAX_BYTES = 4 * 1024 * 1024
+RESPONSE_MAX_BYTES = 4 * 1024 * 1024
 CONNECT_SECONDS = 1.0
-# Before the second try; by chance, so that not everybody comes back at once.
+# Random pause before the retry (jitter), in seconds.
 PAUSE_SECONDS = (0.05, 0.2)
 HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "identity",  # a compressed answer might be any size
+    "Accept-Encoding": "identity",  # a compressed response could expand to any size
     "User-Agent": f"videoflix/{version('videoflix')}",
 }
 TRANSIENT = {
@@ -37,12 +37,12 @@ Kind = TypeVar("Kind")
 Parameters = Mapping[str, str | int]
 
 logger = logging.getLogger(__name__)
-# It would write every question into the log: what people search for.
+# It would log every URL, with what people search for.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class ProviderUnavailable(Exception):
-    """No answer, or not what was agreed; `retry_after` counts seconds."""
+    """No response, or an invalid one; `retry_after` is in seconds."""
 
     def __init__(self, reason: str, retry_after: float = 5.0) -> None:
         super().__init__(reason)
@@ -50,15 +50,15 @@ class ProviderUnavailable(Exception):
 
 
 class RequestRejected(Exception):
-    """The service works, and does not accept this question (422)."""
+    """The service rejected the request (422)."""
 
 
 class TransientError(Exception):
-    """The service failed in a way that may be over in a moment."""
+    """A failure that is worth a retry."""
 
 
 FAILURES = (
-    OSError,  # time-outs too
+    OSError,  # includes time-outs
     ValueError,
     RecursionError,
     httpx.HTTPError,
@@ -68,12 +68,12 @@ FAILURES = (
 
 
 class ProviderClient:
-    """One service, asked by this process at most `in_flight` times at once."""
+    """A client of one service, with at most `in_flight` concurrent requests per process."""
 
     def __init__(self, base_url: str, *, seconds: float, in_flight: int) -> None:
         self.seconds = seconds
         self._breaker = CircuitBreaker()
-        self._places = asyncio.Semaphore(in_flight)
+        self._slots = asyncio.Semaphore(in_flight)
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers=HEADERS,
@@ -84,41 +84,44 @@ class ProviderClient:
         )
 
     async def get(self, path: str, params: Parameters, kind: type[Kind]) -> Kind:
-        """The answer to a question. Raises ProviderUnavailable or RequestRejected, soon."""
+        """GET and decode a response.
+
+        Raises ProviderUnavailable or RequestRejected, within `seconds`.
+        """
         deadline = asyncio.get_running_loop().time() + self.seconds
         try:
-            async with asyncio.timeout(self.seconds / 2):  # the other half is for the answer
-                await self._places.acquire()
+            async with asyncio.timeout(self.seconds / 2):  # the other half is for the response
+                await self._slots.acquire()
         except TimeoutError as error:
-            raise ProviderUnavailable("too many questions at once") from error
+            raise ProviderUnavailable("too many concurrent requests") from error
         try:
-            return await self._ask(path, params, kind, deadline)
+            return await self._get(path, params, kind, deadline)
         finally:
-            self._places.release()
+            self._slots.release()
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _ask(self, path: str, params: Parameters, kind: type[Kind], deadline: float) -> Kind:
+    async def _get(self, path: str, params: Parameters, kind: type[Kind], deadline: float) -> Kind:
         if wait := self._breaker.wait():
-            raise ProviderUnavailable("it failed too often; it is left alone for a while", wait)
+            raise ProviderUnavailable("the circuit breaker is open after repeated failures", wait)
         try:
             async with asyncio.timeout_at(deadline):
                 body = await self._read_with_retry(path, params)
-            answer = msgspec.json.decode(body, type=kind)
+            response = msgspec.json.decode(body, type=kind)
         except RequestRejected:
             self._breaker.succeeded()
             raise
         except FAILURES as error:
             self._breaker.failed()
             reason = f"{type(error).__name__}: {error}"
-            logger.warning("%s did not answer as agreed (%s)", self._client.base_url, reason[:300])
+            logger.warning("request to %s failed (%s)", self._client.base_url, reason[:300])
             raise ProviderUnavailable(reason) from error
         except BaseException:
             self._breaker.cancelled()
             raise
         self._breaker.succeeded()
-        return answer
+        return response
 
     async def _read_with_retry(self, path: str, params: Parameters) -> bytes:
         try:
@@ -128,16 +131,16 @@ class ProviderClient:
             return await self._read(path, params)
 
     async def _read(self, path: str, params: Parameters) -> bytes:
-        async with self._client.stream("GET", path, params=params) as answer:
-            if answer.status_code in TRANSIENT:
-                raise TransientError(f"status {answer.status_code}")
-            if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+        async with self._client.stream("GET", path, params=params) as response:
+            if response.status_code in TRANSIENT:
+                raise TransientError(f"status {response.status_code}")
+            if response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise RequestRejected
-            if answer.status_code != HTTPStatus.OK:
-                raise ValueError(f"status {answer.status_code}")
+            if response.status_code != HTTPStatus.OK:
+                raise ValueError(f"status {response.status_code}")
             body = bytearray()
-            async for part in answer.aiter_raw():
+            async for part in response.aiter_raw():
                 body += part
-                if len(body) > ANSWER_MAX_BYTES:
-                    raise ValueError(f"more than {ANSWER_MAX_BYTES} bytes")
+                if len(body) > RESPONSE_MAX_BYTES:
+                    raise ValueError(f"more than {RESPONSE_MAX_BYTES} bytes")
             return bytes(body)

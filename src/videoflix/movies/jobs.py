@@ -1,4 +1,4 @@
-"""Retention of what providers answered."""
+"""Retention of cached responses of providers."""
 
 from datetime import timedelta
 

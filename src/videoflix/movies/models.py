@@ -1,4 +1,4 @@
-"""Tables of the movies. Triggers of migration 0018 keep the tallies, whoever votes."""
+"""Tables of the movies. Triggers of migration 0018 maintain the tallies."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -40,7 +40,7 @@ class MovieRating(Record):
     __table_args__ = (UniqueConstraint("user_id", "movie_id"),)
 
 
-# Everybody's votes on a movie, changed in the transaction that votes.
+# Number of votes per movie, maintained by triggers in the voting transaction.
 movie_tally = Table(
     "movie_tally",
     Record.metadata,
@@ -52,10 +52,10 @@ movie_tally = Table(
 
 
 class MovieAnswer(Record):
-    """What a provider answered, as JSON; a crash of the database forgets it.
+    """A cached response of a provider, as JSON; the table is unlogged, a cache may be lost.
 
-    Until `claimed_until` one process asks the provider for all; without `payload` nothing is
-    known yet.
+    Until `claimed_until`, one process queries the provider for all (single flight); `payload` is
+    null until its first response.
     """
 
     __tablename__ = "movie_answer"

@@ -1,4 +1,4 @@
-"""All SQL of the movies: votes, and what providers answered."""
+"""SQL of ratings, and of cached responses of providers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -17,7 +17,7 @@ FIND = text("""
 select payload, extract(epoch from clock_timestamp() - fetched_at)::float8 as age
 from movie_answer where key = :key
 """)
-# Not what somebody answered since we looked.
+# Not if another process has stored a fresh response meanwhile.
 CLAIM = text("""
 insert into movie_answer as answer (key, fetched_at, claimed_until, created_at, updated_at)
 values (:key, now(), now() + cast(:span as interval), now(), now())
@@ -27,7 +27,7 @@ where (answer.claimed_until is null or answer.claimed_until < now())
 returning true
 """)
 RELEASE = text("update movie_answer set claimed_until = null where key = :key")
-# In the order of their keys, so that two writers never wait in a circle.
+# Ordered by key, which prevents deadlocks.
 KEEP = text("""
 insert into movie_answer (key, payload, fetched_at, created_at, updated_at)
 select key, payload, clock_timestamp(), now(), now()
@@ -37,7 +37,7 @@ on conflict (key) do update
 set payload = excluded.payload, fetched_at = excluded.fetched_at, claimed_until = null,
     updated_at = now()
 """)
-# Where nothing was answered, only the claim is left.
+# Rows without a payload are abandoned claims.
 SWEEP = text("""
 delete from movie_answer
 where fetched_at < now() - cast(:kept as interval)
@@ -46,14 +46,14 @@ where fetched_at < now() - cast(:kept as interval)
 
 
 class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
-    """Votes, and how many there are."""
+    """Ratings and tallies."""
 
     model_type = MovieRating
 
     async def for_user(
         self, user_id: int, rating_type: RatingType | None, page: LimitOffset
     ) -> tuple[list[MovieRating], int]:
-        """A person's votes, the newest first, and how many they are."""
+        """List a user's ratings, newest first, with the total."""
         conditions = [MovieRating.user_id == user_id]
         if rating_type is not None:
             conditions.append(MovieRating.rating_type == rating_type)
@@ -66,7 +66,7 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
     async def change(
         self, user_id: int, rating_id: int, rating_type: RatingType
     ) -> MovieRating | None:
-        """One statement, so that of two changes each is counted."""
+        """Update in one statement, so that concurrent changes are tallied correctly."""
         changed: MovieRating | None = await self.session.scalar(
             update(MovieRating)
             .where(MovieRating.id == rating_id, MovieRating.user_id == user_id)
@@ -114,23 +114,23 @@ class AnswerRepository:
         return None if row is None else StoredAnswer(row.payload, row.age)
 
     async def claim(self, key: str, span: timedelta, fresh: timedelta) -> bool:
-        """Whether the caller is the one who asks the provider now, for at most so long.
+        """Try to claim the right to query the provider, for at most `span`.
 
-        Nobody is while there is a fresh answer.
+        False if another process holds it, or if there is a fresh response.
         """
         values = {"key": key, "span": span, "fresh": fresh}
         return bool(await self.session.scalar(CLAIM, values))
 
     async def release(self, key: str) -> None:
-        """The provider said nothing: the next one may ask."""
+        """Release a claim after the provider failed."""
         await self.session.execute(RELEASE, {"key": key})
 
     async def put(self, payloads: Mapping[str, str]) -> None:
-        """Write answers down, as given now."""
+        """Store responses with the current time."""
         values = {"keys": [*payloads], "payloads": [*payloads.values()]}
         await self.session.execute(KEEP, values)
 
     async def sweep(self, kept: timedelta) -> int:
-        """Forget what is older; how much that was."""
-        gone = await self.session.execute(SWEEP, {"kept": kept})
-        return int(getattr(gone, "rowcount", 0))
+        """Delete responses older than `kept`; return how many."""
+        deleted = await self.session.execute(SWEEP, {"kept": kept})
+        return int(getattr(deleted, "rowcount", 0))

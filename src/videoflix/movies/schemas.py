@@ -1,4 +1,4 @@
-"""Shapes of movies and of votes on them."""
+"""Wire types of movies and ratings."""
 
 from datetime import datetime
 from typing import Self
@@ -14,7 +14,7 @@ PAGE_SIZE = 10
 
 
 class Movie(msgspec.Struct, frozen=True):
-    """A movie as providers tell of it; `rating` is the provider's own, 0 when there is none."""
+    """A movie of a provider; `rating` is the provider's own, 0 if there is none."""
 
     id: UUID
     title: str
@@ -24,14 +24,14 @@ class Movie(msgspec.Struct, frozen=True):
 
 
 class MoviePage(msgspec.Struct, frozen=True):
-    """Some movies of a list; `total` counts all of it."""
+    """A page of movies; `total` counts the whole list."""
 
     total: int
     items: list[Movie]
 
 
 class VoteCounts(msgspec.Struct, frozen=True):
-    """Everybody's votes on a movie, and one's own."""
+    """All votes on a movie, and the user's own."""
 
     upvotes: int = 0
     downvotes: int = 0
@@ -39,7 +39,7 @@ class VoteCounts(msgspec.Struct, frozen=True):
 
 
 class MovieRead(msgspec.Struct):
-    """A movie with the votes of the people here; `my_vote` is one's own."""
+    """A movie with the votes of our users; `my_vote` is your own."""
 
     id: UUID
     title: str
@@ -52,15 +52,15 @@ class MovieRead(msgspec.Struct):
 
 
 class SingleMovie(MovieRead):
-    """A movie; `stale` when the provider could not be asked lately."""
+    """A movie; `stale` if it is an expired cache entry because the provider is unavailable."""
 
     stale: bool
 
 
 class SearchPage(msgspec.Struct):
-    """Ten movies; `next` and `previous` are whole addresses.
+    """A page of ten movies; `next` and `previous` are absolute URLs.
 
-    `stale` when the provider could not be asked lately.
+    `stale` if it is an expired cache entry because the provider is unavailable.
     """
 
     count: int
@@ -71,7 +71,7 @@ class SearchPage(msgspec.Struct):
 
 
 class RatingRead(msgspec.Struct):
-    """A vote on a movie."""
+    """A rating of a movie."""
 
     id: int
     rating_type: RatingType
@@ -93,7 +93,7 @@ class RatingRead(msgspec.Struct):
 
 
 class RatingPage(msgspec.Struct):
-    """Ten of one's votes; `next` and `previous` are whole addresses."""
+    """A page of ten ratings; `next` and `previous` are absolute URLs."""
 
     count: int
     next: str | None
@@ -101,15 +101,15 @@ class RatingPage(msgspec.Struct):
     results: list[RatingRead]
 
 
-# Older clients send whole objects back: what may not be changed is ignored.
+# Older clients send whole objects back, so unknown and read-only fields are ignored.
 class RatingCreate(msgspec.Struct):
-    """A vote to be."""
+    """A new rating."""
 
     movie_id: UUID
     rating_type: RatingType = RatingType.UPVOTE
 
 
 class RatingUpdate(msgspec.Struct):
-    """What is left out stays."""
+    """A change of a rating; omitted fields stay unchanged."""
 
     rating_type: RatingType | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""Movies of the provider over HTTP, with the votes of the people here."""
+"""Movies of the provider over HTTP, with the votes of our users."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -29,14 +29,14 @@ PATH = "/api/v1/movies/"
 PERSONAL = {"Cache-Control": "private, no-store"}
 STALE = {"Warning": '110 - "Response is Stale"'}
 
-# `query` is a name Litestar keeps for itself.
+# Litestar reserves the name `query`.
 Words = Annotated[
     str,
     QueryParameter(
         name="query",
         max_length=200,
         pattern=rf"^[^\x00]*{VISIBLE}[^\x00]*$",
-        description="What to search for.",
+        description="Search terms.",
     ),
 ]
 PageNumber = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX, description="Counted from 1.")]
@@ -56,9 +56,9 @@ class MovieController(Controller):
     async def search_movies(
         self, user: CurrentUser, words: Words, page: PageNumber = 1
     ) -> Response[SearchPage]:
-        """Search the movies of the provider, ten a page, with votes.
+        """Search the movies of the provider, ten per page, with votes.
 
-        While the provider is down, what it said within a day is answered, and `stale`.
+        While the provider is unavailable, cached results of up to a day are returned as `stale`.
         """
         return await found_page(user, words, page)
 
@@ -74,21 +74,23 @@ class MovieController(Controller):
         return await found_movie(user, movie_id)
 
 
-async def found_page(user: Identity, words: str, page: int) -> Response[SearchPage]:
-    """A page of what a search finds. Raises what finding.search does."""
-    viewer = await current_viewer(user)
+async def found_page(
+    request: Request[Any, Any, Any], words: str, page: int
+) -> Response[SearchPage]:
+    """Search, and add votes. Raises what search.search raises."""
+    viewer = await current_viewer(request.user)
     found, stale = await search.search(viewer, words, page)
     following, previous = neighbours(PATH, page, found.total, query=words)
-    shown = await _with_votes(user.user_id, found.items)
-    return _answer(SearchPage(found.total, following, previous, shown, stale), stale)
+    shown = await _with_votes(request.user.user_id, found.items)
+    return _response(SearchPage(found.total, following, previous, shown, stale), stale)
 
 
-async def found_movie(user: Identity, movie_id: UUID) -> Response[SingleMovie]:
-    """One movie. Raises what finding.movie does."""
-    viewer = await current_viewer(user)
+async def found_movie(request: Request[Any, Any, Any], movie_id: UUID) -> Response[SingleMovie]:
+    """Get one movie with votes. Raises what search.movie raises."""
+    viewer = await current_viewer(request.user)
     found, stale = await search.movie(viewer, movie_id)
-    (shown,) = await _with_votes(user.user_id, [found])
-    return _answer(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
+    (shown,) = await _with_votes(request.user.user_id, [found])
+    return _response(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
 
 
 async def _with_votes(user_id: int, movies: Sequence[Movie]) -> list[MovieRead]:
@@ -108,5 +110,5 @@ async def _with_votes(user_id: int, movies: Sequence[Movie]) -> list[MovieRead]:
     ]
 
 
-def _answer(body: Any, stale: bool) -> Response[Any]:
+def _response(body: Any, stale: bool) -> Response[Any]:
     return Response(body, headers=PERSONAL | STALE if stale else PERSONAL)

@@ -1,6 +1,6 @@
-"""Our catalogue for strangers, in the shape of November 7: its clients may point at us.
+"""Our catalogue without signing in, in the API of November 7, for its clients.
 
-Errors have that shape too: `{"detail": [{"loc", "msg", "type"}]}`.
+Errors have its format too: `{"detail": [{"loc", "msg", "type"}]}`.
 """
 
 from typing import Annotated, Any
@@ -21,10 +21,10 @@ from videoflix.platform.problems import InvalidInput, NotFound, problems, wire_n
 from videoflix.profiles.schemas import ANONYMOUS
 from videoflix.settings import settings
 
-# Read-only and the same for everybody, without a word about who asks: any page may read it.
+# Read-only and independent of the user, so every origin may read it.
 FOR_ALL = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
-# What a browser asks first when a page sets headers of its own. Where CORS_ORIGINS is set, Litestar
-# answers such questions before any route does; a plain GET needs none.
+# CORS preflight, for requests with custom headers; a plain GET needs none. If CORS_ORIGINS is set,
+# Litestar handles preflights before any route.
 PREFLIGHT = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET",
@@ -39,24 +39,24 @@ Skip = Annotated[
         ge=0,
         le=BIGINT_MAX,
         schema_extra={"maximum": OFFSET_MAX},
-        description="How many to skip.",
+        description="How many items to skip.",
     ),
 ]
-Most = Annotated[int, QueryParameter(ge=1, le=1_000, description="How many at most.")]
+Most = Annotated[int, QueryParameter(ge=1, le=1_000, description="Maximum number of items.")]
 Words = Annotated[
     str,
     QueryParameter(
-        name="query", max_length=200, pattern=r"^[^\x00]*$", description="What to search for."
+        name="query", max_length=200, pattern=r"^[^\x00]*$", description="Search terms."
     ),
 ]
 
 
 class CatalogueClosed(NotFound):
-    """There is no public list of films here."""
+    """This installation has no public catalogue."""
 
 
 class ErrorItem(msgspec.Struct):
-    """What is wrong with a parameter, and which."""
+    """An error of a parameter."""
 
     loc: list[str | int]
     msg: str
@@ -64,7 +64,7 @@ class ErrorItem(msgspec.Struct):
 
 
 class ErrorItems(msgspec.Struct):
-    """What is wrong with the question."""
+    """Errors of a request."""
 
     detail: list[ErrorItem]
 
@@ -83,10 +83,8 @@ def _too_far(request: Request[Any, Any, Any], error: InvalidInput) -> Response[E
 
 
 def _error_response(*found: tuple[str, str]) -> Response[ErrorItems]:
-    complaints = [ErrorItem(["query", name], message, "value_error") for name, message in found]
-    return Response(
-        ErrorItems(complaints), status_code=HTTP_422_UNPROCESSABLE_ENTITY, headers=FOR_ALL
-    )
+    errors = [ErrorItem(["query", name], message, "value_error") for name, message in found]
+    return Response(ErrorItems(errors), status_code=HTTP_422_UNPROCESSABLE_ENTITY, headers=FOR_ALL)
 
 
 class PublicMovieController(Controller):
@@ -95,7 +93,7 @@ class PublicMovieController(Controller):
     exception_handlers = {ValidationException: _validation, InvalidInput: _too_far}
 
     @get(
-        summary="List films for everyone",
+        summary="List public videos",
         security=[{}],
         responses={
             **problems(CatalogueClosed),
@@ -105,7 +103,7 @@ class PublicMovieController(Controller):
     async def list_movies(
         self, skip: Skip = 0, limit: Most = 10, words: Words = ""
     ) -> Response[MoviePage]:
-        """List films for everyone, the newest first, or those that match best; nobody signs in."""
+        """List videos for everyone, newest first or by rank of a search; no sign-in needed."""
         if not settings.public_catalogue:
             raise CatalogueClosed
         found = await CatalogProvider(ANONYMOUS).listed(skip, limit, words.strip())
@@ -117,5 +115,5 @@ class PublicMovieController(Controller):
 
     @route(http_method=HttpMethod.OPTIONS, include_in_schema=False)
     async def allow_pages(self) -> Response[None]:
-        """Let pages of any site ask."""
+        """Respond to CORS preflights."""
         return Response(None, status_code=HTTP_204_NO_CONTENT, headers=PREFLIGHT)

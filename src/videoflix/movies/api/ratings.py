@@ -1,4 +1,4 @@
-"""Votes on movies over HTTP: everybody sees and changes their own."""
+"""Ratings of movies over HTTP; users manage their own."""
 
 from typing import Annotated
 
@@ -19,7 +19,10 @@ from videoflix.platform.problems import Unauthorized, problems
 
 PATH = "/api/v1/movies/ratings"
 OfType = Annotated[
-    str, QueryParameter(description="Empty for all.", schema_extra=names_of(RatingType, ""))
+    str,
+    QueryParameter(
+        description="Type of rating; empty for all.", schema_extra=names_of(RatingType, "")
+    ),
 ]
 
 
@@ -37,7 +40,7 @@ class MovieRatingController(Controller):
         rating_type: OfType = "",
         page: PageNumber = 1,
     ) -> RatingPage:
-        """List your ratings, the newest first, ten a page."""
+        """List your ratings, newest first, ten per page."""
         wanted = one_of(RatingType, "rating_type", rating_type or None)
         return await rating_page(user, votes, wanted, page)
 
@@ -48,8 +51,8 @@ class MovieRatingController(Controller):
         votes: NamedDependency[MovieVotes],
         data: JSONBody[RatingCreate],
     ) -> RatingRead:
-        """Rate a movie by its id, once; the provider is not asked."""
-        return RatingRead.of(await votes.vote(user.user_id, data))
+        """Rate a movie, once; the provider is not queried."""
+        return RatingRead.of(await votes.vote(request.user.user_id, data))
 
     @get(
         "/{rating_id:int}",
@@ -77,8 +80,8 @@ class MovieRatingController(Controller):
         rating_id: FromPath[Id],
         data: JSONBody[RatingUpdate],
     ) -> RatingRead:
-        """Change the type of one of your ratings; what else is sent is ignored."""
-        return await _change(votes, user.user_id, rating_id, data)
+        """Change the type of one of your ratings; other fields are ignored."""
+        return await _change(votes, request.user.user_id, rating_id, data)
 
     @patch(
         "/{rating_id:int}",
@@ -92,12 +95,12 @@ class MovieRatingController(Controller):
         rating_id: FromPath[Id],
         data: JSONBody[RatingUpdate],
     ) -> RatingRead:
-        """Change the type of one of your ratings; what else is sent is ignored."""
-        return await _change(votes, user.user_id, rating_id, data)
+        """Change the type of one of your ratings; other fields are ignored."""
+        return await _change(votes, request.user.user_id, rating_id, data)
 
     @delete(
         "/{rating_id:int}",
-        summary="Take a rating back",
+        summary="Delete a rating",
         responses=problems(Unauthorized, RatingNotFound),
     )
     async def remove_rating(
@@ -106,15 +109,15 @@ class MovieRatingController(Controller):
         votes: NamedDependency[MovieVotes],
         rating_id: FromPath[Id],
     ) -> None:
-        """Take one of your ratings back; the movie may be rated again."""
-        await votes.remove(user.user_id, rating_id)
+        """Delete one of your ratings; you can rate the movie again."""
+        await votes.remove(request.user.user_id, rating_id)
 
 
 async def rating_page(
     user: Identity, votes: MovieVotes, wanted: RatingType | None, page: int
 ) -> RatingPage:
-    """A page of one's votes. Raises InvalidPage."""
-    found, total = await votes.for_user(user.user_id, wanted, page)
+    """A page of the user's ratings. Raises InvalidPage."""
+    found, total = await votes.for_user(request.user.user_id, wanted, page)
     params = {"rating_type": wanted.value} if wanted else {}
     following, previous = neighbours(PATH, page, total, **params)
     return RatingPage(total, following, previous, [RatingRead.of(one) for one in found])

@@ -1,16 +1,16 @@
-"""Addresses of neighbouring pages."""
+"""URLs of the next and previous page."""
 
 from urllib.parse import urlencode
 
 from videoflix.movies.schemas import PAGE_SIZE
 from videoflix.platform.http.urls import absolute
 
-# No list is that long.
+# Beyond any list.
 PAGE_MAX = 1_000_000
 
 
 def neighbours(path: str, page: int, count: int, **params: str) -> tuple[str | None, str | None]:
-    """The addresses of the next and the previous page."""
+    """Absolute URLs of the next and previous page; None if there is none."""
 
     def to(number: int) -> str | None:
         return absolute(f"{path}?{urlencode({**params, 'page': number})}")

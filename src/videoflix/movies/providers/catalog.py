@@ -1,8 +1,8 @@
-"""Our own catalogue as a provider: what the viewer may see, and nothing else.
+"""Our own catalogue as a provider, restricted to what the viewer can see.
 
-Movies have UUIDs and films have numbers, so a film's number is written into a UUID of version 8
-(RFC 9562, section 5.8): the six letters `vidflx`, version and variant, and the number in the last
-62 bits. It stays as long as the film does, and leads back to it.
+Movies have UUIDs and videos have integer ids, so an id is encoded as a UUID of version 8
+(RFC 9562, section 5.8): the six letters `vidflx`, version and variant, and the id in the last 62
+bits. The mapping is stable and reversible.
 """
 
 from uuid import UUID
@@ -20,7 +20,7 @@ PREFIX = (int.from_bytes(b"vidflx") << 80 | 8 << 76 | 0b10 << 62) >> NUMBER_BITS
 
 
 class CatalogProvider:
-    """The films that this viewer may see, as movies."""
+    """The videos that the viewer can see, as movies."""
 
     name: str | None = None
 
@@ -41,7 +41,7 @@ class CatalogProvider:
             return None
 
     async def listed(self, skip: int, limit: int, query: str = "") -> MoviePage:
-        """Films that match best, or without a query the newest. Raises OffsetTooLarge."""
+        """Search, or list the newest without a query. Raises OffsetTooLarge."""
         part = LimitOffset(limit, skip)
         async with transaction() as session:
             browse = Browse(session)
@@ -60,19 +60,19 @@ class CatalogProvider:
 
 
 def movie_id_of(video_id: int) -> UUID:
-    """The UUID of a film."""
+    """Encode a video's id as a UUID."""
     return UUID(int=PREFIX << NUMBER_BITS | video_id)
 
 
 def video_id_of(movie_id: UUID) -> int | None:
-    """The film that a UUID was made for; None if it was made elsewhere."""
+    """Decode a video's id; None if the UUID is not one of ours."""
     if movie_id.int >> NUMBER_BITS != PREFIX:
         return None
     return movie_id.int & ((1 << NUMBER_BITS) - 1)
 
 
 def movie_of(video: VideoRead) -> Movie:
-    """A film as a movie; its rating is the share of upvotes, of ten."""
+    """Convert a video; its rating is the share of upvotes times ten."""
     votes = video.upvotes + video.downvotes
     return Movie(
         id=movie_id_of(video.id),

@@ -1,4 +1,4 @@
-"""November 7, a provider with one question: `GET /movies/?skip=0&limit=10&query=text`."""
+"""November 7, a provider with one route: `GET /movies/?skip=0&limit=10&query=text`."""
 
 import asyncio
 from typing import Annotated
@@ -13,14 +13,14 @@ from videoflix.platform.cache.ttl import TtlCache
 from videoflix.platform.http.params import BIGINT_MAX
 
 PATH = "/movies/"
-# The largest list it gives, and how much of all is read to find one movie.
+# The maximum page size of the API, and how many movies are indexed for lookups by id.
 LISTED = 1_000
 READ_MAX = 5_000
 INDEX_SECONDS = 15 * 60.0
 
 
 class Item(msgspec.Struct):
-    """A movie as it writes it; earlier versions of it knew only ids and titles."""
+    """A movie on the wire; earlier versions had only ids and titles."""
 
     id: UUID
     title: str
@@ -29,26 +29,26 @@ class Item(msgspec.Struct):
     rating: float | None = None
 
     def movie(self) -> Movie:
-        """The movie; a picture that is no address of the web is none."""
-        picture = self.image_url
+        """Convert to a Movie; images without an HTTP URL are dropped."""
+        image = self.image_url
         return Movie(
             id=self.id,
             title=self.title,
             description=self.description or "",
-            image_url=picture if picture and picture.startswith(("https://", "http://")) else None,
+            image_url=image if image and image.startswith(("https://", "http://")) else None,
             rating=self.rating or 0.0,
         )
 
 
 class Items(msgspec.Struct):
-    """A part of a list."""
+    """A page of a list."""
 
     total: Annotated[int, msgspec.Meta(ge=0, le=BIGINT_MAX)]
     items: list[Item]
 
 
 class November7:
-    """Asks for pages; a single movie is looked for in the whole list, which is read rarely."""
+    """Queries pages; single movies come from an index of the list, cached for INDEX_SECONDS."""
 
     def __init__(self, url: str, api: ProviderClient) -> None:
         self.name: str | None = f"november7 {url}"
@@ -74,7 +74,7 @@ class November7:
         await self._api.close()
 
     async def _read(self) -> dict[UUID, Movie]:
-        """The beginning of the list of all movies."""
+        """Read the first READ_MAX movies of the list."""
         index: dict[UUID, Movie] = {}
         for skip in range(0, READ_MAX, LISTED):
             found = await self._list(skip, LISTED)

@@ -1,4 +1,4 @@
-"""What a provider of movies is: another one is a file like november7.py, and a line of registry."""
+"""The interface of providers. To add one, write a module like november7.py and register it."""
 
 from typing import Protocol
 from uuid import UUID
@@ -7,7 +7,7 @@ from videoflix.movies.schemas import Movie, MoviePage
 
 
 class ProviderFailed(Exception):
-    """The provider does not answer, or not what was agreed; `retry_after` counts seconds."""
+    """The provider is unavailable or sent an invalid response; `retry_after` is in seconds."""
 
     def __init__(self, reason: str, retry_after: float = 5.0) -> None:
         super().__init__(reason)
@@ -15,22 +15,22 @@ class ProviderFailed(Exception):
 
 
 class QueryRejected(Exception):
-    """The provider works, and does not accept this query."""
+    """The provider rejected the query."""
 
 
 class Provider(Protocol):
-    """Where movies come from. Both questions raise ProviderFailed; `search` also QueryRejected.
+    """A source of movies. Both methods raise ProviderFailed; `search` also QueryRejected.
 
-    With a `name`, answers are equal for everybody and cost enough to be remembered under it;
-    without one they are for who asks.
+    With a `name`, responses do not depend on the user and are cached under it; without one, they
+    are not cached.
     """
 
     name: str | None
 
     async def search(self, query: str, page: int) -> MoviePage:
-        """The movies of a page, counted from 1; none when there is no such page."""
+        """Return a page, counted from 1; without items if it does not exist."""
         ...
 
     async def movie(self, movie_id: UUID) -> Movie | None:
-        """One movie, if the provider knows it."""
+        """Return a movie, if it exists."""
         ...

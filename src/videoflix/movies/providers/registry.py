@@ -1,4 +1,4 @@
-"""Which providers there are, and the one that MOVIES_PROVIDER names."""
+"""All providers, and the one selected by MOVIES_PROVIDER."""
 
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -12,16 +12,16 @@ from videoflix.movies.providers.provider import Provider
 from videoflix.profiles.schemas import ANONYMOUS, Viewer
 from videoflix.settings import settings
 
-# One a process and address, so that its limits count for all requests.
+# One per process and URL, so that its limits apply to all requests.
 _november7: dict[str, November7] = {}
 
 
 def november7(_: Viewer) -> Provider:
-    """The one at MOVIES_URL."""
+    """The provider at MOVIES_URL."""
     url = settings.movies_url.rstrip("/")
     if url not in _november7:
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-            sys.exit("MOVIES_URL is wrong: the provider november7 takes an address like https://….")
+            sys.exit("MOVIES_URL is wrong: the provider november7 needs a URL like https://….")
         api = ProviderClient(
             url, seconds=settings.movies_timeout_seconds, in_flight=settings.movies_in_flight
         )
@@ -36,7 +36,7 @@ PROVIDERS: dict[str, Callable[[Viewer], Provider]] = {
 
 
 def provider_for(viewer: Viewer) -> Provider:
-    """The provider in force."""
+    """The selected provider. Raises SystemExit if MOVIES_PROVIDER is unknown."""
     make = PROVIDERS.get(settings.movies_provider)
     if make is None:
         sys.exit(f"MOVIES_PROVIDER is wrong: expected one of {', '.join(PROVIDERS)}.")
@@ -44,13 +44,13 @@ def provider_for(viewer: Viewer) -> Provider:
 
 
 def check_provider() -> None:
-    """Raises SystemExit with a sentence when the settings are wrong."""
+    """Check the settings at start. Raises SystemExit with a message."""
     provider_for(ANONYMOUS)
 
 
 @asynccontextmanager
 async def provider_lifespan(_: object) -> AsyncGenerator[None]:
-    """Close connections to providers when the application ends."""
+    """Close connections to providers on shutdown."""
     yield
     while _november7:
         await _november7.popitem()[1].close()

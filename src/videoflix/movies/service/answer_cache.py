@@ -1,7 +1,7 @@
-"""What providers answered: fresh for a while, then good enough while a new answer is fetched.
+"""Two-level cache of providers' responses, with stale-while-revalidate and single flight.
 
-Three places are asked in turn: this process, Postgres, the provider. Equal questions of one process
-wait for one answer; of all processes one asks the provider, by a claim on the answer's row.
+Lookups go to this process, then Postgres, then the provider. Concurrent equal lookups of a process
+share one task; among processes, a claim on the row elects the one that queries the provider.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ MAX_ENTRIES = 1_000
 POLL_SECONDS = 0.1
 
 Kind = TypeVar("Kind")
-# Asks a provider: all that was learnt, by its question, the answer to this one among it.
+# Queries a provider; returns values by cache key, among them the requested one.
 Fetch = Callable[[], Awaitable[Mapping[str, object]]]
 
 logger = logging.getLogger(__name__)
 
 
 class CachedAnswer(NamedTuple):
-    """An answer, and when it was given by this process's clock."""
+    """A value, and when it was fetched (monotonic clock)."""
 
     value: Any
     at: float
@@ -48,24 +48,24 @@ class CachedAnswer(NamedTuple):
 
 
 class AnswerCache:
-    """Answers by question."""
+    """Values by question, the readable form of the key."""
 
     def __init__(self) -> None:
         self._kept: LruCache[str, CachedAnswer] = LruCache("movie answers", MAX_ENTRIES)
         self._flights: dict[str, asyncio.Task[Any]] = {}
 
     async def get_or_fetch(self, question: str, kind: Any, fetch: Fetch) -> CachedAnswer:
-        """The answer to a question; an old one when there is no new one. Raises ProviderFailed."""
+        """Get a value, possibly stale, or fetch it. Raises ProviderFailed."""
         kept = self._kept.get(question)
         if kept is not None and kept.is_fresh:
             return kept
         flight = self._run_once(question, lambda: self._look_up(question, kind, fetch))
-        # Who leaves does not take the answer from the others.
+        # A cancelled request must not cancel the shared task.
         found: CachedAnswer = await asyncio.shield(flight)
         return found
 
     def clear(self) -> None:
-        """Forget what this process knows."""
+        """Clear the cache of this process."""
         self._kept.clear()
 
     async def _look_up(self, question: str, kind: Any, fetch: Fetch) -> CachedAnswer:
@@ -81,11 +81,11 @@ class AnswerCache:
             if is_ours:
                 return await self._fetch(question, fetch)
             if time.monotonic() > until:
-                raise ProviderFailed("another process has been asking for too long")
+                raise ProviderFailed("timed out waiting for another process")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _find(self, question: str, kind: Any) -> tuple[CachedAnswer | None, bool]:
-        """What Postgres knows; and whether, if that is not enough, we are to ask the provider."""
+        """Read from Postgres; also return whether this process has claimed the fetch."""
         key = cache_key(question)
         span = timedelta(seconds=2 * settings.movies_timeout_seconds)
         fresh = timedelta(seconds=FRESH_SECONDS)
@@ -97,22 +97,22 @@ class AnswerCache:
                 known = _decoded(found.payload, kind, found.age)
                 if known is not None and known.is_fresh:
                     return known, False
-                fresh = fresh if known else timedelta()  # a fresh answer we cannot read is none
+                fresh = fresh if known else timedelta()  # an undecodable value counts as missing
             return known, await answers.claim(key, span, fresh)
 
     async def _fetch(self, question: str, fetch: Fetch) -> CachedAnswer:
-        """Ask the provider, for all processes."""
+        """Query the provider, and store the values for all processes."""
         try:
-            learnt = await fetch()
+            values = await fetch()
         except BaseException:
             async with transaction() as session:
                 await AnswerRepository(session).release(cache_key(question))
             raise
-        payloads = {cache_key(name): msgspec.json.encode(learnt[name]).decode() for name in learnt}
+        payloads = {cache_key(name): msgspec.json.encode(values[name]).decode() for name in values}
         async with transaction() as session:
             await AnswerRepository(session).put(payloads)
         now = time.monotonic()
-        answers = {name: CachedAnswer(value, now) for name, value in learnt.items()}
+        answers = {name: CachedAnswer(value, now) for name, value in values.items()}
         self._kept.update(answers)
         return answers[question]
 
@@ -120,12 +120,12 @@ class AnswerCache:
         try:
             await self._fetch(question, fetch)
         except (ProviderFailed, QueryRejected) as error:
-            logger.info("an old answer stays in use (%s)", error)
+            logger.info("serving a stale response (%s)", error)
 
     def _run_once(
         self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]
     ) -> asyncio.Task[Any]:
-        """Begin something, unless it is under way."""
+        """Start a task, or return the running one of this name (single flight)."""
         flight = self._flights.get(name)
         if flight is None:
             flight = asyncio.create_task(work())
@@ -139,7 +139,7 @@ class AnswerCache:
 
 
 def _decoded(payload: str, kind: Any, age: float) -> CachedAnswer | None:
-    """None for what another version of the program wrote."""
+    """Decode a payload; None if it was written by an incompatible release."""
     try:
         value = msgspec.json.decode(payload, type=kind)
     except msgspec.MsgspecError:
@@ -148,7 +148,7 @@ def _decoded(payload: str, kind: Any, age: float) -> CachedAnswer | None:
 
 
 def cache_key(question: str) -> str:
-    """Hashed: of any length, and no list of what people search for."""
+    """Hash a question: bounded length, and search terms are not stored."""
     return hashlib.sha256(question.encode()).hexdigest()
 
 

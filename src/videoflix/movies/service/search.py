@@ -1,4 +1,4 @@
-"""Finding movies at the provider in force. Call it while no transaction is open."""
+"""Search movies at the selected provider. Call it outside of a transaction."""
 
 import math
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from videoflix.profiles.schemas import Viewer
 
 
 class MovieNotFound(NotFound):
-    """There is no such movie."""
+    """The movie doesn't exist."""
 
 
 class InvalidPage(InvalidInput):
-    """There is no such page."""
+    """The page doesn't exist."""
 
     slug: ClassVar[str] = "page-invalid"
 
 
 class MovieQueryRejected(InvalidInput):
-    """The provider of movies does not accept this query."""
+    """The movie provider rejected this query."""
 
     slug: ClassVar[str] = "movie-query-refused"
 
 
 class MoviesProviderUnavailable(Unavailable):
-    """The provider of movies does not answer; try again in a moment."""
+    """The movie provider is unavailable. Try again in a moment."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = max(1, math.ceil(seconds))
@@ -41,14 +41,14 @@ class MoviesProviderUnavailable(Unavailable):
 
 
 class SearchResult(NamedTuple):
-    """A page of a search; `stale` when the provider could not be asked lately."""
+    """A page of results; `stale` if it is an expired cache entry."""
 
     page: MoviePage
     stale: bool
 
 
 async def search(viewer: Viewer, query: str, page: int) -> SearchResult:
-    """A page of the movies that match.
+    """Return a page of search results.
 
     Raises InvalidPage, MovieQueryRejected or MoviesProviderUnavailable.
     """
@@ -65,7 +65,7 @@ async def search(viewer: Viewer, query: str, page: int) -> SearchResult:
 
 
 async def movie(viewer: Viewer, movie_id: UUID) -> tuple[Movie, bool]:
-    """A movie, and whether that is stale. Raises MovieNotFound or MoviesProviderUnavailable."""
+    """Get a movie, and whether it is stale. Raises MovieNotFound or MoviesProviderUnavailable."""
     provider = provider_for(viewer)
     try:
         found, stale = await _movie(provider, movie_id)
@@ -84,7 +84,7 @@ async def _search(provider: Provider, query: str, page: int) -> SearchResult:
 
     async def fetch() -> Mapping[str, object]:
         answer = await provider.search(query, page)
-        # Whoever found a movie may want to see it, whether the provider still answers or not.
+        # Cache the found movies as well, so that they can be opened during an outage.
         return {question: answer} | {_movie_query(name, one.id): one for one in answer.items}
 
     found: CachedAnswer = await answer_cache.get_or_fetch(question, MoviePage, fetch)

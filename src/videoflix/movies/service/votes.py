@@ -1,4 +1,4 @@
-"""Votes on movies: one a person and movie, whether the provider answers or not."""
+"""Ratings of movies: one per user and movie, independent of the provider."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -17,7 +17,7 @@ from videoflix.platform.problems import Conflict, NotFound
 
 
 class RatingNotFound(NotFound):
-    """There is no such rating, or it is not yours."""
+    """The rating doesn't exist, or is not yours."""
 
 
 class MovieAlreadyRated(Conflict):
@@ -32,14 +32,14 @@ class MovieVotes:
         self.ratings = MovieRatingRepository(session=session)
 
     async def tallies(self, user_id: int, movie_ids: Sequence[UUID]) -> dict[UUID, VoteCounts]:
-        """The votes on these movies."""
+        """The vote counts of these movies."""
         found = await self.ratings.tallies(user_id, movie_ids)
         return {movie_id: found.get(movie_id, VoteCounts()) for movie_id in movie_ids}
 
     async def for_user(
         self, user_id: int, rating_type: RatingType | None, page: int
     ) -> tuple[list[MovieRating], int]:
-        """A page of a person's votes, and how many there are. Raises InvalidPage."""
+        """A page of a user's ratings, with the total. Raises InvalidPage."""
         if page < 1:
             raise InvalidPage
         part = LimitOffset(PAGE_SIZE, (page - 1) * PAGE_SIZE)
@@ -49,7 +49,7 @@ class MovieVotes:
         return found, total
 
     async def all_of_user(self, user_id: int, page: LimitOffset) -> list[MovieRating]:
-        """A person's votes, the newest first."""
+        """List a user's ratings, newest first."""
         found, _ = await self.ratings.for_user(user_id, None, page)
         return found
 
@@ -61,11 +61,11 @@ class MovieVotes:
         return found
 
     async def is_anybodys(self, rating_id: int) -> bool:
-        """Whether there is such a vote, whoever's it is."""
+        """Whether the rating exists, of any user."""
         return await self.ratings.exists(id=rating_id)
 
     async def vote(self, user_id: int, new: RatingCreate) -> MovieRating:
-        """Raises MovieAlreadyRated."""
+        """Add a rating. Raises MovieAlreadyRated."""
         rating = MovieRating(user_id=user_id, movie_id=new.movie_id, rating_type=new.rating_type)
         try:
             async with self.session.begin_nested():
@@ -84,6 +84,6 @@ class MovieVotes:
         return changed
 
     async def remove(self, user_id: int, rating_id: int) -> None:
-        """Take a vote back. Raises RatingNotFound."""
+        """Delete a rating. Raises RatingNotFound."""
         if not await self.ratings.remove(user_id, rating_id):
             raise RatingNotFound

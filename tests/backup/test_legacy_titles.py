@@ -83,9 +83,7 @@ def test_titles_come_in_once(file: Path) -> None:
     assert "2 titles would be added" in videoflix("import", file, "--dry-run").output
     assert run(rows("select * from video")) == []
     videoflix("import", file)
-    assert (
-        "0 titles added, as drafts without a file; 2 already" in videoflix("import", file).output
-    )
+    assert "0 titles added, as drafts without a file; 2 already" in videoflix("import", file).output
     assert len(run(rows("select * from video"))) == 2
 
 

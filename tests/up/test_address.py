@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from videoflix.up.address import Address, AddressUnusable, free_address, address_of
+from videoflix.up.address import Address, AddressUnusable, address_of, free_address
 
 
 @pytest.mark.parametrize(

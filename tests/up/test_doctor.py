@@ -62,9 +62,9 @@ async def test_a_worker_that_stopped_fetching_is_named() -> None:
     code, levels, said = doctor(X264_PRESET="ultrafast")
     assert code == 1
     assert levels["Workers"] == "fail"
-    assert "does not fetch from “transcode”: FFmpeg: it is gone" in said
+    assert "paused queue “transcode”: FFmpeg: it is gone" in said
     assert levels["Connections"] == "ok"
-    assert "connections are in use. Each API process may open 11" in said
+    assert "connections are in use. Each API process uses up to 11" in said
 
 
 def test_what_fails_is_named_with_its_remedy(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_unreachable_database_spares_the_rest() -> None:
     assert code == 1
     assert levels["Database"] == levels["Workers"] == "fail"
     assert levels["FFmpeg"] != "fail"
-    assert "see that DATABASE_URL names" in said
+    assert "database in DATABASE_URL" in said
     assert "secret" not in said
 
 

@@ -161,7 +161,10 @@ def test_users_are_listed_and_switched_off(committed: None) -> None:
 
 @pytest.mark.parametrize(
     ("email", "sentence"),
-    [("nobody@example.org", "No user has the e-mail address"), ("boss@example.org", "make another one")],
+    [
+        ("nobody@example.org", "No user has the e-mail address"),
+        ("boss@example.org", "make another one"),
+    ],
 )
 def test_deactivate_says_what_is_wrong(committed: None, email: str, sentence: str) -> None:
     CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})

@@ -189,7 +189,7 @@ def test_register_confirm_forget_and_choose_a_new_password(page: Page, site: Sit
 
     with httpx.Client(base_url=site.url) as forgetful:
         forgetful.post("/api/v1/auth/password/forgot", json={"email": email})
-    page.goto(link_in(site.postbox.newest("Reset your password")))
+    page.goto(link_in(site.inbox.newest("Reset your password")))
     shoot(page, "new-password")
     page.get_by_label("New password").fill("a second good password")
     page.get_by_role("button", name="Save password").click()

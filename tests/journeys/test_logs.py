@@ -41,7 +41,7 @@ def register(client: httpx.Client, site: Site, secrets: Secrets) -> None:
 def reset(client: httpx.Client, site: Site, secrets: Secrets) -> None:
     asked = client.post(f"{AUTH}/password/forgot", json={"email": EMAIL})
     assert asked.is_success, asked.text
-    token = token_in(site.postbox.newest("Reset your password", to=EMAIL))
+    token = token_in(site.inbox.newest("Reset your password", to=EMAIL))
     secrets += [SECOND, token]
     body = {"token": token, "password": SECOND}
     assert client.post(f"{AUTH}/password/reset", json=body).is_success

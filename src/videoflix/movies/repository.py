@@ -66,7 +66,7 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
     async def change(
         self, user_id: int, rating_id: int, rating_type: RatingType
     ) -> MovieRating | None:
-        """Update in one statement, so that concurrent changes are tallied correctly."""
+        """Update in one statement, so that concurrent changes are counted correctly."""
         changed: MovieRating | None = await self.session.scalar(
             update(MovieRating)
             .where(MovieRating.id == rating_id, MovieRating.user_id == user_id)

@@ -30,5 +30,5 @@ def test_a_free_port_is_free_again_afterwards() -> None:
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(AddressUnusable, match=r"Cannot serve on 192\.0\.2\.1"):
+    with pytest.raises(AddressUnusable, match=r"Cannot listen on 192\.0\.2\.1"):
         free_address("192.0.2.1", 8000)

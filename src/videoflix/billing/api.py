@@ -212,11 +212,9 @@ class InvoiceController(Controller):
         media_type="application/pdf",
         responses=problems(Unauthorized, InvoiceNotFound),
     )
-    async def print_pdf(
-        self, request: Request[Any, Any, Any], invoice_id: FromPath[Id]
-    ) -> Response[bytes]:
+    async def print_pdf(self, user: CurrentUser, invoice_id: FromPath[Id]) -> Response[bytes]:
         """Download an invoice as PDF; members only their own."""
-        return await rendered_pdf(invoice_id, owner_of(request.user))
+        return await rendered_pdf(invoice_id, owner_of(user))
 
     @post(
         "/{invoice_id:int}/pay",

@@ -183,7 +183,7 @@ async def _changed(
     return _serialize(rating)
 
 
-async def _owned(request: Request[Any, Any, Any], votes: MovieVotes, rating_id: int) -> MovieRating:
+async def _owned(user: Identity, votes: MovieVotes, rating_id: int) -> MovieRating:
     """Get an own rating; 403 for those of other users, as in the older backend."""
     try:
         return await votes.rating(user.user_id, rating_id)

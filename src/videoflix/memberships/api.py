@@ -47,7 +47,7 @@ class PlanController(Controller):
         self, user: CurrentUser, memberships: NamedDependency[Memberships]
     ) -> list[PlanRead]:
         """List the offered plans, cheapest first; administrators see all."""
-        everything = request.user.may(Role.ADMIN)
+        everything = user.may(Role.ADMIN)
         found = await memberships.plans.list_all(offered_only=not everything)
         return [PlanRead.of(plan) for plan in found]
 

@@ -31,9 +31,9 @@ async def counting_views(_: Litestar) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def library_of(request: Request[Any, Any, Any]) -> AsyncGenerator[Library]:
+async def library_of(user: Identity) -> AsyncGenerator[Library]:
     """Yield the library of the requesting profile; the block is one transaction."""
-    viewer = await current_viewer(request.user)
+    viewer = await current_viewer(user)
     async with transaction() as session:
         if not viewer.profile_id:
             viewer = await Profiles(session).viewer_for_write(user)

@@ -26,14 +26,14 @@ class HistoryController(Controller):
         offset: Offset = 0,
     ) -> Response[list[HistoryItem]]:
         """List watched videos, latest first; `unfinished` limits to those to continue watching."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             found = await library.history(limit, offset, unfinished=unfinished)
             return Response(found, headers=PERSONAL)
 
     @delete(summary="Clear watch history", responses=problems(*VIEWER_PROBLEMS))
-    async def clear_history(self, request: Request[Any, Any, Any]) -> None:
+    async def clear_history(self, user: CurrentUser) -> None:
         """Delete all playback positions of this profile."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.clear_history()
 
     @delete(
@@ -41,9 +41,9 @@ class HistoryController(Controller):
         summary="Remove from watch history",
         responses=problems(*VIEWER_PROBLEMS),
     )
-    async def forget_video(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+    async def forget_video(self, user: CurrentUser, video_id: Id) -> None:
         """Delete the playback position of a video; idempotent."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.clear_history(video_id)
 
 
@@ -53,11 +53,9 @@ class ProgressController(Controller):
     guards = (signed_in,)
 
     @get(summary="Get playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
-    async def show_progress(
-        self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[Progress]:
+    async def show_progress(self, user: CurrentUser, video_id: Id) -> Response[Progress]:
         """Return the playback position in seconds; 0 if the video was never played."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.progress(video_id), headers=PERSONAL)
 
     @put(summary="Save playback position", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
@@ -65,7 +63,7 @@ class ProgressController(Controller):
         self, user: CurrentUser, video_id: Id, data: JSONBody[ProgressUpdate]
     ) -> Response[Progress]:
         """Save the position, every few seconds; the latest by the client's clock wins."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             progress, is_view = await library.save_position(video_id, data)
             profile_id = library.profile_id
         if is_view:

@@ -26,9 +26,9 @@ class VoteController(Controller):
     guards = (signed_in,)
 
     @get(summary="Get your vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
-    async def show_vote(self, request: Request[Any, Any, Any], video_id: Id) -> Response[VoteRead]:
+    async def show_vote(self, user: CurrentUser, video_id: Id) -> Response[VoteRead]:
         """Return your vote on a video, and the number of all votes."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.own_vote(video_id), headers=PERSONAL)
 
     @put(summary="Vote", responses=problems(*VIEWER_PROBLEMS, VideoNotFound))
@@ -36,7 +36,7 @@ class VoteController(Controller):
         self, user: CurrentUser, video_id: Id, data: JSONBody[VoteCast]
     ) -> Response[VoteRead]:
         """Vote up or down; each profile has one vote per video, which can be changed."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.vote(video_id, data.vote), headers=PERSONAL)
 
     @delete(
@@ -44,11 +44,9 @@ class VoteController(Controller):
         status_code=HTTP_200_OK,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
-    async def withdraw_vote(
-        self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[VoteRead]:
+    async def withdraw_vote(self, user: CurrentUser, video_id: Id) -> Response[VoteRead]:
         """Withdraw your vote; idempotent."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.vote(video_id, None), headers=PERSONAL)
 
 

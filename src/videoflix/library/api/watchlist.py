@@ -32,7 +32,7 @@ class WatchlistController(Controller):
         self, user: CurrentUser, limit: Limit = 20, offset: Offset = 0
     ) -> Response[list[WatchlistItem]]:
         """List your watchlist, last added first unless reordered."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(await library.watchlist(limit, offset), headers=PERSONAL)
 
     @post(
@@ -40,22 +40,18 @@ class WatchlistController(Controller):
         status_code=HTTP_200_OK,
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound, WatchlistFull),
     )
-    async def add_to_watchlist(
-        self, request: Request[Any, Any, Any], data: JSONBody[WatchlistAdd]
-    ) -> Contained:
+    async def add_to_watchlist(self, user: CurrentUser, data: JSONBody[WatchlistAdd]) -> Contained:
         """Add a video to the watchlist; idempotent."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.add(data.video_id)
             return Contained([data.video_id])
 
     @get(
         "/contains", summary="Check the watchlist for videos", responses=problems(*VIEWER_PROBLEMS)
     )
-    async def list_contained(
-        self, request: Request[Any, Any, Any], ids: Ids
-    ) -> Response[Contained]:
+    async def list_contained(self, user: CurrentUser, ids: Ids) -> Response[Contained]:
         """Return which of the videos are on your watchlist."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             return Response(Contained(await library.contained(ids)), headers=PERSONAL)
 
     @put(
@@ -68,7 +64,7 @@ class WatchlistController(Controller):
         self, user: CurrentUser, video_id: Id, data: JSONBody[WatchlistMove]
     ) -> None:
         """Move a video before another one of the list, or to its end."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.move(video_id, data.before)
 
     @delete(
@@ -76,7 +72,7 @@ class WatchlistController(Controller):
         summary="Remove from watchlist",
         responses=problems(*VIEWER_PROBLEMS, NotOnWatchlist),
     )
-    async def take_off_watchlist(self, request: Request[Any, Any, Any], video_id: Id) -> None:
+    async def take_off_watchlist(self, user: CurrentUser, video_id: Id) -> None:
         """Remove a video from the watchlist."""
-        async with library_of(request) as library:
+        async with library_of(user) as library:
             await library.remove(video_id)

@@ -74,22 +74,20 @@ class MovieController(Controller):
         return await found_movie(user, movie_id)
 
 
-async def found_page(
-    request: Request[Any, Any, Any], words: str, page: int
-) -> Response[SearchPage]:
+async def found_page(user: Identity, words: str, page: int) -> Response[SearchPage]:
     """Search, and add votes. Raises what search.search raises."""
-    viewer = await current_viewer(request.user)
+    viewer = await current_viewer(user)
     found, stale = await search.search(viewer, words, page)
     following, previous = neighbours(PATH, page, found.total, query=words)
-    shown = await _with_votes(request.user.user_id, found.items)
+    shown = await _with_votes(user.user_id, found.items)
     return _response(SearchPage(found.total, following, previous, shown, stale), stale)
 
 
-async def found_movie(request: Request[Any, Any, Any], movie_id: UUID) -> Response[SingleMovie]:
+async def found_movie(user: Identity, movie_id: UUID) -> Response[SingleMovie]:
     """Get one movie with votes. Raises what search.movie raises."""
-    viewer = await current_viewer(request.user)
+    viewer = await current_viewer(user)
     found, stale = await search.movie(viewer, movie_id)
-    (shown,) = await _with_votes(request.user.user_id, [found])
+    (shown,) = await _with_votes(user.user_id, [found])
     return _response(SingleMovie(**msgspec.structs.asdict(shown), stale=stale), stale)
 
 

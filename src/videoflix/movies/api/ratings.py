@@ -52,7 +52,7 @@ class MovieRatingController(Controller):
         data: JSONBody[RatingCreate],
     ) -> RatingRead:
         """Rate a movie, once; the provider is not queried."""
-        return RatingRead.of(await votes.vote(request.user.user_id, data))
+        return RatingRead.of(await votes.vote(user.user_id, data))
 
     @get(
         "/{rating_id:int}",
@@ -81,7 +81,7 @@ class MovieRatingController(Controller):
         data: JSONBody[RatingUpdate],
     ) -> RatingRead:
         """Change the type of one of your ratings; other fields are ignored."""
-        return await _change(votes, request.user.user_id, rating_id, data)
+        return await _change(votes, user.user_id, rating_id, data)
 
     @patch(
         "/{rating_id:int}",
@@ -96,7 +96,7 @@ class MovieRatingController(Controller):
         data: JSONBody[RatingUpdate],
     ) -> RatingRead:
         """Change the type of one of your ratings; other fields are ignored."""
-        return await _change(votes, request.user.user_id, rating_id, data)
+        return await _change(votes, user.user_id, rating_id, data)
 
     @delete(
         "/{rating_id:int}",
@@ -110,14 +110,14 @@ class MovieRatingController(Controller):
         rating_id: FromPath[Id],
     ) -> None:
         """Delete one of your ratings; you can rate the movie again."""
-        await votes.remove(request.user.user_id, rating_id)
+        await votes.remove(user.user_id, rating_id)
 
 
 async def rating_page(
     user: Identity, votes: MovieVotes, wanted: RatingType | None, page: int
 ) -> RatingPage:
     """A page of the user's ratings. Raises InvalidPage."""
-    found, total = await votes.for_user(request.user.user_id, wanted, page)
+    found, total = await votes.for_user(user.user_id, wanted, page)
     params = {"rating_type": wanted.value} if wanted else {}
     following, previous = neighbours(PATH, page, total, **params)
     return RatingPage(total, following, previous, [RatingRead.of(one) for one in found])

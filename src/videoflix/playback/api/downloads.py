@@ -40,9 +40,7 @@ class DownloadController(Controller):
         guards=[signed_in],
         responses=problems(*VIEWER_PROBLEMS, VideoNotFound),
     )
-    async def list_files(
-        self, request: Request[Any, Any, Any], video_id: Id
-    ) -> Response[DownloadLinks]:
+    async def list_files(self, user: CurrentUser, video_id: Id) -> Response[DownloadLinks]:
         """List signed URLs of MP4 files, poster and storyboard, for players without HLS or headers.
 
         If a plan limits concurrent streams, downloading an MP4 file counts as one.

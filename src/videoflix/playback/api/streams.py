@@ -90,7 +90,7 @@ class StreamController(Controller):
         self, user: CurrentUser, streams: NamedDependency[Streams]
     ) -> list[StreamRead]:
         """List your running streams, oldest first."""
-        return await streams.for_user(request.user.user_id)
+        return await streams.for_user(user.user_id)
 
     @get(
         "/everybody",
@@ -112,7 +112,7 @@ class StreamController(Controller):
         self, user: CurrentUser, streams: NamedDependency[Streams], stream_id: Id
     ) -> Heartbeat:
         """Extend a stream's lease; fetching its segments does too."""
-        return await streams.heartbeat(request.user.user_id, stream_id)
+        return await streams.heartbeat(user.user_id, stream_id)
 
     @delete(
         "/{stream_id:int}",
@@ -147,4 +147,4 @@ class OwnMembershipController(Controller):
         self, user: CurrentUser, streams: NamedDependency[Streams]
     ) -> OwnMembership:
         """Show your membership and how many of its streams are in use."""
-        return await streams.own_membership(await current_viewer(request.user))
+        return await streams.own_membership(await current_viewer(user))

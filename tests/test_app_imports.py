@@ -24,3 +24,11 @@ def test_application_knows_every_schedule_and_callback_without_handlers() -> Non
     handlers = [name for name in loaded if name.startswith("videoflix.") and ".jobs" in name]
     assert handlers == []
     assert "videoflix.worker" not in loaded
+
+
+def test_libraries_that_are_rarely_needed_are_not_loaded() -> None:
+    """They cost each API process seconds of start-up and tens of megabytes."""
+    heavy = {"fpdf", "fontTools", "PIL", "av", "httpx", "pytest"}
+    loaded = set(run("import sys, videoflix.app; print(*sys.modules)").split())
+    assert "litestar" in loaded
+    assert heavy & loaded == set()

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +13,7 @@ from sqlalchemy import text
 
 from videoflix import cli
 from videoflix.accounts.service import Accounts
-from videoflix.cli import late, main
+from videoflix.cli import main
 from videoflix.platform.postgres.session import transaction
 
 PASSWORD = "correct horse battery staple"
@@ -36,11 +35,6 @@ def test_help_needs_no_settings() -> None:
     assert done.returncode == 0
     for command in ("up", "migrate", "worker", "users"):
         assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE)
-
-
-@pytest.mark.parametrize("target", re.findall(r'"(\S+:\S+)"', Path(cli.__file__).read_text()))
-def test_what_is_imported_late_exists(target: str) -> None:
-    assert callable(late(target))
 
 
 def test_up_does_not_load_the_application() -> None:

@@ -7,27 +7,16 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
+from videoflix.platform.late_import import late
+
 APP = "videoflix.app:create_app"
 LITESTAR_GROUP = "litestar.cli.main:litestar_group"
 EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-
-def late(target: str) -> Callable[..., Any]:
-    """Import the function `module:name` when a command runs (lazy loading).
-
-    `videoflix --help` must work without settings, and `up`, which only starts other processes, must
-    not load the whole application.
-    """
-    module, _, name = target.partition(":")
-    function: Callable[..., Any] = getattr(import_module(module), name)
-    return function
 
 
 class WithLitestar(click.Group):

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from media.clips import make_clip
-from videoflix.catalog.picture_child import NO_PICTURE
+from videoflix.catalog.picture_exit_codes import NO_PICTURE
 from videoflix.catalog.pictures import LIMITS as PICTURE_LIMITS
 from videoflix.catalog.pictures import InvalidPicture, reencode
 from videoflix.media import ffmpeg, poster

@@ -10,6 +10,7 @@ from movies.conftest import IN_FLIGHT, SECONDS, FakeProvider
 from movies.provider import LIES, MOVIES
 from videoflix.movies import circuit_breaker as breakers
 from videoflix.movies.providers import registry
+from videoflix.movies.providers.november7 import November7
 from videoflix.movies.providers.provider import ProviderFailed
 from videoflix.profiles.schemas import ANONYMOUS
 
@@ -100,6 +101,7 @@ async def test_breaker_opens_and_heals(
     assert int(refused.headers["retry-after"]) == breakers.PAUSE_SECONDS
     assert provider.asked() == asked, "it is left alone"
     (known,) = registry._november7.values()
+    assert isinstance(known, November7)
     known._api._breaker._open_until = 0.0  # the pause is over
     assert (await viewer.get(f"{SEARCH}?query=b")).status_code == 200
     assert (await viewer.get(f"{SEARCH}?query=c")).status_code == 200

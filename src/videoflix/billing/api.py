@@ -12,7 +12,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
-from videoflix.billing.invoice_pdf import InvoiceDocument, render_pdf
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
 from videoflix.billing.problems import (
     ChargeNotDeletable,
@@ -26,6 +25,7 @@ from videoflix.billing.schemas import (
     MONTH,
     Charge,
     InvoiceCreate,
+    InvoiceDocument,
     InvoiceLineCreate,
     InvoiceLineRead,
     InvoiceLineUpdate,
@@ -48,6 +48,7 @@ from videoflix.platform.http.params import (
     one_of,
     service,
 )
+from videoflix.platform.late_import import late
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.settings import settings
@@ -311,8 +312,14 @@ async def rendered_pdf(invoice_id: int, user_id: int | None) -> Response[Any]:
     async with transaction() as session:
         document = document_of(*await Invoices(session).invoice(invoice_id, user_id))
     headers = {"Content-Disposition": f'inline; filename="invoice-{document.number}.pdf"'}
-    pdf = await to_thread.run_sync(render_pdf, document, limiter=_pdf_limiter)
+    pdf = await to_thread.run_sync(_render, document, limiter=_pdf_limiter)
     return Response(pdf, media_type="application/pdf", headers=headers | PRIVATE)
+
+
+def _render(document: InvoiceDocument) -> bytes:
+    """Render in a thread, which loads the PDF library at the first invoice."""
+    pdf: bytes = late("videoflix.billing.invoice_pdf:render_pdf")(document)
+    return pdf
 
 
 def document_of(invoice: Invoice, lines: Sequence[InvoiceLine]) -> InvoiceDocument:

@@ -1,28 +1,15 @@
 """Render invoices as PDF, of one or more pages. Pure functions: no database, no HTTP."""
 
-from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from fpdf import FPDF
+
+from videoflix.billing.schemas import InvoiceDocument
 
 FONTS = Path(__file__).parent / "fonts"
 FONT = "DejaVu"
 MARGIN = 20
 GREY = 120
-
-
-class InvoiceDocument(NamedTuple):
-    """The texts of an invoice."""
-
-    site: str
-    number: str
-    month: str
-    owner: str
-    status: str
-    total: str
-    created_at: datetime
-    lines: list[tuple[str, str]]
 
 
 def render_pdf(document: InvoiceDocument) -> bytes:

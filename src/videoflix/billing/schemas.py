@@ -164,6 +164,19 @@ class FlatTerm(NamedTuple):
         return FlatPrice(self.term_id, self.user_id, month, words, self.price, self.currency)
 
 
+class InvoiceDocument(NamedTuple):
+    """The texts of an invoice."""
+
+    site: str
+    number: str
+    month: str
+    owner: str
+    status: str
+    total: str
+    created_at: datetime
+    lines: list[tuple[str, str]]
+
+
 class CloseMonth(Job):
     """Charge flat prices, and mail outstanding invoices."""
 

@@ -16,7 +16,8 @@ from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-NO_PICTURE, TOO_LARGE = 3, 4
+from videoflix.catalog.picture_exit_codes import NO_PICTURE, TOO_LARGE
+
 DEMUXERS = {"jpeg": "jpeg_pipe", "png": "png_pipe"}
 CODECS = {"jpeg": "mjpeg", "png": "png"}
 PIXELS = {"jpeg": "yuvj420p", "png": "rgba"}

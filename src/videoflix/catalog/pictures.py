@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from videoflix.catalog.picture_child import NO_PICTURE, TOO_LARGE
+from videoflix.catalog.picture_exit_codes import NO_PICTURE, TOO_LARGE
 from videoflix.platform.problems import BadRequest
 from videoflix.platform.process.run import Limits, ProcessFailed, run
 from videoflix.platform.process.scratch import scratch_folder

@@ -93,3 +93,8 @@ class November7:
             raise QueryRejected from error
         except ProviderUnavailable as error:
             raise ProviderFailed(str(error), error.retry_after) from error
+
+
+def connect(url: str, *, seconds: float, in_flight: int) -> November7:
+    """The provider at an address, with a client of its own."""
+    return November7(url, ProviderClient(url, seconds=seconds, in_flight=in_flight))

@@ -34,3 +34,9 @@ class Provider(Protocol):
     async def movie(self, movie_id: UUID) -> Movie | None:
         """Return a movie, if it exists."""
         ...
+
+
+class RemoteProvider(Provider, Protocol):
+    """A provider that keeps connections."""
+
+    async def close(self) -> None: ...

@@ -5,15 +5,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from videoflix.movies.http_client import ProviderClient
 from videoflix.movies.providers.catalog import CatalogProvider
-from videoflix.movies.providers.november7 import November7
-from videoflix.movies.providers.provider import Provider
+from videoflix.movies.providers.provider import Provider, RemoteProvider
+from videoflix.platform.late_import import late
 from videoflix.profiles.schemas import ANONYMOUS, Viewer
 from videoflix.settings import settings
 
 # One per process and URL, so that its limits apply to all requests.
-_november7: dict[str, November7] = {}
+_november7: dict[str, RemoteProvider] = {}
 
 
 def november7(_: Viewer) -> Provider:
@@ -22,10 +21,10 @@ def november7(_: Viewer) -> Provider:
     if url not in _november7:
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             sys.exit("MOVIES_URL is wrong: the provider november7 needs a URL like https://….")
-        api = ProviderClient(
+        connect = late("videoflix.movies.providers.november7:connect")  # loads the HTTP client
+        _november7[url] = connect(
             url, seconds=settings.movies_timeout_seconds, in_flight=settings.movies_in_flight
         )
-        _november7[url] = November7(url, api)
     return _november7[url]
 
 

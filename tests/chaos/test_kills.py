@@ -71,5 +71,5 @@ def test_poison_takes_nobody_along(arena: Arena) -> None:
     ]
     assert arena.ask("select number, error from told") == [(1000, "AttemptsExhausted")]
     assert arena.ask("select kind, reason from job_incident where kind = 'dead'") == [
-        ("dead", "AttemptsExhausted: none of its 3 attempts came to an end")
+        ("dead", "AttemptsExhausted: none of its 3 attempts completed")
     ]

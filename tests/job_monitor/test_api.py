@@ -203,7 +203,9 @@ async def test_stalled_job_is_taken_back_and_done(committed: None) -> None:
         await Reaper(manager, 1_000_000, set).reap()
         shown = (await client.get(f"{JOBS}/{stalled['id']}")).json()
         assert shown["job"]["status"] == "todo"
-        assert [incident["reason"] for incident in shown["incidents"]] == ["its worker fell silent"]
+        assert [incident["reason"] for incident in shown["incidents"]] == [
+            "its worker stopped sending heartbeats"
+        ]
         await run_jobs(queue_name="maintenance")
         done = (await client.get(f"{JOBS}/{stalled['id']}")).json()["job"]
         assert (done["status"], done["attempts"]) == ("succeeded", 2)

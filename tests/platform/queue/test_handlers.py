@@ -77,7 +77,7 @@ async def test_job_of_another_version_is_put_back(behaviour: Behaviour) -> None:
     await execute("update procrastinate_jobs set task_name = 'test.from_the_future'")
     await run_jobs()
     assert await states() == [("todo", 0)]
-    assert await incidents() == [("unknown", "no handler of the name test.from_the_future")]
+    assert await incidents() == [("unknown", "no handler named test.from_the_future")]
     [waiting] = await rows("select scheduled_at > now() as later from procrastinate_jobs")
     assert waiting["later"], "workers that know it must get their turn"
 
@@ -90,7 +90,7 @@ async def test_job_that_takes_too_long_is_stopped(behaviour: Behaviour) -> None:
     await add(5)
     await execute("update procrastinate_jobs set attempts = 1")
     await run_jobs()
-    assert await incidents() == [("dead", "DeadlineExceeded: it took longer than 1 seconds")]
+    assert await incidents() == [("dead", "DeadlineExceeded: exceeded its deadline of 1 seconds")]
 
 
 async def test_job_ends_with_its_effect_or_not_at_all(behaviour: Behaviour) -> None:
@@ -155,7 +155,7 @@ async def test_job_that_may_not_go_back_is_superseded(behaviour: Behaviour) -> N
     behaviour.work = another_waits
     await run_jobs()
     assert await states() == [("aborted", 1), ("todo", 0)]
-    assert await incidents() == [("superseded", "an equal job waits already")]
+    assert await incidents() == [("superseded", "a job with the same unique key is pending")]
 
 
 async def test_stopping_worker_gives_its_jobs_back(

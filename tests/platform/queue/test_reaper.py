@@ -47,7 +47,7 @@ async def test_job_of_a_dead_worker_runs_again(behaviour: Behaviour, reaper: Rea
     assert await reaper.reap() == 1
     await run_jobs()
     assert behaviour.calls == [("work", 5)]
-    assert await incidents() == [("rescued", "its worker fell silent")]
+    assert await incidents() == [("rescued", "its worker stopped sending heartbeats")]
     assert await reaper.reap() == 0
 
 

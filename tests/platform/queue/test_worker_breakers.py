@@ -114,10 +114,10 @@ async def test_nothing_is_fetched_before_the_self_tests_pass(
         machine.fault = ""
         await until(lambda: behaviour.calls == [("work", 1)])
         await until_stopped([{}])
-    said = [record.message for record in caplog.records if "fetching from" in record.message]
+    said = [record.message for record in caplog.records if "circuit breaker of" in record.message]
     assert said == [
-        "no longer fetching from counting: Machine: no encoder",
-        "fetching from counting again: a job succeeded",
+        "circuit breaker of counting opened: Machine: no encoder",
+        "circuit breaker of counting closed: a job succeeded",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The job queue: procrastinate's tables in our own database.
+"""The job queue: procrastinate's tables in the application's database.
 
 A job is a payload (`Job` subclass, in a domain's schemas.py) and a handler (in its jobs.py):
 
@@ -6,8 +6,8 @@ A job is a payload (`Job` subclass, in a domain's schemas.py) and a handler (in 
         name = "media.encode_chunk"             async def encode(job: EncodeChunk) -> None:
         chunk_id: int                               ...
 
-It is enqueued *inside* the transaction that makes it necessary, so that after the commit
-either both the row and its job exist, or neither does:
+It is enqueued *inside* the transaction that makes it necessary, so that either both the row
+and its job are committed, or neither is:
 
     await enqueue(session, EncodeChunk(chunk_id=chunk.id))
 
@@ -15,7 +15,7 @@ It is scheduled, if it is, below its payload, and `on_failure` and `on_retry` re
 in the domain's service: processes without handlers list schedules, and cancel and retry jobs.
 A handler may end it inside the transaction that shows its result:
 
-    async with completing() as session:
+    async with complete_job() as session:
         ...
 """
 

@@ -1,4 +1,4 @@
-"""The queue: procrastinate's App on our database, with our worker and our job manager."""
+"""Configure procrastinate's App with our connector, worker and job manager."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,13 +14,13 @@ from videoflix.platform.queue.worker import Worker
 from videoflix.settings import settings
 
 POLL_SECONDS = 1.0
-# Besides these, one connection of each worker listens.
-MOST_CONNECTIONS = 4
-CLOSE_IDLE_SECONDS = 10.0
+# Excluding the LISTEN connection of each worker.
+MAX_CONNECTIONS = 4
+MAX_IDLE_SECONDS = 10.0
 
 
 class JobQueue(App):
-    """procrastinate's App whose workers are ours, also under `procrastinate worker`."""
+    """procrastinate's App, starting our Worker also under `procrastinate worker`."""
 
     def __init__(self, connector: PsycopgConnector, **options: Any) -> None:
         super().__init__(connector=connector, **options)
@@ -31,18 +31,19 @@ class JobQueue(App):
 
 
 def limit_connections(concurrency: int) -> None:
-    """Before anything connects: let this process have the connections that so many jobs need.
+    """Size this process's connection pools for `concurrency` jobs; call before connecting.
 
-    A job needs one for its transactions and one to tell of its progress; the schedules share them.
+    A job needs one connection for transactions and one for progress updates; the cron
+    scheduler shares them.
     """
     connector = queue.connector
     assert isinstance(connector, ResilientConnector)  # noqa: S101 - made below
-    connector.limit_connections(1 if concurrency == 1 else MOST_CONNECTIONS)
+    connector.limit_connections(1 if concurrency == 1 else MAX_CONNECTIONS)
     limit_pool(concurrency + 1)
 
 
 class QueueConnector(ResilientConnector):
-    """procrastinate's connector; what listens takes the address past a pooler."""
+    """procrastinate's connector; its LISTEN connection bypasses the pooler."""
 
     @asynccontextmanager
     async def _get_standalone_connection(self) -> AsyncGenerator[QueueConnection]:
@@ -55,8 +56,8 @@ queue = JobQueue(
     QueueConnector(
         connection_class=QueueConnection,
         min_size=1,
-        max_size=MOST_CONNECTIONS,
-        max_idle=CLOSE_IDLE_SECONDS,
+        max_size=MAX_CONNECTIONS,
+        max_idle=MAX_IDLE_SECONDS,
         timeout=5.0,
         reconnect_timeout=4.0,  # then the next statement tries again: no growing pauses
         kwargs={

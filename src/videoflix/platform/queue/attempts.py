@@ -1,8 +1,8 @@
-"""One run of a job, and the fence around it.
+"""Attempts of a job and their fencing tokens.
 
-A worker that was frozen, cut off or declared dead may come back and finish a job somebody else
-is running by then. So everything an attempt writes about its job is a compare-and-set on the
-job, the attempt's number and its worker: an attempt that lost the job changes nothing.
+A worker that was frozen, partitioned or declared dead may resume and finish a job that another
+worker is running by then. Each write of an attempt is therefore a compare-and-set on job ID,
+attempt number and worker ID: an attempt that lost its job changes nothing.
 """
 
 from collections.abc import AsyncGenerator
@@ -19,9 +19,10 @@ from videoflix.platform.queue.retry import TransientError
 
 
 def fence_condition(job_id: str, attempt: str, worker_id: str) -> str:
-    """The fence: an SQL condition on a job's row, made of three placeholders.
+    """Build the fencing condition on a job's row from three SQL placeholders.
 
-    A job whose worker was forgotten is ours while nobody took it back: that counts one up.
+    A job whose worker row was deleted still belongs to the attempt until it is recovered,
+    because recovery increments `attempts`.
     """
     return (
         f"id = {job_id} and status = 'doing' and attempts = {attempt}"
@@ -36,12 +37,12 @@ SUCCEED = text(
     where {fence_condition(":job_id", ":attempt", ":worker_id")} returning id
     """  # noqa: S608 - placeholders, no values
 )
-# The key under which a job's context holds its attempt.
+# Key of the attempt in a job context's `additional_context`.
 ATTEMPT = "attempt"
 
 
 class FencingToken(msgspec.Struct, frozen=True):
-    """What an attempt's writes are compared with: they count only while all of it is true."""
+    """Identifies an attempt; its writes apply only while the job's row matches."""
 
     job_id: int
     attempt: int
@@ -49,11 +50,11 @@ class FencingToken(msgspec.Struct, frozen=True):
 
 
 class AttemptLost(Exception):
-    """The job was taken from this attempt: its result must not count."""
+    """The job was taken from this attempt; its result is discarded."""
 
 
 class Attempt:
-    """A run of a job by this process, and how it went."""
+    """One run of a job in this process, and its outcome."""
 
     def __init__(self, job: StoredJob) -> None:
         self.claim = fencing_token(job)
@@ -63,7 +64,7 @@ class Attempt:
 
 
 def fencing_token(job: StoredJob) -> FencingToken:
-    """The claim of the attempt that fetched this job."""
+    """Return the fencing token of the attempt that fetched this job."""
     return FencingToken(job.id or 0, job.attempts, job.worker_id)
 
 
@@ -72,11 +73,11 @@ running: ContextVar[Attempt | None] = ContextVar("running", default=None)
 
 @asynccontextmanager
 async def complete_job() -> AsyncGenerator[AsyncSession]:
-    """A handler's last transaction: it ends the job together with what the job was for.
+    """Open a handler's last transaction, which also marks the job as succeeded.
 
-    Both commit, or neither does, so the effect happens exactly once however often the job runs.
-    It waits for a database that is away. Raises AttemptLost, and rolls back, when the job was
-    taken from this attempt. Outside of a worker there is no job to end.
+    Both commit or neither does, so the effect happens exactly once however often the job runs.
+    Waits while the database is unavailable. Raises AttemptLost, and rolls back, if the job was
+    taken from this attempt. Outside a worker there is no job to complete.
     """
     attempt = running.get()
     async with resilient_transaction() as session:

@@ -1,4 +1,4 @@
-"""Work on many things that have nothing to do with each other."""
+"""Process independent items in separate transactions."""
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -14,15 +14,15 @@ Item = TypeVar("Item")
 
 
 class BatchFailed(Exception):
-    """Some of the things could not be worked on; the log says which and why."""
+    """Some items failed; the log names each item and its error."""
 
 
 async def for_each_in_transaction(
     items: Iterable[Item], work: Callable[[AsyncSession, Item], Awaitable[bool]]
 ) -> int:
-    """Work on each thing in a transaction of its own; for how many `work` said True.
+    """Process each item in its own transaction and return how often `work` returned True.
 
-    One that fails holds up none of the others. Raises BatchFailed at the end if there was any.
+    A failing item does not stop the others. Raises BatchFailed at the end if any failed.
     """
     done = failed = 0
     for item in items:
@@ -30,11 +30,11 @@ async def for_each_in_transaction(
             async with transaction() as session:
                 done += await work(session, item)
         except Exception as error:
-            message = "could not work on %s: %s"
+            message = "processing %s failed: %s"
             logger.log(logging.ERROR, message, item, one_line(error), exc_info=crash_info(error))
             failed += 1
     if failed:
-        raise BatchFailed(f"{failed} failed, {done} are done")
+        raise BatchFailed(f"{failed} failed, {done} succeeded")
     return done
 
 
@@ -44,10 +44,10 @@ async def in_batches(
     together: Callable[[AsyncSession, Sequence[Item]], Awaitable[int]],
     alone: Callable[[AsyncSession, Item], Awaitable[bool]],
 ) -> int:
-    """Work on `size` things at a time, in a transaction each; how many things were done.
+    """Process items in batches of `size`, one transaction per batch; return how many were done.
 
-    What was done stays done when it is interrupted. Of a batch that fails, each thing is worked on
-    `alone`. Raises BatchFailed at the end if there was any that failed alone, too.
+    Committed batches survive an interruption. The items of a failed batch are retried one by one
+    with `alone`. Raises BatchFailed at the end if any of those failed too.
     """
     done, failed = 0, []
     for start in range(0, len(items), size):
@@ -56,7 +56,7 @@ async def in_batches(
             async with transaction() as session:
                 done += await together(session, batch)
         except Exception as error:
-            message = "a batch failed: working on each of its %d by itself (%s)"
+            message = "a batch failed, retrying its %d items one by one (%s)"
             logger.log(
                 logging.ERROR, message, len(batch), one_line(error), exc_info=crash_info(error)
             )

@@ -1,9 +1,10 @@
 """A circuit breaker between a worker and a queue.
 
-A worker on a broken machine fails fast, and would fetch and fail more than all others. When jobs
-of several different subjects fail in a row, or a self-test does, the breaker opens: nothing is
-fetched. The worker tests itself with a growing pause; once it passes, one job is tried, and its
-success closes the breaker. See Nygard, Release It!, "Circuit Breaker".
+A worker on a broken machine fails fast and would fetch, and fail, more jobs than all others.
+When jobs of several different subjects fail in a row, or a self-test fails, the breaker opens
+and nothing is fetched. The worker repeats its self-tests with exponential backoff; once they
+pass, the breaker is half open: one job is tried, and its success closes the breaker.
+Source: Nygard, Release It!, "Circuit Breaker".
 """
 
 import time
@@ -13,7 +14,7 @@ FIRST_PROBE_SECONDS = 2.0
 
 
 class BreakerState(StrEnum):
-    """Closed: jobs are fetched. Open: none is. Half open: one is, to see how it ends."""
+    """Closed: jobs are fetched. Open: none is. Half open: a single trial job is."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -21,22 +22,24 @@ class BreakerState(StrEnum):
 
 
 class CircuitBreaker:
-    """`threshold` counts different subjects that fail in a row, `longest` pauses between probes."""
+    """Open after `threshold` consecutive failures of distinct subjects.
+
+    `longest` is the maximum delay between probes, in seconds.
+    """
 
     def __init__(self, threshold: int, longest: float) -> None:
         self._threshold, self._longest = threshold, longest
-        self._failed: dict[str, str] = {}  # subjects, and what was wrong with each
-        self._trial_runs = False
+        self._failed: dict[str, str] = {}  # reason of the last failure, by subject
+        self._trial_running = False
         self._pause = 0.0
         self.state = BreakerState.CLOSED
         self.reason = ""
-        self.next_probe = 0.0  # of time.monotonic()
+        self.next_probe = 0.0  # on the clock of time.monotonic()
 
     @property
     def allows_fetch(self) -> bool:
-        """Whether a job may be fetched now."""
         if self.state is BreakerState.HALF_OPEN:
-            return not self._trial_runs
+            return not self._trial_running
         return self.state is BreakerState.CLOSED
 
     @property
@@ -44,10 +47,10 @@ class CircuitBreaker:
         return self.state is BreakerState.OPEN and time.monotonic() >= self.next_probe
 
     def record_fetch(self) -> None:
-        self._trial_runs = self.state is BreakerState.HALF_OPEN
+        self._trial_running = self.state is BreakerState.HALF_OPEN
 
     def record_success(self) -> bool:
-        """A job ended well; whether that closed the breaker."""
+        """Record a successful job; return whether it closed the breaker."""
         closes = self.state is BreakerState.HALF_OPEN
         if closes:
             self.close()
@@ -55,7 +58,7 @@ class CircuitBreaker:
         return closes
 
     def record_failure(self, subject: str, reason: str) -> bool:
-        """A job failed; whether that opened the breaker."""
+        """Record a failed job; return whether it opened the breaker."""
         self._failed[subject] = reason
         if self.state is BreakerState.HALF_OPEN:
             self.open(reason)
@@ -68,18 +71,18 @@ class CircuitBreaker:
         return False
 
     def record_inconclusive(self) -> None:
-        """A job ended in a way that proves nothing about this machine."""
-        self._trial_runs = False
+        """Record a job whose outcome says nothing about this machine."""
+        self._trial_running = False
 
     def open(self, reason: str) -> None:
-        """Fetch nothing until a probe passes; each time it takes longer until the next one."""
-        self.state, self.reason, self._trial_runs = BreakerState.OPEN, reason, False
+        """Stop fetching until a probe passes, doubling the delay before the next probe."""
+        self.state, self.reason, self._trial_running = BreakerState.OPEN, reason, False
         self._pause = min(max(self._pause * 2, FIRST_PROBE_SECONDS), self._longest)
         self.next_probe = time.monotonic() + self._pause
 
     def half_open(self) -> None:
-        """The probe passed: try one job."""
-        self.state, self._trial_runs = BreakerState.HALF_OPEN, False
+        """Allow one trial job after a probe passed."""
+        self.state, self._trial_running = BreakerState.HALF_OPEN, False
 
     def close(self) -> None:
         self.state, self.reason, self._pause = BreakerState.CLOSED, "", 0.0

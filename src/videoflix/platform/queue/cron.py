@@ -1,7 +1,7 @@
-"""Scheduled jobs: five-field cron in the installation's time zone, each scheduled time once.
+"""Scheduled jobs: five-field cron expressions in TIME_ZONE, each run enqueued exactly once.
 
-Every worker looks at the clock; the ledger `cron_run` decides. Who was away for days finds one
-run missing, the latest, and catches that one up.
+Every worker runs the scheduler; the table `cron_run` deduplicates runs. After downtime only the
+latest missed run is enqueued.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ FIELDS = 5
 MAX_SLEEP_SECONDS = timedelta(seconds=30)
 RETRY_SECONDS = 2.0  # after a failure
 
-# Who decides about a schedule does so alone; somebody else's decision need not be waited for.
+# One scheduler at a time handles a schedule; the others skip it without waiting.
 TRY_LOCK = text("select pg_try_advisory_xact_lock(hashtextextended('cron ' || :kind, 0))")
 
 
 class CronRun(Record):
-    """A scheduled time that was dealt with; no job, when it passed before its kind was known."""
+    """A scheduled time that was handled; the first row of a kind has no job and only seeds it."""
 
     __tablename__ = "cron_run"
     __table_args__ = (UniqueConstraint("kind", "scheduled_for"),)
@@ -42,22 +42,22 @@ class CronRun(Record):
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """A job and when it is due, as a cron expression."""
+    """A job and the cron expression that says when it is due."""
 
     expression: str
     job: Job
 
     def last_due(self, now: datetime) -> datetime:
-        """The latest scheduled time before `now`, in UTC.
+        """Return the latest scheduled time before `now`, in UTC.
 
-        Clock changes follow Debian's cron: what falls into a skipped hour is due right after
-        it, and a fixed hour that comes twice counts once.
+        Daylight saving follows Debian's cron: a time in a skipped hour is due right after
+        it, and a fixed time in a repeated hour runs once.
         """
         local = now.astimezone(settings.time_zone)
         return next(CronSim(self.expression, local, reverse=True)).astimezone(UTC)
 
     def next_due(self, now: datetime) -> datetime:
-        """The first scheduled time after `now`, in UTC."""
+        """Return the first scheduled time after `now`, in UTC."""
         local = now.astimezone(settings.time_zone)
         return next(CronSim(self.expression, local)).astimezone(UTC)
 
@@ -67,9 +67,9 @@ schedules: dict[str, Schedule] = {}
 
 
 def schedule(expression: str, job: Job) -> None:
-    """Have a job enqueued whenever the cron expression of five fields says so.
+    """Register a job to be enqueued at the times of a five-field cron expression.
 
-    Raises ValueError or CronSimError when it is none.
+    Raises ValueError or CronSimError if the expression is invalid.
     """
     if len(expression.split()) != FIELDS:
         raise ValueError(f"a schedule has {FIELDS} fields, from minute to weekday: {expression}")
@@ -79,19 +79,19 @@ def schedule(expression: str, job: Job) -> None:
 
 
 async def tick_forever() -> None:
-    """Enqueue what is due, again and again, until cancelled."""
+    """Enqueue due jobs until cancelled."""
     while True:
         try:
             await tick()
             pause = _until_next(datetime.now(UTC)).total_seconds()
         except (SQLAlchemyError, OSError) as error:
-            logger.debug("cannot look for scheduled jobs: %s", error)
+            logger.debug("scheduler round failed: %s", error)
             pause = RETRY_SECONDS
         await asyncio.sleep(pause)
 
 
 async def tick() -> None:
-    """Enqueue the jobs whose time has come and that nobody has enqueued yet."""
+    """Enqueue the due jobs that have not been enqueued yet."""
     for kind, schedule in schedules.items():
         async with transaction() as session:
             await _run_if_due(session, kind, schedule)
@@ -100,7 +100,7 @@ async def tick() -> None:
 async def _run_if_due(session: AsyncSession, kind: str, schedule: Schedule) -> None:
     if not await session.scalar(TRY_LOCK, {"kind": kind}):
         return
-    # The database's clock, read under the lock: time never runs backwards from one to the next.
+    # The database's clock, read under the lock, is monotonic across workers.
     now: datetime = (await session.scalars(select(func.clock_timestamp()))).one()
     due = schedule.last_due(now)
     newest = await session.scalar(

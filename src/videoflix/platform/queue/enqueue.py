@@ -1,7 +1,7 @@
-"""Puts jobs into the caller's transaction: after the commit the row and its job exist, or neither.
+"""Enqueue jobs in the caller's transaction: the row and its job commit together (outbox).
 
-The one way to enqueue: procrastinate's own `defer` would use a connection of its own, and leave
-a job behind whose row was rolled back.
+Always enqueue through this module: procrastinate's own `defer` uses its own connection and would
+leave a job behind whose row was rolled back.
 """
 
 from collections.abc import Sequence
@@ -21,24 +21,24 @@ DEFER = text(
     " from jsonb_populate_recordset("
     "null::procrastinate_job_to_defer_v1, cast(:jobs as jsonb)) as job"
 )
-# Start-time fair queueing (Goyal, Vin, Cheng 1996): what waits at the head is the virtual time.
+# Start-time fair queueing (Goyal, Vin, Cheng 1996): the head of the queue is the virtual time.
 VIRTUAL_TIME = text("""
     select priority from procrastinate_jobs
     where queue_name = :queue and task_name = :name and status = 'todo' and scheduled_at is null
-      and priority <= :urgency
+      and priority <= :priority
     order by priority desc limit 1
 """)
 LOWEST_PRIORITY = -(2**31)
-WAITING = text(
+PENDING_KEYS = text(
     "select queueing_lock from procrastinate_jobs"
-    " where status = 'todo' and queueing_lock = any(:marks)"
+    " where status = 'todo' and queueing_lock = any(:keys)"
 )
 
 
 async def enqueue(session: AsyncSession, job: Job, at: datetime | None = None) -> int | None:
-    """Queue a job in the session's transaction; its id, or None if `once` found it waiting."""
+    """Enqueue a job; return its ID, or None if a job with the same `unique_key` is pending."""
     try:
-        async with session.begin_nested():  # a refused job must not spoil the transaction
+        async with session.begin_nested():  # savepoint: a duplicate must not abort the transaction
             (job_id,) = await _defer(session, [job], at)
             return job_id
     except IntegrityError as error:
@@ -50,19 +50,19 @@ async def enqueue(session: AsyncSession, job: Job, at: datetime | None = None) -
 async def enqueue_many(
     session: AsyncSession, jobs: Sequence[Job], at: datetime | None = None
 ) -> list[int]:
-    """Queue jobs in one statement; those whose `once` waits already are left out.
+    """Enqueue jobs in one statement, skipping those whose `unique_key` is pending; return the IDs.
 
-    Raises IntegrityError when one of those is queued by another transaction meanwhile: callers
-    hold a lock on what their jobs are about.
+    Raises IntegrityError if another transaction enqueues one of them concurrently: callers
+    lock the row that their jobs are about.
     """
-    marks = [job.unique_key for job in jobs if job.unique_key]
-    waiting = set(await session.scalars(WAITING, {"marks": marks})) if marks else set()
-    left = [job for job in jobs if job.unique_key not in waiting]
-    return await _defer(session, left, at) if left else []
+    keys = [job.unique_key for job in jobs if job.unique_key]
+    pending = set(await session.scalars(PENDING_KEYS, {"keys": keys})) if keys else set()
+    new_jobs = [job for job in jobs if job.unique_key not in pending]
+    return await _defer(session, new_jobs, at) if new_jobs else []
 
 
 async def run_now(session: AsyncSession, payloads: Sequence[type[Job]], **fields: object) -> None:
-    """Make the waiting jobs of these kinds due whose payload contains `fields`."""
+    """Make the delayed jobs of these kinds due whose payload contains `fields`."""
     condition, values = _with_fields(fields)
     statement = f"""
         update procrastinate_jobs set scheduled_at = null
@@ -76,7 +76,7 @@ async def run_now(session: AsyncSession, payloads: Sequence[type[Job]], **fields
 async def cancel_pending(
     session: AsyncSession, payloads: Sequence[type[Job]], **fields: object
 ) -> None:
-    """Drop the waiting jobs of these kinds whose payload contains `fields`."""
+    """Delete the pending jobs of these kinds whose payload contains `fields`."""
     condition, values = _with_fields(fields)
     statement = f"""
         delete from procrastinate_jobs
@@ -94,10 +94,10 @@ async def prioritize(
     at_most: dict[str, int] | None = None,
     **fields: object,
 ) -> int:
-    """Raise the first `count` waiting jobs of a kind whose payload contains `fields`.
+    """Raise the priority of the first `count` pending jobs of a kind matching `fields`.
 
-    And whose number in each field of `at_most` is not larger. How many were raised: those that
-    have this priority already count among the first and stay.
+    `at_most` adds upper bounds on integer fields of the payload. Return how many changed: jobs
+    that already have this priority count towards `count` and stay as they are.
     """
     condition, values = _with_fields(fields)
     for name, bound in (at_most or {}).items():
@@ -111,12 +111,12 @@ async def prioritize(
           and status = 'todo' and priority < :priority
         returning id
     """  # noqa: S608 - names of our own fields
-    wanted = {"priority": priority, "name": payload.name, "count": count, **values}
-    return len((await session.scalars(text(statement), wanted)).all())
+    parameters = {"priority": priority, "name": payload.name, "count": count, **values}
+    return len((await session.scalars(text(statement), parameters)).all())
 
 
 def _with_fields(fields: dict[str, object]) -> tuple[str, dict[str, object]]:
-    """A condition on a payload that an index on one of its fields can serve, and its values."""
+    """Build a condition on the payload that an expression index can serve, and its parameters."""
     values: dict[str, object] = {
         f"field_{name}": value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in fields.items()
@@ -126,23 +126,23 @@ def _with_fields(fields: dict[str, object]) -> tuple[str, dict[str, object]]:
 
 
 async def _priorities(session: AsyncSession, jobs: Sequence[Job]) -> list[int]:
-    """Of jobs that take turns, each is one later than the one before it."""
+    """Return the priority of each job; those that take turns get consecutive virtual times."""
     next_turns: dict[tuple[str, int], int] = {}
-    found = []
+    priorities = []
     for job in jobs:
         if not job.takes_turns:
-            found.append(job.effective_priority)
+            priorities.append(job.effective_priority)
             continue
         key = (job.name, job.effective_priority)
         if key not in next_turns:
-            now = await session.scalar(
+            virtual_time = await session.scalar(
                 VIRTUAL_TIME,
-                {"queue": job.queue, "name": job.name, "urgency": job.effective_priority},
+                {"queue": job.queue, "name": job.name, "priority": job.effective_priority},
             )
-            next_turns[key] = job.effective_priority if now is None else now
-        found.append(next_turns[key])
+            next_turns[key] = job.effective_priority if virtual_time is None else virtual_time
+        priorities.append(next_turns[key])
         next_turns[key] = max(next_turns[key] - 1, LOWEST_PRIORITY)
-    return found
+    return priorities
 
 
 async def _defer(session: AsyncSession, jobs: Sequence[Job], at: datetime | None) -> list[int]:

@@ -1,21 +1,21 @@
-"""Which queue and which kind of job a worker fetches next, so that none of them starves.
+"""Fair scheduling: which queue and kind of job a worker fetches next, without starvation.
 
-Queues take turns. In a queue the highest priority goes first, and kinds of equal priority take
-turns. Every fourth fetch goes to the job that was queued first, once it has waited for minutes:
-an endless supply of urgent jobs slows the others down, and does not stop them. A kind never
-occupies all of a worker's slots, so a flood of slow jobs leaves room for other kinds.
+Queues are served round robin. Within a queue the highest priority goes first, and kinds of equal
+priority are served round robin. Every fourth fetch takes the oldest job once it has waited
+AGED_SECONDS (aging), so a steady supply of urgent jobs cannot starve the others. No kind occupies
+all slots of a worker, so a burst of slow jobs leaves room for other kinds.
 """
 
 from collections.abc import Iterable, Sequence
 
 AGED_SECONDS = 120.0
 AGED_EVERY = 4
-# Slots that a single kind leaves free, where a worker has more than twice as many.
+# Slots a single kind has to leave free, on workers with more than twice as many slots.
 RESERVED_SLOTS = 2
 
 
 class FairScheduler:
-    """What one worker has fetched lately."""
+    """Fair scheduling state of one worker."""
 
     def __init__(self, concurrency: int) -> None:
         self._slots = concurrency
@@ -24,7 +24,7 @@ class FairScheduler:
         self._recent: list[str] = []
 
     def queues(self, queues: Sequence[str]) -> list[str]:
-        """The queues in the order to ask them: the one after the last that had a job first."""
+        """Return the queues in polling order, starting after the one that last yielded a job."""
         if self._last_queue not in queues:
             return list(queues)
         after = queues.index(self._last_queue) + 1
@@ -32,11 +32,11 @@ class FairScheduler:
 
     @property
     def recent_kinds(self) -> list[str]:
-        """Kinds by when they were fetched last, the latest last."""
+        """Kinds in order of their last fetch, the most recent last."""
         return self._recent
 
     def full_kinds(self, running: Iterable[str]) -> list[str]:
-        """Kinds that occupy as many slots as one may; `running` names the kind of each job."""
+        """Return the kinds at their slot limit; `running` holds the kind of each running job."""
         if self._slots <= 2 * RESERVED_SLOTS:
             return []
         names = list(running)
@@ -44,11 +44,11 @@ class FairScheduler:
 
     @property
     def aged_seconds(self) -> float | None:
-        """How long the first job has to have waited to be next; None when it is not its turn."""
+        """Minimum wait of the oldest job to be fetched next; None if this is not an aging fetch."""
         return AGED_SECONDS if self._fetched % AGED_EVERY == AGED_EVERY - 1 else None
 
     def record_fetch(self, queue: str, kind: str) -> None:
-        """Note a fetch that found a job."""
+        """Record a fetch that returned a job."""
         self._fetched += 1
         self._last_queue = queue
         if kind in self._recent:

@@ -1,4 +1,4 @@
-"""Which function does the work of a job, how often it is tried, and who is told when it fails."""
+"""Job handlers: registration, retries and failure callbacks."""
 
 import asyncio
 import logging
@@ -26,9 +26,9 @@ from videoflix.platform.queue.retry import StallLimitReached, TransientError, to
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 3600.0
-CALLBACK_PAUSE = 30.0
-CALLBACK_TRIES = 20
+MAX_BACKOFF_SECONDS = 3600.0
+CALLBACK_RETRY_SECONDS = 30.0
+MAX_CALLBACK_RETRIES = 20
 
 J = TypeVar("J", bound=Job)
 Handler = Callable[[J], Awaitable[None]]
@@ -39,21 +39,21 @@ class InvalidPayload(Exception):
 
 
 class AttemptsExhausted(Exception):
-    """Every attempt ended without a result: the job probably kills its workers."""
+    """All attempts ended without an outcome: the job probably crashes its workers."""
 
 
 class DeadlineExceeded(Exception):
-    """The attempt took longer than the job's deadline and was stopped."""
+    """The attempt exceeded the job's deadline and was cancelled."""
 
 
 class FailureCallbackFailed(Exception):
-    """The job is over, but whoever waits for it could not be told yet."""
+    """The job failed for good, but its failure callback raised and has to run again."""
 
 
 class ExponentialBackoff(BaseRetryStrategy):
-    """Waits 2, 4, 8 … seconds between attempts, up to an hour, give or take a tenth.
+    """Retry after 2, 4, 8 … seconds, up to one hour, with 10 % jitter.
 
-    While the machine is at fault no attempt is spent, and outcomes.py computes the backoff.
+    Transient errors do not count as attempts; outcomes.py computes their backoff.
     """
 
     def __init__(self, attempts: int) -> None:
@@ -63,17 +63,17 @@ class ExponentialBackoff(BaseRetryStrategy):
         self, *, exception: BaseException, job: StoredJob
     ) -> RetryDecision | None:
         if isinstance(exception, FailureCallbackFailed):
-            enough = job.attempts >= self.attempts + CALLBACK_TRIES
-            return None if enough else _retry_delay(CALLBACK_PAUSE)
+            exhausted = job.attempts >= self.attempts + MAX_CALLBACK_RETRIES
+            return None if exhausted else _retry_delay(CALLBACK_RETRY_SECONDS)
         if not isinstance(exception, AttemptLost | StallLimitReached) and to_transient(exception):
             return _retry_delay(0.0)
         if isinstance(exception, AttemptLost) or is_final(exception, job, self.attempts):
             return None
-        return _retry_delay(min(2.0 ** (job.attempts + 1), LONGEST_PAUSE))
+        return _retry_delay(min(2.0 ** (job.attempts + 1), MAX_BACKOFF_SECONDS))
 
 
 def is_final(error: BaseException, job: StoredJob, attempts: int) -> bool:
-    """Whether a job of so many attempts is over when this one ended so."""
+    """Whether this error ends a job that has `attempts` attempts."""
     if isinstance(error, InvalidPayload | StallLimitReached):
         return True
     return isinstance(error, Exception) and job.attempts >= attempts - 1
@@ -82,12 +82,12 @@ def is_final(error: BaseException, job: StoredJob, attempts: int) -> bool:
 def handles(
     payload: type[J], *, on_stall: StallCallback | None = None
 ) -> Callable[[Handler[J]], Handler[J]]:
-    """Register the function that does the work of a `Job`.
+    """Register the handler of a `Job`.
 
-    `on_stall` is called whenever an attempt met a fault of the machine (retry.py);
-    StallLimitReached, raised by it, makes the job a dead letter. What is called when a job failed
-    for good, or is retried, is registered beside the domain's service (registry.py).
-    """
+            `on_stall` is called whenever an attempt met a fault of the machine (retry.py);
+        StallLimitReached, raised by it, makes the job a dead letter. What is called when a job failed
+        for good, or is retried, is registered beside the domain's service (registry.py).
+        """
 
     def register(handler: Handler[J]) -> Handler[J]:
         @queue.task(
@@ -101,11 +101,11 @@ def handles(
             bind_contextvars(job_id=context.job.id, job=payload.name)
             attempt = Attempt(context.job)
             context.additional_context[ATTEMPT] = attempt
-            running.set(attempt)  # procrastinate runs each job in a task of its own
-            begun = time.perf_counter()
+            running.set(attempt)  # procrastinate runs each job in its own asyncio task
+            started = time.perf_counter()
             try:
                 await _work(handler, payload, context.job, fields)
-                ms = round((time.perf_counter() - begun) * 1000)
+                ms = round((time.perf_counter() - started) * 1000)
                 logger.info("job done", extra={"ms": ms, "attempt": context.job.attempts + 1})
             except AttemptLost:
                 raise
@@ -134,33 +134,33 @@ async def _work(
     except msgspec.ValidationError as error:
         raise InvalidPayload(str(error)) from error
     if stored.attempts >= payload.attempts:
-        raise AttemptsExhausted(f"none of its {payload.attempts} attempts came to an end")
+        raise AttemptsExhausted(f"none of its {payload.attempts} attempts completed")
     try:
         async with asyncio.timeout(payload.deadline) as clock:
             await handler(job)
     except TimeoutError as error:
         if not clock.expired():
             raise
-        raise DeadlineExceeded(f"it took longer than {payload.deadline:g} seconds") from error
+        raise DeadlineExceeded(f"exceeded its deadline of {payload.deadline:g} seconds") from error
 
 
 async def _stall(
     attempt: Attempt, name: str, fields: dict[str, Any], fault: TransientError
 ) -> None:
-    """Tell the domain, if it can be told now. Raises StallLimitReached when it waits no longer."""
+    """Run the stall callback, best effort. Raises StallLimitReached if the domain gives up."""
     try:
         await run_stall_callback(name, fields, fault)
     except StallLimitReached as final:
         attempt.fault, attempt.reason = None, describe_error(final)
         await _dead_letter(name, fields, final)
         raise
-    except Exception as trouble:
-        logger.warning("nobody was told that %s waits for its machine: %s", name, trouble)
+    except Exception as callback_error:
+        logger.warning("stall callback of %s failed: %s", name, callback_error)
 
 
 async def _dead_letter(name: str, fields: dict[str, Any], error: Exception) -> None:
     if isinstance(error, InvalidPayload):
-        return  # nobody could read who has to be told
+        return  # the callback could not read the payload either
     try:
         await run_failure_callback(name, fields, error)
     except Exception as trouble:
@@ -169,11 +169,11 @@ async def _dead_letter(name: str, fields: dict[str, Any], error: Exception) -> N
 
 
 def describe_error(error: Exception) -> str:
-    """An error for people: its kind and what it says."""
-    said = str(error)
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    """Format an error as `Type: message`."""
+    message = str(error)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _retry_delay(seconds: float) -> RetryDecision:
-    spread = random.uniform(0.9, 1.1)  # noqa: S311 - so that jobs that failed together spread out
-    return RetryDecision(retry_in={"microseconds": round(seconds * spread * 1_000_000)})
+    jitter = random.uniform(0.9, 1.1)  # noqa: S311 - avoids a thundering herd
+    return RetryDecision(retry_in={"microseconds": round(seconds * jitter * 1_000_000)})

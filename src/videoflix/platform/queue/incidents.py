@@ -1,4 +1,4 @@
-"""What went wrong with jobs: the queue's memory of attempts that did not end as they should."""
+"""Incidents: attempts of jobs that did not end normally, recorded for operators."""
 
 from enum import StrEnum
 
@@ -11,14 +11,14 @@ from videoflix.platform.postgres.session import Record
 class IncidentKind(StrEnum):
     """What happened.
 
-    - rescued: the worker died or the deadline passed, and the job went back.
-    - fenced: the result came from an attempt that had lost the job, and was dropped.
-    - dead: the job failed for good (a dead letter).
-    - unknown: no handler has this name here, so the job was put back for another version.
-    - superseded: it could not go back, because an equal job waits already.
-    - transient: the machine or a service was at fault, and no attempt was spent. One incident a
-      job: `attempt` counts how often, `updated_at` says when last.
-    - requeued: the reconciler queued it, because the job that did this work was gone.
+    - rescued: the worker died or the deadline passed, and the job was requeued.
+    - fenced: the result came from a superseded attempt and was discarded.
+    - dead: the job failed for good (dead letter).
+    - unknown: no handler is registered under this name; requeued for another version.
+    - superseded: it was not requeued, because a job with the same unique key is pending.
+    - transient: a TransientError, which does not count as an attempt. One incident per job:
+      `attempt` is the number of occurrences, `updated_at` the time of the last one.
+    - requeued: the reconciler enqueued it to replace a lost job.
     """
 
     RESCUED = "rescued"
@@ -31,7 +31,7 @@ class IncidentKind(StrEnum):
 
 
 class JobIncident(Record):
-    """One incident; the job itself may be deleted before it."""
+    """One incident; it may outlive its job."""
 
     __tablename__ = "job_incident"
 

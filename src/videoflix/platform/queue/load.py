@@ -1,13 +1,13 @@
-"""How much waits in each queue, at a cost that is bounded whatever has piled up."""
+"""Queue lengths and waiting times, at a bounded cost whatever the backlog."""
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# More jobs of one state than these are not counted: "at least so many".
-COUNTED_AT_MOST = 100_000
-# Of the jobs that were queued first, so many are asked how long they have waited.
-OLDEST_LOOKED_AT = 20
+# Upper bound of each count; a count at this limit means "at least".
+MAX_COUNT = 100_000
+# Number of oldest jobs whose waiting time is compared.
+OLDEST_SAMPLE = 20
 
 LOAD = text("""
 with recursive queue as (
@@ -58,9 +58,9 @@ where queue.name is not null order by queue.name
 
 
 class QueueLoad(msgspec.Struct, frozen=True):
-    """Jobs of a queue, and how long the first of those that could run has waited.
+    """Jobs of a queue by state, and the waiting time of the oldest runnable one in seconds.
 
-    `scheduled` ones wait for their time, `stalled` ones for another worker.
+    `scheduled` jobs are delayed, `stalled` ones belong to a worker without a recent heartbeat.
     """
 
     queue: str
@@ -73,10 +73,13 @@ class QueueLoad(msgspec.Struct, frozen=True):
 
 
 async def queue_loads(session: AsyncSession, stall_seconds: float) -> list[QueueLoad]:
-    """The load of every queue; a worker silent for longer than `stall_seconds` has stalled."""
+    """Return the load of every queue.
+
+    A worker without a heartbeat for `stall_seconds` counts as stalled.
+    """
     values = {
-        "counted": COUNTED_AT_MOST,
-        "looked_at": OLDEST_LOOKED_AT,
+        "counted": MAX_COUNT,
+        "looked_at": OLDEST_SAMPLE,
         "stall": stall_seconds,
     }
     return [QueueLoad(*row) for row in await session.execute(LOAD, values)]

@@ -1,7 +1,7 @@
-"""procrastinate's job manager, with a database that may go away for minutes.
+"""procrastinate's job manager, made resilient to database outages of any length.
 
-Where procrastinate lets a lost connection end the worker, this one waits: a worker without its
-database keeps its running jobs, asks again every second, and goes on when it is answered.
+procrastinate stops a worker whose connection is lost. This manager keeps the running jobs,
+retries every second and resumes when the database is back.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 MAX_POLL_SECONDS = 5.0
 
-# A worker that was frozen for long finds itself forgotten: it takes its number back.
+# Upsert: a worker that was frozen for long may have been deleted; it registers its ID again.
 HEARTBEAT = """
 insert into procrastinate_workers (id, last_heartbeat) overriding system value
 values (%(worker_id)s, now())
@@ -40,12 +40,14 @@ from videoflix_fetch_job(%(queue)s::text, %(worker_id)s::bigint, %(recent_kinds)
 
 
 class DatabaseUnavailable(Exception):
-    """The database did not answer: whether the statement was carried out is unknown."""
+    """The connection failed; whether the statement was executed is unknown."""
 
 
 class FetchContext(NamedTuple):
-    """What a worker is asked around each fetch: its turns, the kinds it runs, from which of its
-    queues it may fetch; and it hears what was fetched.
+    """Callbacks into the worker around each fetch.
+
+    `turns` schedules fairly, `running` returns the kinds of running jobs, `open_queues`
+    filters out queues with an open circuit breaker, `fetched` receives the fetched job.
     """
 
     turns: FairScheduler
@@ -55,18 +57,19 @@ class FetchContext(NamedTuple):
 
 
 class ResilientJobManager(JobManager):
-    """What workers ask of the database, again and again if need be."""
+    """The workers' database access, with retries."""
 
     connector: PsycopgConnector
 
     def __init__(self, connector: PsycopgConnector) -> None:
         super().__init__(connector)
         self.outage = Outage()
-        self.fetching: dict[int, FetchContext] = {}  # by worker
+        self.fetching: dict[int, FetchContext] = {}  # by worker ID
 
     async def fetch_rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of one statement, which commits. Raises DatabaseUnavailable, or
-        ConnectorException.
+        """Execute and commit one statement and return its rows.
+
+        Raises DatabaseUnavailable, or ConnectorException for any other failure.
         """
         try:
             rows: list[dict[str, Any]] = await self.connector.execute_query_all_async(
@@ -79,7 +82,7 @@ class ResilientJobManager(JobManager):
         return rows
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> StoredJob | None:
-        """The next job of these queues, or of all that have handlers here."""
+        """Fetch the next job of these queues, or of all queues that have handlers here."""
         names = list(queues or sorted({kind.payload.queue for kind in registered_jobs.values()}))
         fetching = self.fetching.get(worker_id) or FetchContext(
             FairScheduler(1), list, list, _ignore
@@ -91,9 +94,9 @@ class ResilientJobManager(JobManager):
         except ConnectorException as error:
             if isinstance(error.__cause__, ForeignKeyViolation):
                 await self.update_heartbeat(worker_id)
-            elif not isinstance(error.__cause__, UniqueViolation):  # of a lock: it is taken now
+            elif not isinstance(error.__cause__, UniqueViolation):  # of the job's lock
                 self._failed(error)
-            return None  # the worker asks again in a second
+            return None  # the worker polls again in a second
         self.outage.record_success()
         return None
 
@@ -117,7 +120,7 @@ class ResilientJobManager(JobManager):
         return job
 
     async def register_worker(self) -> int:
-        """Register once the database answers, however long that takes."""
+        """Register the worker, waiting for the database without a limit."""
         pause = POLL_SECONDS
         while True:
             try:
@@ -145,10 +148,10 @@ class ResilientJobManager(JobManager):
         try:
             await super().unregister_worker(worker_id)
         except ConnectorException as error:
-            self._failed(error)  # the reaper forgets it later
+            self._failed(error)  # the reaper deletes it later
 
     async def prune_stalled_workers(self, seconds_since_heartbeat: float) -> list[int]:
-        """Nothing: after an outage all would seem stalled to whoever starts first (reaper.py)."""
+        """Do nothing: after an outage all workers would look stalled (see reaper.py)."""
         return []
 
     async def list_jobs_to_abort_async(self, queue: str | None = None) -> Iterable[int]:
@@ -169,11 +172,11 @@ class ResilientJobManager(JobManager):
             await asyncio.sleep(POLL_SECONDS)
 
     def _failed(self, error: ConnectorException) -> None:
-        """Note an outage; a database that is not migrated yet is one. Raises any other error."""
+        """Record an outage, including a database that is not migrated; raise any other error."""
         if not isinstance(error.__cause__, OperationalError | UndefinedFunction | UndefinedTable):
             raise error
         self.outage.record_failure(error.__cause__)
 
 
 def _ignore(job: StoredJob) -> None:
-    """Fetched for a worker that has not started."""
+    """Default callback for a worker that has not started."""

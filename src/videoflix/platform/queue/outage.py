@@ -1,4 +1,4 @@
-"""Knows whether the database answers, and says so once at each change."""
+"""Tracks whether the database is available, and logs each change once."""
 
 import logging
 import time
@@ -8,14 +8,14 @@ from procrastinate import PsycopgConnector
 from psycopg.errors import UndefinedFunction, UndefinedTable
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-# What servers and resolvers say that a person has to put right; everything else may pass.
+# Messages of servers and resolvers that need an operator; other failures may be temporary.
 CAUSES = ("authentication failed", "does not exist", "resolve", "pg_hba.conf", "migrated")
 
 logger = logging.getLogger(__name__)
 
 
 class LastPoolError(logging.Filter):
-    """Keeps what the pool logs at every failed connection, instead of a line each second."""
+    """Keep the pool's last connection error and suppress its log line every second."""
 
     text = ""
 
@@ -31,41 +31,41 @@ logging.getLogger("psycopg.pool").addFilter(last_pool_error)
 
 
 class Outage:
-    """Whether the database answers, as far as this process has seen."""
+    """Availability of the database as seen by this process."""
 
     def __init__(self) -> None:
-        self._last_failure = time.monotonic()  # who has just started has seen nothing yet
+        self._last_failure = time.monotonic()  # nothing is known at start
         self._cause: str | None = None
 
     def record_failure(self, error: Exception) -> None:
-        """A statement failed because of the connection; each new cause is logged once."""
+        """Record a connection failure; each new cause is logged once."""
         reason = reason_of(error)
-        cause = next((words for words in CAUSES if words in reason), "unreachable")
+        cause = next((text for text in CAUSES if text in reason), "unreachable")
         if cause != self._cause:
             logger.warning("waiting for the database: %s", reason)
         self._cause, self._last_failure = cause, time.monotonic()
 
     def record_success(self) -> None:
         if self._cause:
-            logger.warning("the database answers again")
+            logger.warning("the database is available again")
         self._cause = None
 
     def stable_for(self, seconds: float) -> bool:
-        """Whether nothing failed in the last so many seconds."""
+        """Return whether no statement failed during the last `seconds`."""
         return time.monotonic() - self._last_failure > seconds
 
 
 def reason_of(error: Exception) -> str:
-    """What is wrong with the database, in one line."""
+    """Describe a database failure in one line."""
     if isinstance(error, UndefinedFunction | UndefinedTable):
         return "it has not been migrated to this release; run `videoflix migrate`"
-    said = last_pool_error.text if isinstance(error, PoolTimeout) else ""
-    return " ".join((said or str(error) or type(error).__name__).split())
+    message = last_pool_error.text if isinstance(error, PoolTimeout) else ""
+    return " ".join((message or str(error) or type(error).__name__).split())
 
 
 async def connection_error(connector: PsycopgConnector) -> psycopg.OperationalError | None:
-    """Why no connection can be made, in the server's words; None when one can."""
-    options = connector._pool_args  # the pool says less about failures
+    """Try to connect; return the server's error, or None on success."""
+    options = connector._pool_args  # a direct connection reports more than the pool
     try:
         kind = options.get("connection_class", psycopg.AsyncConnection)
         async with await kind.connect(options.get("conninfo", ""), **options["kwargs"]):
@@ -75,7 +75,7 @@ async def connection_error(connector: PsycopgConnector) -> psycopg.OperationalEr
 
 
 class ResilientConnector(PsycopgConnector):
-    """procrastinate's connector, which opens without waiting for the database."""
+    """procrastinate's connector, opening its pool without waiting for the database."""
 
     async def open_async(self, pool: AsyncConnectionPool | None = None) -> None:
         if pool is None and self._async_pool is None:
@@ -86,5 +86,5 @@ class ResilientConnector(PsycopgConnector):
         await super().open_async(pool)
 
     def limit_connections(self, connections: int) -> None:
-        """Open at most so many connections, besides the one that listens."""
+        """Limit the pool to `connections`, excluding the LISTEN connection."""
         self._pool_args["max_size"] = connections

@@ -1,4 +1,4 @@
-"""Writes how attempts ended: the only place where a job that ran changes its state."""
+"""Write the outcomes of attempts: the only place where a job that ran changes its state."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ from videoflix.settings import settings
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 2.0
-# The backoff while the machine is at fault: doubled up to FAULT_BACKOFF_SECONDS, with jitter.
+MAX_PAUSE = 2.0
+# Exponential backoff after transient errors, up to FAULT_BACKOFF_SECONDS, with 25 % jitter.
 FIRST_BACKOFF = 2.0
 DOUBLINGS = 20
 
-END = f"""
+WRITE_OUTCOME = f"""
 with backoff as (
     select least(%(longest)s, %(first)s * power(2, least(coalesce(max(attempt), 0), %(doublings)s)))
            * (0.75 + random() / 2) as seconds
@@ -52,7 +52,7 @@ with backoff as (
 )
 select status::text as status from ended
 """  # noqa: S608 - constants
-NOTE = """
+INSERT_INCIDENT = """
 insert into job_incident
     (kind, job_id, queue_name, task_name, attempt, reason, created_at, updated_at)
 select %(kind)s::varchar, id, queue_name, task_name, %(attempt)s, %(reason)s, now(), now()
@@ -62,11 +62,10 @@ returning id
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What becomes of a job; `todo` goes back to the queue after `pause` seconds.
+    """The new state of a job; `todo` requeues it after `pause` seconds.
 
-    With an incident `transient` the pause is a backoff that grows with every one of the job.
-
-    `cost` is how many attempts this one counts for: none, when it was not the job's fault.
+    With an incident `transient` the pause is an exponential backoff over the job's transient
+    errors. `cost` is the number of attempts to count: 0 if the job was not at fault.
     """
 
     status: Literal["todo", "succeeded", "failed", "aborted"]
@@ -80,76 +79,80 @@ SUCCEEDED = Outcome("succeeded")
 
 
 async def write_outcome(
-    manager: ResilientJobManager, claim: FencingToken, ending: Outcome
+    manager: ResilientJobManager, claim: FencingToken, outcome: Outcome
 ) -> str | None:
-    """Write an ending; the state the job is in now, or None when the claim was lost.
+    """Write an outcome; return the job's new state, or None if the attempt was fenced off.
 
-    A job that may not go back, because an equal one waits already, is `superseded` by that:
-    nobody is told, as the other one does the work. Raises DatabaseUnavailable.
+    A job that cannot be requeued because one with the same unique key is pending becomes
+    `superseded`; its failure callback does not run, as the other job does the work.
+    Raises DatabaseUnavailable.
     """
     try:
-        rows = await manager.fetch_rows(END, **_values(claim, ending))
+        rows = await manager.fetch_rows(WRITE_OUTCOME, **_values(claim, outcome))
     except UniqueViolation:
         instead = Outcome(
             "aborted",
             incident=IncidentKind.SUPERSEDED,
-            reason="an equal job waits already",
+            reason="a job with the same unique key is pending",
         )
-        rows = await manager.fetch_rows(END, **_values(claim, instead))
+        rows = await manager.fetch_rows(WRITE_OUTCOME, **_values(claim, instead))
         return "superseded" if rows else None
     return str(rows[0]["status"]) if rows else None
 
 
 async def write_outcome_with_retry(
-    manager: ResilientJobManager, claim: FencingToken, ending: Outcome, enough: Callable[[], bool]
+    manager: ResilientJobManager,
+    claim: FencingToken,
+    outcome: Outcome,
+    should_stop: Callable[[], bool],
 ) -> str | None:
-    """Write an ending however long the database is away, unless it is `enough`.
+    """Write an outcome, retrying until the database is back or `should_stop` returns True.
 
-    A result that lost its job is noted as fenced, and None is returned.
+    For a fenced-off attempt an incident is recorded and None returned.
     """
     pause, uncertain = FIRST_PAUSE, False
     while True:
         try:
-            status = await write_outcome(manager, claim, ending)
+            status = await write_outcome(manager, claim, outcome)
             if status is None and not uncertain:
-                await _fence(manager, claim, ending)
+                await _fence(manager, claim, outcome)
         except DatabaseUnavailable:
-            # The statement may have been carried out without our hearing of it: then the next
-            # try finds a job that is not ours any more.
+            # The statement may have been committed although its reply was lost; the retry then
+            # finds a job that no longer belongs to this attempt.
             uncertain = True
-            if enough():
-                logger.exception("the end of job %s (%s) is lost", claim.job_id, ending.status)
+            if should_stop():
+                logger.exception("the outcome of job %s (%s) is lost", claim.job_id, outcome.status)
                 return None
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_PAUSE)
         else:
             return status
 
 
-async def _fence(manager: ResilientJobManager, claim: FencingToken, ending: Outcome) -> None:
+async def _fence(manager: ResilientJobManager, claim: FencingToken, outcome: Outcome) -> None:
     logger.warning(
-        "job %s attempt %s was fenced: somebody else has the job, its end (%s) does not count",
+        "job %s attempt %s was fenced: another attempt owns the job, outcome %s discarded",
         claim.job_id,
         claim.attempt,
-        ending.status,
+        outcome.status,
     )
     await manager.fetch_rows(
-        NOTE,
+        INSERT_INCIDENT,
         kind=IncidentKind.FENCED,
         job_id=claim.job_id,
         attempt=claim.attempt,
-        reason=f"it ended as {ending.status} after it had lost the job",
+        reason=f"ended as {outcome.status} after it had lost the job",
     )
 
 
-def _values(claim: FencingToken, ending: Outcome) -> dict[str, object]:
+def _values(claim: FencingToken, outcome: Outcome) -> dict[str, object]:
     return {
         **msgspec.structs.asdict(claim),
-        "status": ending.status,
-        "cost": ending.cost,
-        "pause": ending.pause,
-        "kind": ending.incident,
-        "reason": ending.reason,
+        "status": outcome.status,
+        "cost": outcome.cost,
+        "pause": outcome.pause,
+        "kind": outcome.incident,
+        "reason": outcome.reason,
         "first": min(FIRST_BACKOFF, settings.fault_backoff_seconds),
         "longest": settings.fault_backoff_seconds,
         "doublings": DOUBLINGS,

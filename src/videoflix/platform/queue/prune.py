@@ -1,4 +1,4 @@
-"""Forgets jobs that ended long ago."""
+"""Retention: delete finished jobs, their incidents and old cron runs."""
 
 import logging
 from datetime import timedelta
@@ -33,7 +33,7 @@ DROP_OLD = [
 
 
 class PruneJobs(Job):
-    """Delete jobs some days after they were done, dead letters later."""
+    """Delete jobs JOBS_DONE_DAYS after they finished, failed ones after JOBS_FAILED_DAYS."""
 
     name: ClassVar = "queue.prune"
     queue: ClassVar = "maintenance"
@@ -54,11 +54,11 @@ async def prune(job: PruneJobs) -> None:
         for statement in DROP_OLD:
             await session.execute(statement, {"keep": keep_dead})
     if done or dead:
-        logger.info("deleted %d jobs that were done and %d dead letters", done, dead)
+        logger.info("deleted %d finished and %d failed jobs", done, dead)
 
 
 async def _drop_jobs(statuses: list[str], keep: timedelta) -> int:
-    """In small transactions: one for a million rows would hold up everybody else."""
+    """Delete in batches of BATCH rows, one short transaction each; return the number deleted."""
     values = {"statuses": statuses, "keep": keep, "batch": BATCH}
     dropped, total = BATCH, 0
     while dropped == BATCH:

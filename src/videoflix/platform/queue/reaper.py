@@ -1,4 +1,4 @@
-"""Takes jobs back from workers that are gone, in every worker, beside its jobs.
+"""The reaper, a background task of every worker, requeues orphaned jobs.
 
 A killed worker cannot say that its job ended; its missing heartbeat does. A job also comes back
 when it runs long past its deadline, or when its worker lives but does not know of it (the answer
@@ -22,15 +22,15 @@ from videoflix.settings import settings
 
 logger = logging.getLogger(__name__)
 
-# Beyond its deadline a job's own worker has had this long to stop it.
+# Seconds that a job's own worker has to cancel it after its deadline.
 DEADLINE_MARGIN = 60.0
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 
 ORPHANS = """
 select job.id, job.attempts, job.worker_id,
        case when job.worker_id is null then 'its worker is gone'
             when worker.last_heartbeat < now() - make_interval(secs => %(stall)s)
-            then 'its worker fell silent'
+            then 'its worker stopped sending heartbeats'
             else 'it ran past its deadline' end as reason
 from procrastinate_jobs as job
 left join procrastinate_workers as worker on worker.id = job.worker_id
@@ -43,14 +43,14 @@ left join jsonb_to_recordset(%(deadlines)s::jsonb) as known (name text, seconds 
 where job.status = 'doing'
   and (job.worker_id is null
        or (worker.last_heartbeat < now() - make_interval(secs => %(stall)s)
-           and job.worker_id <> %(myself)s)
+           and job.worker_id <> %(worker_id)s)
        or started.at < now() - make_interval(secs => coalesce(known.seconds, %(deadline)s)))
 order by job.id
 """
-MINE = """
-select id, attempts from procrastinate_jobs where status = 'doing' and worker_id = %(myself)s
+OWN_JOBS = """
+select id, attempts from procrastinate_jobs where status = 'doing' and worker_id = %(worker_id)s
 """
-FORGET = """
+DELETE_STALLED_WORKERS = """
 delete from procrastinate_workers as worker
 where last_heartbeat < now() - make_interval(secs => %(stall)s)
   and not exists (select from procrastinate_jobs
@@ -60,7 +60,7 @@ returning id
 
 
 class Reaper:
-    """The reaper of one worker; `running` tells the ids of the jobs it is working on."""
+    """The reaper of one worker; `running` returns the IDs of the jobs it runs."""
 
     def __init__(
         self, manager: ResilientJobManager, worker_id: int, running: Callable[[], set[int]]
@@ -71,9 +71,9 @@ class Reaper:
         self._suspects: set[int] = set()
 
     async def reap_forever(self) -> None:
-        """Look for orphans until cancelled; who cannot see the database steadily does not judge.
+        """Reap until cancelled, skipping rounds after a connection failure.
 
-        After an outage every worker seems silent until it had the time for a heartbeat.
+        After an outage every worker looks stalled until it has sent a heartbeat.
         """
         while True:
             await asyncio.sleep(settings.worker_reap_seconds)
@@ -81,32 +81,32 @@ class Reaper:
                 try:
                     await self.reap()
                 except DatabaseUnavailable:
-                    logger.debug("cannot look for orphaned jobs now")
-                except Exception:  # one strange row must not end the worker
-                    logger.exception("looking for orphaned jobs failed")
+                    logger.debug("cannot search for orphaned jobs: the database is unavailable")
+                except Exception:  # one malformed row must not stop the worker
+                    logger.exception("searching for orphaned jobs failed")
 
     async def reap(self) -> int:
-        """Take back every orphaned job; how many there were."""
+        """Requeue every orphaned job; return how many there were."""
         orphans = await self._manager.fetch_rows(
             ORPHANS,
             stall=settings.worker_stall_seconds,
-            myself=self._worker_id,
+            worker_id=self._worker_id,
             deadline=Job.deadline + DEADLINE_MARGIN,
             deadlines=_deadlines(),
         )
         for orphan in orphans:
             claim = FencingToken(orphan["id"], orphan["attempts"], orphan["worker_id"])
-            await self._take_back(claim, orphan["reason"], cost=1)
+            await self._requeue(claim, orphan["reason"], cost=1)
         unknown = await self._orphaned_here()
         for claim in unknown:
-            await self._take_back(claim, "its worker does not know of it", cost=0)
-        await self._manager.fetch_rows(FORGET, stall=settings.worker_stall_seconds)
+            await self._requeue(claim, "its worker does not run it", cost=0)
+        await self._manager.fetch_rows(DELETE_STALLED_WORKERS, stall=settings.worker_stall_seconds)
         return len(orphans) + len(unknown)
 
     async def _orphaned_here(self) -> list[FencingToken]:
-        """Jobs that are ours in the database, twice in a row, and that we do not run."""
+        """Return jobs assigned to this worker in two consecutive rounds that it does not run."""
         running = self._running()
-        rows = await self._manager.fetch_rows(MINE, myself=self._worker_id)
+        rows = await self._manager.fetch_rows(OWN_JOBS, worker_id=self._worker_id)
         running |= self._running()
         claims = {
             row["id"]: FencingToken(row["id"], row["attempts"], self._worker_id)
@@ -117,14 +117,14 @@ class Reaper:
         self._suspects = set(claims)
         return unknown
 
-    async def _take_back(self, claim: FencingToken, reason: str, cost: int) -> None:
-        pause = min(2.0**claim.attempt, LONGEST_PAUSE) if claim.attempt else 0.0
-        ending = Outcome(
+    async def _requeue(self, claim: FencingToken, reason: str, cost: int) -> None:
+        pause = min(2.0**claim.attempt, MAX_PAUSE) if claim.attempt else 0.0
+        outcome = Outcome(
             "todo", pause=pause, cost=cost, incident=IncidentKind.RESCUED, reason=reason
         )
-        status = await write_outcome(self._manager, claim, ending)
+        status = await write_outcome(self._manager, claim, outcome)
         if status:
-            logger.warning("took job %s back, because %s: now %s", claim.job_id, reason, status)
+            logger.warning("requeued job %s, because %s: now %s", claim.job_id, reason, status)
 
 
 def _deadlines() -> str:

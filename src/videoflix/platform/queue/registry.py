@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.platform.queue.job import Job
 from videoflix.platform.queue.retry import TransientError
 
-# Called with the job and what went wrong.
+# Called with the job and its error.
 FailureCallback = Callable[[Any, Exception], Awaitable[None]]
-# Called with the job and the fault of the machine it waits out.
+# Called with the job and the transient error that delays it.
 StallCallback = Callable[[Any, TransientError], Awaitable[None]]
-# Called in the transaction in which an operator retries a dead job, before the job is put back;
-# the other jobs that are needed besides it.
+# Called in the transaction in which an operator retries a failed job, before it is requeued;
+# returns further jobs to enqueue.
 RetryCallback = Callable[[AsyncSession, Any], Awaitable[Sequence[Job]]]
 
 
@@ -63,9 +63,9 @@ def on_retry(*payloads: type[Job]) -> Callable[[R], R]:
 
 
 async def run_failure_callback(name: str, fields: dict[str, Any], error: Exception) -> None:
-    """Tell whoever waits for a job that it will not be done; it may be told twice.
+    """Run the failure callback of a job; it may run more than once.
 
-    Raises what the telling raises: then it has to be said again.
+    Raises whatever the callback raises, so that it is retried.
     """
     if name in failure_callbacks:
         payload, callback = failure_callbacks[name]
@@ -73,9 +73,9 @@ async def run_failure_callback(name: str, fields: dict[str, Any], error: Excepti
 
 
 async def run_stall_callback(name: str, fields: dict[str, Any], fault: TransientError) -> None:
-    """Tell whoever waits for a job that the machine is at fault; it is told at every attempt.
+    """Run the stall callback of a job, after every attempt that ended with a transient error.
 
-    Raises StallLimitReached when its domain will wait no longer.
+    Raises StallLimitReached if the domain gives up.
     """
     known = registered_jobs.get(name)
     if known and known.on_stall:

@@ -1,11 +1,10 @@
-"""Tells failures of the machine from failures of a job.
+"""Classify errors of jobs: transient, domain error or bug.
 
-A job ends badly for one of three reasons, and the type of the exception says which:
-
-- `TransientError`, or what `as_transient` takes for one: this machine, or a service it needs,
-  is at fault. No attempt is spent; the job is tried again after a backoff.
-- A domain's own verdict on its input, such as `SourceRejected` of the media: handlers catch it.
-- Anything else is a bug of ours. The attempt counts, and after the last one the job is dead.
+The type of the exception decides:
+- `TransientError`, or what `to_transient` maps to one: this machine, or a service it needs,
+  failed. The attempt does not count; the job is retried with backoff.
+- A domain error about the input, such as `SourceRejected` of the media: handlers catch it.
+- Anything else is a bug. The attempt counts, and after the last one the job is dead-lettered.
 """
 
 import errno
@@ -14,16 +13,16 @@ from videoflix.platform.postgres.session import database_unavailable
 from videoflix.platform.storage.media_storage import StorageFull, StorageUnavailable
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-# A disk that is read-only or broken, or a process or system that ran out of something.
+# A read-only or broken disk, or exhausted file descriptors or memory.
 BROKEN = {errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class TransientError(Exception):
-    """The machine or a service it needs failed, not the job: no attempt is spent.
+    """The machine or a service it needs failed, not the job: the attempt does not count.
 
-    `code` is stable and in kebab case, `reason` a sentence for people. `suspicious` is true where
-    the job itself may have brought the machine down, such as a child that ran out of memory: a
-    domain may count those.
+    `code` is stable and in kebab case, `reason` a sentence for operators. `suspicious` is true
+    if the job itself may be the cause, such as a child process that ran out of memory: a
+    domain may limit those.
     """
 
     def __init__(self, code: str, reason: str, *, suspicious: bool = False) -> None:
@@ -34,7 +33,7 @@ class TransientError(Exception):
 
 
 class StallLimitReached(Exception):
-    """A domain waits no longer for its machine: the job is dead, whatever attempts are left.
+    """A domain gave up after transient errors: the job is dead-lettered, attempts left or not.
 
     `code` and `reason` are those of TransientError.
     """
@@ -46,14 +45,14 @@ class StallLimitReached(Exception):
 
 
 def to_transient(error: BaseException) -> TransientError | None:
-    """The fault of the machine that an error tells of, or None when it is none."""
+    """Map an error to a TransientError, or return None if it is not transient."""
     if isinstance(error, TransientError):
         return error
-    found = _described(error)
+    found = _classify(error)
     return None if found is None else TransientError(*found)
 
 
-def _described(error: BaseException) -> tuple[str, str] | None:
+def _classify(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, StorageFull):
         return "storage-full", "The media storage is full; work resumes when there is room."
     if isinstance(error, StorageUnavailable):
@@ -65,5 +64,5 @@ def _described(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, OSError) and error.errno in NO_SPACE:
         return "disk-full", "A disk of the worker is full; work resumes when there is room."
     if isinstance(error, OSError) and error.errno in BROKEN:
-        return "machine-fault", "The worker's machine reports an error of its disk or its limits."
+        return "machine-fault", "The worker's machine reports a disk error or exhausted limits."
     return None

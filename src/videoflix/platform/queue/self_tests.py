@@ -1,6 +1,6 @@
-"""What a worker checks of its machine before it fetches from a queue.
+"""Self-tests that a worker runs before it fetches from a queue.
 
-A domain registers the checks of its queue: each returns when all is well, and raises otherwise.
+A domain registers the tests of its queue; a test raises if the machine is unfit.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from videoflix.platform.queue.retry import TransientError
 
 SelfTest = Callable[[], Awaitable[None]]
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
-# By queue, then by what is tested, in the order in which they were registered.
+# By queue, then by subject, in order of registration.
 self_tests: dict[str, dict[str, SelfTest]] = {}
 
 
 def self_test(queue: str, subject: str) -> Callable[[SelfTest], SelfTest]:
-    """Register a check of what jobs of a queue need, named after its subject."""
+    """Register a test of `subject`, a precondition of the jobs of a queue."""
 
     def register(test: SelfTest) -> SelfTest:
         self_tests.setdefault(queue, {})[subject] = test
@@ -27,14 +27,14 @@ def self_test(queue: str, subject: str) -> Callable[[SelfTest], SelfTest]:
 
 
 async def failing(queue: str) -> str | None:
-    """What the first failing self-test of a queue says, or None when all pass."""
+    """Run the self-tests of a queue; return the first failure, or None if all pass."""
     for subject, test in self_tests.get(queue, {}).items():
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await test()
         except TimeoutError:
-            return f"{subject}: no result within {PATIENCE_SECONDS:g} seconds"
-        except Exception as error:  # whatever it is: this machine is not fit for the queue
-            said = error.reason if isinstance(error, TransientError) else str(error)
-            return f"{subject}: {' '.join(said.split())[:500] or type(error).__name__}"
+            return f"{subject}: no result within {TIMEOUT_SECONDS:g} seconds"
+        except Exception as error:  # any failure makes this machine unfit for the queue
+            message = error.reason if isinstance(error, TransientError) else str(error)
+            return f"{subject}: {' '.join(message.split())[:500] or type(error).__name__}"
     return None

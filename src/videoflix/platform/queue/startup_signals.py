@@ -1,6 +1,6 @@
-"""Signals that stop a worker which has not started yet: it may wait for its database for hours.
+"""Stop a worker that has not started yet, such as one that waits for its database.
 
-procrastinate hears SIGTERM and SIGINT from the moment its worker is registered.
+procrastinate handles SIGTERM and SIGINT only once its worker is registered.
 """
 
 import asyncio
@@ -18,54 +18,54 @@ logger = logging.getLogger(__name__)
 
 
 class StartupSignals:
-    """Ends what a process does before its worker has started, when it is told to stop."""
+    """Handles SIGTERM and SIGINT until the worker has started."""
 
     def __init__(self) -> None:
-        self._is_heard = False
+        self._installed = False
         self._has_started = False
-        self._was_told = False
+        self._stop_requested = False
 
     def hand_over(self) -> None:
-        """Leave the signals to procrastinate, which hears them now."""
+        """Leave the signals to procrastinate, which handles them from now on."""
         self._has_started = True
 
     @contextmanager
     def cancel_on_signal(self) -> Iterator[None]:
-        """Cancel the block on a signal, and end it without an error.
+        """Cancel the block on a signal and leave it without an error.
 
-        A block inside of another one changes nothing. Once the worker has started, a signal that
-        procrastinate does not handle (the second one) has the effect it had outside the block.
+        Nested blocks have no effect. Once the worker has started, a signal that procrastinate
+        does not handle (the second one) is passed to the previous handler.
         """
-        if self._is_heard or threading.current_thread() is not threading.main_thread():
+        if self._installed or threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._is_heard, self._has_started, self._was_told = True, False, False
+        self._installed, self._has_started, self._stop_requested = True, False, False
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None  # noqa: S101 - only coroutines enter it
-        former: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+        previous: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
 
-        def hear(number: int, frame: FrameType | None) -> None:
-            if self._has_started or self._was_told:
-                signal.signal(number, former[number])
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._has_started or self._stop_requested:
+                signal.signal(number, previous[number])
                 signal.raise_signal(number)
                 return
-            self._was_told = True
+            self._stop_requested = True
             loop.call_soon_threadsafe(task.cancel)
 
         for number in SIGNALS:
-            signal.signal(number, hear)
+            signal.signal(number, handle)
         try:
             yield
         except asyncio.CancelledError:
-            if not self._was_told:
+            if not self._stop_requested:
                 raise
             task.uncancel()
-            logger.info("told to stop before there was anything to do")
+            logger.info("stopped by a signal before the worker had started")
         finally:
-            self._is_heard = False
+            self._installed = False
             for number in SIGNALS:
-                if signal.getsignal(number) is hear:
-                    signal.signal(number, former[number])
+                if signal.getsignal(number) is handle:
+                    signal.signal(number, previous[number])
 
 
 startup_signals = StartupSignals()

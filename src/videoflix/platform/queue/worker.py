@@ -1,4 +1,4 @@
-"""procrastinate's worker, with ends that are fenced, a reaper and a clock at its side."""
+"""procrastinate's worker, extended with fenced outcomes, a reaper and a cron scheduler."""
 
 import asyncio
 import logging
@@ -30,14 +30,15 @@ from videoflix.platform.queue.worker_breakers import WorkerBreakers
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN_PAUSE = 30.0
-STOPPING_PATIENCE = 10.0
+UNKNOWN_JOB_PAUSE = 30.0
+STOP_TIMEOUT_SECONDS = 10.0
 
 
 def check_process(queues: Iterable[str]) -> None:
-    """Protect this process before it serves these queues. Raises SystemExit if SANDBOX forbids it.
+    """Protect this process's memory and check the sandbox for these queues.
 
-    Every worker does this when it starts, also under `procrastinate worker`.
+    Every worker does this when it starts, also under `procrastinate worker`. Raises
+    SystemExit if SANDBOX requires a sandbox that is unavailable.
     """
     protect_memory()
     if "transcode" in queues:
@@ -45,14 +46,14 @@ def check_process(queues: Iterable[str]) -> None:
 
 
 class Worker(upstream.Worker):
-    """A worker that outlives its database's outages and forgets no job.
+    """A worker that survives database outages and loses no job.
 
-    It overrides four private methods of procrastinate's; a contract test pins them.
+    It overrides private methods of procrastinate; a contract test pins them.
     """
 
-    heard = 0
+    notifications = 0
     stopping_since = 0.0
-    guard: WorkerBreakers | None = None
+    breakers: WorkerBreakers | None = None
     is_checked = False
 
     @property
@@ -62,7 +63,7 @@ class Worker(upstream.Worker):
         return manager
 
     async def run(self) -> None:
-        """Work until told to stop, also while the database does not answer yet."""
+        """Work until stopped, waiting for the database if necessary."""
         check_process(self._queue_names())
         work: Callable[[], Awaitable[None]] = super().run
         with startup_signals.cancel_on_signal() if self.install_signal_handlers else nullcontext():
@@ -71,31 +72,31 @@ class Worker(upstream.Worker):
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         assert self.worker_id is not None  # noqa: S101 - registered before
         reaper = Reaper(self.manager, self.worker_id, self._running_ids)
-        guard = self.guard = WorkerBreakers(
+        breakers = self.breakers = WorkerBreakers(
             self.manager, self.worker_id, self._queue_names(), self._wake
         )
         self.manager.fetching[self.worker_id] = FetchContext(
             FairScheduler(self.concurrency),
             self._running_kinds,
-            guard.open_queues if self.wait else list,  # who only empties a queue cannot wait
-            guard.record_fetch,
+            breakers.open_queues if self.wait else list,  # a one-off run cannot wait for a breaker
+            breakers.record_fetch,
         )
         return [
             *super()._start_side_tasks(),
-            asyncio.create_task(guard.probe_forever(), name="guard"),
+            asyncio.create_task(breakers.probe_forever(), name="breakers"),
             asyncio.create_task(reaper.reap_forever(), name="reaper"),
-            asyncio.create_task(tick_forever(), name="clock"),
+            asyncio.create_task(tick_forever(), name="cron"),
             asyncio.create_task(close_idle_connections(), name="idle connections"),
         ]
 
     async def _process_job(self, context: JobContext) -> None:
         await super()._process_job(context)
-        if self.concurrency > 1:  # a kind that occupied all the slots it may has one again
+        if self.concurrency > 1:  # a kind at its slot limit may be fetched again
             self._wake()
 
     def _wake(self) -> None:
-        """Fetch again soon, also if nothing was found a moment ago."""
-        self.heard += 1
+        """Trigger another fetch, even if the last one found nothing."""
+        self.notifications += 1
         asyncio.get_running_loop().call_soon(self._new_job_event.set)
 
     def _queue_names(self) -> list[str]:
@@ -104,22 +105,22 @@ class Worker(upstream.Worker):
         )
 
     async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
-        self.heard += 1
+        self.notifications += 1
         await super()._handle_notification(channel=channel, notification=notification)
 
     async def _fetch_and_process_jobs(self) -> None:
-        """Fetch until no job is left, nor any news that came while we asked for one.
+        """Fetch until no job is left and no notification arrived during the last fetch.
 
-        procrastinate forgets such news and the job waits for the next poll.
+        procrastinate loses such notifications, and the job would wait for the next poll.
         """
         startup_signals.hand_over()
-        if self.guard is not None and self.wait and not self.is_checked:
-            await self.guard.check_at_start()
+        if self.breakers is not None and self.wait and not self.is_checked:
+            await self.breakers.check_at_start()
             self.is_checked = True
         fetch: Callable[[], Awaitable[None]] = super()._fetch_and_process_jobs
-        heard = -1
-        while heard != self.heard and not self._stop_event.is_set():
-            heard = self.heard
+        notifications = -1
+        while notifications != self.notifications and not self._stop_event.is_set():
+            notifications = self.notifications
             await fetch()
 
     async def _persist_job_status(
@@ -133,33 +134,33 @@ class Worker(upstream.Worker):
         attempt: Attempt | None = context.additional_context.get(ATTEMPT)
         if attempt is None or not attempt.completed:
             reason = attempt.reason if attempt else TaskNotFound.__name__
-            await self._end(job, self._ending(job, status, retry_decision, context, reason))
+            await self._end(job, self._outcome_of(job, status, retry_decision, context, reason))
         self._update_breaker(job, status, context, attempt)
         self._job_ids_to_abort.pop(job.id or 0, None)
 
     def _update_breaker(
         self, job: StoredJob, status: Status, context: JobContext, attempt: Attempt | None
     ) -> None:
-        """Tell the circuit breaker of the job's queue what the attempt says of this machine."""
-        if self.guard is None:
+        """Record the attempt with the circuit breaker of the job's queue."""
+        if self.breakers is None:
             return
         if status is Status.SUCCEEDED or (attempt is not None and attempt.completed):
-            self.guard.record_success(job)
+            self.breakers.record_success(job)
         elif status is Status.FAILED and attempt is not None and attempt.reason:
-            self.guard.record_failure(job, attempt.reason, attempt.fault)
-        else:  # stopped from outside, lost to another worker, or of another version
-            self.guard.record_inconclusive(job)
+            self.breakers.record_failure(job, attempt.reason, attempt.fault)
+        else:  # cancelled, lost to another worker, or an unknown job
+            self.breakers.record_inconclusive(job)
 
-    async def _end(self, job: StoredJob, ending: Outcome) -> None:
-        if ending.status == "aborted":
-            await self._tell_cancelled(job)
-        now = await write_outcome_with_retry(
-            self.manager, fencing_token(job), ending, enough=self._is_out_of_time
+    async def _end(self, job: StoredJob, outcome: Outcome) -> None:
+        if outcome.status == "aborted":
+            await self._run_cancel_callback(job)
+        new_status = await write_outcome_with_retry(
+            self.manager, fencing_token(job), outcome, should_stop=self._is_out_of_time
         )
-        if now == "aborted" and ending.status == "todo":  # cancelled just when it failed
-            await self._tell_cancelled(job)
+        if new_status == "aborted" and outcome.status == "todo":  # cancelled while it failed
+            await self._run_cancel_callback(job)
 
-    def _ending(
+    def _outcome_of(
         self,
         job: StoredJob,
         status: Status,
@@ -174,13 +175,13 @@ class Worker(upstream.Worker):
         if status is Status.ABORTED:
             return Outcome("aborted")
         if job.task_name not in self.app.tasks:
-            logger.error("no handler for %s here: put back for another version", job.task_name)
+            logger.error("no handler for %s here: requeued for another version", job.task_name)
             return Outcome(
                 "todo",
-                pause=UNKNOWN_PAUSE,
+                pause=UNKNOWN_JOB_PAUSE,
                 cost=0,
                 incident=IncidentKind.UNKNOWN,
-                reason=f"no handler of the name {job.task_name}",
+                reason=f"no handler named {job.task_name}",
             )
         attempt: Attempt | None = context.additional_context.get(ATTEMPT)
         if attempt is not None and attempt.fault is not None:
@@ -190,18 +191,18 @@ class Worker(upstream.Worker):
             return Outcome("todo", pause=max(pause, 0.0))
         return Outcome("failed", incident=IncidentKind.DEAD, reason=reason)
 
-    async def _tell_cancelled(self, job: StoredJob) -> None:
+    async def _run_cancel_callback(self, job: StoredJob) -> None:
         try:
             await run_failure_callback(job.task_name, job.task_kwargs, JobCancelled())
         except Exception:
-            logger.exception("nobody was told that %s was cancelled", job.call_string)
+            logger.exception("failure callback of the cancelled job %s failed", job.call_string)
 
     def _is_out_of_time(self) -> bool:
-        """Whether a stopping worker has waited long enough for its database."""
+        """Whether a stopping worker has waited STOP_TIMEOUT_SECONDS for its database."""
         if not self._stop_event.is_set():
             return False
         self.stopping_since = self.stopping_since or time.monotonic()
-        return time.monotonic() - self.stopping_since > STOPPING_PATIENCE
+        return time.monotonic() - self.stopping_since > STOP_TIMEOUT_SECONDS
 
     def _running_kinds(self) -> list[str]:
         return [

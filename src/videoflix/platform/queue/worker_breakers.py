@@ -1,4 +1,4 @@
-"""Keeps a worker from fetching jobs that its machine cannot do, and tells operators."""
+"""The circuit breakers of a worker, one per queue, reported to operators."""
 
 import asyncio
 import logging
@@ -21,23 +21,23 @@ from videoflix.settings import settings
 logger = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.5
-# Every worker waits these out by itself: they say nothing about a machine.
+# Faults of shared services, which say nothing about this machine.
 SHARED_FAULTS = {"database-unavailable"}
 
-TELL = """
+UPSERT_BREAKER = """
 insert into worker_breaker
     (worker_id, queue_name, host, reason, created_at, updated_at)
 values (%(worker_id)s, %(queue)s, %(host)s, %(reason)s, now(), now())
 on conflict (worker_id, queue_name) do update set reason = excluded.reason, updated_at = now()
 """
-FORGET = """
-delete from worker_breaker as told
-where not exists (select from procrastinate_workers where id = told.worker_id)
+DELETE_STALE_BREAKERS = """
+delete from worker_breaker as breaker
+where not exists (select from procrastinate_workers where id = breaker.worker_id)
 """
 
 
 class WorkerBreaker(Record):
-    """A queue that a worker on `host` serves, and why it does not fetch from it now, if so."""
+    """The circuit breaker of a queue on a worker; `reason` is empty while it is closed."""
 
     __tablename__ = "worker_breaker"
 
@@ -50,7 +50,7 @@ class WorkerBreaker(Record):
 
 
 class WorkerBreakers:
-    """The circuit breakers of one worker, a queue each; `wake` has it fetch again."""
+    """The circuit breakers of one worker, one per queue; `wake` triggers a fetch."""
 
     def __init__(
         self,
@@ -65,41 +65,41 @@ class WorkerBreakers:
             for queue in queues
         }
         self._suspect: set[str] = set()
-        self._told: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
 
     def open_queues(self, queues: list[str]) -> list[str]:
-        """Those of the queues that jobs may be fetched from now."""
-        return [name for name in queues if self._of(name).allows_fetch]
+        """Return the queues whose breaker allows a fetch."""
+        return [name for name in queues if self._breaker_of(name).allows_fetch]
 
     def record_fetch(self, job: StoredJob) -> None:
-        self._of(job.queue).record_fetch()
+        self._breaker_of(job.queue).record_fetch()
 
     def record_success(self, job: StoredJob) -> None:
-        if self._of(job.queue).record_success():
-            logger.warning("fetching from %s again: a job succeeded", job.queue)
+        if self._breaker_of(job.queue).record_success():
+            logger.warning("circuit breaker of %s closed: a job succeeded", job.queue)
 
     def record_failure(self, job: StoredJob, reason: str, fault: TransientError | None) -> None:
-        """Count a failure; after a fault of the machine the queue's self-tests run at once."""
+        """Count a failure; after a transient error the queue's self-tests run at once."""
         if fault is not None and fault.code in SHARED_FAULTS:
             self.record_inconclusive(job)
             return
-        if self._of(job.queue).record_failure(subject_of(job), reason):
-            self._say_open(job.queue)
+        if self._breaker_of(job.queue).record_failure(subject_of(job), reason):
+            self._log_open(job.queue)
         elif fault is not None:
             self._suspect.add(job.queue)
 
     def record_inconclusive(self, job: StoredJob) -> None:
-        self._of(job.queue).record_inconclusive()
+        self._breaker_of(job.queue).record_inconclusive()
         self._wake()
 
     async def check_at_start(self) -> None:
-        """Run the self-tests of all queues; one that fails opens its queue's breaker."""
-        await self._write(FORGET)
+        """Run the self-tests of all queues; a failure opens the queue's breaker."""
+        await self._write(DELETE_STALE_BREAKERS)
         for queue in self._breakers:
             await self._test(queue)
 
     async def probe_forever(self) -> None:
-        """Probe what is open or suspect, and tell operators of changes, until cancelled."""
+        """Probe open and suspect queues and report changes, until cancelled."""
         while True:
             await asyncio.sleep(PROBE_SECONDS)
             for queue, breaker in list(self._breakers.items()):
@@ -113,45 +113,45 @@ class WorkerBreakers:
         if reason := await failing(queue):
             if breaker.state is BreakerState.CLOSED or reason != breaker.reason:
                 breaker.open(reason)
-                self._say_open(queue)
+                self._log_open(queue)
             else:
                 breaker.open(reason)
         elif breaker.state is BreakerState.OPEN:
-            logger.warning("the self-tests of %s pass: trying one job", queue)
+            logger.warning("self-tests of %s pass: trying one job", queue)
             breaker.half_open()
             self._wake()
 
-    def _of(self, queue: str) -> CircuitBreaker:
+    def _breaker_of(self, queue: str) -> CircuitBreaker:
         return self._breakers.get(queue) or self._breakers.setdefault(
             queue, CircuitBreaker(settings.worker_breaker_failures, settings.fault_backoff_seconds)
         )
 
-    def _say_open(self, queue: str) -> None:
-        logger.error("no longer fetching from %s: %s", queue, self._breakers[queue].reason)
+    def _log_open(self, queue: str) -> None:
+        logger.error("circuit breaker of %s opened: %s", queue, self._breakers[queue].reason)
 
     async def _report(self, queue: str, breaker: CircuitBreaker) -> None:
-        """Write down why it is open, if it is, for the monitor; best effort.
+        """Store why a breaker is open for the job monitor, best effort.
 
-        A half-open one counts as closed: its worker takes the next job.
+        A half-open breaker is reported as closed: the worker fetches a job.
         """
         reason = breaker.reason if breaker.state is BreakerState.OPEN else ""
-        if reason == self._told.get(queue):
+        if reason == self._reported.get(queue):
             return
         values = {"worker_id": self._worker_id, "queue": queue, "host": platform.node()}
-        if await self._write(TELL, **values, reason=reason):
-            self._told[queue] = reason
+        if await self._write(UPSERT_BREAKER, **values, reason=reason):
+            self._reported[queue] = reason
 
     async def _write(self, statement: str, **values: object) -> bool:
         try:
             await self._manager.connector.execute_query_async(statement, **values)
         except (DatabaseUnavailable, ConnectorException) as error:
-            logger.debug("the state of the circuit breakers is not written down: %s", error)
+            logger.debug("cannot store the state of the circuit breakers: %s", error)
             return False
         return True
 
 
 def subject_of(job: StoredJob) -> str:
-    """What a job is about: failures of one subject may be its own fault."""
+    """Return the subject of a job; failures of one subject may be the subject's fault."""
     known = registered_jobs.get(job.task_name)
     subject = known.payload.subject if known else None
     return f"{subject} {job.task_kwargs.get(subject)}" if subject else job.task_name

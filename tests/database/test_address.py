@@ -214,7 +214,7 @@ def test_addresses_in_every_form(use: Use, url: str, expected: dict[str, object]
         ("postgresql://u:s3cret@h/d?service=nowhere", "service nowhere"),
         (
             "postgresql://u:s3cret@h/d?sslmode=require&sslrootcert=system",
-            "sslrootcert=system takes sslmode=verify-full",
+            "sslrootcert=system requires sslmode=verify-full",
         ),
     ],
 )

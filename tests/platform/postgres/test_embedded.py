@@ -200,7 +200,7 @@ def test_says_that_its_password_was_lost(folder: Path) -> None:
     with EmbeddedPostgres(folder, durable=False) as server:
         password = server.passfile.read_text()
     server.passfile.unlink()
-    with pytest.raises(PostgresUnusable, match="does not let us in"):
+    with pytest.raises(PostgresUnusable, match="rejects our password"):
         server.start()
     assert server.pid is None
     server.passfile.write_text(password)
@@ -284,7 +284,7 @@ def begin_as_earlier_versions_did(server: EmbeddedPostgres) -> None:
 @as_root
 def test_names_the_folder_the_servers_account_cannot_enter(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    with pytest.raises(PostgresUnusable, match=r"which may not enter /.*VIDEOFLIX_HOME"):
+    with pytest.raises(PostgresUnusable, match=r"which cannot enter /.*VIDEOFLIX_HOME"):
         EmbeddedPostgres(tmp_path / "home" / "postgres", durable=False).start()
     assert tmp_path.stat().st_mode & 0o777 == 0o700
 

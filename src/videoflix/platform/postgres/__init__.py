@@ -1,1 +1,1 @@
-"""The database: connections, sessions, migrations, notifications, and the embedded server."""
+"""Database connections, sessions, migrations, notifications and the embedded server."""

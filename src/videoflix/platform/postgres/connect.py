@@ -1,10 +1,9 @@
-"""Connections of both drivers, with our session settings, and with a pooler in between.
+"""Connections of both drivers with our session settings, directly or through a pooler.
 
-A pooler that lends out a server connection for one transaction at a time (PgBouncer's
-`pool_mode = transaction`) refuses startup parameters, and whatever belongs to a session is lost or
-left to somebody else: prepared statements, SET, LISTEN, advisory locks. Then settings are made by
-`set_config(…, true)` in each transaction, statements have no names, and LISTEN takes the address
-DATABASE_LISTEN_URL (https://www.pgbouncer.org/features.html).
+A transaction pooler (PgBouncer's `pool_mode = transaction`) refuses startup parameters and does not
+preserve session state: prepared statements, SET, LISTEN and advisory locks. Behind one, settings
+are applied with `set_config(…, true)` in each transaction, prepared statements are unnamed, and
+LISTEN uses DATABASE_LISTEN_URL (https://www.pgbouncer.org/features.html).
 """
 
 import logging
@@ -24,15 +23,15 @@ from videoflix.platform.postgres.parameters import (
 from videoflix.settings import settings
 
 CONNECT_SECONDS = 5
-FOR_EVER_SECONDS = 3600  # connect_timeout=0
-# psycopg's own: a connection whose other end is gone is noticed after half a minute.
-LIVELY = {
+NO_TIMEOUT_SECONDS = 3600  # connect_timeout=0
+# libpq keepalives: a dead peer is detected after 30 seconds.
+KEEPALIVES = {
     "connect_timeout": str(CONNECT_SECONDS),
     "keepalives_idle": "15",
     "keepalives_interval": "5",
     "keepalives_count": "3",
 }
-REFUSED = "unsupported startup parameter"
+POOLER_ERROR = "unsupported startup parameter"
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 
@@ -40,19 +39,19 @@ logger = logging.getLogger(__name__)
 
 
 class CertificateRefused(ConnectionError):
-    """The server's certificate, or ours, was not accepted."""
+    """The server's certificate or the client certificate was rejected."""
 
 
 class Pooler:
-    """Whether DATABASE_URL leads to a transaction pooler: said by DATABASE_POOLER, or noticed."""
+    """Whether DATABASE_URL leads to a transaction pooler, configured or auto-detected."""
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
         self.transactional = mode == "transaction"
 
     def detect(self, error: BaseException) -> bool:
-        """Whether a refused connection shows for the first time that there is a pooler."""
-        if self.mode != "auto" or self.transactional or REFUSED not in str(error):
+        """Return whether a failed connection reveals a pooler for the first time."""
+        if self.mode != "auto" or self.transactional or POOLER_ERROR not in str(error):
             return False
         self.transactional = True
         logger.warning(
@@ -63,12 +62,12 @@ class Pooler:
 
 
 pooler = Pooler(settings.database_pooler)
-# An address that is wrong ends a program at its start, not at its first statement.
+# Validate the URLs at import, so that a wrong one fails at start.
 parameters(), parameters(direct=True)
 
 
 def options_of(values: dict[str, str]) -> str:
-    """Session settings as the startup parameter `options` carries them."""
+    """Format session settings as the startup parameter `options`."""
     return " ".join(f"-c {name}={value}" for name, value in values.items())
 
 
@@ -79,11 +78,11 @@ async def connect(
     session: dict[str, str] | None = None,
     command_timeout: float | None = None,
 ) -> Connection:
-    """A connection of asyncpg.
+    """Open an asyncpg connection.
 
-    `session`: settings for it, unless there is a pooler, which refuses them; what the address says
-    in `options` wins. `direct`: past the pooler, by DATABASE_LISTEN_URL.
-    Raises what asyncpg raises, OSError, and CertificateRefused.
+    `session` holds session settings, ignored behind a pooler; `options` in the URL takes
+    precedence. `direct` bypasses the pooler by DATABASE_LISTEN_URL. `command_timeout` is in
+    seconds. Raises asyncpg's errors, OSError and CertificateRefused.
     """
     found = parameters(direct=direct)
     given = {"application_name": found.get("application_name", application)}
@@ -94,7 +93,7 @@ async def connect(
     try:
         connection: Connection = await asyncpg.connect(
             **driver_arguments(found),
-            timeout=max(seconds, 2) if seconds > 0 else FOR_EVER_SECONDS,
+            timeout=max(seconds, 2) if seconds > 0 else NO_TIMEOUT_SECONDS,
             command_timeout=command_timeout,
             statement_cache_size=0 if pooler.transactional or direct else 100,
             server_settings=given,
@@ -109,7 +108,7 @@ async def connect(
 
 
 def _keep_alive(connection: Connection, found: Parameters) -> None:
-    """Set what libpq sets on its socket and asyncpg does not."""
+    """Set the TCP keepalive options that libpq sets and asyncpg does not."""
     options = {
         "keepalives_idle": socket.TCP_KEEPIDLE,
         "keepalives_interval": socket.TCP_KEEPINTVL,
@@ -129,11 +128,11 @@ def _keep_alive(connection: Connection, found: Parameters) -> None:
 
 
 class QueueConnection(psycopg.AsyncConnection[Any]):
-    """A connection of psycopg, made from our settings instead of its arguments."""
+    """A psycopg connection that takes its parameters from the settings."""
 
     @classmethod
     async def connect(cls, conninfo: str = "", **arguments: Any) -> "QueueConnection":
-        """Connect by DATABASE_URL, with the settings in `session` unless a pooler refuses them."""
+        """Connect by DATABASE_URL, with the settings in `session` unless behind a pooler."""
         session = arguments.pop("session", {})
         try:
             return await cls._open(parameters(), {} if pooler.transactional else session, arguments)
@@ -144,7 +143,7 @@ class QueueConnection(psycopg.AsyncConnection[Any]):
 
     @classmethod
     async def listen(cls, application: str) -> "QueueConnection":
-        """A connection that notifications reach: by DATABASE_LISTEN_URL, past a pooler."""
+        """Open a connection for LISTEN by DATABASE_LISTEN_URL, bypassing the pooler."""
         arguments = {"application": application, "autocommit": True}
         return await cls._open(parameters(direct=True), {}, arguments)
 
@@ -154,7 +153,7 @@ class QueueConnection(psycopg.AsyncConnection[Any]):
     ) -> "QueueConnection":
         given = {
             "application_name": arguments["application"],
-            **LIVELY,
+            **KEEPALIVES,
             **found,
             "options": f"{options_of(session)} {found.get('options', '')}".strip(),
         }

@@ -1,14 +1,13 @@
-"""The embedded Postgres: a real server with its files in one folder, and we are its supervisor.
+"""The embedded Postgres: a server with its files in one folder, supervised by this process.
 
-It listens on a Unix socket only, asks for a password (kept in `pgpass`, which libpq, psycopg
-and asyncpg read by themselves), and shuts down in order when the process that started it
-dies, however that happens.
+It listens on a Unix socket only, requires a password (kept in `pgpass`, which libpq, psycopg
+and asyncpg read), and shuts down cleanly when the process that started it dies for any reason.
 
     folder/data      the database cluster          folder/pgpass        the application's password
     folder/run       the socket                    folder/pgpass_admin  the administrator's
-    folder/log       what the server says
+    folder/log       the server's log
 
-The application's role owns its database and may nothing else; `postgres` administers the server.
+The application's role only owns its database; the role `postgres` administers the server.
 """
 
 import os
@@ -43,10 +42,10 @@ from videoflix.platform.postgres.embedded_role import (
 from videoflix.platform.process.parent_death import Account, with_parent_death_signal
 from videoflix.setting_types import socket_directory
 
-START_SECONDS = 120.0  # recovery after a crash included
+START_SECONDS = 120.0  # including crash recovery
 STOP_SECONDS = 30.0
 LOG_BYTES = 5_000_000
-# What of our environment the server gets to see; none of our secrets.
+# Environment variables passed to the server; none of them holds a secret.
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
 
 SETTINGS = {
@@ -56,16 +55,16 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    "log_min_error_statement": "panic",  # statements may hold what is nobody's business
+    "log_min_error_statement": "panic",  # statements may contain personal data
 }
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres:
-    """A Postgres server whose files lie in `folder`; created by its first `start()`.
+    """A Postgres server with its files in `folder`, created by the first `start()`.
 
-    Only one process at a time may use a folder; who starts the server sees to that.
-    `durable=False` trades safety against power cuts for speed (tests).
+    Only one process at a time may use a folder; the caller has to ensure that.
+    `durable=False` disables fsync for speed (tests).
     """
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
@@ -93,15 +92,15 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the server while it runs."""
+        """Process ID of the server while it runs, otherwise None."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def dsn(self, database: str = DATABASE) -> str:
-        """Connection string for asyncpg, psycopg and, with another scheme, SQLAlchemy."""
+        """Return the connection URL for asyncpg, psycopg and, with another scheme, SQLAlchemy."""
         return self._dsn(ROLE, self.passfile, database)
 
     def admin_dsn(self, database: str = DATABASE) -> str:
-        """The same for the administrator of the server."""
+        """Return the connection URL of the server's administrator."""
         return self._dsn(ADMINISTRATOR, self.admin_passfile, database)
 
     def _dsn(self, role: str, passfile: Path, database: str) -> str:
@@ -111,21 +110,20 @@ class EmbeddedPostgres:
         )
 
     def start(self) -> None:
-        """Start the server and wait until it takes connections. Call it from the main thread.
+        """Start the server and wait until it accepts connections; call from the main thread.
 
-        A server left over in this folder is ended first; after a crash the server recovers.
-        Raises PostgresUnusable.
+        A server left over in this folder is stopped first. Raises PostgresUnusable.
         """
         self.stop()
         self._prepare_folder()
-        self._end_leftovers()
+        self._stop_leftovers()
         if not self.data.exists():
             self._create_cluster()
         self._launch()
         self._create_database()
 
     def stop(self) -> None:
-        """Shut down in order: sessions are cut, everything committed is on disk."""
+        """Stop the server: a fast shutdown, then immediate, then SIGKILL."""
         if self._process is None:
             return
         for last_signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
@@ -143,17 +141,17 @@ class EmbeddedPostgres:
             if not folder.exists():
                 folder.mkdir(parents=True)
                 folder.chmod(0o755 if self._account else 0o700)
-        self._refuse_strangers_socket()
+        self._check_socket_owner()
         if self._account:
             os.chown(self.sockets, self._account.uid, self._account.gid)
-            self._refuse_closed_parents(self._account)
+            self._check_parents(self._account)
         for passfile in (self.passfile, self.admin_passfile):
             if not passfile.exists():
                 _write_private(passfile, f"*:*:*:*:{secrets.token_urlsafe(24)}\n")
-            passfile.chmod(0o600)  # a backup may have been restored with others' rights
+            passfile.chmod(0o600)  # restoring a backup may have changed its mode
 
-    def _refuse_strangers_socket(self) -> None:
-        """The socket's folder may lie in /tmp, where others could have put something first."""
+    def _check_socket_owner(self) -> None:
+        """Refuse a socket folder in /tmp that another user has created."""
         found = self.sockets.lstat()
         ours = {os.geteuid(), self._account.uid if self._account else os.geteuid()}
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
@@ -161,18 +159,18 @@ class EmbeddedPostgres:
                 f"{self.sockets} belongs to someone else. Set VIDEOFLIX_HOME to a shorter path."
             )
 
-    def _refuse_closed_parents(self, account: Account) -> None:
+    def _check_parents(self, account: Account) -> None:
         if closed := closed_parent(self.data, account):
             raise PostgresUnusable(
-                f"Postgres runs as the account `{account.name}`, which may not enter {closed}."
+                f"Postgres runs as the account `{account.name}`, which cannot enter {closed}."
                 " Set VIDEOFLIX_HOME to a folder it can reach, such as /var/lib/videoflix."
             )
 
-    def _end_leftovers(self) -> None:
-        """End the server processes that still work in this cluster; their supervisor is gone.
+    def _stop_leftovers(self) -> None:
+        """Stop server processes of this cluster that have lost their supervisor.
 
-        The lock files go as well: Postgres believes the pid in them, which may by now be that
-        of another process (in a container even of the one that starts Postgres).
+        Lock files are removed as well: Postgres trusts the PID in them, which another process
+        may have by now (in a container even the one that starts Postgres).
         """
         for last_signal in (signal.SIGINT, signal.SIGKILL):
             deadline = time.monotonic() + STOP_SECONDS
@@ -184,7 +182,7 @@ class EmbeddedPostgres:
             lock.unlink(missing_ok=True)
 
     def _create_cluster(self) -> None:
-        """Build the cluster beside its place and move it there, so that it is whole or absent."""
+        """Create the cluster in a temporary folder and rename it, so that it is never partial."""
         unfinished, password = self.folder / "data-unfinished", self.folder / "password"
         shutil.rmtree(unfinished, ignore_errors=True)
         password.unlink(missing_ok=True)
@@ -219,7 +217,7 @@ class EmbeddedPostgres:
             self.log.replace(self.log.with_suffix(".old"))
         given = SETTINGS | ({} if self.durable else NOT_DURABLE)
         given["unix_socket_directories"] = str(self.sockets)
-        # As root our own account differs from the server's; the password guards either way.
+        # As root we use another account than the server; the password protects it either way.
         given["unix_socket_permissions"] = "0777" if self._account else "0700"
         options = [f"--{name}={value}" for name, value in given.items()]
         with self.log.open("ab") as log:
@@ -230,7 +228,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 cwd="/",
                 env=_environment(),
-                start_new_session=True,  # Ctrl-C is ours to handle, in order
+                start_new_session=True,  # Ctrl-C must not reach the server before our own shutdown
             )
         self._process = process
         self._wait_until_ready(process)
@@ -247,10 +245,10 @@ class EmbeddedPostgres:
         raise PostgresUnusable(f"Postgres was not ready in {START_SECONDS:.0f} s; see {self.log}.")
 
     def _create_database(self) -> None:
-        """Make the role and the database, and see that the role is no superuser."""
+        """Create the role and the database, and make sure that the role is no superuser."""
         password = _password_in(self.passfile)
         try:
-            if self._is_of_an_earlier_version():
+            if self._has_superuser_role():
                 self._hand_over(password)
             ensure_role(self.admin_dsn("postgres"), password)
             with psycopg.connect(self.dsn()):
@@ -258,18 +256,18 @@ class EmbeddedPostgres:
         except psycopg.OperationalError as error:
             self.stop()
             raise PostgresUnusable(
-                f"The embedded Postgres runs but does not let us in; are {self.passfile} and"
-                f" {self.admin_passfile} still the ones it was made with?\n{error}"
+                f"The embedded Postgres runs but rejects our password; are {self.passfile} and"
+                f" {self.admin_passfile} still the ones it was created with?\n{error}"
             ) from error
 
-    def _is_of_an_earlier_version(self) -> bool:
-        """Whether the application's role made the cluster, and is its superuser."""
+    def _has_superuser_role(self) -> bool:
+        """Whether an earlier version created the cluster, with `videoflix` as its superuser."""
         superuser = "select from pg_roles where rolname = current_user and rolsuper"
         try:
             with psycopg.connect(self.dsn("postgres")) as connection:
                 return connection.execute(superuser).fetchone() is not None
         except psycopg.OperationalError:
-            return False  # a new cluster: there is no such role yet
+            return False  # a new cluster without the role
 
     def _hand_over(self, password: str) -> None:
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
@@ -313,7 +311,7 @@ def _write_private(file: Path, content: str) -> None:
 
 
 def _is_ready(pid_file: Path, pid: int) -> bool:
-    """Postgres writes its pid into line 1 of `postmaster.pid` and its state into line 8."""
+    """Check `postmaster.pid`: line 1 holds the server's PID, line 8 its state."""
     try:
         lines = pid_file.read_text().splitlines()
     except FileNotFoundError:
@@ -322,7 +320,7 @@ def _is_ready(pid_file: Path, pid: int) -> bool:
 
 
 def _server_processes(data: Path) -> list[int]:
-    """Processes called `postgres` that have the cluster as their working directory."""
+    """Return the PIDs of `postgres` processes whose working directory is the cluster."""
     found, cluster = [], data.resolve()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -331,7 +329,7 @@ def _server_processes(data: Path) -> list[int]:
             ):
                 found.append(int(entry.name))
         except OSError:
-            continue  # gone meanwhile, or another user's
+            continue  # it ended meanwhile, or belongs to another user
     return found
 
 

@@ -1,9 +1,8 @@
-"""Roles in the embedded Postgres: `postgres` administers it, `videoflix` owns its database.
+"""Roles of the embedded Postgres: `postgres` administers it, `videoflix` owns its database.
 
-Clusters of earlier versions know one role only, `videoflix`, which initdb made their superuser.
-Postgres does not let that one give up its rights (it owns the system's catalogs), so it is renamed
-to `postgres`, a new `videoflix` takes its name and password, and the tables and functions go over
-to it. All of that is one transaction.
+Clusters of earlier versions have a single role, `videoflix`, the bootstrap superuser. It owns the
+system catalogs and cannot lose its rights, so it is renamed to `postgres`, a new role `videoflix`
+gets its password, and the application's objects are transferred to it, in one transaction.
 """
 
 import psycopg
@@ -11,14 +10,14 @@ from psycopg import sql
 
 ADMINISTRATOR = "postgres"
 ROLE = DATABASE = "videoflix"
-# Renames the superuser, which cannot do that itself; gone when the transaction has succeeded.
+# Temporary superuser that renames the bootstrap one, which cannot rename itself.
 HELPER = "videoflix_handover"
 
 CREATE = (
     "create role {role} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
     " password {password}"
 )
-# Everything outside of the system's schemas and of extensions that still is the administrator's.
+# Transfers all objects outside system schemas and extensions that the administrator owns.
 HAND_OVER = """
 do $$
 declare
@@ -72,9 +71,9 @@ $$
 
 
 def ensure_role(admin: str, password: str) -> None:
-    """Make the application's role and database where they are missing.
+    """Create the application's role and database if they are missing.
 
-    `admin` is the administrator's address of the database `postgres`.
+    `admin` is the administrator's URL of the database `postgres`.
     """
     with psycopg.connect(admin, autocommit=True) as connection:
         if not _exists(connection, "pg_roles", "rolname", ROLE):
@@ -86,9 +85,9 @@ def ensure_role(admin: str, password: str) -> None:
 
 
 def hand_over(as_role: str, as_helper: str, password: str, admin_password: str) -> None:
-    """Take the superuser's rights from a `videoflix` that initdb made.
+    """Replace a bootstrap superuser `videoflix` by an ordinary role.
 
-    `as_role` is its address, `as_helper` the one of HELPER, both of the application's database.
+    `as_role` and `as_helper` are the URLs of `videoflix` and HELPER for the application's database.
     """
     with psycopg.connect(as_role, autocommit=True) as connection:
         if not _exists(connection, "pg_roles", "rolname", HELPER):

@@ -1,4 +1,4 @@
-"""SQLAlchemy engines on our own connections, which also work behind a transaction pooler."""
+"""SQLAlchemy engines on our own connections, also behind a transaction pooler."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from videoflix.platform.postgres.connect import Connection as DriverConnection
 from videoflix.platform.postgres.connect import connect, pooler
 
-DIALECT = "postgresql+asyncpg://"  # the address itself is connections.py's affair
+DIALECT = "postgresql+asyncpg://"  # connect.py supplies the address
 
 
 def new_engine(
     *, session: dict[str, str] | None = None, direct: bool = False, **options: Any
 ) -> AsyncEngine:
-    """An engine on DATABASE_URL, or past a pooler with `direct`.
+    """Create an engine on DATABASE_URL, or bypassing the pooler if `direct`.
 
-    `session` holds Postgres settings that apply to everything it runs.
+    `session` holds Postgres settings for all of its sessions.
     """
 
     async def creator() -> DriverConnection:
         return await connect(session=session, direct=direct)
 
-    # Errors are logged, and hashes and addresses are not: hide_parameters.
+    # hide_parameters: errors are logged, and parameters may hold hashes and e-mail addresses.
     options = {"hide_parameters": True, **options}
     options["connect_args"] = {"async_creator_fn": creator}
     engine = create_async_engine(DIALECT, **options)
@@ -40,7 +40,7 @@ def new_engine(
 
 
 def _connect(dialect: Dialect, _: object, positional: Any, named: dict[str, Any]) -> Any:
-    """Connect, once more without what a pooler refused."""
+    """Connect, retrying once if a pooler was detected."""
     try:
         return dialect.connect(*positional, **named, **_statements())
     except Exception as error:
@@ -50,7 +50,7 @@ def _connect(dialect: Dialect, _: object, positional: Any, named: dict[str, Any]
 
 
 def _statements() -> dict[str, Any]:
-    """How statements are prepared: behind a pooler without names, and for one use."""
+    """Return driver options: behind a pooler, unnamed and uncached prepared statements."""
     if not pooler.transactional:
         return {}
     return {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}

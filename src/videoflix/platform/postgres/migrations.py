@@ -1,4 +1,4 @@
-"""The history of the schema: ours and the queue's, in one line of numbered migrations."""
+"""Schema migrations: one linear history for the application's and the queue's tables."""
 
 import asyncio
 from pathlib import Path
@@ -11,19 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.platform.postgres.connect import connect
 from videoflix.platform.postgres.session import MIGRATIONS, alchemy
 
-# Any number; processes that start together on an empty database take turns by it.
+# Arbitrary advisory lock key, which serializes concurrent migrations.
 MIGRATION_LOCK = 7_310_001
 
 
 def upgrade() -> None:
-    """Upgrade the database schema; processes that start together take turns."""
-    asyncio.run(_wait_for_turn())
+    """Upgrade the database schema, serialized across processes by an advisory lock."""
+    asyncio.run(_upgrade_locked())
 
 
-async def _wait_for_turn() -> None:
+async def _upgrade_locked() -> None:
     connection = await connect("videoflix-migrate", direct=True)
     try:
-        # The transaction's lock, not the session's: a pooler may share out sessions.
+        # A transaction-level lock, as a pooler does not preserve sessions.
         async with connection.transaction():
             await connection.execute("set local idle_in_transaction_session_timeout = 0")
             await connection.execute(f"select pg_advisory_xact_lock({MIGRATION_LOCK})")
@@ -33,7 +33,7 @@ async def _wait_for_turn() -> None:
 
 
 def write_migration(name: str) -> Path:
-    """Compare the models with the running database; the new file, to be tidied by hand."""
+    """Autogenerate a migration from the models; return its file, to be reviewed."""
     number = f"{int(newest_revision()) + 1:04}"
     AlembicCommands(sqlalchemy_config=alchemy).revision(
         message=name, autogenerate=True, rev_id=number
@@ -42,12 +42,12 @@ def write_migration(name: str) -> Path:
 
 
 def newest_revision() -> str:
-    """The revision this code expects."""
+    """Return the revision this code expects."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
 
 
 async def current_revision(session: AsyncSession) -> str | None:
-    """The revision the database is at, or None when it was never migrated."""
+    """Return the database's revision, or None if it was never migrated."""
     table = await session.scalar(text("select to_regclass('schema_version')::text"))
     if table is None:
         return None

@@ -1,10 +1,9 @@
-"""News between processes, by Postgres LISTEN/NOTIFY: told on commit, never before.
+"""Pub/sub between processes over Postgres LISTEN/NOTIFY, delivered on commit.
 
-A notification carries a topic (`video:12`) and nothing else; whoever hears it reads the row.
-
-Behind a transaction pooler LISTEN succeeds and hears nothing. So each listener tests itself: a
-notification sent on another connection must arrive. While it does not, or while the connection is
-down, subscribers poll: they read again every second what they would have been told.
+A notification carries only a topic (`video:12`); subscribers read the row. Behind a transaction
+pooler LISTEN succeeds but receives nothing, so each listener tests itself with a notification sent
+on another connection. While the test fails or the connection is down, subscribers are
+signalled every second and poll.
 """
 
 import asyncio
@@ -23,8 +22,8 @@ from videoflix.platform.postgres.session import transaction
 
 CHANNEL = "videoflix_events"
 RECONNECT_SECONDS = 1.0
-# Together they bound how long a connection that hears nothing any more goes unnoticed, and with it
-# how long a revocation may take to reach this process.
+# Together they bound how long a silently broken connection goes undetected, and thereby how long
+# a revocation may take to reach this process.
 SELF_TEST_SECONDS = 3.0
 ECHO_SECONDS = 2.0
 POLL_SECONDS = 1.0
@@ -41,9 +40,9 @@ logger = logging.getLogger(__name__)
 
 
 async def publish(session: AsyncSession, topic: str) -> None:
-    """Tell every process about `topic` when the session's transaction commits."""
+    """Publish `topic` to all processes when the session's transaction commits."""
     await notify(session, topic)
-    # This process need not wait for the echo.
+    # Dispatch locally without waiting for the notification's round trip.
     event.listen(
         session.sync_session, "after_commit", lambda _: event_bus.dispatch(topic), once=True
     )
@@ -57,16 +56,16 @@ async def notify(session: AsyncSession, topic: str) -> None:
 
 
 async def receives_notifications() -> bool:
-    """Whether what one connection announces reaches another one that listens."""
+    """Return whether a notification sent on one connection reaches another one."""
     topic, echo = SELF_TEST + secrets.token_hex(8), asyncio.Event()
 
-    def hear(_: object, __: int, ___: str, said: object) -> None:
-        if said == topic:
+    def on_notification(_: object, __: int, ___: str, payload: object) -> None:
+        if payload == topic:
             echo.set()
 
     connection: Connection = await connect("videoflix-doctor", direct=True, command_timeout=5)
     try:
-        await connection.add_listener(CHANNEL, hear)
+        await connection.add_listener(CHANNEL, on_notification)
         async with transaction() as session:
             await notify(session, topic)
         return await _set_within(echo, ECHO_SECONDS)
@@ -75,68 +74,68 @@ async def receives_notifications() -> bool:
 
 
 class EventBus:
-    """One listening connection of this process, handed on to any number of subscribers."""
+    """Multiplexes one LISTEN connection of this process to any number of subscribers."""
 
     def __init__(self) -> None:
         self._subscribers: dict[str, set[asyncio.Event]] = {}
-        self._ears: dict[str, Callable[[str], None]] = {}
+        self._callbacks: dict[str, Callable[[str], None]] = {}
         self._catch_up: list[Callable[[], Awaitable[None]]] = []
-        self.hears = False  # whether news of other processes arrives
-        self.deaf = False  # whether we listen and nothing arrives
+        self.hears = False  # whether notifications of other processes arrive
+        self.deaf = False  # whether LISTEN succeeded but nothing arrives
 
-    def subscribe_prefix(self, prefix: str, ear: Callable[[str], None]) -> None:
-        """Have a function called with every topic that begins so."""
-        self._ears[prefix] = ear
+    def subscribe_prefix(self, prefix: str, callback: Callable[[str], None]) -> None:
+        """Call a function with every topic that starts with `prefix`."""
+        self._callbacks[prefix] = callback
 
     def on_connect(self, catch_up: Callable[[], Awaitable[None]]) -> None:
-        """Have a function called whenever listening begins: it reads what was missed."""
+        """Call a function after every (re)connect, to catch up on missed notifications."""
         self._catch_up.append(catch_up)
 
     def dispatch(self, topic: str) -> None:
-        """Pass on that there is news about a topic."""
-        for bell in self._subscribers.get(topic, ()):
-            bell.set()
-        for prefix, ear in self._ears.items():
+        """Signal the subscribers of a topic."""
+        for signal in self._subscribers.get(topic, ()):
+            signal.set()
+        for prefix, callback in self._callbacks.items():
             if topic.startswith(prefix):
-                ear(topic)
+                callback(topic)
 
     @contextmanager
     def subscribe(self, *topics: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever there may be news about one of the topics."""
-        bell = asyncio.Event()
+        """Return an event that is set whenever one of the topics may have changed."""
+        signal = asyncio.Event()
         for topic in topics:
-            self._subscribers.setdefault(topic, set()).add(bell)
+            self._subscribers.setdefault(topic, set()).add(signal)
         try:
-            yield bell
+            yield signal
         finally:
             for topic in topics:
-                bells = self._subscribers[topic]
-                bells.discard(bell)
-                if not bells:
+                events = self._subscribers[topic]
+                events.discard(signal)
+                if not events:
                     del self._subscribers[topic]
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
-        """Listen in the background for as long as the block lasts."""
+        """Listen in the background while the block runs."""
         tasks = {
-            asyncio.create_task(self._listen_for_ever()),
-            asyncio.create_task(self._poll_while_deaf_to_notifications()),
+            asyncio.create_task(self._listen_forever()),
+            asyncio.create_task(self._poll_while_disconnected()),
         }
         try:
             yield
         finally:
-            while tasks:  # a connection that breaks while it is closed hides the cancellation
+            while tasks:  # an error while closing the connection swallows the cancellation
                 for task in tasks:
                     task.cancel()
                 _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)
 
-    async def _listen_for_ever(self) -> None:
+    async def _listen_forever(self) -> None:
         while True:
             try:
                 await self._listen_once()
             except FAILURES as error:
-                said = str(error).partition("\n")[0] or type(error).__name__
-                logger.warning("event connection lost (%s), reconnecting", said)
+                reason = str(error).partition("\n")[0] or type(error).__name__
+                logger.warning("event connection lost (%s), reconnecting", reason)
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
@@ -145,17 +144,17 @@ class EventBus:
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _: closed.set())
             await connection.add_listener(CHANNEL, self._on_notification)
-            await self._catch_up_all()  # what was said while nobody listened
+            await self._catch_up_all()  # notifications missed while disconnected
             while True:
                 await self._self_test()
                 if await _set_within(closed, SELF_TEST_SECONDS):
                     return
         finally:
             self.hears = False
-            connection.terminate()  # a goodbye would wait for a database that may be frozen
+            connection.terminate()  # a graceful close would wait for a frozen database
 
     async def _self_test(self) -> None:
-        """Send a notification on another connection and see whether it arrives."""
+        """Send a notification on another connection and check whether it arrives."""
         topic = SELF_TEST + secrets.token_hex(8)
         with self.subscribe(topic) as echo:
             async with transaction() as session:
@@ -168,14 +167,14 @@ class EventBus:
             await self._catch_up_all()
         self.hears, self.deaf = hears, not hears
 
-    async def _poll_while_deaf_to_notifications(self) -> None:
+    async def _poll_while_disconnected(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if not self.hears:
                 try:
                     await self._catch_up_all()
                 except FAILURES as error:
-                    logger.debug("nothing to read yet (%s)", error)
+                    logger.debug("polling failed (%s)", error)
 
     async def _catch_up_all(self) -> None:
         self._dispatch_all()
@@ -186,9 +185,9 @@ class EventBus:
         self.dispatch(str(topic))
 
     def _dispatch_all(self) -> None:
-        for bells in self._subscribers.values():
-            for bell in bells:
-                bell.set()
+        for events in self._subscribers.values():
+            for signal in events:
+                signal.set()
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

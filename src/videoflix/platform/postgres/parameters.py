@@ -1,9 +1,9 @@
-"""How every process connects to Postgres: one address, read once, the same for both drivers.
+"""Connection parameters for both Postgres drivers, from a single URL.
 
-DATABASE_URL is parsed by libpq itself (PQconninfoParse), and PG… variables and service files fill
-what it leaves open, as the libpq documentation describes ("Database Connection Control Functions",
-https://www.postgresql.org/docs/current/libpq-connect.html). psycopg gets the result as it is;
-`driver_arguments()` translates it for asyncpg. What asyncpg cannot do is refused at start.
+DATABASE_URL is parsed by libpq (PQconninfoParse); PG… variables and service files supply defaults,
+as libpq documents ("Database Connection Control Functions",
+https://www.postgresql.org/docs/current/libpq-connect.html). psycopg gets the result unchanged;
+`driver_arguments()` translates it for asyncpg. Parameters that asyncpg lacks are refused at start.
 """
 
 import configparser
@@ -57,7 +57,7 @@ TLS = (
     "ssl_min_protocol_version",
     "ssl_max_protocol_version",
 )
-# What libpq knows and asyncpg does not, with the values that change nothing.
+# Parameters that asyncpg lacks, with the values that are equivalent to their absence.
 ONLY_LIBPQ: dict[str, set[str]] = {
     "channel_binding": {"disable", "prefer"},
     "client_encoding": {"auto", "utf8", "utf-8", "UTF8", "UTF-8"},
@@ -89,10 +89,10 @@ GROUP_MAY_READ = 0o040
 
 
 def parameters(*, direct: bool = False) -> Parameters:
-    """The parameters that are in force, as libpq names them.
+    """Return the effective connection parameters under their libpq names.
 
-    `direct`: those of DATABASE_LISTEN_URL, for what needs a session of its own.
-    Raises SystemExit with a sentence.
+    `direct`: those of DATABASE_LISTEN_URL, for connections that need a session.
+    Raises SystemExit with a message if the URL is invalid.
     """
     if direct and settings.database_listen_url:
         return _checked("DATABASE_LISTEN_URL", settings.database_listen_url)
@@ -102,7 +102,7 @@ def parameters(*, direct: bool = False) -> Parameters:
 
 
 def _embedded(url: str) -> Parameters:
-    """Our own server's: PG… variables are meant for another one, so none of them applies."""
+    """Return the embedded server's parameters, ignoring PG… variables meant for another server."""
     found = _parsed("DATABASE_URL", url) | {"port": "5432", "sslmode": "disable"}
     for option in pq.Conninfo.get_defaults():
         name, variable = option.keyword.decode(), (option.envvar or b"").decode()
@@ -139,7 +139,7 @@ def _checked(variable: str, url: str) -> Parameters:
 
 
 def _parsed(variable: str, url: str) -> Parameters:
-    """What the address itself says. Raises SystemExit, without anything of a password."""
+    """Parse a URL. Raises SystemExit with a message that contains no password."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
         sys.exit(f"{variable} is wrong: {EXPECTED}.")
@@ -153,7 +153,7 @@ def _parsed(variable: str, url: str) -> Parameters:
 
 
 def _defaults() -> Parameters:
-    """Of the PG… variables, the service that PGSERVICE names, and libpq."""
+    """Return the defaults of the PG… variables, the service in PGSERVICE and libpq."""
     return {
         option.keyword.decode(): option.val.decode()
         for option in pq.Conninfo.get_defaults()
@@ -162,7 +162,7 @@ def _defaults() -> Parameters:
 
 
 def _service(variable: str, given: Parameters) -> Parameters:
-    """What the connection service file says of the service that the address names."""
+    """Return the parameters of the URL's service from the connection service file."""
     name = given.pop("service", None)
     if not name:
         return {}
@@ -176,7 +176,7 @@ def _service(variable: str, given: Parameters) -> Parameters:
         parser.read(file)
         if parser.has_section(name):
             return dict(parser[name])
-    sys.exit(f"{variable} is wrong: the service {name} is in none of {', '.join(files)}.")
+    sys.exit(f"{variable} is wrong: the service {name} is defined in none of {', '.join(files)}.")
 
 
 def _check_ports(variable: str, found: Parameters) -> None:
@@ -191,11 +191,11 @@ def _check_ports(variable: str, found: Parameters) -> None:
 
 
 def _use_system_authorities(variable: str, given: Parameters, found: Parameters) -> None:
-    """Replace sslrootcert=system, which the drivers' own OpenSSL reads from other folders."""
+    """Replace sslrootcert=system, as the drivers' bundled OpenSSL looks in other folders."""
     if found.get("sslrootcert") != "system":
         return
     if found["sslmode"] != "verify-full" and "sslmode" in given:
-        sys.exit(f"{variable} is wrong: sslrootcert=system takes sslmode=verify-full.")
+        sys.exit(f"{variable} is wrong: sslrootcert=system requires sslmode=verify-full.")
     known = ssl.get_default_verify_paths().cafile or SYSTEM_AUTHORITIES
     found |= {"sslmode": "verify-full", "sslrootcert": known}
 
@@ -211,13 +211,13 @@ def _check_files(variable: str, found: Parameters) -> None:
             sys.exit(f"{variable} is wrong: {name}={found[name]} ({error.strerror}).")
     if found.get("sslkey") and _is_open(Path(found["sslkey"])):
         sys.exit(
-            f"{variable} is wrong: others may read sslkey={found['sslkey']};"
-            " take their rights away (chmod 600)."
+            f"{variable} is wrong: sslkey={found['sslkey']} is readable by others;"
+            " restrict it with chmod 600."
         )
 
 
 def _is_open(key: Path) -> bool:
-    """libpq's rule: the owner alone may read a key; root's may also be read by its group."""
+    """Apply libpq's rule: keys are readable by their owner only; root's also by its group."""
     status = key.stat()
     allowed = GROUP_MAY_READ if status.st_uid == 0 else 0
     return bool(status.st_mode & OPEN_TO_OTHERS & ~allowed)
@@ -228,7 +228,7 @@ def _shown(name: str, value: str) -> str:
 
 
 def addresses(found: Parameters) -> tuple[list[str], list[int]]:
-    """The hosts and their ports, to be tried in this order."""
+    """Return the hosts and ports in the order in which to try them."""
     hosts = found.get("host", "").split(",")
     ports = found.get("port", "5432").split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
@@ -240,7 +240,7 @@ def addresses(found: Parameters) -> tuple[list[str], list[int]]:
 
 
 def driver_arguments(found: Parameters) -> dict[str, Any]:
-    """The same for asyncpg, which takes what belongs to TLS only in an address."""
+    """Translate parameters for asyncpg, which accepts TLS options only in a DSN."""
     hosts, ports = addresses(found)
     arguments: dict[str, Any] = {
         "host": hosts,
@@ -252,7 +252,7 @@ def driver_arguments(found: Parameters) -> dict[str, Any]:
         "target_session_attrs": found.get("target_session_attrs", "any"),
     }
     if all(host.startswith("/") for host in hosts):
-        arguments["ssl"] = False  # as libpq: a Unix socket never has TLS
+        arguments["ssl"] = False  # like libpq: no TLS on Unix sockets
     else:
         tls = {name: found[name] for name in TLS if found.get(name)}
         arguments["dsn"] = f"postgresql://?{urlencode(tls)}"
@@ -260,7 +260,7 @@ def driver_arguments(found: Parameters) -> dict[str, Any]:
 
 
 def conninfo_of(found: Parameters) -> str:
-    """The same for psycopg."""
+    """Format parameters as a conninfo string for psycopg."""
     hosts, ports = addresses(found)
-    together: Parameters = {"host": ",".join(hosts), "port": ",".join(map(str, ports))}
-    return make_conninfo(**(found | together))
+    merged: Parameters = {"host": ",".join(hosts), "port": ",".join(map(str, ports))}
+    return make_conninfo(**(found | merged))

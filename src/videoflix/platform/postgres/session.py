@@ -1,7 +1,7 @@
-"""The database: one engine, and one transaction per request or per step of a job.
+"""Database sessions: one engine, and one transaction per request or job step.
 
-Application code never commits. A request commits when its handler returned, before the
-response is sent; a job commits at the end of each `transaction()` block it opens.
+Application code never commits. A request commits after its handler returns and before the
+response is sent; a job commits at the end of each `transaction()` block.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 IDLE_SECONDS = 2.0
 
-# SQLSTATEs after which the same transaction may well succeed (PostgreSQL, appendix A).
+# SQLSTATEs after which a retry of the transaction may succeed (PostgreSQL, appendix A).
 SERIALIZATION_FAILURE, DEADLOCK_DETECTED = "40001", "40P01"
 LOCK_NOT_AVAILABLE, QUERY_CANCELED = "55P03", "57014"
 CONFLICTS = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, QUERY_CANCELED}
@@ -47,7 +47,7 @@ READ_ONLY_TRANSACTION = "25006"  # a standby after a failover
 IDLE_TIMEOUT = "25P03"
 
 PACKAGE = Path(__file__).parents[2]
-# Inside an installed wheel the migrations lie in the package, in a checkout beside src.
+# Migrations are in the package in an installed wheel, and beside src in a checkout.
 MIGRATIONS = next(
     folder
     for folder in (PACKAGE / "migrations", PACKAGE.parents[1] / "migrations")
@@ -56,7 +56,7 @@ MIGRATIONS = next(
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's pool, which counts how often this process took a connection."""
+    """SQLAlchemy's pool with a counter of checkouts in this process."""
 
     checkouts = 0
 
@@ -65,24 +65,24 @@ class Pool(AsyncAdaptedQueuePool):
         return super().connect()
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
-        """Close without a goodbye: a process must be able to stop while its database is frozen."""
+        """Terminate without a graceful close, which would hang while the database is frozen."""
         driver: Any = getattr(connection, "driver_connection", None)
         if driver is not None:
             driver.terminate()
         super()._close_connection(connection, terminate=terminate)
 
 
-# A pool that was idle is replaced, and SQLAlchemy would tell of each.
+# SQLAlchemy logs every replacement of an idle pool.
 logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)
 
 SESSION_SETTINGS = {
     "statement_timeout": "30s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "60s",
-    # Plans made for the values at hand: one plan for a common and a rare word, or for
-    # the first and the last page, is a bad plan for one of them.
+    # Custom plans: a generic plan suits either common or rare search terms, and either
+    # the first or the last page, but not both.
     "plan_cache_mode": "force_custom_plan",
-    # For disks without heads, and for requests of milliseconds.
+    # For SSDs, and for queries that take milliseconds.
     "random_page_cost": "1.1",
     "jit": "off",
 }
@@ -107,12 +107,12 @@ alchemy = SQLAlchemyAsyncConfig(
 
 
 class Record(BigIntAuditBase):
-    """Base of all tables: a bigint `id`, `created_at` and `updated_at`."""
+    """Base of all models: a bigint `id`, `created_at` and `updated_at`."""
 
     __abstract__ = True
 
 
-# Enums are stored by value, as text with a check: readable in psql, changed by a migration.
+# Enums are stored by value, as text with a check constraint: migrations can change them.
 Record.registry.update_type_annotation_map(
     {
         enum.Enum: sqlalchemy.Enum(
@@ -127,16 +127,16 @@ Record.registry.update_type_annotation_map(
 
 
 async def transaction_time(session: AsyncSession | async_scoped_session[AsyncSession]) -> datetime:
-    """When the session's transaction began, by the clock that all processes share."""
+    """Return the start time of the session's transaction on the database's clock."""
     time: datetime = (await session.scalars(select(func.now()))).one()
     return time
 
 
 @asynccontextmanager
 async def transaction() -> AsyncGenerator[AsyncSession]:
-    """A session that commits when the block ends and rolls back when it raises.
+    """Open a session that commits at the end of the block and rolls back on an exception.
 
-    The connection is taken from the pool by the first statement, not by entering the block.
+    The connection is checked out by the first statement, not on entering the block.
     """
     async with alchemy.get_session() as session, session.begin():
         yield session
@@ -144,9 +144,9 @@ async def transaction() -> AsyncGenerator[AsyncSession]:
 
 @asynccontextmanager
 async def resilient_transaction() -> AsyncGenerator[AsyncSession]:
-    """A transaction for results that took long to make: it waits for a database that is away.
+    """Open a transaction for expensive results, waiting while the database is unavailable.
 
-    Only its beginning is patient; a connection that breaks in the middle raises.
+    Only connecting is retried; a connection that breaks during the transaction raises.
     """
     async with alchemy.get_session() as session:
         await _connect_with_retry(session)
@@ -155,12 +155,12 @@ async def resilient_transaction() -> AsyncGenerator[AsyncSession]:
 
 
 async def _connect_with_retry(session: AsyncSession) -> None:
-    level = logging.WARNING  # the first time
+    level = logging.WARNING  # for the first failure
     while True:
         try:
             await session.connection()
         except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
-            logger.log(level, "a result waits for the database (%s)", error)
+            logger.log(level, "database unavailable, retrying (%s)", error)
             level = logging.DEBUG
             await session.rollback()
             await asyncio.sleep(RETRY_SECONDS)
@@ -169,7 +169,7 @@ async def _connect_with_retry(session: AsyncSession) -> None:
 
 
 def pool_use() -> dict[str, int]:
-    """How many of this process's connections are in use, and how many it may have."""
+    """Return the pool's connections in use and its limit."""
     pool = alchemy.get_engine().pool
     if not isinstance(pool, AsyncAdaptedQueuePool):
         return {}
@@ -177,14 +177,14 @@ def pool_use() -> dict[str, int]:
 
 
 def limit_pool(size: int) -> None:
-    """Give this process a pool of at most so many connections; before its first statement."""
+    """Limit the pool to `size` connections; call before the first statement."""
     alchemy.engine_config.pool_size = min(size, settings.database_pool_size)
 
 
 async def close_idle_connections() -> None:
-    """Close the pool's connections whenever none was used for a while, until cancelled.
+    """Close the pool's connections after IDLE_SECONDS without use, until cancelled.
 
-    For processes that often have nothing to do. Nobody waits: new statements get a new pool.
+    For processes that are often idle. Concurrent statements do not wait: they get a new pool.
     """
     seen = 0
     while True:
@@ -194,15 +194,15 @@ async def close_idle_connections() -> None:
         if not isinstance(pool, Pool) or pool.checkedout():
             continue
         if pool.checkedin() and seen == Pool.checkouts:
-            await engine.dispose(close=False)  # first a new pool, then the old connections
+            await engine.dispose(close=False)  # replace the pool, then close the old connections
             await greenlet_spawn(pool.dispose)
         seen = Pool.checkouts
 
 
 def database_unavailable(error: BaseException) -> bool:
-    """Whether the database was away, busy or overloaded: the same transaction may succeed later.
+    """Whether the database was unavailable or overloaded, so that a retry may succeed.
 
-    Lock timeouts, deadlocks, serialization failures and statements that took too long count.
+    Includes lock timeouts, deadlocks, serialization failures and statement timeouts.
     """
     cause: BaseException | None = error
     while cause is not None:  # repositories and the driver wrap each other's errors
@@ -211,35 +211,35 @@ def database_unavailable(error: BaseException) -> bool:
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
             return True
         if isinstance(cause, asyncpg.InterfaceError) and "clos" in str(cause):
-            return True  # the connection is closed, or was closed in the middle
-        if _tells_of_outage(str(getattr(cause, "sqlstate", None) or "")):
+            return True  # the connection is closed, or was closed during the statement
+        if _is_retryable(str(getattr(cause, "sqlstate", None) or "")):
             return True
         cause = cause.__cause__
     return False
 
 
-def _tells_of_outage(sqlstate: str) -> bool:
+def _is_retryable(sqlstate: str) -> bool:
     known = CONFLICTS | {READ_ONLY_TRANSACTION, IDLE_TIMEOUT}
     return sqlstate in known or sqlstate.startswith(OUTAGES)
 
 
 def one_line(error: BaseException) -> str:
-    """An expected failure for the log: what Postgres said, without the statement and its values."""
+    """Format an expected failure for the log, without the statement and its parameters."""
     cause = error
     while cause.__cause__ is not None and not isinstance(cause, DBAPIError):
         cause = cause.__cause__
-    said = str(getattr(cause, "orig", None) or cause)
-    lines = (said.partition(">: ")[2] or said).splitlines()
+    message = str(getattr(cause, "orig", None) or cause)
+    lines = (message.partition(">: ")[2] or message).splitlines()
     return ": ".join([type(error).__name__, *lines[:1]])
 
 
 def crash_info(error: BaseException) -> BaseException | None:
-    """`exc_info` for the log: no traceback of what is expected of a database or a network."""
+    """Return `exc_info` for the log: None for database outages and OSError."""
     return None if database_unavailable(error) or isinstance(error, OSError) else error
 
 
 def violated(error: BaseException) -> str | None:
-    """Name of the constraint a write ran into, however often the driver's error was wrapped."""
+    """Return the name of the violated constraint, searching wrapped driver errors."""
     cause: BaseException | None = error
     while cause is not None:
         if name := getattr(cause, "constraint_name", None):
@@ -249,12 +249,11 @@ def violated(error: BaseException) -> str | None:
 
 
 def run_script(connection: Connection, sql: str) -> None:
-    """Run a script of many statements inside the connection's transaction (migrations).
+    """Run a multi-statement script inside the connection's transaction (migrations).
 
-    asyncpg prepares what SQLAlchemy sends it, and a prepared statement holds one command; so
-    the script goes to the driver itself. The first line makes SQLAlchemy begin the
-    transaction, which it only does for statements it sees: without it the script would commit
-    on its own.
+    SQLAlchemy prepares statements, and a prepared statement holds one command, so the script is
+    passed to the driver directly. `select 1` makes SQLAlchemy begin its transaction; without it
+    the script would autocommit.
     """
     connection.execute(text("select 1"))
     adapter: Any = connection.connection.dbapi_connection

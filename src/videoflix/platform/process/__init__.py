@@ -1,1 +1,1 @@
-"""Child processes: limits, sandbox, and scratch space."""
+"""Child processes: resource limits, sandbox and scratch space."""

@@ -1,4 +1,4 @@
-"""Restricts which files a process may open, without any privilege (landlock(7), Linux 5.13)."""
+"""Restrict which files a process may access, without privileges (landlock(7), Linux 5.13)."""
 
 import ctypes
 import os
@@ -15,10 +15,10 @@ EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 TRUNCATE = 1 << 14
 FIRST_RIGHTS = (1 << 13) - 1
-# What each later version can refuse besides: moving between folders, truncating, ioctl.
+# Rights added by later ABI versions: rename between folders, truncate, ioctl.
 LATER_RIGHTS = {2: 1 << 13, 3: TRUNCATE, 5: 1 << 15}
 READ = EXECUTE | READ_FILE | READ_DIR
-# Neither links nor sockets nor devices can be made: what is left behind is files and folders.
+# Creating links, sockets and devices is denied: only files and folders can be left behind.
 WRITE = READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE
 WRITE |= MAKE_DIR | MAKE_REG
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
@@ -27,9 +27,9 @@ SCOPES_FROM, SCOPES = 6, 3  # abstract sockets and signals of processes outside
 
 
 def restrict(readable: list[str], writable: list[str]) -> None:
-    """Leave this process, and all it becomes, these files and folders; missing ones are skipped.
+    """Limit this process and its descendants to these paths; missing ones are skipped.
 
-    PR_SET_NO_NEW_PRIVS must be set. Raises OSError where the kernel has no Landlock.
+    PR_SET_NO_NEW_PRIVS must be set. Raises OSError if the kernel lacks Landlock.
     """
     version = libc.syscall(CREATE_RULESET, None, 0, ASK_VERSION)
     handled = FIRST_RIGHTS

@@ -1,10 +1,9 @@
-"""Becomes a program that is limited and cannot reach us; what runs between it and `run()`.
+"""Launch a program with resource limits inside a sandbox; the helper process behind `run()`.
 
-One interpreter, started without site-packages, that imports as little as possible: it is up
-before `pathlib` alone would be loaded. A process of its own instead of a `preexec_fn`, because
-code between fork and exec may deadlock in a process that has threads. It stays as the program's
-parent: it tells how the program ended, through the borders of a process namespace, and which
-limit ended it.
+An interpreter without site-packages and with minimal imports, so that it starts in milliseconds. It
+is a separate process instead of a `preexec_fn`, because code between fork and exec can deadlock
+in a multi-threaded process. It stays the program's parent, and reports its exit status across the
+PID namespace and the limit that was exceeded.
 
     worker -> launcher -> first process of the namespaces -> program
 """
@@ -16,11 +15,11 @@ import sys
 
 from videoflix.platform.process import landlock, libc, namespaces, seccomp
 
-# Numbers, as `import signal` takes longer than the rest of the start.
+# Literal numbers, as `import signal` takes longer than the rest of the start.
 SIGKILL, SIGPIPE, SIGXCPU, SIGXFSZ = 9, 13, 24, 25
 SETUP_FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
-# An account that owns nothing and nobody else uses: outside of the ranges that distributions,
-# systemd and containers give away, and below 65,536, so that it also exists inside of containers.
+# An unused UID and GID: outside the ranges that distributions, systemd and containers allocate,
+# and below 65,536, so that it is mapped inside containers.
 ACCOUNT = 60600
 PROCESSES = 1024
 OPEN_FILES = 1024
@@ -28,11 +27,11 @@ NICE = 10
 IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 LOWEST_BEST_EFFORT = 2 << 13 | 7
 FIRST_TO_KILL = "500"
-ENDED = struct.Struct("=id")  # a wait status, and processor time in seconds
+EXIT_STATUS = struct.Struct("=id")  # wait status, CPU time in seconds
 
 
 class Order:
-    """What to start, from arguments like `cpu=60`, up to `--` and the program's own."""
+    """The parsed command line: options such as `cpu=60`, then `--` and the program's arguments."""
 
     def __init__(self, arguments: list[str]) -> None:
         end = arguments.index("--")
@@ -85,13 +84,13 @@ def main(order: Order) -> None:
 
 
 def lower_priority() -> None:
-    """Let everything else on the machine go first; best effort."""
+    """Lower CPU and I/O priority, best effort."""
     os.nice(NICE)
     if sys.platform != "linux":
         return
-    # The kernel weighs sessions first and compares `nice` only inside of each.
+    # The scheduler weighs sessions (autogroups) and compares `nice` only within each.
     write("/proc/self/autogroup", str(NICE))
-    # The program goes before the worker when memory runs out.
+    # The OOM killer picks the program before the worker.
     write("/proc/self/oom_score_adj", FIRST_TO_KILL)
     try:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -101,7 +100,7 @@ def lower_priority() -> None:
 
 
 def write(path: str, text: str) -> None:
-    """Write to a file of the kernel, if it has this one and allows it."""
+    """Write to a file in /proc, ignoring a missing file or permission."""
     try:
         with open(path, "w") as file:
             file.write(text)
@@ -110,7 +109,7 @@ def write(path: str, text: str) -> None:
 
 
 def hand_over(order: Order) -> None:
-    """Give the account the folders to write to, and let it read the sources, while we are root."""
+    """Give the account ownership of the writable folders and read access to the sources."""
     for path in order.writable:
         os.chown(path, ACCOUNT, ACCOUNT)
     for path in order.sources:
@@ -121,7 +120,10 @@ def hand_over(order: Order) -> None:
 
 
 def of_first_process(order: Order) -> tuple[int, float]:
-    """How the program ended that runs in namespaces; when their first process ends, all end."""
+    """Run the program under an init process in new namespaces; return wait status and CPU time.
+
+    When the init process ends, the kernel kills all processes of its PID namespace.
+    """
     reading, writing = os.pipe()
     alive, held = os.pipe()
     child = os.fork()
@@ -135,16 +137,16 @@ def of_first_process(order: Order) -> tuple[int, float]:
         os._exit(code)
     os.close(writing)
     os.close(alive)
-    told = os.read(reading, ENDED.size)
+    received = os.read(reading, EXIT_STATUS.size)
     _, status, usage = os.wait4(child, 0)
-    if len(told) == ENDED.size:
-        return ENDED.unpack(told)
+    if len(received) == EXIT_STATUS.size:
+        return EXIT_STATUS.unpack(received)
     return status, usage.ru_utime + usage.ru_stime
 
 
 def first_process(order: Order, writing: int, alive: int) -> int:
     libc.prctl(libc.PR_SET_PDEATHSIG, SIGKILL)
-    # Our parent cannot be asked for from in here; if it is gone, its end of a pipe is closed.
+    # The parent's PID is not visible in here; if it is gone, its end of the pipe is closed.
     os.set_blocking(alive, False)
     try:
         os.read(alive, 1)
@@ -152,13 +154,13 @@ def first_process(order: Order, writing: int, alive: int) -> int:
         namespaces.change_root(
             order.base, order.readable, order.links, order.hidden, order.sources, order.writable
         )
-        os.write(writing, ENDED.pack(*of_program(order)))
+        os.write(writing, EXIT_STATUS.pack(*of_program(order)))
         return 0
     return SETUP_FAILED
 
 
 def of_program(order: Order) -> tuple[int, float]:
-    """Start the program and wait for it: its wait status, and its processor time."""
+    """Run the program; return its wait status and CPU time in seconds."""
     launcher = os.getpid()
     child = os.fork()
     if child == 0:
@@ -168,7 +170,7 @@ def of_program(order: Order) -> tuple[int, float]:
             code = report_error(error)
         os._exit(code)
     while True:
-        ended, status, usage = os.wait4(-1, 0)  # the first process inherits orphans
+        ended, status, usage = os.wait4(-1, 0)  # PID 1 reaps orphans, too
         if ended == child:
             return status, usage.ru_utime + usage.ru_stime
 
@@ -180,7 +182,7 @@ def become(order: Order, parent: int) -> int:
         os.setresuid(ACCOUNT, ACCOUNT, ACCOUNT)
         lower_limit(resource.RLIMIT_NPROC, PROCESSES)
     if sys.platform == "linux":
-        libc.prctl(libc.PR_SET_PDEATHSIG, SIGKILL)  # last: a change of user clears it
+        libc.prctl(libc.PR_SET_PDEATHSIG, SIGKILL)  # after setresuid, which clears it
         if os.getppid() != parent:
             return SETUP_FAILED
     os.chdir(order.writable[0] if order.writable else "/")
@@ -191,7 +193,7 @@ def become(order: Order, parent: int) -> int:
     limit(order)
     if "seccomp" in order.features:
         seccomp.restrict()
-    for number in (SIGPIPE, SIGXFSZ):  # Python ignores them, and exec would pass that on
+    for number in (SIGPIPE, SIGXFSZ):  # Python ignores them, and exec inherits that
         libc.default_action(number)
     try:
         os.execv(order.program[0], order.program)  # noqa: S606 - our own command line, no shell
@@ -204,12 +206,12 @@ def limit(order: Order) -> None:
     lower_limit(resource.RLIMIT_CPU, order.cpu_seconds)
     lower_limit(resource.RLIMIT_FSIZE, order.file_bytes)
     lower_limit(resource.RLIMIT_NOFILE, OPEN_FILES)
-    if sys.platform == "linux":  # macOS does not let address space be limited
+    if sys.platform == "linux":  # macOS has no limit on address space
         lower_limit(resource.RLIMIT_AS, order.memory_bytes)
 
 
 def lower_limit(kind: int, wanted: int) -> None:
-    """Lower a limit for good; one that is stricter already stays."""
+    """Lower a soft and hard limit; a stricter one is kept."""
     hard = resource.getrlimit(kind)[1]
     bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(kind, (bound, bound))
@@ -221,7 +223,7 @@ def report_error(error: OSError) -> int:
 
 
 def exit_like(status: int, *, out_of_time: bool) -> None:
-    """End as the program did; SIGXCPU names the limit that the kernel enforced with SIGKILL."""
+    """Exit like the program; a SIGKILL caused by the CPU limit is reported as SIGXCPU."""
     if os.WIFEXITED(status):
         os._exit(os.WEXITSTATUS(status))
     number = os.WTERMSIG(status)

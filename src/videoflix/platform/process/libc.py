@@ -1,4 +1,4 @@
-"""System calls of Linux that Python's standard library lacks; each raises OSError."""
+"""Linux system calls that Python's standard library lacks; each raises OSError."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ def prctl(option: int, value: int, pointer: int = 0) -> None:
 
 
 def syscall(number: int, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
-    """Call by number; the errno of a failure becomes an OSError."""
+    """Make a system call by number. Raises OSError with its errno."""
     passed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     return _checked(_libc.syscall(ctypes.c_long(number), *passed))
 
@@ -35,7 +35,7 @@ def unshare(flags: int) -> None:
 
 
 def default_action(signal: int) -> None:
-    """Undo what Python ignores, which exec would pass on; signal(3) itself loads faster."""
+    """Restore a signal's default action, as exec inherits ignored ones; avoids `import signal`."""
     _libc.signal(signal, None)
 
 

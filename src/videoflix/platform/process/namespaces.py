@@ -1,8 +1,7 @@
-"""A view of the machine of its own: files, network, processes (namespaces(7)).
+"""Isolate a process in its own mount, network and PID namespaces (namespaces(7)).
 
-The new root is a tmpfs that holds read-only binds of what a program needs and one folder it may
-write to. Everything else on the machine has no name there: neither our files nor other films,
-nor the sockets of servers, nor other processes.
+The new root is a tmpfs with read-only bind mounts of what a program needs, and its writable
+folders. Nothing else is visible there: no application files, other videos, sockets or processes.
 """
 
 import os
@@ -24,10 +23,10 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 def enter(*, inside_uid: int | None) -> None:
-    """Leave our namespaces; the next child is the first process of the new ones.
+    """Unshare namespaces; the next child becomes PID 1 of the new PID namespace.
 
-    Without privileges this takes a user namespace: `inside_uid` is what we are called in there.
-    Raises OSError.
+    Without privileges this requires a user namespace, in which our UID and GID are
+    `inside_uid`. Raises OSError.
     """
     if inside_uid is None:
         libc.unshare(NAMESPACES)
@@ -51,10 +50,10 @@ def change_root(
     sources: list[str],
     writable: list[str],
 ) -> None:
-    """Make a root that holds only these paths, by the names they have outside.
+    """Pivot to a root that contains only these paths, under their original names.
 
-    `base` is any existing folder; `links` are symlinks to make; what `hidden` holds is left out
-    of `readable`; `sources` and `writable` may lie below it. Raises OSError.
+    `base` is any existing folder to mount on; `links` are symlinks to create. `hidden` is
+    covered within `readable`; `sources` and `writable` may be below it. Raises OSError.
     """
     os.umask(0o022)
     libc.mount("", "/", "", MS_RECURSIVE | MS_PRIVATE)
@@ -70,7 +69,7 @@ def change_root(
         os.makedirs(f"/new{os.path.dirname(link)}", exist_ok=True)
         try:
             os.symlink(target, f"/new{link}")
-        except FileExistsError:  # it came with a folder
+        except FileExistsError:  # part of a bind mount
             continue
     covered = os.path.isdir(f"/new{hidden}")
     if covered:
@@ -85,7 +84,7 @@ def change_root(
         _set(f"/new{hidden}", RDONLY, recursive=False)
     _mount_proc()
     os.chdir("/new")
-    _pivot(".", ".")  # stacks the old root on the new one, and off it goes
+    _pivot(".", ".")  # stacks the old root on the new one, to be unmounted (pivot_root(2))
     libc.unmount(".", DETACH)
     os.chdir("/")
     _set("/", RDONLY, recursive=False)
@@ -106,7 +105,7 @@ def _bind(path: str, attributes: int) -> None:
 
 
 def _mount_proc() -> None:
-    """Only the program's own processes; containers that mask /proc do not allow another one."""
+    """Mount /proc for the new PID namespace; containers that mask /proc do not allow it."""
     os.mkdir("/new/proc")
     try:
         libc.mount("proc", "/new/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -115,7 +114,7 @@ def _mount_proc() -> None:
 
 
 def _set(path: str, attributes: int, *, recursive: bool) -> None:
-    """mount_setattr(2), Linux 5.12: unlike a remount it also reaches the mounts below."""
+    """Call mount_setattr(2), Linux 5.12, which unlike a remount also applies to submounts."""
     attr = struct.pack("QQQQ", attributes, 0, 0, 0)
     flags = AT_RECURSIVE if recursive else 0
     libc.syscall(MOUNT_SETATTR, AT_FDCWD, os.fsencode(path), flags, attr, len(attr))

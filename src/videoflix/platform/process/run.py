@@ -1,4 +1,4 @@
-"""Runs programs that handle strangers' files: limited, watched, and never left behind.
+"""Run programs on untrusted files, with resource limits and without leaving processes behind.
 
 A program runs in a sandbox (sandbox.py), at low priority, and dies with us even when we are killed
 (launcher.py). Its limits hold for everything it does; the end of its output is kept for the log.
@@ -17,20 +17,20 @@ import msgspec
 
 from videoflix.platform.process.sandbox import SandboxMissing, launch_command, sandbox
 
-# Passwords and keys live in the environment too; a program that reads hostile files gets none.
+# Variables passed on; others may hold passwords and keys.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 OUTPUT_BYTES = 32 * 1024 * 1024
 LOG_LINES = 30
 LOG_BYTES = 16 * 1024
 LINE_MAX = 1 << 20
 
-# What launcher.py exits with when the program was not started, as env(1) and timeout(1) do.
+# Exit codes of launcher.py if the program was not started, as of env(1) and timeout(1).
 NOT_STARTED = {125, 126, 127}
-# How ffmpeg, x264 and Python say that RLIMIT_AS, or the machine, had no more memory for them;
-# 244 is AVERROR(ENOMEM) as an exit code.
+# Messages of ffmpeg, x264 and Python when an allocation fails; 244 is AVERROR(ENOMEM) as an
+# exit code.
 OUT_OF_MEMORY = ("Cannot allocate memory", "MemoryError", "malloc of size")
 FFMPEG_OUT_OF_MEMORY = 244
-# EFBIG, where a program ignores the signal that names this limit.
+# EFBIG, reported by programs that ignore SIGXFSZ.
 TOO_LARGE = "File too large"
 
 OnLine = Callable[[str], Awaitable[None] | None]
@@ -38,7 +38,7 @@ Limit = Literal["cpu_seconds", "memory_bytes", "file_bytes"]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a program may use; `file_bytes` bounds each file it writes."""
+    """Resource limits of a program; `file_bytes` applies to each file it writes."""
 
     wall_seconds: float
     cpu_seconds: int
@@ -47,9 +47,9 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class ProcessFailed(Exception):
-    """The program did not exit with 0; `log` holds the last lines it wrote to stderr.
+    """The program did not exit with 0; `log` holds the last lines of its stderr.
 
-    `returncode` is negative when a signal ended the program, as in `subprocess`.
+    `returncode` is negative if a signal ended the program, as in `subprocess`.
     """
 
     def __init__(self, program: str, returncode: int, log: str) -> None:
@@ -62,7 +62,7 @@ class ProcessFailed(Exception):
 
 
 class ProcessKilled(ProcessFailed):
-    """A signal ended the program, and no limit of ours explains it: a crash, or the OOM killer."""
+    """A signal other than that of a limit ended the program: a crash, or the OOM killer."""
 
     @property
     def signal(self) -> signal.Signals:
@@ -80,18 +80,18 @@ class ProcessTimedOut(ProcessFailed):
 
 
 class LimitExceeded(ProcessFailed):
-    """The program reached one of its limits; `limit` says which."""
+    """The program exceeded one of its limits, named by `limit`."""
 
     def __init__(self, program: str, returncode: int, log: str, limit: Limit) -> None:
         self.limit = limit
         super().__init__(program, returncode, log)
 
     def _cause(self, returncode: int) -> str:
-        return f"reached its limit on {self.limit}"
+        return f"exceeded its limit on {self.limit}"
 
 
 class LaunchFailed(ProcessFailed):
-    """The program was never started: it is missing, or the launcher was refused something."""
+    """The program was not started: it is missing, or the sandbox could not be set up."""
 
     def _cause(self, returncode: int) -> str:
         return "could not be started"
@@ -105,15 +105,14 @@ async def run(
     reads: Sequence[Path] = (),
     writes: Sequence[Path] = (),
 ) -> str:
-    """Run a program to its end; what it wrote to stdout, or nothing if `on_line` took it.
+    """Run a program; return its stdout, or "" if `on_line` consumes it line by line.
 
-    It can read itself, libraries and the files in `reads`, and write below the folders in
-    `writes`, which it owns from now on where it runs as another user; nothing else of this
-    machine, as far as the kernel allows (sandbox.py).
-
-    Of the output at most OUTPUT_BYTES are kept. Raises a ProcessFailed: ProcessTimedOut,
-    LimitExceeded, ProcessKilled, LaunchFailed, or itself for any other exit code. When the
-    caller is cancelled the program's whole group is killed before this returns.
+    The program can read itself, libraries and the files in `reads`, and write below the folders
+    in `writes`, whose owner may change to the sandbox's account. Everything else is inaccessible,
+    as far as the kernel supports it (sandbox.py).
+    At most OUTPUT_BYTES of output are kept. Raises ProcessTimedOut, LimitExceeded,
+    ProcessKilled, LaunchFailed, or ProcessFailed for any other exit code. On cancellation the
+    program's process group is killed before this returns.
     """
     process = await asyncio.create_subprocess_exec(
         *await _launched(argv, limits, reads, writes),
@@ -133,7 +132,7 @@ async def run(
             code = await process.wait()
     except TimeoutError as error:
         if not clock.expired():
-            raise  # the listener's own
+            raise  # raised by on_line
         raise ProcessTimedOut(argv[0], -signal.SIGKILL, _last_lines(log)) from error
     finally:
         tail.cancel()
@@ -146,7 +145,7 @@ async def run(
 
 
 def _failure(program: str, code: int, log: str) -> ProcessFailed:
-    """The failure that an exit code, negative for a signal, and the log prove."""
+    """Classify a failure by exit code (negative for a signal) and log."""
     if code == -signal.SIGXCPU:
         return LimitExceeded(program, code, log, "cpu_seconds")
     if code == -signal.SIGXFSZ or TOO_LARGE in log:
@@ -176,7 +175,7 @@ async def _launched(
 
 
 def clean_environment(*writes: Path) -> dict[str, str]:
-    """Our environment without passwords and keys; the first folder of `writes` is for scratch."""
+    """Return the allow-listed environment; TMPDIR is the first folder of `writes`."""
     kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     return kept | ({"TMPDIR": str(writes[0])} if writes else {})
 

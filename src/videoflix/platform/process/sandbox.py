@@ -1,8 +1,7 @@
-"""What keeps programs that read other people's files away from us, and what of it can be had.
+"""Sandbox for programs that read untrusted files: feature detection and command lines.
 
-The launcher (launcher.py) does the work in each child; this is our side: which features this
-machine allows, found once by starting a program with them, and the command line that asks for
-them.
+The launcher (launcher.py) sets up the sandbox in each child process. This module detects once, by
+starting a program, which features the machine supports, and builds the launcher's command line.
 """
 
 import logging
@@ -25,7 +24,7 @@ START = (
     f"import sys; sys.path.append({str(PACKAGE_ROOT)!r});"
     " from videoflix.platform.process.launcher import run; run()"
 )
-# What dynamically linked programs and scripts load, wherever it is kept.
+# Paths that dynamically linked programs and scripts load from, across distributions.
 SYSTEM = (
     "/usr",
     "/bin",
@@ -39,7 +38,7 @@ SYSTEM = (
     "/nix/store",
     "/gnu/store",
 )
-# With namespaces: the user as well, or else the namespace of an ordinary user.
+# In order of preference: another user and namespaces, namespaces of an ordinary user, none.
 ISOLATIONS = (("user", "namespaces"), ("namespaces",), ())
 RESTRICTIONS = ("landlock", "seccomp")
 PROBE = [sys.executable, "-I", "-c", "import msgspec"]
@@ -47,18 +46,18 @@ PROBE_SECONDS = 30
 
 
 class SandboxMissing(Exception):
-    """SANDBOX=require, and this machine cannot isolate network or files: the message says why."""
+    """SANDBOX=require, but this machine cannot isolate the network or files."""
 
 
 class Sandbox(msgspec.Struct, frozen=True):
-    """The features in use, and by feature the reason why it cannot be had."""
+    """The features in use, and why each of the others is unavailable."""
 
     features: frozenset[str]
     refused: dict[str, str] = {}
 
     @property
     def isolates(self) -> dict[str, str]:
-        """By what is isolated: how, or that it is not."""
+        """The isolation mechanism by resource; "no" if not isolated."""
         has = self.features.__contains__
         files = [
             name for name, how in (("mount", "namespaces"), ("landlock", "landlock")) if has(how)
@@ -76,13 +75,13 @@ class Sandbox(msgspec.Struct, frozen=True):
         return [name for name, how in self.isolates.items() if how == "no"]
 
     def __str__(self) -> str:
-        told = " ".join(f"{name}={how}" for name, how in self.isolates.items())
+        state = " ".join(f"{name}={how}" for name, how in self.isolates.items())
         reasons = "; ".join(f"{name}: {reason}" for name, reason in self.refused.items())
-        return f"{told} ({reasons})" if reasons else told
+        return f"{state} ({reasons})" if reasons else state
 
 
 def sandbox() -> Sandbox:
-    """What children get here. Blocks for up to a second at the first call.
+    """Return the sandbox of child processes; the first call blocks for up to a second.
 
     Raises SandboxMissing.
     """
@@ -100,7 +99,7 @@ def sandbox() -> Sandbox:
 
 @cache
 def report_sandbox() -> None:
-    """Log once what isolates the programs we start. Raises SystemExit if SANDBOX=require fails."""
+    """Log the sandbox once. Raises SystemExit if SANDBOX=require cannot be fulfilled."""
     try:
         found = sandbox()
     except SandboxMissing as missing:
@@ -110,7 +109,7 @@ def report_sandbox() -> None:
 
 @cache
 def available() -> Sandbox:
-    """The features that work on this machine, each tried with a real program."""
+    """Detect the features that work on this machine by running a program with them."""
     if sys.platform != "linux":
         return Sandbox(frozenset(), {"all": f"{sys.platform} is not Linux"})
     if os.geteuid() == 0 and _works([*ISOLATIONS[0], *RESTRICTIONS], {}, "all"):
@@ -126,7 +125,7 @@ def available() -> Sandbox:
 
 
 def _works(features: Sequence[str], refused: dict[str, str], name: str) -> bool:
-    """Whether a program starts with these; if not, the reason is noted under `name`."""
+    """Return whether a program starts with these features; store a failure under `name`."""
     command = launch_command(PROBE, ["cpu=20", f"memory={4 << 30}", "file=0"], features)
     try:
         done = subprocess.run(  # noqa: S603 - our own command line
@@ -136,8 +135,8 @@ def _works(features: Sequence[str], refused: dict[str, str], name: str) -> bool:
         refused[name] = str(error)
         return False
     if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        refused[name] = words[-1].removeprefix("launcher: ")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        refused[name] = lines[-1].removeprefix("launcher: ")
     return done.returncode == 0
 
 
@@ -148,7 +147,7 @@ def launch_command(
     reads: Sequence[Path] = (),
     writes: Sequence[Path] = (),
 ) -> list[str]:
-    """The command line that starts `argv` by the launcher, from this process and no other."""
+    """Build the command line that runs `argv` under the launcher, as a child of this process."""
     system = _system_paths()
     program = _program_paths(argv[0])
     named = [argv[0], *program, *map(str, reads), *map(str, writes)]
@@ -186,7 +185,7 @@ def _system_links() -> dict[str, str]:
 
 
 def _program_paths(program: str) -> list[str]:
-    """The program itself and the libraries it brings along."""
+    """Return the program and the folders of its libraries."""
     real = os.path.realpath(program)
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     folder = Path(real).parent
@@ -196,7 +195,7 @@ def _program_paths(program: str) -> list[str]:
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:
-    """The paths that exist, links resolved, without those below others."""
+    """Resolve paths; drop missing ones and those below others."""
     found: list[str] = []
     for path in sorted({os.path.realpath(path) for path in paths}):
         if _is(Path.exists, path) and not any(f"{path}/".startswith(f"{top}/") for top in found):
@@ -205,7 +204,7 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 
 
 def _is(what: Callable[[Path], bool], path: str | Path) -> bool:
-    """False below a folder that this user may not enter."""
+    """Test a path; False if a parent folder is inaccessible."""
     try:
         return what(Path(path))
     except OSError:
@@ -213,7 +212,7 @@ def _is(what: Callable[[Path], bool], path: str | Path) -> bool:
 
 
 def _links(path: str) -> Iterator[tuple[str, str]]:
-    """Every symlink on the way to a path, and where it points to."""
+    """Yield every symlink in a path, with its target."""
     current = Path("/")
     for part in Path(path).parts[1:]:
         step = current / part
@@ -225,9 +224,9 @@ def _links(path: str) -> Iterator[tuple[str, str]]:
 
 
 def protect_memory() -> None:
-    """Close this process's memory and environment in /proc to others of the same user.
+    """Deny processes of the same user access to this one's memory and environment in /proc.
 
-    Also to debuggers and core dumps; root may look.
+    This also disables debuggers and core dumps; root keeps access.
     """
     if sys.platform == "linux":
         libc.prctl(libc.PR_SET_DUMPABLE, 0)

@@ -1,6 +1,6 @@
-"""Room on the local disk for unfinished work; what killed processes left in theirs goes.
+"""Scratch folders on the local disk; those of killed processes are swept.
 
-Each process works in a folder of its own, beside a lock file it holds for as long as it lives.
+Each process has its own folder and holds a lock on a file beside it while it lives.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ def _root() -> Path:
 
 
 def scratch_folder() -> Path:
-    """This process's folder, made at the first call, and again when somebody removed it."""
+    """Return this process's folder, creating it if it is missing."""
     folder = _own_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
@@ -29,22 +29,22 @@ def scratch_folder() -> Path:
 @cache
 def _own_folder() -> Path:
     lock = _root() / f"{uuid.uuid4().hex}.lock"
-    # Never closed: the lock goes with the process, however that ends.
+    # Never closed: the kernel releases the lock when the process ends.
     fcntl.flock(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
     return lock.with_suffix("")
 
 
 def sweep_scratch() -> int:
-    """Remove the folders of processes that are gone; how many there were."""
-    return sum(_removed_if_left(lock) for lock in _root().glob("*.lock"))
+    """Delete the folders of processes that have ended; return their number."""
+    return sum(_sweep(lock) for lock in _root().glob("*.lock"))
 
 
-def _removed_if_left(lock: Path) -> bool:
+def _sweep(lock: Path) -> bool:
     try:
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
             lock.unlink()
-    except (BlockingIOError, FileNotFoundError):  # it lives, or another process was faster
+    except (BlockingIOError, FileNotFoundError):  # in use, or already swept
         return False
     return True

@@ -1,10 +1,9 @@
-"""A seccomp filter that takes system calls away which no media program needs (seccomp(2)).
+"""A seccomp filter that denies system calls no media program needs (seccomp(2)).
 
-What is left of the kernel's surface for a program that a hostile file took over: no sockets of
-any family, no tracing or reading of other processes, no mounts, namespaces, keys, BPF, io_uring,
-links or device nodes. A short list of what is refused instead of a long one of what is allowed:
-codecs and libcs change their calls with each release. Hand-written, because the binding of
-libseccomp needs a system library that no wheel carries.
+It reduces the kernel's attack surface for a compromised program: no sockets, no tracing or reading
+of other processes, no mounts, namespaces, keys, BPF, io_uring, links or device nodes. A deny list
+instead of an allow list, because codecs and libcs use other calls with each release. Written by
+hand, because the libseccomp binding needs a system library that no wheel includes.
 """
 
 import ctypes
@@ -18,17 +17,17 @@ PR_SET_SECCOMP = 22
 SECCOMP_MODE_FILTER = 2
 RETURN_ALLOW = 0x7FFF0000
 RETURN_ERRNO = 0x00050000
-# Opcodes of classic BPF: load a word, compare for equality, at least or any bit, return.
+# Opcodes of classic BPF: load word; jump if equal, greater or equal, any bit set; return.
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 # Offsets in struct seccomp_data; arguments are 64 bits wide, both machines are little-endian.
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
-X32_BIT = 0x40000000  # x86-64's other numbering of the same calls
+X32_BIT = 0x40000000  # the x32 ABI's numbers of the same calls
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 NEW_NAMESPACES = 0x7E020000
 CLONE3 = 435
 
-# By machine: AUDIT_ARCH, the number of clone, and the numbers of refused calls (asm/unistd.h).
-# From 424 on all machines share their numbers.
+# By machine: AUDIT_ARCH, the number of clone, and the numbers of denied calls (asm/unistd.h).
+# From 424 on the numbers are the same on all machines.
 COMMON = {
     425: "io_uring_setup",
     426: "io_uring_enter",
@@ -68,10 +67,10 @@ MACHINES = {
 
 
 def restrict() -> None:
-    """Filter this process and all it becomes; PR_SET_NO_NEW_PRIVS must be set. Raises OSError."""
+    """Filter this process and its descendants; PR_SET_NO_NEW_PRIVS must be set. Raises OSError."""
     program = _program(os.uname().machine)
     code = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: how many instructions, and where they are.
+    # struct sock_fprog: number of instructions, address.
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
     buffer = ctypes.create_string_buffer(header, len(header))
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(buffer))
@@ -85,11 +84,11 @@ def _program(machine: str) -> bytes:
     steps = [
         _instruction(LOAD, ARCHITECTURE),
         _instruction(EQUAL, architecture, skip_if_true=1),
-        refuse,  # another machine's calls have other numbers
+        refuse,  # numbers differ between machines
         _instruction(LOAD, NUMBER),
         _instruction(AT_LEAST, X32_BIT, skip_if_false=1),
         refuse,
-        # Its flags lie in memory, out of a filter's sight; libcs fall back to clone.
+        # clone3 takes its flags in memory, which a filter cannot read; libcs fall back to clone.
         _instruction(EQUAL, CLONE3, skip_if_false=1),
         _instruction(RETURN, RETURN_ERRNO | errno.ENOSYS),
     ]

@@ -1,1 +1,1 @@
-"""The HTTP server: uvicorn with bounds, and client addresses behind proxies."""
+"""The HTTP server: uvicorn with limits, and client addresses behind proxies."""

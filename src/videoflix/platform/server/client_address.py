@@ -1,4 +1,4 @@
-"""Where a request comes from, when proxies stand in between."""
+"""Client addresses of requests, also behind reverse proxies."""
 
 from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -9,19 +9,19 @@ from litestar.types import HTTPScope
 
 from videoflix.settings import settings
 
-# A household gets a whole network of these; its single addresses are free to change.
+# A client usually controls a whole /64, so limits apply to the network.
 IPV6_NETWORK_BITS = 64
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Address = IPv4Address | IPv6Address
 
 
-# The request that is being answered: set for each one by identity.py.
+# The ASGI scope of the current request; identity.py sets it.
 current_scope: ContextVar[HTTPScope | None] = ContextVar("visiting", default=None)
 
 
 def current_client() -> tuple[str, str]:
-    """The address and the device (User-Agent) behind what happens now; empty for a job."""
+    """Return the current request's client address and device; empty outside a request."""
     scope = current_scope.get()
     if scope is None:
         return "", ""
@@ -30,27 +30,27 @@ def current_client() -> tuple[str, str]:
 
 
 def device_of(connection: Connection) -> str:
-    """What the client calls itself, at most 200 characters."""
+    """Return the User-Agent, truncated to 200 characters."""
     return connection.headers.get("user-agent", "").replace("\x00", "")[:200]
 
 
 def client_address(connection: Connection) -> str:
-    """The client's address, or its /64 network with IPv6; "unknown" on a Unix socket.
+    """Return the client's IPv4 address or IPv6 /64 network; "unknown" on a Unix socket.
 
-    X-Forwarded-For counts only as far as TRUSTED_PROXIES wrote it, read from the right: anybody
-    may begin such a header.
+    X-Forwarded-For is read from the right and only as far as TRUSTED_PROXIES wrote it, as clients
+    can forge its beginning.
     """
     return rate_limited_network(_client_hop(connection))
 
 
 def rate_limited_network(peer: str) -> str:
-    """An address as limits count it: its /64 network with IPv6; what is no address, as it is."""
+    """Return an IPv6 address's /64 network; anything else unchanged."""
     address = _parsed(peer)
     return peer if address is None else _network_of(address)
 
 
 def is_trusted_proxy(peer: str) -> bool:
-    """Whether TRUSTED_PROXIES names this address."""
+    """Return whether the address is in TRUSTED_PROXIES."""
     address = _parsed(peer)
     return address is not None and _is_trusted(address)
 
@@ -60,7 +60,7 @@ def _is_trusted(address: Address) -> bool:
 
 
 def _client_hop(connection: Connection) -> str:
-    """The client as the last believable proxy, or the socket, names it."""
+    """Return the rightmost untrusted hop, or the socket's peer."""
     client = connection.scope["client"]
     hops = [client[0] if client else "unknown"]
     forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))

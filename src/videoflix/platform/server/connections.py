@@ -1,8 +1,8 @@
-"""Open connections of this process: limits on their number, eviction of idle ones, deadlines.
+"""Connection limits per process and per client, eviction of idle connections, and timeouts.
 
-A server that keeps every socket can be filled by one machine that opens some hundreds and says
-nothing. When the process, or one client address, holds as many connections as it may, a new one
-evicts the one that has been idle longest. Only when none is idle the new one is turned away.
+Without limits a single client can exhaust the server by opening idle connections. At the limit of
+the process or a client address, a new connection evicts the one that has been idle longest; if
+none is idle, the new one is refused.
 """
 
 import asyncio
@@ -13,24 +13,24 @@ from typing import Protocol
 from videoflix.platform.server.client_address import is_trusted_proxy, rate_limited_network
 
 SWEEP_SECONDS = 0.5
-# File descriptors that are no connections: database, storage, logs, child processes, the listener.
+# File descriptors reserved for the database, storage, logs, child processes and listening sockets.
 RESERVED_DESCRIPTORS = 128
 
 
 class Connection(Protocol):
-    """What the registry needs to know of a connection."""
+    """Interface of a connection towards the registry."""
 
     address: str
 
     def evict(self) -> None:
-        """Close; nobody waits for an answer."""
+        """Close an idle connection."""
 
     def sweep(self, now: float) -> None:
-        """Close if a deadline has passed; `now` is the event loop's clock."""
+        """Close if a timeout expired; `now` is the event loop's time in seconds."""
 
 
 class Connections:
-    """All connections of this process, by client address; the idle ones in order of idling."""
+    """All connections of this process by client address; idle ones in LRU order."""
 
     def __init__(self, most: Callable[[], int], most_per_client: Callable[[], int]) -> None:
         self._most = most
@@ -41,7 +41,7 @@ class Connections:
         self._sweeper: asyncio.TimerHandle | None = None
 
     def add(self, connection: Connection) -> bool:
-        """Take a new, idle connection in; False when there is no room, not even by eviction."""
+        """Register a new, idle connection; return False if no idle one can be evicted for it."""
         address = connection.address
         own = self._by_address.get(address, {})
         if not is_trusted_proxy(address) and len(own) >= self._most_per_client():
@@ -69,11 +69,11 @@ class Connections:
                 del self._by_address[connection.address]
 
     def mark_busy(self, connection: Connection) -> None:
-        """A request arrived: the connection may not be evicted."""
+        """Protect a connection from eviction while it handles a request."""
         self._idle.pop(connection, None)
 
     def mark_idle(self, connection: Connection) -> None:
-        """The response is complete: first in, first out among the idle ones."""
+        """Make a connection evictable after its response is complete."""
         if connection in self._all:
             self._idle[connection] = None
 
@@ -95,12 +95,12 @@ class Connections:
 
 
 def client_key(peer: tuple[str, int] | None) -> str:
-    """Whom a connection counts for: an IPv4 address, or an IPv6 /64 network."""
+    """Return the key of the per-client limit: an IPv4 address or IPv6 /64 network."""
     return rate_limited_network(peer[0]) if peer else "unknown"
 
 
 def raise_descriptor_limit() -> int:
-    """Raise RLIMIT_NOFILE to what is allowed; how many of it connections may use."""
+    """Raise RLIMIT_NOFILE to its hard limit; return the number available to connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

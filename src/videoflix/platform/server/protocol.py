@@ -1,9 +1,9 @@
-"""uvicorn's HTTP/1.1 protocol with bounds on what a client may send, and deadlines for it.
+"""uvicorn's HTTP/1.1 protocol with size limits and timeouts.
 
-uvicorn and httptools keep every header a client sends, however large, and wait for its next byte
-for ever. Here a request's head is bounded while it is read (431, 414), heads and bodies have to
-make progress (408), and a client that stops reading its response is cut off. It is the server
-that has to do it: when the application sees a request, its head is in memory already.
+uvicorn and httptools accept headers of any size and wait for a client's next byte without a limit.
+This protocol limits a request's head while it is read (431, 414), enforces a minimum data rate on
+heads and bodies (408), and disconnects clients that stop reading. This belongs in the server: when
+the application sees a request, its head is already in memory.
 """
 
 import asyncio
@@ -27,24 +27,24 @@ from videoflix.settings import settings
 HEAD_MAX_BYTES = 32 * 1024
 HEADERS_MAX = 100
 URL_MAX_BYTES = 8 * 1024
-# Requests that may wait on a connection for the response to an earlier one.
+# Maximum number of pipelined requests per connection.
 PIPELINE_MAX = 8
-# Chunked bodies (RFC 9112, 7.1): tolerated besides the body's own bytes, a chunk and in all.
+# Chunked bodies (RFC 9112, 7.1): framing overhead allowed per chunk and in total, in bytes.
 CHUNK_OVERHEAD_BYTES = 16
 FRAMING_MAX_BYTES = 512 * 1024
-# Clients have to send and to read at least this fast, over STALL seconds.
+# Minimum data rate in both directions, averaged over HTTP_STALL_SECONDS.
 BYTES_PER_SECOND = 500
-# How long a client may go on sending after its request was answered or refused.
+# How long a client may keep sending after its request was answered or refused.
 LINGER_SECONDS = 2.0
 
-SENTENCES = {
-    HTTPStatus.BAD_REQUEST: "This is no valid HTTP/1.1 request.",
+DETAILS = {
+    HTTPStatus.BAD_REQUEST: "This is not a valid HTTP/1.1 request.",
     HTTPStatus.REQUEST_TIMEOUT: "The request did not arrive in time; send it again.",
-    HTTPStatus.REQUEST_URI_TOO_LONG: f"An address may have {URL_MAX_BYTES} bytes.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"The URL exceeds {URL_MAX_BYTES} bytes.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
-        f"All headers together may have {HEAD_MAX_BYTES} bytes, and be {HEADERS_MAX} at most."
+        f"The headers exceed {HEAD_MAX_BYTES} bytes in total or {HEADERS_MAX} fields."
     ),
-    HTTPStatus.SERVICE_UNAVAILABLE: "Too many connections are open; try again shortly.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too many open connections; try again shortly.",
 }
 
 MALFORMED_LOG_SECONDS = 10.0
@@ -57,11 +57,11 @@ connections = Connections(
 
 
 class Refused(Exception):
-    """Stops the parser; the status is kept in the protocol."""
+    """Stops the parser; the protocol keeps the status."""
 
 
 class MalformedRequests(logging.Filter):
-    """Log uvicorn's warning at most once in MALFORMED_LOG_SECONDS, with a count."""
+    """Log uvicorn's warning at most once per MALFORMED_LOG_SECONDS, with a count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ logging.getLogger("uvicorn.error").addFilter(MalformedRequests())
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection. `uvicorn --http videoflix.platform.server.protocol:BoundedHttpProtocol`."""
+    """One HTTP/1.1 connection, for `uvicorn --http MODULE:BoundedHttpProtocol`."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._close_at: float | None = None
         self._pipeline_is_full = False
         self._served = 0
-        # The head that is being read: how much of it came, and since when.
+        # The head that is being read: bytes so far, and start time.
         self._head_bytes = 0
         self._head_since = 0.0
         # The body that is being read.
@@ -126,24 +126,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def evict(self) -> None:
-        """Close an idle connection to make room for another one."""
+        """Close this idle connection in favour of a new one."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             self.transport.close()
 
-    # --- bounds while reading ---
+    # --- limits while reading ---
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
-            return  # the rest of what was refused
+            return  # discard the rest of a refused request
         self._received.add(len(data))
         offset = 0
         while offset < len(data) and self._refusal is None and not self.transport.is_closing():
             offset += self._feed(data, offset)
 
     def _feed(self, data: bytes, offset: int) -> int:
-        """Parse what may be parsed at once; how many bytes that was."""
+        """Feed the parser up to the head's limit; return the number of bytes consumed."""
         if self._in_body:
             piece = data[offset:] if offset else data
             self._framed_bytes += len(piece)
@@ -166,7 +166,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_body:
-            return  # a trailer (RFC 9110, 6.5): it must not become a header afterwards
+            return  # ignore trailers (RFC 9110, 6.5): they must not become headers
         super().on_header(name, value)
         if len(self.headers) > HEADERS_MAX:
             self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -190,7 +190,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_chunk_header(self) -> None:
-        """The parser's hook: a chunk begins."""
+        """httptools callback at the start of a chunk."""
         self._tolerated_bytes += CHUNK_OVERHEAD_BYTES
 
     def on_message_complete(self) -> None:
@@ -206,14 +206,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self._close_at = self.loop.time() + LINGER_SECONDS
 
     def _has_one_host(self) -> bool:
-        """RFC 9112, 3.2: one Host, or a proxy and we may disagree about whom a request is for."""
+        """Require exactly one Host (RFC 9112, 3.2) to prevent request-routing confusion."""
         hosts = sum(name == b"host" for name, _ in self.headers)
         return hosts == 1 or (hosts == 0 and self.parser.get_http_version() == "1.0")
 
     # --- refusals ---
 
     def _stop(self, status: HTTPStatus) -> None:
-        """Leave the parser; uvicorn calls send_400_response then."""
+        """Abort parsing; uvicorn then calls send_400_response."""
         self._stopped_for = status
         raise Refused
 
@@ -221,13 +221,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         if self._pipeline_is_full:
-            self._refusal = self._stopped_for  # read nothing more
-            self.cycle.keep_alive = False  # close after the response to the last request kept
+            self._refusal = self._stopped_for  # stop reading
+            self.cycle.keep_alive = False  # close after the response to the last accepted request
         else:
             self._refuse(self._stopped_for)
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer, unless an answer is under way already, and close."""
+        """Send an error response, unless a response has started, and close."""
         if self._refusal is not None or self.transport.is_closing():
             return
         self._refusal = status
@@ -243,7 +243,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         self.transport.write(refusal(status, self.server_state.default_headers))
         if self.transport.can_write_eof():
-            self.transport.write_eof()  # closing at once would discard what we wrote
+            self.transport.write_eof()  # closing at once would discard the response
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -255,7 +255,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def sweep(self, now: float) -> None:
-        """Called twice a second."""
+        """Enforce the timeouts; called every SWEEP_SECONDS."""
         is_over = self._close_at is not None and now > self._close_at
         if is_over or self._reads_too_slowly(now):
             self.transport.abort()
@@ -268,13 +268,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def _head_is_late(self, now: float) -> bool:
-        """Between requests uvicorn's own timer counts."""
+        """Return whether a head is overdue; between requests uvicorn's own timeout applies."""
         expects_head = self._head_bytes > 0 or self._served == 0
         return expects_head and now - self._head_since > settings.http_header_seconds
 
     def _sends_too_slowly(self, now: float) -> bool:
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            self._received.restart()  # it is us who do not read
+            self._received.restart()  # the server has paused reading
         return self._received.is_stalled(now)
 
     def _reads_too_slowly(self, now: float) -> bool:
@@ -287,7 +287,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 class Window:
-    """Bytes that moved since the window began; it restarts each time it is over."""
+    """Counts the bytes transferred in a tumbling window of HTTP_STALL_SECONDS."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -300,7 +300,7 @@ class Window:
         self._moved += count
 
     def is_stalled(self, now: float) -> bool:
-        """Whether the window is over and less moved than BYTES_PER_SECOND."""
+        """Return whether the window ended with less than BYTES_PER_SECOND."""
         seconds = settings.http_stall_seconds
         if self._since is None:
             self._since = now
@@ -312,13 +312,13 @@ class Window:
 
 
 def refusal(status: HTTPStatus, headers: list[tuple[bytes, bytes]]) -> bytes:
-    """A problem as the application answers them."""
+    """Encode an error response in the application's problem format (RFC 9457)."""
     body = msgspec.json.encode(
         {
             "type": "about:blank",
             "title": status.phrase,
             "status": status.value,
-            "detail": SENTENCES[status],
+            "detail": DETAILS[status],
         }
     )
     lines = [

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn with our limits, however the API is started."""
+"""Start uvicorn with our protocol and limits."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ PACKAGE_FOLDER = Path(__file__).parents[3]
 
 
 def server_arguments(host: str, port: int, shutdown_seconds: int | None = None) -> list[str]:
-    """The command line of uvicorn for `videoflix up`, `videoflix serve` and `litestar run`.
+    """Return uvicorn's command line for `videoflix up`, `videoflix serve` and `litestar run`.
 
-    X-Forwarded-For is not uvicorn's to read: it takes any word in it for an address, while
-    platform/server/client_address.py believes addresses only. Links are built from SITE_URL.
+    uvicorn's proxy headers are off, because it accepts any string in X-Forwarded-For as an address;
+    platform/server/client_address.py validates them. Links are built from SITE_URL.
     """
     return [
         "videoflix.app:create_app",
         "--factory",
-        f"--app-dir={PACKAGE_FOLDER}",  # else the working folder
+        f"--app-dir={PACKAGE_FOLDER}",  # the default is the working directory
         f"--host={host}",
         f"--port={port}",
         "--http=videoflix.platform.server.protocol:BoundedHttpProtocol",

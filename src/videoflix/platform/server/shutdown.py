@@ -1,11 +1,11 @@
-"""What happens between the signal to stop and the end of serving.
+"""Graceful shutdown of the API.
 
-First the API drains: for HTTP_DRAIN_SECONDS it serves as before, while /health/ready fails and
-every response closes its connection, so that proxies send what is new elsewhere. Then responses
-without an end (server-sent events) are told to end.
+On SIGTERM the API drains: for HTTP_DRAIN_SECONDS it serves as before, while /health/ready fails and
+every response closes its connection, so that proxies send new requests elsewhere. Then endless
+responses (server-sent events) are ended.
 
-A server waits for responses that are under way before it ends the application's lifespan, so
-the signal itself has to be heard, whichever server runs the application.
+A server waits for responses in progress before it ends the application's lifespan, so the
+application has to handle the signal itself.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from videoflix.settings import settings
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# When clients of an event stream connect again after it ended, in milliseconds.
+# Reconnection time of event streams, in milliseconds.
 RECONNECT_MS = 2000
 
 
 class Shutdown:
-    """Whether this process was told to stop, and a way to wait for it."""
+    """Shutdown state of this process."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -41,7 +41,7 @@ class Shutdown:
         self._event.set()
 
     async def wait_for(self, other: asyncio.Event | None, seconds: float) -> bool:
-        """Wait until the event is set, we stop, or time is up; whether the event is set."""
+        """Wait for the event, shutdown or timeout; return whether the event is set."""
         waiting = [asyncio.ensure_future(self._event.wait())]
         if other is not None:
             waiting.append(asyncio.ensure_future(other.wait()))
@@ -54,24 +54,24 @@ class Shutdown:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear the signals before the server's own handlers do, for as long as the block lasts.
+        """Intercept the server's signal handlers while the block runs.
 
-        The server hears of the first SIGTERM after HTTP_DRAIN_SECONDS, of any other at once.
+        The server receives the first SIGTERM after HTTP_DRAIN_SECONDS, other signals at once.
         """
         self._event = asyncio.Event()
         self.draining = False
         if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may have handlers
+            yield  # only the main thread can set signal handlers
             return
         loop = asyncio.get_running_loop()
-        former = {number: signal.getsignal(number) for number in SIGNALS}
+        previous = {number: signal.getsignal(number) for number in SIGNALS}
 
         def stop(number: int, frame: FrameType | None) -> None:
             self.begin()
-            handler: Any = former[signal.Signals(number)]
+            handler: Any = previous[signal.Signals(number)]
             handler(number, frame)
 
-        def hear(number: int, frame: FrameType | None) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
             first, self.draining = not self.draining, True
             if first and number == signal.SIGTERM and settings.http_drain_seconds > 0:
                 logger.info("draining for %g s", settings.http_drain_seconds)
@@ -79,18 +79,20 @@ class Shutdown:
                     loop.call_later, settings.http_drain_seconds, stop, number, frame
                 )
             else:
-                loop.call_soon_threadsafe(self.begin)  # wakes the loop, which a signal does not
+                loop.call_soon_threadsafe(
+                    self.begin
+                )  # wakes the event loop, which a signal does not
                 stop(number, frame)
 
-        handled = [number for number in SIGNALS if callable(former[number])]
+        handled = [number for number in SIGNALS if callable(previous[number])]
         for number in handled:
-            signal.signal(number, hear)
+            signal.signal(number, handle)
         try:
             yield
         finally:
             for number in handled:
-                if signal.getsignal(number) is hear:
-                    signal.signal(number, former[number])
+                if signal.getsignal(number) is handle:
+                    signal.signal(number, previous[number])
 
 
 shutdown = Shutdown()

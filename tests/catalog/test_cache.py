@@ -97,7 +97,7 @@ async def test_refusals_are_not_remembered(
     session: AsyncSession, viewer: httpx.AsyncClient
 ) -> None:
     assert (await viewer.get(f"{VIDEOS}?category=drama")).status_code == 404
-    assert len(response_cache._kept) == 0
+    assert len(response_cache._entries) == 0
 
 
 async def test_answer_of_before_a_change_is_not_kept(
@@ -112,7 +112,7 @@ async def test_answer_of_before_a_change_is_not_kept(
 
     monkeypatch.setattr(response_cache, "put", late)
     await viewer.get(VIDEOS)
-    assert len(response_cache._kept) == 0
+    assert len(response_cache._entries) == 0
 
 
 async def test_progress_and_votes_empty_nothing(

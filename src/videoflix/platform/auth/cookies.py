@@ -1,8 +1,7 @@
-"""Names of cookies: with a prefix that only this site, over TLS, can set (RFC 6265bis, 4.1.3).
+"""Cookie names with the prefixes `__Host-` and `__Secure-` (RFC 6265bis, 4.1.3).
 
-A sibling subdomain, or anybody on the way of an unencrypted request, may set cookies for us; one
-whose name begins with `__Host-` browsers take from nobody else. It takes https and the path `/`;
-`__Secure-` takes https. On plain http names stay plain.
+They prevent cookies injected by sibling subdomains or over plain http. `__Host-` requires https
+and the path `/`, `__Secure-` https. On plain http cookies have no prefix.
 """
 
 from collections.abc import Mapping
@@ -14,18 +13,18 @@ SECURE = "__Secure-"
 
 
 def is_https() -> bool:
-    """Whether visitors come by TLS, as SITE_URL says."""
+    """Whether SITE_URL is an https URL."""
     return settings.site_url.startswith("https:")
 
 
 def cookie_name(plain: str, path: str = "/") -> str:
-    """What a cookie is called that we set for this path."""
+    """Return the prefixed name of a cookie for this path."""
     if not is_https():
         return plain
     return (HOST if path == "/" else SECURE) + plain
 
 
 def cookie_value(cookies: Mapping[str, str], plain: str) -> str:
-    """A cookie's value; the plain name is that of earlier releases, and of plain http."""
+    """Return a cookie's value; the plain name is accepted for earlier releases and plain http."""
     prefixes = (HOST, SECURE, "") if is_https() else ("",)
     return next((cookies[name] for prefix in prefixes if (name := prefix + plain) in cookies), "")

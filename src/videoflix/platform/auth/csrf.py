@@ -1,8 +1,7 @@
-"""Refuses changes that another site asks for with our visitor's cookie (CSRF).
+"""CSRF protection for requests that are authenticated by a cookie.
 
-A cookie travels with requests that other sites cause. So whoever sends nothing but a cookie also
-sends the token of the script-readable cookie `csrftoken` as X-CSRFToken, or is a browser that
-says itself that the request began on our own pages.
+Such a request has to send the value of the cookie `csrftoken` in the header X-CSRFToken, or be
+same-origin according to the browser (Fetch Metadata, Origin).
 """
 
 import hmac
@@ -17,17 +16,17 @@ from videoflix.settings import settings
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 CSRF_COOKIE = "csrftoken"
-# Routes that older clients call have this in their `opt`: forms are welcome there, and a cookie
-# without the token is enough unless a browser says that another site's page asks.
+# `opt` of routes for older clients: they accept forms, and cookies without a CSRF token unless
+# the browser reports a cross-site request.
 OLDER_CLIENT = "older_client"
 
 
 class CrossSiteRequest(Forbidden):
-    """Another site asked for this change with your cookie."""
+    """Another site tried to make this change with your cookie."""
 
 
 def ensure_same_site(connection: ASGIConnection[Any, Any, Any, Any], sign_in_id: int) -> None:
-    """Raises CrossSiteRequest unless the sign-in's CSRF token or the browser vouches for it."""
+    """Require the session's CSRF token or a same-origin request. Raises CrossSiteRequest."""
     sent = connection.headers.get("x-csrftoken", "")
     if sent and hmac.compare_digest(sent.encode(), csrf_token(sign_in_id).encode()):
         return
@@ -38,36 +37,36 @@ def ensure_same_site(connection: ASGIConnection[Any, Any, Any, Any], sign_in_id:
 
 
 def ensure_own_page(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Raises CrossSiteRequest when a browser says that the request began on another site.
+    """Refuse requests that the browser reports as cross-site. Raises CrossSiteRequest.
 
-    Browsers always say where a change begins, so who says nothing is none, and has no cookie but
-    its own.
+    Browsers always send Origin or Sec-Fetch-Site with changes, so a request without them is
+    not from a browser and cannot be forged by another site.
     """
     is_browser = {"origin", "sec-fetch-site"} & set(connection.headers.keys())
     if is_browser and not _is_same_origin(connection):
-        raise CrossSiteRequest("Name this site in CORS_ORIGINS to let it do that.")
+        raise CrossSiteRequest("To allow requests from this site, add it to CORS_ORIGINS.")
 
 
 def ensure_no_cross_site_link(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Raises CrossSiteRequest when a link may have led a browser with a cookie to this change.
+    """Refuse state-changing GET requests that a link may have caused. Raises CrossSiteRequest.
 
-    For routes of older clients that change something by GET. A header with a token is no link's;
-    a cookie alone takes a page of ours, as the browser names it: scripts say `same-origin`, and
-    navigations send a Referer. A link in a mail, or one of a browser that says nothing, has none.
+    For routes of older clients. A request with an Authorization header is no link. With a cookie
+    alone, it has to come from our own page: scripts send Sec-Fetch-Site `same-origin`, and
+    navigations send a Referer, which links in e-mails lack.
     """
     origin = connection.headers.get("origin", "")
     if connection.headers.get("authorization") or origin in settings.origins:
         return
     if connection.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise CrossSiteRequest("Only a page of this site may sign you out.")
+        raise CrossSiteRequest("You can only be signed out from a page of this site.")
     named = origin or connection.headers.get("referer", "")
     is_script = connection.headers.get("sec-fetch-mode") in {"cors", "same-origin"}
     if not is_script and not _is_ours(connection, named):
-        raise CrossSiteRequest("Only a page of this site may sign you out.")
+        raise CrossSiteRequest("You can only be signed out from a page of this site.")
 
 
 def _is_same_origin(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """Sec-Fetch-Site is the browser's own word (Fetch Metadata); all browsers send Origin."""
+    """Check Sec-Fetch-Site (Fetch Metadata), or Origin, which all browsers send."""
     origin = connection.headers.get("origin", "")
     if origin in settings.origins:
         return True
@@ -81,6 +80,6 @@ def _is_ours(connection: ASGIConnection[Any, Any, Any, Any], address: str) -> bo
     ours = {connection.headers.get("host"), urlsplit(settings.site_url).netloc}
     try:
         netloc = urlsplit(address).netloc
-    except ValueError:  # no address at all
+    except ValueError:  # not a URL
         return False
     return bool(netloc) and netloc in ours

@@ -1,7 +1,7 @@
-"""Who is asking: read once per request, from an access token without a query.
+"""Authentication of requests, once per request and without a query for access tokens.
 
-A header is taken before the cookie, so that an old cookie never spoils a valid header. A change
-asked for with a cookie alone must prove that our own page asks (csrf.py).
+The Authorization header takes precedence over the cookie, so that a stale cookie does not
+invalidate a valid header. Cookie-authenticated changes are protected against CSRF (csrf.py).
 """
 
 import re
@@ -29,21 +29,21 @@ from videoflix.platform.server.client_address import client_address, current_sco
 
 COOKIE = "access_token"
 REFRESH_COOKIE = "refresh_token"
-# How API tokens begin, so that people and scanners know them when they see them.
+# Prefix of API tokens, so that people and secret scanners recognize them.
 API_TOKEN_PREFIX = "vf_"  # noqa: S105 - a prefix, no secret
-# Tokens that are looked up: those of scripts, and of sign-ins that have a single one.
+# Opaque tokens, which are looked up: API tokens, and session tokens of older clients.
 OPAQUE = re.compile(rf"{API_TOKEN_PREFIX}.*|[0-9a-f]{{40}}")
-# Those of them that we may have made: 256 random bits, or 160. Others are refused without a query.
+# Opaque tokens of valid length: 256 or 160 random bits. Others are refused without a query.
 WELL_FORMED = re.compile(rf"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}|[0-9a-f]{{40}}")
 
 
-# Checking a signature takes longer than answering a small request: a good token is remembered.
+# Verifying a signature takes longer than a small request, so valid tokens are cached.
 VERIFIED_MAX = 10_000
 _verified: LruCache[str, tuple["Identity", float]] = LruCache("access tokens", VERIFIED_MAX)
 
 
 class Role(StrEnum):
-    """What a person may do; each role includes the ones before it."""
+    """Roles in ascending order; each includes the permissions of the ones before it."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -52,12 +52,12 @@ class Role(StrEnum):
 
     @property
     def administers(self) -> bool:
-        """Whether this role may do what admins may."""
+        """Whether this role has admin permissions."""
         return self in ADMINISTRATORS
 
 
 class Scope(StrEnum):
-    """What an API token may do of what its person may: look, change, administer."""
+    """Scope of an API token, which restricts its user's permissions."""
 
     READ = "read"
     WRITE = "write"
@@ -69,9 +69,9 @@ ADMINISTRATORS = RANKS[RANKS.index(Role.ADMIN) :]
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The person behind a request; `scope` is set when an API token speaks for them.
+    """The authenticated user of a request; `scope` is set for API tokens.
 
-    `profile` is what the header X-Profile says, unchecked.
+    `profile` is the unverified value of the header X-Profile.
     """
 
     user_id: int
@@ -81,7 +81,7 @@ class Identity(msgspec.Struct, frozen=True):
     profile: str = ""
 
     def may(self, role: Role) -> bool:
-        """Whether the person has this role or a higher one, and the token may use it."""
+        """Whether the user has at least this role and the token's scope allows it."""
         if role.administers and self.scope not in {None, Scope.ADMIN}:
             return False
         return RANKS.index(self.role) >= RANKS.index(role)
@@ -97,28 +97,28 @@ async def current_user(request: Request[Any, Any, Any]) -> Any:
 
 
 class ScopeTooNarrow(Forbidden):
-    """The scope of this API token does not allow that."""
+    """The scope of this API token does not allow this."""
 
 
 class CookiesTooLarge(Problem):
-    """Your cookies are too large: delete those of this site."""
+    """Your cookies are too large; delete the cookies of this site."""
 
     status: ClassVar = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
-# As much as browsers keep for a site that means well.
+# Limits of a Cookie header, in bytes and cookies.
 COOKIES_MAX = 8 * 1024
 COOKIES_MOST = 100
 READ_HEADERS = {b"authorization", b"cookie", b"x-profile"}
-# A token and the client's address, which may try so many unknown ones.
+# Arguments: the token, and the client address for the limit on unknown tokens.
 FindOpaqueToken = Callable[[str, str], Awaitable[Identity | None]]
 MayDecide = Callable[[Identity], Awaitable[None]]
 
 
 class IdentityMiddleware(ASGIMiddleware):
-    """Sets `request.user` to an Identity, or to None for strangers.
+    """Set `request.user` to an Identity, or to None for anonymous requests.
 
-    `find_opaque_token` knows whom such a token speaks for.
+    `find_opaque_token` looks up the identity of an opaque token.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -136,7 +136,7 @@ class IdentityMiddleware(ASGIMiddleware):
             user = identity_of(credential)
         if user and scope["method"] not in SAFE_METHODS:
             if user.scope is Scope.READ:
-                raise ScopeTooNarrow("This token may only read.")
+                raise ScopeTooNarrow("This token is read-only.")
             if scheme == COOKIE:
                 ensure_same_site(ASGIConnection(scope), user.sign_in_id)
         if user and (profile := sent.get(b"x-profile")):
@@ -151,7 +151,7 @@ class IdentityMiddleware(ASGIMiddleware):
 
 
 def identify(scope: Any, known_opaque_token: Callable[[str], Identity | None]) -> Identity | None:
-    """The person behind a request, as far as no query is needed to tell."""
+    """Return the identity of a request as far as it is known without a query."""
     scheme, credential = read_credential(sent_headers(scope), scope)
     if is_opaque(scheme, credential):
         return known_opaque_token(credential)
@@ -163,14 +163,14 @@ def sent_headers(scope: Any) -> dict[bytes, bytes]:
 
 
 def read_credential(sent: dict[bytes, bytes], scope: Any) -> tuple[str, str]:
-    """How somebody says who they are (`bearer`, `token` or the cookie's name), and with what."""
+    """Return the authentication scheme (`bearer`, `token` or the cookie's name) and credential."""
     scheme, _, credential = sent.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme:
         scheme, credential = scheme.lower(), credential.strip()
         is_known = scheme == "bearer" or is_opaque(scheme, credential)
         return scheme, credential if is_known else ""
     if b"cookie" in sent:
-        # Litestar remembers a thousand of them, parsed: large ones would be worth sending.
+        # Litestar caches a thousand parsed headers: limit the memory a client can fill.
         if len(sent[b"cookie"]) > COOKIES_MAX or sent[b"cookie"].count(b";") >= COOKIES_MOST:
             raise CookiesTooLarge
         return COOKIE, cookie_value(ASGIConnection[Any, Any, Any, Any](scope).cookies, COOKIE)
@@ -182,7 +182,7 @@ def is_opaque(scheme: str, credential: str) -> bool:
 
 
 def identity_of(token: str) -> Identity | None:
-    """The person an access token was signed for, or None if it is not valid (any more)."""
+    """Return the identity of an access token, or None if it is invalid, expired or revoked."""
     if not token:
         return None
     identity, until = _verified.get(token, (None, 0.0))
@@ -193,7 +193,7 @@ def identity_of(token: str) -> Identity | None:
 
 
 def _verify(token: str) -> tuple[Identity | None, float]:
-    """The person, and until when the token is good."""
+    """Return the identity and the token's expiry as a Unix timestamp."""
     try:
         claims = verify(Purpose.ACCESS, token)
         identity = Identity(_number(claims["sub"]), Role(claims["role"]), _number(claims["sid"]))
@@ -203,24 +203,24 @@ def _verify(token: str) -> tuple[Identity | None, float]:
 
 
 def _number(claim: object) -> int:
-    """An id as tokens carry it. Raises ValueError for one that no row can have."""
+    """Parse an ID in a claim. Raises ValueError unless it is a positive 64-bit integer."""
     number = int(str(claim)[:20])
     if not 0 < number < 2**63:
-        raise ValueError(f"{number} is no id")
+        raise ValueError(f"{number} is not a valid ID")
     return number
 
 
 def _cache_verified(token: str, identity: Identity | None, until: float) -> None:
-    """What is refused is not kept, or anybody could fill the memory."""
+    """Cache a valid token; invalid ones are not cached, as anyone could fill the cache."""
     if identity is None:
         _verified.pop(token, None)
     else:
         _verified[token] = identity, until
 
 
-# Guards are coroutines: Litestar would send a plain function to a thread, for each request.
+# Guards are coroutines: Litestar runs plain functions in a thread pool.
 async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: anyone who is signed in."""
+    """Guard: require a signed-in user."""
     if connection.scope["user"] is None:
         raise Unauthorized
 
@@ -228,18 +228,18 @@ async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
 async def interactive_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Guard: people who signed in themselves; a stolen API token must not make more of itself."""
+    """Guard: require an interactive session; a stolen API token must not create further ones."""
     await signed_in(connection, handler)
     if connection.scope["user"].scope is not None:
-        raise ScopeTooNarrow("Sign in with your password for this; an API token is not enough.")
+        raise ScopeTooNarrow("Sign in with your password; an API token is not sufficient for this.")
 
 
-# Asked by `deciding`, which knows no domain: raises unless the acting profile may decide.
+# Checks of domains for `adults_only`; each raises a problem to refuse.
 _account_checks: list[MayDecide] = []
 
 
 def register_account_check(check: MayDecide) -> MayDecide:
-    """Have the guard `deciding` ask this about an identity; raises a problem to refuse."""
+    """Register a check of identities for the guard `adults_only`; it raises a problem to refuse."""
     _account_checks.append(check)
     return check
 
@@ -247,7 +247,7 @@ def register_account_check(check: MayDecide) -> MayDecide:
 async def account_holder_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Guard: people in person who decide about the account; not the profile of a child."""
+    """Guard: require an interactive session that does not use a child's profile."""
     await interactive_only(connection, handler)
     await adults_only(connection, handler)
 
@@ -255,24 +255,24 @@ async def account_holder_only(
 async def adults_only(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Guard: anyone who is signed in, except through the profile of a child."""
+    """Guard: require a signed-in user that does not use a child's profile."""
     await signed_in(connection, handler)
     for check in _account_checks:
         await check(connection.scope["user"])
 
 
 async def editors_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: editors and those above them."""
+    """Guard: require the role editor or higher."""
     _require(connection, Role.EDITOR)
 
 
 async def admins_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: admins and owners."""
+    """Guard: require the role admin or higher."""
     _require(connection, Role.ADMIN)
 
 
 async def owners_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard: owners, who alone may read what people watch."""
+    """Guard: require the role owner, the only one that may read viewing histories."""
     _require(connection, Role.OWNER)
 
 

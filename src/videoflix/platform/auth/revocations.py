@@ -1,10 +1,10 @@
-"""What ended or changed while that which was signed for it has not expired.
+"""Revocation of signed tokens, and invalidation of cached access decisions.
 
-Sign-ins and streams that ended are refused without a query: every process keeps the few that
-matter in memory, hears of new ones by NOTIFY, and reads them again when it starts to listen.
-What else decides about access (people, profiles, memberships, plans, films) is versioned: a
-decision made before the last change of one of its facts does not hold any more. Database triggers
-send the notifications, so no writer can forget them.
+Ended sessions and streams are refused without a query: every process holds the IDs whose tokens
+have not expired, receives new ones by NOTIFY, and reloads them when it (re)connects. The other
+facts behind access decisions (users, profiles, memberships, plans, videos) are versioned: a
+decision is stale once one of its facts has changed. Database triggers send the notifications, so
+no writer can omit them.
 """
 
 import time
@@ -19,12 +19,12 @@ from videoflix.settings import settings
 ACCESS_TOPIC = "access:"
 EVERYTHING = "all"
 FACTS_MAX = 50_000
-# Whatever was signed for a sign-in has expired by then.
+# All tokens signed for a session have expired by then.
 RETENTION = max(settings.access_token_lifetime, settings.play_token_lifetime)
 
 
 class Revocations:
-    """Ids of what ended, each kept for as long as anything signed for it could live."""
+    """Revoked IDs, each kept until all tokens signed for it have expired."""
 
     def __init__(self, topic: str, kept: timedelta) -> None:
         self._topic = topic
@@ -35,7 +35,7 @@ class Revocations:
     def add(self, numbers: Iterable[int]) -> None:
         now = time.monotonic()
         for number in numbers:
-            self._until.pop(number, None)  # so that the oldest stays first
+            self._until.pop(number, None)  # keeps the order by expiry
             self._until[number] = now + self._kept
         while self._until and next(iter(self._until.values())) <= now:
             del self._until[next(iter(self._until))]
@@ -44,19 +44,19 @@ class Revocations:
         return number in self._until
 
     def on_notify(self, topic: str) -> None:
-        """Listen to the news."""
+        """Add the ID in a notification."""
         self.add([int(topic.removeprefix(self._topic))])
 
     async def publish(self, session: AsyncSession, number: int) -> None:
-        """Have every process refuse what was signed for it once the transaction commits."""
+        """Revoke an ID in every process when the transaction commits."""
         await publish(session, f"{self._topic}{number}")
 
 
 class FactVersions:
-    """When each fact that decides about access last changed, counted in notifications.
+    """Versions of the facts behind access decisions, counted in notifications.
 
-    Facts are named as the triggers do: `user:3`, `video:7`, and `all` for what concerns everybody.
-    Bounded: beyond FACTS_MAX everything counts as changed.
+    Facts are named as by the triggers: `user:3`, `video:7`, and `all` for global changes. Beyond
+    FACTS_MAX entries, everything counts as changed.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class FactVersions:
 
     @property
     def now(self) -> int:
-        """What to remember with a decision before its facts are read."""
+        """The current version, to be read before the facts of a decision."""
         return self._now
 
     def on_notify(self, topic: str) -> None:
@@ -81,11 +81,11 @@ class FactVersions:
             self._changed[fact] = self._now
 
     def unchanged(self, since: int, *facts: str) -> bool:
-        """Whether none of the facts changed after `since`."""
+        """Return whether none of the facts changed after version `since`."""
         return self._all <= since and all(self._changed.get(fact, 0) <= since for fact in facts)
 
     async def _catch_up(self) -> None:
-        """Whatever changed while nobody listened."""
+        """Treat everything as changed after a connection loss."""
         self.on_notify(f"{ACCESS_TOPIC}{EVERYTHING}")
 
 

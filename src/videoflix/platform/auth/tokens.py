@@ -1,9 +1,8 @@
-"""Signed, expiring tokens in one place: one algorithm, one purpose each.
+"""Signed, expiring tokens, each for one purpose.
 
-JWTs (RFC 7519) for headers; for addresses, which hold hundreds of them, short sealed numbers.
-
-The header's `kid` names the key, so that SECRET_KEY can be changed while what an earlier one
-signed stays good until it expires.
+JWTs (RFC 7519) for headers, and short signed numbers for URLs, of which playlists contain hundreds.
+The header's `kid` names the key, so that SECRET_KEY can be rotated while tokens signed with an
+earlier key stay valid until they expire.
 """
 
 import hashlib
@@ -22,11 +21,10 @@ from jwt.types import Options
 from videoflix.settings import settings
 
 ALGORITHM = "HS256"
-# Seconds by which the clocks of replicas may differ: a token that another one issued a moment
-# ahead of ours is good. Nothing lives longer for it: expiry is exact.
+# Clock skew allowed between replicas for the start of validity, in seconds; expiry is exact.
 LEEWAY_SECONDS = 10
 ISSUER = AUDIENCE = "videoflix"
-# When a token begins is checked here: PyJWT's leeway would let tokens live longer as well.
+# `iat` and `nbf` are checked in _has_begun: PyJWT's leeway would also extend expiry.
 CHECKS: Options = {
     "require": ["exp", "iat", "sub", "jti", "typ"],
     "verify_iat": False,
@@ -36,7 +34,7 @@ COMPACT_MAX = 200
 
 
 class Purpose(StrEnum):
-    """The `typ` claim: a token made for one purpose is refused for any other."""
+    """The `typ` claim; a token is only accepted for its own purpose."""
 
     ACCESS = "access"
     REFRESH = "refresh"
@@ -47,22 +45,22 @@ class Purpose(StrEnum):
 
 
 class InvalidToken(Exception):
-    """The token is forged, expired, or meant for something else."""
+    """The token is forged, expired or for another purpose."""
 
 
 @cache
 def _keys() -> dict[str, str]:
-    """Every key that verifies by its id; the first one signs."""
+    """Return the verification keys by ID; the first one signs."""
     return {_key_id(key): key for key in [settings.signing_key, *settings.earlier_keys]}
 
 
 def _key_id(key: str) -> str:
-    """A name that tells nothing about the key."""
+    """Return an ID that does not reveal the key."""
     return hmac.new(key.encode(), b"kid", hashlib.sha256).hexdigest()[:12]
 
 
 def csrf_token(sign_in_id: int) -> str:
-    """What a page must send back in X-CSRFToken; nobody can make one for another sign-in."""
+    """Return the CSRF token of a session, an HMAC of its ID."""
     key = next(iter(_keys().values()))
     return hmac.new(key.encode(), f"csrf:{sign_in_id}".encode(), hashlib.sha256).hexdigest()
 
@@ -75,9 +73,9 @@ def sign(
     issued_at: datetime | None = None,
     **claims: Any,
 ) -> str:
-    """A token about `subject` (a user's id) that expires `lifetime` after `issued_at`, or now.
+    """Sign a JWT about `subject` (a user ID) that expires `lifetime` after `issued_at` or now.
 
-    Its `jti` is random unless the claims hold one. The same claims and times make the same token.
+    `jti` is random unless given. Equal claims and times give equal tokens.
     """
     now = issued_at or datetime.now(UTC)
     payload = {
@@ -95,7 +93,7 @@ def sign(
 
 
 class ShortHmac(HMACAlgorithm):
-    """HMAC-SHA-256 truncated to 128 bits (RFC 2104, section 5), for addresses."""
+    """HMAC-SHA-256 truncated to 128 bits (RFC 2104, section 5), for URLs."""
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
         return super().get_signature(key, value)[:16]
@@ -103,7 +101,7 @@ class ShortHmac(HMACAlgorithm):
 
 @cache
 def _signer(purpose: Purpose, keys: tuple[str, ...]) -> Signer:
-    """Verifies with every key, signs with the newest, which itsdangerous expects last."""
+    """Return a signer with all keys, the newest last, as itsdangerous signs with the last one."""
     return Signer(
         list(reversed(keys)),
         salt=f"videoflix.{purpose}",
@@ -114,18 +112,18 @@ def _signer(purpose: Purpose, keys: tuple[str, ...]) -> Signer:
 
 
 def sign_compact(purpose: Purpose, lifetime: timedelta, *numbers: int) -> str:
-    """A short signed token over some numbers, for addresses: 50 to 80 characters."""
+    """Sign some numbers as a short token of 50 to 80 characters, for URLs."""
     until = int((datetime.now(UTC) + lifetime).timestamp())
     text = ".".join(map(str, (*numbers, until)))
     return _signer(purpose, tuple(_keys().values())).sign(text).decode()
 
 
-def verify_compact(purpose: Purpose, sealed: str) -> list[int]:
-    """The numbers that were sealed, and until when it is good. Raises InvalidToken."""
-    if len(sealed) > COMPACT_MAX or not sealed.isascii():
+def verify_compact(purpose: Purpose, token: str) -> list[int]:
+    """Return the signed numbers and the expiry as a Unix timestamp. Raises InvalidToken."""
+    if len(token) > COMPACT_MAX or not token.isascii():
         raise InvalidToken
     try:
-        text = _signer(purpose, tuple(_keys().values())).unsign(sealed).decode()
+        text = _signer(purpose, tuple(_keys().values())).unsign(token).decode()
     except BadSignature as error:
         raise InvalidToken from error
     numbers = [int(part) for part in text.split(".")]
@@ -135,7 +133,7 @@ def verify_compact(purpose: Purpose, sealed: str) -> list[int]:
 
 
 def verify(purpose: Purpose, token: str) -> dict[str, Any]:
-    """The token's claims. Raises InvalidToken."""
+    """Verify a JWT and return its claims. Raises InvalidToken."""
     try:
         key = _keys()[str(jwt.get_unverified_header(token)["kid"])]
         claims: dict[str, Any] = jwt.decode(
@@ -154,7 +152,7 @@ def verify(purpose: Purpose, token: str) -> dict[str, Any]:
 
 
 def _has_begun(claims: dict[str, Any]) -> bool:
-    """Whether `iat` and `nbf` are past, give or take the clocks of replicas."""
+    """Return whether `iat` and `nbf` are past, allowing for LEEWAY_SECONDS of clock skew."""
     latest = datetime.now(UTC).timestamp() + LEEWAY_SECONDS
     begins = (claims["iat"], claims.get("nbf", 0))
     return all(isinstance(begin, int | float) and begin <= latest for begin in begins)

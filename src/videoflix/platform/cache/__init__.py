@@ -1,1 +1,1 @@
-"""Caches of this process."""
+"""In-process caches."""

@@ -1,9 +1,9 @@
-"""Answers that are equal for many people: encoded once, kept in the process, forgotten on change.
+"""Cache of encoded responses that are the same for many users, invalidated on change.
 
-Whatever changes them is announced on commit (notify.py), so every replica forgets at once. What
-changes all the time does not empty the memory: counts of votes in lists may be COUNTS_SECONDS old,
-the progress of encoding a second. While the connection for news is down every answer lives for a
-second only. Each answer has an ETag, and who has it already is told so (304, RFC 9110).
+Changes are published on commit (notify.py), so every replica invalidates at once. Frequent changes
+do not: counts of votes in lists may be COUNTS_SECONDS stale, encoding progress one second. While
+the event connection is down, every entry lives DISCONNECTED_SECONDS. Responses carry an ETag and
+are revalidated with If-None-Match (304, RFC 9110).
 """
 
 import hashlib
@@ -28,15 +28,15 @@ COUNTS_SECONDS = 5.0
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 HEADERS = {
-    "Cache-Control": "private, no-cache",  # keep it, but ask each time
+    "Cache-Control": "private, no-cache",  # store, but revalidate each time
     "Vary": "Authorization, Cookie, X-Profile",
 }
 
 
 class CachedResponse(Response[bytes]):
-    """An encoded answer, sent as it is: most of a small request is else building its response.
+    """An encoded response, sent without Litestar's costly building of responses.
 
-    `until` limits it while nobody would tell us of changes, and always if it `is_moving`.
+    It expires at `until` while notifications are down, and always if it `is_moving`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CachedResponse(Response[bytes]):
         self._body: Any = {"type": "http.response.body", "body": body, "more_body": False}
 
     def to_asgi_response(self, *_: Any, **__: Any) -> Any:
-        """Litestar's hook: what sends the response."""
+        """Litestar hook: return the ASGI app that sends the response."""
         return self._send
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,11 +68,11 @@ class CachedResponse(Response[bytes]):
 
 
 class ResponseCache:
-    """Answers by request and by `audience`: a word that is equal for all who get the same.
+    """Responses by request and `audience`, a key shared by all users who get the same response.
 
-    Every topic that begins with one of `prefixes` empties it. One that begins with `counts` does
-    so only after COUNTS_SECONDS, but for the answer under the path that `path_of` makes of it. Of
-    the query, `parameters` alone tell requests apart: invented ones are nobody's.
+    A topic that starts with one of `prefixes` clears the cache. One that starts with `counts`
+    invalidates the path that `path_of` returns at once, and the rest after COUNTS_SECONDS. Only the
+    query parameters in `parameters` are part of the key.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ResponseCache:
         counts: str,
         path_of: Callable[[str], str],
     ) -> None:
-        self._kept: LruCache[Key, CachedResponse] = LruCache(name, MAX_ENTRIES)
+        self._entries: LruCache[Key, CachedResponse] = LruCache(name, MAX_ENTRIES)
         self._parameters = parameters
         self._path_of = path_of
         self._counts_old_at = math.inf
@@ -96,19 +96,21 @@ class ResponseCache:
     def clear(self, _: str = "") -> None:
         self.generation += 1
         self._counts_old_at = math.inf
-        self._kept.clear()
+        self._entries.clear()
 
     def get(self, request: Request[Any, Any, Any], audience: str) -> CachedResponse | None:
-        """The answer this process has, if it is still true."""
+        """Return the cached response if it is fresh, or its 304."""
         now = time.monotonic()
         if self._counts_old_at <= now:
             self.clear()
-        answer = self._kept.get(self._key(request, audience))
-        if answer is None or (answer.until < now and (answer.is_moving or not event_bus.hears)):
+        response = self._entries.get(self._key(request, audience))
+        if response is None or (
+            response.until < now and (response.is_moving or not event_bus.hears)
+        ):
             answers_missed.inc()
             return None
         answers_found.inc()
-        return _respond(request, answer)
+        return _respond(request, response)
 
     def put(
         self,
@@ -118,27 +120,27 @@ class ResponseCache:
         since: int,
         is_moving: Callable[[bytes], bool] = lambda _: False,
     ) -> CachedResponse:
-        """Encode an answer, and keep it unless something changed after generation `since`."""
+        """Encode a response; cache it unless the cache was cleared after generation `since`."""
         body = msgspec.json.encode(found)
         digest = hashlib.sha256(body).hexdigest()[:32]
         until = time.monotonic() + DISCONNECTED_SECONDS
-        answer = CachedResponse(body, f'"{digest}"', until, is_moving=is_moving(body))
+        response = CachedResponse(body, f'"{digest}"', until, is_moving=is_moving(body))
         if since == self.generation:
-            self._kept[self._key(request, audience)] = answer
-        return _respond(request, answer)
+            self._entries[self._key(request, audience)] = response
+        return _respond(request, response)
 
     def _counted(self, topic: str) -> None:
-        """Something was counted that many answers show: they may show it a little later."""
+        """Invalidate one path at once, and all others after COUNTS_SECONDS."""
         self._counts_old_at = min(self._counts_old_at, time.monotonic() + COUNTS_SECONDS)
         path = self._path_of(topic)
-        for key in [key for key in self._kept if key[1] == path]:
-            del self._kept[key]
+        for key in [key for key in self._entries if key[1] == path]:
+            del self._entries[key]
 
     async def _clear_missed(self) -> None:
         self.clear()
 
     def _key(self, request: Request[Any, Any, Any], audience: str) -> Key:
-        """Of a parameter that is given twice the last one counts, as for the handlers."""
+        """Build the cache key; the last value of a repeated parameter counts, as for handlers."""
         asked: dict[str, str] = {}
         if request.scope["query_string"]:
             asked = dict(request.query_params.multi_items())
@@ -146,9 +148,9 @@ class ResponseCache:
         return audience, request.scope["path"], tuple((name, asked[name]) for name in known)
 
 
-def _respond(request: Request[Any, Any, Any], answer: CachedResponse) -> CachedResponse:
-    """The answer, or only that it is the one they know."""
+def _respond(request: Request[Any, Any, Any], response: CachedResponse) -> CachedResponse:
+    """Return the response, or 304 if the client's ETag matches."""
     for name, value in request.scope["headers"]:
-        if name == b"if-none-match" and answer.etag.encode() in value:
-            return CachedResponse(b"", answer.etag, answer.until, HTTP_304_NOT_MODIFIED)
-    return answer
+        if name == b"if-none-match" and response.etag.encode() in value:
+            return CachedResponse(b"", response.etag, response.until, HTTP_304_NOT_MODIFIED)
+    return response

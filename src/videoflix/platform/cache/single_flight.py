@@ -1,4 +1,4 @@
-"""Single-flight: callers who ask for the same thing at the same time share one answer."""
+"""Single-flight: concurrent calls for the same key share one execution."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -9,14 +9,14 @@ Value = TypeVar("Value")
 
 
 class SingleFlight(Generic[Key, Value]):
-    """Runs `make(key)` once for all who wait for it; an error is raised to each of them."""
+    """Run `make(key)` once for all concurrent callers; an error is raised to each of them."""
 
     def __init__(self, make: Callable[[Key], Awaitable[Value]]) -> None:
         self._make = make
         self._in_flight: dict[Key, asyncio.Task[Value]] = {}
 
     async def get(self, key: Key) -> Value:
-        """A caller who is cancelled does not cancel it for the others."""
+        """Return the shared result; cancelling one caller does not cancel the others."""
         task = self._in_flight.get(key)
         if task is None:
             task = asyncio.ensure_future(self._run(key))
@@ -32,6 +32,6 @@ class SingleFlight(Generic[Key, Value]):
 
 
 def _retrieve(task: "asyncio.Task[Value]") -> None:
-    """All who waited may be gone: an error that nobody sees is no bug."""
+    """Mark the exception as retrieved, as all callers may have been cancelled."""
     if not task.cancelled():
         task.exception()

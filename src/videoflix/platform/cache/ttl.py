@@ -1,6 +1,6 @@
-"""Caches of this process: bounded in entries or bytes, some with a time to live.
+"""In-process caches, bounded in entries or bytes, optionally with a TTL.
 
-Each registers under a name, so that all can be cleared; docs/caches.md says what invalidates each.
+Each is registered by name, so that all can be cleared; docs/caches.md lists what invalidates each.
 """
 
 import time
@@ -13,7 +13,7 @@ import cachetools
 
 from videoflix.platform.postgres.notify import event_bus
 
-# Announced when rows changed behind the triggers' back: every process clears its caches.
+# Published when rows changed without triggers (restore): every process clears its caches.
 CLEAR_TOPIC = "caches:clear"
 
 Key = TypeVar("Key", bound=Hashable)
@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 
 
 class LruCache(cachetools.LRUCache[Key, Value]):
-    """Evicts the least recently used entries; `getsizeof` makes `maxsize` a number of bytes."""
+    """An LRU cache; with `getsizeof`, `maxsize` is in bytes."""
 
     def __init__(
         self, name: str, maxsize: int, getsizeof: Callable[[Value], float] | None = None
@@ -44,7 +44,7 @@ _numbers = count()
 
 
 def registered() -> Iterator[tuple[str, LruCache[Any, Any] | TtlCache[Any, Any]]]:
-    """All caches of this process by name; several may have the same one."""
+    """Yield all caches of this process with their names, which need not be unique."""
     yield from ((name, cache) for (name, _), cache in _caches.items())
 
 

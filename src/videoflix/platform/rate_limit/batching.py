@@ -1,13 +1,12 @@
-"""How often somebody may ask: counted in Postgres for all replicas, spent in each process.
+"""Distributed rate limits: token buckets in Postgres, spent from local batches of tokens.
 
-A quota's bucket (bucket.py) holds as many requests as its rate names, and gets them back evenly.
-A process takes several at once, about as many as it answered for the same person lately, spends
-them without asking again, and gives back what it has not spent within a second. So
+A process acquires several tokens of a bucket (bucket.py) at once, about as many as the client used
+recently, spends them locally, and returns unspent tokens after HELD_SECONDS. Therefore
 
-- a busy person costs a statement a second, and all people of a process share one statement;
-- all replicas together let through what the bucket holds, and no request more than one process
-  would: what is spent was taken before, at most HELD_SECONDS ago;
-- while no connection is free each process counts by itself.
+- an active client costs one statement per second, and all clients of a process share statements;
+- all replicas together admit exactly what the bucket holds, as tokens are acquired before they
+  are spent, at most HELD_SECONDS earlier;
+- while the connection pool is exhausted, each process limits on its own.
 """
 
 import asyncio
@@ -24,50 +23,49 @@ from videoflix.platform.postgres.session import transaction
 from videoflix.platform.rate_limit.bucket import bucket_key
 from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit
 
-# How long a request that was taken may wait to be spent.
+# Seconds after which acquired tokens expire locally and are returned.
 HELD_SECONDS = 1.0
-# A process takes at most this part of what is in a bucket, except for requests that wait.
+# A batch takes at most 1/LARGEST_PART of a bucket, except for waiting requests.
 LARGEST_PART = 10
 LOCAL_BUCKETS_MAX = 50_000
 REQUESTS_PER_STATEMENT = 200
 
-# A bucket that was never used is full. Else what came back unspent is put in first, then as much
-# as there is of what is wanted is taken out. In the order of the keys, or two processes that ask
-# for the same two people could wait for each other.
-TAKE = text("""
-with ask as (
+# A missing bucket is full. Otherwise unspent tokens are returned first, then up to `wanted` tokens
+# are taken. Rows are locked in key order to prevent deadlocks between processes.
+ACQUIRE_TOKENS = text("""
+with request as (
     select * from unnest(
         cast(:keys as text[]), cast(:steps as float8[]), cast(:sizes as int[]),
         cast(:wanted as int[]), cast(:unspent as int[])
-    ) as ask (key, step, size, wanted, unspent)
+    ) as request (key, step, size, wanted, unspent)
 )
 insert into throttle as bucket (key, full_at, granted, created_at, updated_at)
 select key, clock_timestamp() + make_interval(secs => step * wanted), wanted, now(), now()
-from ask order by key
+from request order by key
 on conflict (key) do update set (full_at, granted, updated_at) = (
-    select base.at + make_interval(secs => ask.step * taken.number), taken.number, now()
-    from ask,
+    select base.at + make_interval(secs => request.step * taken.count), taken.count, now()
+    from request,
     lateral (
-        select greatest(bucket.full_at - make_interval(secs => ask.step * ask.unspent),
+        select greatest(bucket.full_at - make_interval(secs => request.step * request.unspent),
                         clock_timestamp()) as at
     ) as base,
     lateral (
-        select greatest(0, least(ask.wanted, floor(
-            ask.size - extract(epoch from base.at - clock_timestamp())::float8 / ask.step
-        )))::int as number
+        select greatest(0, least(request.wanted, floor(
+            request.size - extract(epoch from base.at - clock_timestamp())::float8 / request.step
+        )))::int as count
     ) as taken
-    where ask.key = bucket.key
+    where request.key = bucket.key
 )
 returning key, granted, extract(epoch from full_at - clock_timestamp())::float8
 """)
 
 logger = logging.getLogger(__name__)
 
-_alone = LocalBuckets(LOCAL_BUCKETS_MAX)
+_local_buckets = LocalBuckets(LOCAL_BUCKETS_MAX)
 
 
 class RateLimitStatus(msgspec.Struct, frozen=True):
-    """How somebody stands: requests left now, and seconds until the bucket is full again."""
+    """State of a limit: remaining requests, and seconds until the bucket is full again."""
 
     limit: int
     remaining: int
@@ -77,14 +75,14 @@ class RateLimitStatus(msgspec.Struct, frozen=True):
 class RateLimited(Exception):
     """The bucket is empty for another `wait` seconds."""
 
-    def __init__(self, standing: RateLimitStatus, wait: float) -> None:
+    def __init__(self, status: RateLimitStatus, wait: float) -> None:
         super().__init__(f"empty for {wait:.1f} seconds")
-        self.status = standing
+        self.status = status
         self.wait = wait
 
 
 class TokenRequest(msgspec.Struct, frozen=True):
-    """What a process wants of a bucket, and what it gives back."""
+    """Tokens that a process requests from a bucket, and unspent ones that it returns."""
 
     key: str
     quota: RateLimit
@@ -93,12 +91,12 @@ class TokenRequest(msgspec.Struct, frozen=True):
 
 
 class LocalTokens:
-    """What this process holds of one bucket; times are time.monotonic()."""
+    """Tokens of one bucket held by this process; times are on the clock of time.monotonic()."""
 
     def __init__(self, key: str, quota: RateLimit) -> None:
         self.key = key
         self.quota = quota
-        self.answer: asyncio.Future[None] | None = None
+        self.future: asyncio.Future[None] | None = None
         self.waiting = 0
         self._left = 0
         self._spent = 0
@@ -107,7 +105,7 @@ class LocalTokens:
         self._full_at = 0.0
 
     def acquire(self, now: float) -> bool:
-        """Spend one request, if one is held. Raises Exhausted when the bucket is known as empty."""
+        """Spend a held token, if any. Raises RateLimited while the bucket is known to be empty."""
         if self._left and now < self._held_until:
             self._left -= 1
             self._spent += 1
@@ -117,9 +115,10 @@ class LocalTokens:
         return False
 
     def next_request(self) -> TokenRequest:
-        """Double what was spent to the last, else as much as was spent; enough for all who wait.
+        """Build the next request for tokens, adapting the batch size.
 
-        Little of a bucket that is nearly empty: others may need the rest.
+        Twice the last batch if it was used up, otherwise as much as was spent; at least one token
+        per waiting request, and only a part of a bucket that is nearly empty.
         """
         wanted = self._spent if self._left else self._spent * 2
         wanted = min(wanted, self._in_bucket(time.monotonic()) // LARGEST_PART)
@@ -127,16 +126,16 @@ class LocalTokens:
         unspent, self._left, self._spent = self._left, 0, 0
         return TokenRequest(self.key, self.quota, wanted, unspent)
 
-    def grant(self, number: int, full_in: float, *, is_enough: bool) -> None:
-        """Hold so many; the bucket is empty unless that `is_enough`."""
+    def grant(self, count: int, full_in: float, *, is_enough: bool) -> None:
+        """Store granted tokens; the bucket is empty unless `is_enough`."""
         now = time.monotonic()
-        self._left, self._held_until = number, now + HELD_SECONDS
+        self._left, self._held_until = count, now + HELD_SECONDS
         self._full_at = now + full_in
         if not is_enough:
             self._empty_until = self._full_at - self.quota.step * (self.quota.size - 1)
 
     def is_expired(self) -> bool:
-        """Whether something is held that may not be spent any more."""
+        """Whether held tokens have expired."""
         return self._left > 0 and time.monotonic() >= self._held_until
 
     def status(self, now: float) -> RateLimitStatus:
@@ -149,86 +148,93 @@ class LocalTokens:
 
 
 class BatchedLimiter:
-    """What this process holds of everybody's buckets."""
+    """The token batches of this process, by limit and client."""
 
     def __init__(self) -> None:
         self._known: LRUCache[tuple[str, str], LocalTokens] = LRUCache(LOCAL_BUCKETS_MAX)
-        self._asking: dict[str, LocalTokens] = {}
-        self._teller: asyncio.Task[None] | None = None
+        self._pending: dict[str, LocalTokens] = {}
+        self._refill_task: asyncio.Task[None] | None = None
 
     async def acquire(self, quota: RateLimit, who: str) -> RateLimitStatus:
-        """Let somebody ask once. Raises Exhausted.
+        """Acquire a token for a request of client `who`. Raises RateLimited.
 
-        While the database is away everybody may: there is little to get.
+        Fails open while the database is unavailable.
         """
-        allowance = self._known.get((quota.name, who)) or self._tokens_for(quota, who)
-        while not allowance.acquire(time.monotonic()):
-            await self._request(allowance)
-        return allowance.status(time.monotonic())
+        tokens = self._known.get((quota.name, who)) or self._tokens_for(quota, who)
+        while not tokens.acquire(time.monotonic()):
+            await self._request(tokens)
+        return tokens.status(time.monotonic())
 
     def _tokens_for(self, quota: RateLimit, who: str) -> LocalTokens:
-        allowance = LocalTokens(bucket_key("quota", quota.name, who), quota)
-        self._known[quota.name, who] = allowance
-        return allowance
+        tokens = LocalTokens(bucket_key("quota", quota.name, who), quota)
+        self._known[quota.name, who] = tokens
+        return tokens
 
-    async def _request(self, allowance: LocalTokens) -> None:
-        """Wait until the bucket has answered; whoever comes meanwhile waits for the same answer."""
-        allowance.waiting += 1
+    async def _request(self, tokens: LocalTokens) -> None:
+        """Wait for the next refill; concurrent requests share it."""
+        tokens.waiting += 1
         try:
-            await asyncio.shield(self._answer_for(allowance))
+            await asyncio.shield(self._refill_of(tokens))
         finally:
-            allowance.waiting -= 1
+            tokens.waiting -= 1
 
-    def _answer_for(self, allowance: LocalTokens) -> asyncio.Future[None]:
+    def _refill_of(self, tokens: LocalTokens) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
-        if allowance.answer is None:
-            allowance.answer = loop.create_future()
-            self._asking[allowance.key] = allowance
-            if self._teller is None or self._teller.done():
-                self._teller = loop.create_task(self._refill())
-        return allowance.answer
+        if tokens.future is None:
+            tokens.future = loop.create_future()
+            self._pending[tokens.key] = tokens
+            if self._refill_task is None or self._refill_task.done():
+                self._refill_task = loop.create_task(self._refill())
+        return tokens.future
 
     async def _refill(self) -> None:
-        """Put all questions that came up in one statement, until there are none."""
-        while self._asking:
-            await asyncio.sleep(0)  # let those who came with the same read ask along
-            asked = [self._asking.pop(key) for key in list(self._asking)[:REQUESTS_PER_STATEMENT]]
-            asks = [allowance.next_request() for allowance in asked]
-            granted = await _granted(asks)
-            for allowance, ask in zip(asked, asks, strict=True):
-                number, full_in = granted[ask.key]
-                allowance.grant(number, full_in, is_enough=number > 0 or ask.wanted == 0)
-                if number > 1:
-                    asyncio.get_running_loop().call_later(HELD_SECONDS, self._give_back, allowance)
-                answer, allowance.answer = allowance.answer, None
-                if answer is not None:
-                    answer.set_result(None)
+        """Send pending requests in batches of one statement each until none is left."""
+        while self._pending:
+            await asyncio.sleep(0)  # collect requests of the same event-loop iteration
+            buckets = [
+                self._pending.pop(key) for key in list(self._pending)[:REQUESTS_PER_STATEMENT]
+            ]
+            requests = [tokens.next_request() for tokens in buckets]
+            granted = await _granted(requests)
+            for tokens, request in zip(buckets, requests, strict=True):
+                count, full_in = granted[request.key]
+                tokens.grant(count, full_in, is_enough=count > 0 or request.wanted == 0)
+                if count > 1:
+                    asyncio.get_running_loop().call_later(
+                        HELD_SECONDS, self._return_unspent, tokens
+                    )
+                future, tokens.future = tokens.future, None
+                if future is not None:
+                    future.set_result(None)
 
-    def _give_back(self, allowance: LocalTokens) -> None:
-        """Give back what nobody came for."""
-        if allowance.is_expired():
-            self._answer_for(allowance)
+    def _return_unspent(self, tokens: LocalTokens) -> None:
+        """Return expired tokens to the bucket."""
+        if tokens.is_expired():
+            self._refill_of(tokens)
 
 
-async def _granted(asks: list[TokenRequest]) -> dict[str, tuple[int, float]]:
-    """By key: how many were taken out, and in how many seconds the bucket will be full."""
+async def _granted(requests: list[TokenRequest]) -> dict[str, tuple[int, float]]:
+    """Return the granted tokens, and the seconds until the bucket is full, by key."""
     values = {
-        "keys": [ask.key for ask in asks],
-        "steps": [ask.quota.step for ask in asks],
-        "sizes": [ask.quota.size for ask in asks],
-        "wanted": [ask.wanted for ask in asks],
-        "unspent": [ask.unspent for ask in asks],
+        "keys": [request.key for request in requests],
+        "steps": [request.quota.step for request in requests],
+        "sizes": [request.quota.size for request in requests],
+        "wanted": [request.wanted for request in requests],
+        "unspent": [request.unspent for request in requests],
     }
     try:
         async with transaction() as session:
-            rows = (await session.execute(TAKE, values)).all()
-    except PoolTimeoutError:  # overload is no reason to let more through
-        logger.warning("no connection is free: requests are counted by this process alone")
+            rows = (await session.execute(ACQUIRE_TOKENS, values)).all()
+    except PoolTimeoutError:  # overloaded: do not fail open
+        logger.warning("connection pool exhausted: rate limits apply per process")
         return {
-            ask.key: (_alone.acquire(ask.key, ask.quota, ask.wanted), _alone.full_in(ask.key))
-            for ask in asks
+            request.key: (
+                _local_buckets.acquire(request.key, request.quota, request.wanted),
+                _local_buckets.full_in(request.key),
+            )
+            for request in requests
         }
-    except Exception as error:  # people wait for the answer, whatever went wrong
-        logger.warning("requests are not counted: %s", error)
-        return {ask.key: (max(ask.wanted, 1), 0.0) for ask in asks}
+    except Exception as error:  # fail open
+        logger.warning("rate limits are not enforced: %s", error)
+        return {request.key: (max(request.wanted, 1), 0.0) for request in requests}
     return {row[0]: (row[1], row[2]) for row in rows}

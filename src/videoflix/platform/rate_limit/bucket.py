@@ -1,8 +1,8 @@
-"""Limits on how often something may be tried, counted in Postgres so that all replicas agree.
+"""Rate limits on attempts, shared by all replicas: token buckets in Postgres.
 
-Each limit is a bucket that holds `burst` tries and gets one back every `seconds` (the generic cell
-rate algorithm of ITU-T I.371): a row keeps the moment at which the bucket is full again, and one
-statement decides and counts. Nothing is locked for good: who waits may try again.
+A bucket holds `burst` tokens and refills one every `seconds` (generic cell rate algorithm, ITU-T
+I.371). A row stores when the bucket is full again, and one statement checks and updates it. There
+is no lockout: attempts are possible again after waiting.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from videoflix.platform.postgres.session import Record, transaction
 from videoflix.platform.problems import Problem
 from videoflix.platform.queue import Job, complete_job, handles, schedule
 
-# clock_timestamp() is read under the row's lock; now() is when the transaction began, and who began
-# first may come last.
+# clock_timestamp() is read under the row lock; now() is the start of the transaction, and
+# transactions may not lock the row in the order in which they started.
 ACQUIRE = text("""
 insert into throttle as bucket (key, full_at, created_at, updated_at)
 values (:key, clock_timestamp() + cast(:step as interval), now(), now())
@@ -44,14 +44,14 @@ logger = logging.getLogger(__name__)
 
 
 class Bucket(Record):
-    """How empty a bucket is: it is full again at `full_at`."""
+    """A token bucket, full again at `full_at`."""
 
     __tablename__ = "throttle"
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012 - SQLAlchemy's own form
 
     key: Mapped[str] = mapped_column(String(64), unique=True)
     full_at: Mapped[datetime]
-    # What the latest taking of several at once got (batching.py).
+    # Tokens granted by the latest batch request (batching.py).
     granted: Mapped[int] = mapped_column(server_default="0")
 
 
@@ -70,7 +70,7 @@ class TooManyAttempts(Problem):
 
 
 class SweepBuckets(Job):
-    """Forget the buckets that are full again."""
+    """Delete full buckets."""
 
     name: ClassVar = "throttle.sweep"
     queue: ClassVar = "maintenance"
@@ -89,17 +89,17 @@ async def sweep(job: SweepBuckets) -> None:
 
 
 class AttemptLimit(msgspec.Struct, frozen=True):
-    """So many tries at once, and one more every so many seconds."""
+    """A limit of `burst` attempts, refilled by one every `seconds`."""
 
     name: str
     burst: int
     seconds: float
 
     async def acquire(self, *who: str) -> None:
-        """Take one try of whoever this is about. Raises TooManyAttempts.
+        """Count an attempt of the client identified by `who`. Raises TooManyAttempts.
 
-        In a transaction of its own: what comes of the try must not undo the counting. So call it
-        before the request's session holds a connection, or two would be needed at once.
+        Runs in its own transaction, so that a failed attempt still counts. Call it before the
+        request's session holds a connection, or the request needs two at once.
         """
         async with transaction() as session:
             wait = await self.try_acquire(session, *who)
@@ -107,9 +107,9 @@ class AttemptLimit(msgspec.Struct, frozen=True):
             raise TooManyAttempts(wait)
 
     async def try_acquire(self, session: AsyncSession, *who: str) -> timedelta | None:
-        """Take one try if the session's transaction commits; how long to wait if there is none.
+        """Count an attempt in the session's transaction; return the time to wait if none is left.
 
-        Several limits may be counted in one transaction, always in the same order.
+        To prevent deadlocks, transactions with several limits acquire them in the same order.
         """
         step = timedelta(seconds=self.seconds)
         values = {"key": self._key(who), "step": step, "span": step * self.burst}
@@ -119,14 +119,14 @@ class AttemptLimit(msgspec.Struct, frozen=True):
         return wait or step
 
     async def reset(self, session: AsyncSession, *who: str) -> None:
-        """Fill the bucket again, if the session's transaction commits."""
+        """Refill the bucket when the session's transaction commits."""
         await session.execute(RESET, {"key": self._key(who)})
 
     def _key(self, who: tuple[str, ...]) -> str:
-        """Hashed: a table of who tried what would be worth stealing."""
+        """Return the hashed key: plain ones would reveal who tried what."""
         return bucket_key(self.name, *who)
 
 
 def bucket_key(*parts: str) -> str:
-    """The name of a bucket, which does not tell whose it is."""
+    """Return the key of a bucket, hashed so that it does not identify the client."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,9 +1,9 @@
-"""Limits on all requests, before any other work: by person, or by address for strangers.
+"""Rate limits on all requests, per user, or per client address for anonymous requests.
 
-Whoever sends a token that is no good is a stranger. So is, for one request a minute, a script
-whose API token this process has not seen lately: a flood of invented ones must not cause queries.
-A route says with `opt=UNLIMITED` or `opt=UPLOAD` that it is not an ordinary one. Nowhere are
-failures free: who is refused often, or invents tokens, waits on unlimited routes too.
+A request with an invalid token is anonymous. So is, once a minute, one with an API token that this
+process has not cached: a flood of made-up tokens must not cause queries. Routes opt out with
+`opt=UNLIMITED`, or into the limit on uploads with `opt=UPLOAD`. Client errors and unknown tokens
+are limited on unlimited routes, too.
 """
 
 import math
@@ -30,23 +30,23 @@ from videoflix.setting_types import Rate
 from videoflix.settings import settings
 
 OPTION = "throttle"
-# What the HTTP server answers before any route does.
+# Responses of the HTTP server itself, before any route.
 TOO_LONG: dict[int, ResponseSpec] = {
     status.value: ResponseSpec(
         ProblemBody, description=sentence, media_type=PROBLEM_JSON, generate_examples=False
     )
     for status, sentence in (
-        (HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long."),
-        (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large, or too many."),
+        (HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long."),
+        (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large or too many."),
     )
 }
-NOTHING = ResponseSpec(None, description="Done; there is nothing to say.")
-# Players fetch segments as they must, and whoever watches over us asks often.
+NO_CONTENT = ResponseSpec(None, description="Success; the response has no body.")
+# For media segments and health checks, which are requested frequently by design.
 UNLIMITED = {OPTION: "unlimited"}
 UPLOAD = {OPTION: "upload"}
 
 limiter = BatchedLimiter()
-# On unlimited routes an address may fail so often at once, and five times a second.
+# Client errors per address on unlimited routes: a burst of 300, then five per second.
 FAILURES = RateLimit("failures", 300, 0.2)
 failures = LocalBuckets(50_000)
 
@@ -57,18 +57,18 @@ class TooManyRequests(Problem):
     status: ClassVar = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, refused: RateLimited) -> None:
-        self._standing = refused.status
+        self._status = refused.status
         self._seconds = max(1, math.ceil(refused.wait))
-        super().__init__(f"Ask again in {self._seconds} seconds.")
+        super().__init__(f"Try again in {self._seconds} seconds.")
 
     def response_headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self._seconds), **headers_of(self._standing)}
+        return {"Retry-After": str(self._seconds), **headers_of(self._status)}
 
 
 class RateLimitMiddleware(ASGIMiddleware):
-    """Refuses whoever asks too often, and tells everybody else how they stand.
+    """Enforce the rate limits and add the RateLimit headers to responses.
 
-    `known_api_token` tells whom an API token speaks for, without a query.
+    `known_api_token` resolves a cached API token to its identity, without a query.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -88,11 +88,11 @@ class RateLimitMiddleware(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         try:
-            standing = await limiter.acquire(found, who)
+            status = await limiter.acquire(found, who)
         except RateLimited as refused:
             raise TooManyRequests(refused) from refused
         added = [
-            (name.lower().encode(), value.encode()) for name, value in headers_of(standing).items()
+            (name.lower().encode(), value.encode()) for name, value in headers_of(status).items()
         ]
 
         async def send_with_headers(message: Message) -> None:
@@ -105,17 +105,17 @@ class RateLimitMiddleware(ASGIMiddleware):
     async def _count_failures(
         self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp
     ) -> None:
-        """Refuse an address that failed too often lately; in memory, for this process alone."""
+        """Limit the client errors of an address, in memory and per process."""
         if self._anonymous is None:
             await next_app(scope, receive, send)
             return
         address = client_address(ASGIConnection(scope))
         if wait := failures.wait(address, FAILURES):
-            standing = RateLimitStatus(FAILURES.size, 0, math.ceil(failures.full_in(address)))
-            raise TooManyRequests(RateLimited(standing, wait))
+            status = RateLimitStatus(FAILURES.size, 0, math.ceil(failures.full_in(address)))
+            raise TooManyRequests(RateLimited(status, wait))
         _, credential = read_credential(sent_headers(scope), scope)
         if credential and identify(scope, self._known_api_token) is None:
-            failures.acquire(address, FAILURES)  # looking it up may cost a query
+            failures.acquire(address, FAILURES)  # looking up the token may cost a query
 
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start" and 400 <= message["status"] < 500:
@@ -130,7 +130,7 @@ class RateLimitMiddleware(ASGIMiddleware):
             raise
 
     def _limit_of(self, scope: Any) -> tuple[RateLimit | None, str]:
-        """What limits a request, and whose request it is."""
+        """Return the limit of a request, if any, and the key of its client."""
         kind = scope["route_handler"].opt.get(OPTION)
         person = identify(scope, self._known_api_token)
         if person is None:
@@ -140,14 +140,13 @@ class RateLimitMiddleware(ASGIMiddleware):
 
 
 class RateLimitDocs(ReceiveRoutePlugin):
-    """Litestar plugin: every route says what the layers around it do, in the API's description.
+    """Litestar plugin: document the responses of middleware and server on every route.
 
-    That is: the limits, refused values, and whether it takes a sign-in; where there is nothing to
-    say (204) there is no content.
+    Adds 414, 422, 429, 431 and a description of 204, and marks routes that need no sign-in.
     """
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Litestar's hook: a route was added."""
+        """Litestar hook, called for every route."""
         if not isinstance(route, HTTPRoute):
             return
         for handler in route.route_handlers:
@@ -155,7 +154,7 @@ class RateLimitDocs(ReceiveRoutePlugin):
             if handler.opt.get(OPTION) != UNLIMITED[OPTION]:
                 known |= problems(TooManyRequests)
             if handler.status_code == HTTPStatus.NO_CONTENT:
-                known |= {HTTPStatus.NO_CONTENT: NOTHING}
+                known |= {HTTPStatus.NO_CONTENT: NO_CONTENT}
             handler.responses = {**known, **(handler.responses or {})}
             if handler.operation_class is Operation:
                 handler.operation_class = DescribedOperation
@@ -164,14 +163,14 @@ class RateLimitDocs(ReceiveRoutePlugin):
 
 
 def rate_limit(name: str, rate: Rate) -> RateLimit | None:
-    """The bucket of a rate; None when it is off."""
+    """Convert a rate to a bucket; None if the limit is off."""
     return None if rate.is_off else RateLimit(name, rate.count, rate.span_seconds / rate.count)
 
 
-def headers_of(standing: RateLimitStatus) -> dict[str, str]:
-    """The three fields that draft-ietf-httpapi-ratelimit-headers-07 describes."""
+def headers_of(status: RateLimitStatus) -> dict[str, str]:
+    """Return the RateLimit headers of draft-ietf-httpapi-ratelimit-headers-07."""
     return {
-        "RateLimit-Limit": str(standing.limit),
-        "RateLimit-Remaining": str(standing.remaining),
-        "RateLimit-Reset": str(standing.reset),
+        "RateLimit-Limit": str(status.limit),
+        "RateLimit-Remaining": str(status.remaining),
+        "RateLimit-Reset": str(status.reset),
     }

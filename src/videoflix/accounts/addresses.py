@@ -1,9 +1,8 @@
-"""E-mail addresses: how they are stored, and when two of them are one account.
+"""E-mail addresses: normalization for storage, and the key that identifies an account.
 
-`email_key` is the only thing accounts are looked up by. It folds case in every script (Unicode
-NFKC, upper and lower case in one, so that `ß` is `ss` and a final sigma is a sigma), drops
-characters nobody sees, and writes a domain the same way whether it came as Unicode or as punycode
-(UTS 46). It is never mailed to: mail goes to the address as it was typed.
+Accounts are looked up by `email_key` only. It applies Unicode case folding and NFKC (so that `ß`
+equals `ss`, and a final sigma a sigma), removes invisible characters, and maps Unicode and punycode
+domains to the same form (UTS 46). Mail is sent to the address as entered, never to the key.
 """
 
 import unicodedata
@@ -11,18 +10,18 @@ import unicodedata
 import idna
 
 DOTLESS = str.maketrans({"ı": "i"})
-DOT_ABOVE = "i\u0307"  # what the capital İ becomes in small letters
+DOT_ABOVE = "i\u0307"  # the lower case of İ
 PUNYCODE = "xn--"
-INVISIBLE = "Cf"  # Unicode's category of soft hyphens, joiners and marks of direction
+INVISIBLE = "Cf"  # Unicode category of soft hyphens, joiners and direction marks
 
 
 def normalized(email: str) -> str:
-    """The address as it is stored and mailed to: one spelling for what looks the same (NFKC)."""
+    """Normalize an address for storage and delivery (NFKC)."""
     return unicodedata.normalize("NFKC", email).strip().rstrip(".")
 
 
 def email_key(email: str) -> str:
-    """Equal for all spellings of one account's address."""
+    """Return the lookup key, equal for all spellings of an account's address."""
     local, at, domain = normalized(email).rpartition("@")
     return f"{_folded(local)}{at}{_folded_domain(domain)}"
 
@@ -34,7 +33,7 @@ def _folded_domain(domain: str) -> str:
 
 
 def _mapped(domain: str) -> str:
-    """As UTS 46 maps it: other full stops, widths and invisible characters are gone."""
+    """Apply the UTS 46 mapping to full stops, character widths and invisible characters."""
     try:
         return idna.uts46_remap(domain, std3_rules=False)
     except idna.IDNAError:
@@ -42,7 +41,7 @@ def _mapped(domain: str) -> str:
 
 
 def _decoded(label: str) -> str:
-    """The Unicode of a label in punycode; what is none stays as it is."""
+    """Decode a punycode label; return any other label unchanged."""
     if not label.lower().startswith(PUNYCODE):
         return label
     try:
@@ -52,7 +51,7 @@ def _decoded(label: str) -> str:
 
 
 def _folded(text: str) -> str:
-    visible = "".join(sign for sign in text if unicodedata.category(sign) != INVISIBLE)
+    visible = "".join(char for char in text if unicodedata.category(char) != INVISIBLE)
     folded = unicodedata.normalize("NFKC", visible).upper().casefold()
     folded = folded.translate(DOTLESS).replace(DOT_ABOVE, "i")
     return unicodedata.normalize("NFKC", folded)

@@ -1,4 +1,4 @@
-"""Accounts over HTTP."""
+"""HTTP API of the user's own account."""
 
 from litestar import Controller, get, patch
 from litestar.di import NamedDependency
@@ -23,7 +23,7 @@ class MeController(Controller):
         return UserRead.of(await accounts.get_active(user.user_id))
 
     @patch(
-        summary="Change your account",
+        summary="Update your account",
         guards=[adults_only],
         responses=problems(Unauthorized, Forbidden),
     )
@@ -33,8 +33,8 @@ class MeController(Controller):
         accounts: NamedDependency[Accounts],
         data: JSONBody[UserUpdate],
     ) -> UserRead:
-        """Change your names, phone, address or language; what is left out stays.
+        """Update your name, phone, address or language; omitted fields are unchanged.
 
-        The profile of a child may not.
+        Not available to children's profiles.
         """
         return UserRead.of(await accounts.change(user.user_id, data))

@@ -1,4 +1,4 @@
-"""Tables of the accounts."""
+"""Database models of the accounts."""
 
 from datetime import datetime
 
@@ -11,12 +11,12 @@ from videoflix.platform.postgres.session import Record
 
 
 class User(Record):
-    """A person with an account; `email_key` makes all spellings of an address one account.
+    """A user account; `email_key` is equal for all spellings of an address.
 
-    Signing in takes a confirmed address; staff switch an account off by `is_active`. A guest's
-    address is invented and gets no mail. `auth_version` counts what ends all sign-ins (another
-    password or role, deactivation, signing out everywhere): a sign-in under way that was checked
-    against an older version is refused.
+    Signing in requires a confirmed address and `is_active`. A guest's address is made up and
+    receives no mail. `auth_version` is incremented by everything that ends all sessions (a new
+    password or role, deactivation, signing out everywhere): a concurrent sign-in that was
+    verified against an older version is refused.
     """
 
     __tablename__ = "user_account"
@@ -42,5 +42,5 @@ class User(Record):
 
     @property
     def name(self) -> str:
-        """First and last name, as far as they are known."""
+        """First and last name, joined; may be empty."""
         return f"{self.first_name} {self.last_name}".strip()

@@ -1,12 +1,13 @@
-"""Passwords: which are refused, and how they are hashed.
+"""Password policy and hashing.
 
-Argon2id with the parameters of OWASP's Password Storage Cheat Sheet. As NIST SP 800-63B asks,
-nothing is demanded of a password but length, and that it is not among the first ones to be tried.
-A hash takes 19 MiB and tens of milliseconds of a core. It is made in a thread, on all cores but
-one, which stays free for the event loop; the queue before the threads is bounded, so that many
-sign-ins at once end in a 503 instead of in minutes of waiting. The threads have a lower priority
-than the event loop and the database, and a higher one than encoding. Call it without a
-transaction: a database connection must not wait for a processor.
+Argon2id with the parameters of OWASP's Password Storage Cheat Sheet. Following NIST SP 800-63B,
+passwords need a minimum length and must not be common; there are no composition rules.
+
+A hash takes 19 MiB and tens of milliseconds of CPU time. Hashes run in a thread pool on all cores
+but one, which stays free for the event loop. The queue of the pool is bounded, so that a burst of
+sign-ins fails with 503 instead of waiting for minutes. The threads have a lower priority than the
+event loop and the database, and a higher one than encoding. Hash outside a transaction: a
+database connection must not be held while waiting for CPU time.
 """
 
 import asyncio
@@ -28,41 +29,41 @@ from videoflix.platform.problems import Unavailable
 Result = TypeVar("Result")
 
 CONCURRENT_HASHES = max(1, min((os.cpu_count() or 1) - 1, 4))
-# Hashes that are made or wait for a thread, in one process.
+# Hashes in progress or queued, per process.
 WAITING_MAX = 256
-# Sign-ins that are under way: one is counted against its limits while the threads hash for others.
+# Concurrent sign-ins: one more than threads, which checks its rate limits in the meantime.
 SIGN_INS_AT_ONCE = CONCURRENT_HASHES + 1
-# Added to the process's own; the programs that encode add more (platform/process/launcher.py).
+# Added to the process's nice value; encoders add more (platform/process/launcher.py).
 NICE = 7
 
-# The thirty thousand most common ones (Dropbox's zxcvbn, MIT licence).
+# The 30,000 most common passwords (Dropbox's zxcvbn, MIT licence).
 COMMON = frozenset(FREQUENCY_LISTS["passwords"])
 
-# Stored where there is no password, as of guests and unconfirmed accounts: nothing matches it.
+# Stored for accounts without a password, such as guests; no password matches it.
 NO_PASSWORD = "!"  # noqa: S105 - no hash
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
-# Verified when nobody has the address, so that the answer takes as long as for a known one.
+# Verified for unknown addresses, so that response times do not reveal whether an account exists.
 DUMMY_HASH = _hasher.hash("nobody has this password")
 
 
 class HashingOverloaded(Unavailable):
-    """Too many people sign in at this moment; try again in a few seconds."""
+    """Too many people are signing in right now; try again in a few seconds."""
 
     status: ClassVar = HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
 
 
 def _lower_priority() -> None:
-    """Let this thread yield to the event loop; Linux has a priority for each thread."""
+    """Lower the priority of this thread; Linux has per-thread priorities."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICE)
 
 
 class Hashing:
-    """A bounded queue of hashes before a bounded number of threads."""
+    """A thread pool with a bounded queue."""
 
     def __init__(self, threads: int, waiting_max: int) -> None:
         self._threads = ThreadPoolExecutor(threads, "passwords", _lower_priority)
@@ -70,7 +71,7 @@ class Hashing:
         self._waiting = 0
 
     async def run(self, work: Callable[..., Result], *values: str) -> Result:
-        """Raises HashingOverloaded when the queue is full."""
+        """Run `work` in a thread. Raises HashingOverloaded if the queue is full."""
         if self._waiting >= self._waiting_max:
             raise HashingOverloaded
         self._waiting += 1
@@ -82,7 +83,7 @@ class Hashing:
 
 
 class Admission:
-    """Lets so many tasks in at once, in the order of their arrival, and so many others wait."""
+    """Admission control: a FIFO semaphore with a bounded number of waiters."""
 
     def __init__(self, at_once: int, waiting_max: int) -> None:
         self._places = asyncio.Semaphore(at_once)
@@ -91,7 +92,7 @@ class Admission:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Wait for a place and keep it for the block. Raises HashingOverloaded."""
+        """Hold a slot during the block. Raises HashingOverloaded if too many wait."""
         if self._waiting >= self._waiting_max:
             raise HashingOverloaded
         self._waiting += 1
@@ -106,36 +107,36 @@ class Admission:
 
 
 hashing = Hashing(CONCURRENT_HASHES, WAITING_MAX)
-# Before anything of a sign-in touches the database: a rush must not take all connections.
+# Acquired before a sign-in uses the database: a burst must not exhaust the connection pool.
 sign_in_admission = Admission(SIGN_INS_AT_ONCE, WAITING_MAX)
 
 
 async def hash_password(password: str) -> str:
-    """The PHC string to store. Raises HashingOverloaded."""
+    """Return the PHC string to store. Raises HashingOverloaded."""
     return await hashing.run(_hasher.hash, password)
 
 
 async def verify(stored: str, password: str) -> bool:
-    """Whether this password made the stored hash. Raises HashingOverloaded.
+    """Return whether the password matches the stored hash. Raises HashingOverloaded.
 
-    Takes the same time for a person without a password.
+    Takes the same time for an account without a password.
     """
     known = await hashing.run(_verify, DUMMY_HASH if stored == NO_PASSWORD else stored, password)
     return known and stored != NO_PASSWORD
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
+    """Return whether the hash was made with outdated parameters."""
     return _hasher.check_needs_rehash(stored)
 
 
 def password_problem(password: str, email: str) -> str | None:
-    """Why this password would be guessed at once, as a sentence; None when it would not."""
+    """Return why the password is too easy to guess, or None if it is acceptable."""
     folded = password.casefold()
     if folded in COMMON:
-        return "This password is among the most common ones; choose another."
+        return "This password is too common; choose another."
     if folded in {email.casefold(), email.casefold().partition("@")[0]}:
-        return "Your e-mail address is the first thing anybody would try; choose another password."
+        return "Your password must not be your e-mail address; choose another."
     return None
 
 

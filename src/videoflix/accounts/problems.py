@@ -1,4 +1,4 @@
-"""What can be wrong with credentials and accounts."""
+"""Problems of credentials and accounts."""
 
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ class EmailTaken(Conflict):
 
 
 class WeakPassword(InvalidInput):
-    """This password would be guessed at once."""
+    """This password is too easy to guess."""
 
     slug: ClassVar[str] = "password-weak"
 
@@ -40,4 +40,4 @@ class WrongPassword(BadRequest):
 
 
 class LastAdmin(Conflict):
-    """Somebody has to stay administrator: make another one first."""
+    """There has to be at least one administrator: add another one first."""

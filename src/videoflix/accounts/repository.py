@@ -1,4 +1,4 @@
-"""All SQL of the accounts."""
+"""Queries on the accounts."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,15 +15,13 @@ from videoflix.platform.auth.identity import ADMINISTRATORS, Role
 
 
 class UserRepository(SQLAlchemyAsyncRepository[User]):
-    """People with an account."""
-
     model_type = User
 
     async def by_email(self, email: str) -> User | None:
         return await self.get_one_or_none(User.email_key == email_key(email))
 
     async def next_id(self) -> int:
-        """A number that no account has."""
+        """Return an ID that was never used, from the sequence."""
         found = await self.session.scalars(
             text("select nextval(pg_get_serial_sequence('user_account', 'id'))")
         )
@@ -42,7 +40,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         confirmed: bool,
         guest: bool = False,
     ) -> User | None:
-        """A new person, or None when somebody has the address: the index decides, in one step."""
+        """Insert an account; return None if the address is taken (unique index, no race)."""
         found: User | None = await self.session.scalar(
             insert(User)
             .values(
@@ -66,18 +64,17 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return found
 
     async def lock(self, user_id: int, *, to_delete: bool = False) -> bool:
-        """Lock the row against others who decide about this person, sign-ins included.
+        """Lock the account's row against concurrent changes and sign-ins; False if it is missing.
 
-        Before any lock on what belongs to the person: then nobody waits in a circle. False when
-        there is no such person.
+        To prevent deadlocks, lock it before any row that belongs to the account.
         """
         held = select(User.id).where(User.id == user_id)
         return bool(await self.session.scalar(held.with_for_update(key_share=not to_delete)))
 
     async def locked(self, user_id: int, *, shared: bool = False) -> User | None:
-        """The person as committed now, locked until the transaction ends.
+        """Lock and reload an account until the transaction ends.
 
-        `shared` lets others read the row under the same lock (sign-ins) and keeps changes out.
+        `shared` takes a share lock, which admits concurrent sign-ins and blocks changes.
         """
         found: User | None = await self.session.scalar(
             select(User)
@@ -88,7 +85,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return found
 
     async def upgrade_hash(self, user_id: int, old: str, new: str) -> None:
-        """The same password, hashed with other parameters, unless it was changed meanwhile."""
+        """Replace an outdated hash, unless the password was changed concurrently."""
         await self.session.execute(
             update(User)
             .where(User.id == user_id, User.password_hash == old)
@@ -96,9 +93,9 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
 
     async def delete_unconfirmed(self, email: str, *, but: int) -> None:
-        """Forget a registration that nobody confirmed, so that who proves the address may have it.
+        """Delete an unconfirmed registration, so that the address's owner can use it.
 
-        Such an account has no password and owns nothing.
+        Such an account has no password and no data.
         """
         await self.session.execute(
             delete(User).where(
@@ -111,7 +108,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
 
     async def active_admins(self) -> list[int]:
-        """Ids of those who may administer, locked: two can then not take each other's role."""
+        """Return the IDs of active administrators, locked, so that two cannot demote each other."""
         found = await self.session.scalars(
             select(User.id)
             .where(User.role.in_(ADMINISTRATORS), User.is_active.is_(True))
@@ -123,7 +120,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
     async def list_page(
         self, page: LimitOffset, *, search: str, role: Role | None, ids: Sequence[int] | None
     ) -> tuple[list[User], int]:
-        """People whose address or name holds the words, newest first; and how many there are."""
+        """Return a page of accounts matching the search text, newest first, and the total."""
         conditions: list[ColumnElement[bool]] = [] if ids is None else [User.id.in_(ids)]
         if search:
             held = User.email + " " + User.first_name + " " + User.last_name
@@ -147,5 +144,5 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return list(found)
 
     async def remove_guest(self, user_id: int) -> None:
-        """Forget a person, if it is a guest."""
+        """Delete the account if it is a guest."""
         await self.session.execute(delete(User).where(User.id == user_id, User.is_guest.is_(True)))

@@ -1,4 +1,4 @@
-"""Shapes of the accounts: what they say and accept over HTTP."""
+"""Schemas of the accounts API."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,8 +9,7 @@ from videoflix.accounts import models
 from videoflix.platform.auth.identity import Role
 from videoflix.settings import settings
 
-# One address and no list of them; nothing that becomes a sign or a whole phrase when it is
-# normalised (NFKC), such as ＠ or ﷺ.
+# A single address; excludes characters that NFKC maps to punctuation or phrases, such as ＠ or ﷺ.
 _PART = r"[^@\s\x00-\x1f\x7f-\x9f,;<>\"\u2100-\u2bff\u3200-\u33ff\ufb00-\uffff]+"
 Email = Annotated[
     str, msgspec.Meta(min_length=3, max_length=254, pattern=rf"^{_PART}@{_PART}(?!\n)$")
@@ -19,7 +18,7 @@ Password = Annotated[
     str,
     msgspec.Meta(min_length=settings.password_min, max_length=128, pattern=r"^[^\x00]*$"),
 ]
-# What somebody typed as their password; today's rules need not hold for it.
+# A password to verify, which need not satisfy the current policy.
 Typed = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 Phone = Annotated[str, msgspec.Meta(max_length=30, pattern=r"^[0-9 +()/.-]*(?!\n)$")]
@@ -30,7 +29,7 @@ Language = Literal["en", "de"]
 class UserRead(msgspec.Struct):
     """An account as its owner sees it.
 
-    `initials` stand in for a picture; `name` is first and last name together.
+    `initials` is a placeholder for a picture; `name` is the full name.
     """
 
     id: int
@@ -63,7 +62,7 @@ class UserRead(msgspec.Struct):
 
 
 class UserUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What people may change about themselves; what is left out stays."""
+    """Changes to your own account; omitted fields are unchanged."""
 
     first_name: Name | UnsetType = UNSET
     last_name: Name | UnsetType = UNSET
@@ -73,6 +72,6 @@ class UserUpdate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def initials(user: models.User) -> str:
-    """One or two letters: of the names, or of the address."""
+    """Return one or two initials of the name, or of the address."""
     letters = "".join(name[:1] for name in (user.first_name, user.last_name) if name)
     return (letters or user.email[:1]).upper()

@@ -1,4 +1,4 @@
-"""What may happen to accounts."""
+"""Accounts: creation, authentication, changes and deletion."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -37,36 +37,39 @@ from videoflix.platform.problems import Unauthorized
 from videoflix.platform.rate_limit.bucket import AttemptLimit, TooManyAttempts
 from videoflix.platform.server.client_address import current_client
 
-# What signing in may answer.
+# Problems of signing in.
 CREDENTIAL_PROBLEMS = (InvalidCredentials, EmailUnconfirmed, AccountDisabled, HashingOverloaded)
-# Guesses at the password of somebody who is signed in: from one address, and from everywhere.
+# Limits on password checks of signed-in users: per client address, and in total.
 REAUTHENTICATIONS = AttemptLimit("reauthenticate", burst=6, seconds=60)
 REAUTHENTICATIONS_EVERYWHERE = AttemptLimit("reauthenticate-everywhere", burst=30, seconds=60)
 
 
 AccountDeletionHook = Callable[[AsyncSession, int], Awaitable[None]]
-# What other domains have to settle with a person before the account goes.
+# Cleanup of other domains before an account is deleted.
 _deletion_hooks: list[AccountDeletionHook] = []
 
 PendingHash = Callable[[AsyncSession, int], Awaitable[str | None]]
-# Who knows the hash of the password that a person asked for, whose address is not confirmed yet.
+# Lookups of the password hash of a pending registration.
 _pending_hashes: list[PendingHash] = []
 
 
-def on_account_deletion(settle: AccountDeletionHook) -> AccountDeletionHook:
-    """Call this with a person's id before their account is deleted, in the same transaction."""
-    _deletion_hooks.append(settle)
-    return settle
+def on_account_deletion(hook: AccountDeletionHook) -> AccountDeletionHook:
+    """Register a hook that is called with a user ID before deletion, in the same transaction."""
+    _deletion_hooks.append(hook)
+    return hook
 
 
 def register_pending_password_check(find: PendingHash) -> PendingHash:
-    """Ask this for the password of an unconfirmed person: who knows it hears what is missing."""
+    """Register a lookup of the password hash of an unconfirmed account.
+
+    With the right password, signing in reports that the address is unconfirmed.
+    """
     _pending_hashes.append(find)
     return find
 
 
 def sign_in_turn() -> AbstractAsyncContextManager[None]:
-    """Wait for this sign-in's turn, without a connection. Raises HashingOverloaded."""
+    """Wait for admission of a sign-in, without a connection. Raises HashingOverloaded."""
     return sign_in_admission.place()
 
 
@@ -76,10 +79,10 @@ class Accounts:
         self.users = UserRepository(session=session)
 
     async def delete(self, user_id: int) -> None:
-        """Settle what is open with a person and delete them with all they own."""
+        """Run the deletion hooks, then delete the account with all its data."""
         await self.users.lock(user_id, to_delete=True)
-        for settle in _deletion_hooks:
-            await settle(self.session, user_id)
+        for hook in _deletion_hooks:
+            await hook(self.session, user_id)
         await self.users.delete(user_id)
 
     async def create_user(
@@ -92,7 +95,7 @@ class Accounts:
         language: str = "en",
         role: Role = Role.VIEWER,
     ) -> User:
-        """Add a person who may sign in at once. Raises EmailTaken or WeakPassword."""
+        """Create an account that can sign in at once. Raises EmailTaken or WeakPassword."""
         ensure_strong(password, email)
         return await self.create(
             email=email,
@@ -113,9 +116,9 @@ class Accounts:
         language: str = "en",
         role: Role = Role.VIEWER,
     ) -> User:
-        """Add a person whose address counts as confirmed. Raises EmailTaken.
+        """Create an account with a confirmed address. Raises EmailTaken.
 
-        A registration that nobody confirmed is taken over: it proves nothing.
+        An unconfirmed registration of the address is taken over.
         """
         user = await self.users.insert(
             email=normalized(email),
@@ -131,7 +134,7 @@ class Accounts:
         known = await self.users.by_email(email)
         user = await self.users.locked(known.id) if known else None
         if user is None or user.confirmed_at is not None:
-            raise EmailTaken(f"{email} has an account already.")
+            raise EmailTaken(f"{email} already has an account.")
         user.email, user.password_hash, user.role = normalized(email), password_hash, role
         user.first_name, user.last_name, user.language = first_name, last_name, language
         user.is_active = True
@@ -140,10 +143,10 @@ class Accounts:
         return user
 
     async def create_unconfirmed(self, email: str) -> tuple[int, User]:
-        """Keep an address for who confirms it: the account has no password and no names yet.
+        """Create an unconfirmed account without password and name, if the address is new.
 
-        Returns an account number that was never used before, whether the address is new or not,
-        and the account that has the address.
+        Return an account ID that was never used, whether or not the address is new, and the
+        account with this address.
         """
         number = await self.users.next_id()
         user = await self.users.insert(
@@ -156,12 +159,12 @@ class Accounts:
             role=Role.VIEWER,
             confirmed=False,
         ) or await self.users.by_email(email)
-        if user is None:  # deleted at this very moment
+        if user is None:  # deleted concurrently
             raise EmailTaken
         return number, user
 
     async def create_guest(self) -> User:
-        """Somebody who tries the site: the address is nobody's (RFC 2606), no password fits."""
+        """Create a guest account with a reserved address (RFC 2606) and no password."""
         user = await self.users.insert(
             email=f"guest-{secrets.token_hex(8)}@guest.invalid",
             first_name="Guest",
@@ -172,12 +175,12 @@ class Accounts:
             confirmed=True,
             guest=True,
         )
-        if user is None:  # once in 2^64
+        if user is None:  # a collision of 64 random bits
             raise EmailTaken
         return user
 
     async def change(self, user_id: int, change: UserUpdate) -> User:
-        """Change what a person says about themselves."""
+        """Update a user's own data."""
         user = await self.get_active(user_id)
         for name, value in msgspec.structs.asdict(change).items():
             if value is not msgspec.UNSET:
@@ -185,7 +188,7 @@ class Accounts:
         return user
 
     async def reauthenticate(self, user_id: int, password: str) -> User:
-        """The person, who typed the password once more, as it was then; see `unchanged`.
+        """Verify a signed-in user's password; pass the result to `lock_unchanged` before changes.
 
         Call it before the session holds a connection. Raises WrongPassword or TooManyAttempts.
         """
@@ -204,10 +207,9 @@ class Accounts:
         return user
 
     async def lock_unchanged(self, known: User) -> User:
-        """Lock a person for a change that was decided about `known`.
+        """Lock an account for a change that was authorized with `known`.
 
-        Raises Unauthorized when the account is gone or another password, role or sign-out came
-        between.
+        Raises Unauthorized if the account was deleted, deactivated, or its `auth_version` changed.
         """
         user = await self.users.locked(known.id)
         if user is None or not user.is_active or user.auth_version != known.auth_version:
@@ -215,13 +217,13 @@ class Accounts:
         return user
 
     async def verify_password(self, user_id: int, password: str) -> User:
-        """The person, who typed the password once more, locked. Raises like the two above."""
+        """Reauthenticate a user and lock the account. Raises like the two methods above."""
         return await self.lock_unchanged(await self.reauthenticate(user_id, password))
 
     async def lock_for_sign_in(self, known: User) -> User:
-        """Lock a person for a sign-in that was decided about `known`: a change waits, or wins.
+        """Lock an account for a sign-in that was verified with `known`, blocking changes.
 
-        Raises InvalidCredentials when something came between.
+        Raises InvalidCredentials if the account changed in the meantime.
         """
         user = await self.users.locked(known.id, shared=True)
         if user is None or not user.is_active or user.auth_version != known.auth_version:
@@ -229,7 +231,7 @@ class Accounts:
         return user
 
     async def ensure_admin_remains(self, leaving: User) -> None:
-        """Call before somebody stops being an administrator. Raises LastAdmin."""
+        """Call before an administrator is demoted or deactivated. Raises LastAdmin."""
         if leaving.role.administers and await self.users.active_admins() == [leaving.id]:
             raise LastAdmin
 
@@ -237,15 +239,12 @@ class Accounts:
         return await self.users.by_email(email)
 
     async def confirm(self, user: User) -> None:
-        """The person has the address; once is enough."""
+        """Mark the address as confirmed."""
         if user.confirmed_at is None:
             user.confirmed_at = await transaction_time(self.session)
 
     async def set_email(self, user: User, email: str) -> None:
-        """Give a person another address, also one that somebody else never confirmed.
-
-        Raises EmailTaken.
-        """
+        """Change the address, taking over an unconfirmed registration of it. Raises EmailTaken."""
         await self.users.delete_unconfirmed(email, but=user.id)
         try:
             async with self.users.session.begin_nested():
@@ -256,16 +255,16 @@ class Accounts:
             raise EmailTaken from error
 
     def set_password(self, user: User, password_hash: str) -> None:
-        """Give a locked person another password; sign-ins that are under way are refused."""
+        """Set the password of a locked account, which invalidates sign-ins in progress."""
         user.password_hash = password_hash
         user.auth_version += 1
 
     async def authenticate(self, email: str, password: str) -> User:
-        """The active, confirmed person these credentials belong to. Raises InvalidCredentials.
+        """Return the active, confirmed account with these credentials. Raises InvalidCredentials.
 
-        Takes the same time whether or not the address is known; only who knows the password hears
-        what else is in the way. No connection is held while the password is hashed, so what is
-        decided with the answer takes `admitted`.
+        Takes the same time whether or not the address is known. Other reasons for refusal are
+        revealed only with the right password. No connection is held during hashing, so lock the
+        account with `lock_for_sign_in` before acting on the result.
         """
         async with transaction() as session:
             user = await Accounts(session).by_email(email)
@@ -278,18 +277,18 @@ class Accounts:
         if user.confirmed_at is None:
             raise EmailUnconfirmed
         if is_outdated(stored):
-            renewed = await hash_password(password)
+            new_hash = await hash_password(password)
             async with transaction() as session:
-                await UserRepository(session=session).upgrade_hash(user.id, stored, renewed)
+                await UserRepository(session=session).upgrade_hash(user.id, stored, new_hash)
         return user
 
     async def get_many(self, user_ids: set[int]) -> dict[int, User]:
-        """Those of these people who have an account."""
+        """Return the existing accounts by ID."""
         found = await self.users.get_many(User.id.in_(user_ids))
         return {user.id: user for user in found}
 
     async def get_active(self, user_id: int) -> User:
-        """The account behind a token. Raises Unauthorized when it is gone or switched off."""
+        """Return an active account. Raises Unauthorized if it was deleted or deactivated."""
         user = await self.users.get_one_or_none(id=user_id)
         if user is None or not user.is_active:
             raise Unauthorized
@@ -297,7 +296,7 @@ class Accounts:
 
 
 async def _password_of(session: AsyncSession, user: User) -> str:
-    """The hash that a sign-in is checked against."""
+    """Return the hash to verify a sign-in with."""
     if user.password_hash != NO_PASSWORD or user.confirmed_at is not None:
         return user.password_hash
     for find in _pending_hashes:
@@ -307,12 +306,12 @@ async def _password_of(session: AsyncSession, user: User) -> str:
 
 
 async def hash_secret(secret: str) -> str:
-    """The PHC string of what else people prove themselves with, such as a PIN."""
+    """Hash another secret, such as a PIN; return the PHC string."""
     return await hash_password(secret)
 
 
 async def verify_secret(stored: str, secret: str) -> bool:
-    """Whether this secret made the stored hash."""
+    """Return whether the secret matches the stored hash."""
     return await verify(stored, secret)
 
 
@@ -323,5 +322,5 @@ def ensure_strong(password: str, email: str) -> None:
 
 
 def account_key(email: str) -> str:
-    """Equal for all spellings of one account's address; what limits are counted by."""
+    """Return the rate-limit key of an address, equal for all its spellings."""
     return email_key(email)

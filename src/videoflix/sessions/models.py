@@ -1,4 +1,4 @@
-"""Tables of the sign-ins."""
+"""Database models of sessions and refresh tokens."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from videoflix.platform.postgres.session import Record
 
 
 class SignIn(Record):
-    """A sign-in on one device, and the family of refresh tokens that keeps it alive.
+    """A session on one device, extended by a family of refresh tokens.
 
-    With the SHA-256 of a token it is kept alive by that alone. An API token is such a one, with a
-    scope, and its name as the device.
+    With `token_hash` (SHA-256) it has a single opaque token instead. An API token is such a
+    session with a scope, and with its name as the device.
     """
 
     __tablename__ = "sign_in"
@@ -29,10 +29,10 @@ class SignIn(Record):
 
 
 class RefreshToken(Record):
-    """A refresh token by its `jti`; once used it is kept, so that a replay is noticed.
+    """A refresh token by its `jti`; used ones are kept to detect replays.
 
-    `successor_jti` names the one it was traded for: whoever trades it again within the grace
-    period gets the same one.
+    `successor_jti` is the token it was exchanged for: repeating the exchange within the grace
+    period returns the same one.
     """
 
     __tablename__ = "refresh_token"

@@ -1,4 +1,4 @@
-"""All SQL of the sign-ins."""
+"""Queries on sessions and refresh tokens."""
 
 from datetime import datetime, timedelta
 
@@ -12,12 +12,12 @@ RETENTION = timedelta(days=30)
 
 
 class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
-    """Sign-ins, open and ended."""
+    """Sessions, open and ended."""
 
     model_type = SignIn
 
     async def open_of(self, user_id: int, *, api_tokens: bool) -> list[SignIn]:
-        """A person's open sign-ins or API tokens, the latest used first."""
+        """Return a user's open sessions or API tokens, most recently used first."""
         kind = SignIn.scope.is_not(None) if api_tokens else SignIn.scope.is_(None)
         return list(
             await self.session.scalars(
@@ -33,7 +33,7 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         )
 
     async def is_open(self, user_id: int, sign_in_id: int) -> bool:
-        """Whether a sign-in of a person goes on; exact while the person's row is locked."""
+        """Return whether a user's session is open; stable while the account is locked."""
         return await self.exists(
             SignIn.id == sign_in_id,
             SignIn.user_id == user_id,
@@ -42,7 +42,7 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         )
 
     async def locked(self, sign_in_id: int) -> SignIn | None:
-        """A sign-in as committed now, locked; lock its person before."""
+        """Lock and reload a session; lock its account first."""
         found: SignIn | None = await self.session.scalar(
             select(SignIn)
             .where(SignIn.id == sign_in_id)
@@ -54,9 +54,9 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
     async def end(
         self, user_id: int, *, only: int | None = None, by_token: bool = False
     ) -> list[int]:
-        """End a person's open sign-ins, or one of them, or those that have a single token.
+        """End a user's open sessions, or one of them, or those with an opaque token.
 
-        The ids of those that were open.
+        Return the IDs of the ended sessions.
         """
         statement = update(SignIn).where(SignIn.user_id == user_id, SignIn.ended_at.is_(None))
         if only is not None:
@@ -69,7 +69,7 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         return list(ended)
 
     async def end_seen_within(self, span: timedelta) -> list[int]:
-        """End everybody's open sign-ins that were used so lately; their ids."""
+        """End all open sessions used within `span`; return their IDs."""
         ended = await self.session.scalars(
             update(SignIn)
             .where(SignIn.ended_at.is_(None), SignIn.last_seen_at > func.now() - span)
@@ -79,10 +79,7 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         return list(ended)
 
     async def holder_of(self, token_hash: str) -> tuple[SignIn, User] | None:
-        """The sign-in with a token of this hash and its person, if both may be used.
-
-        It counts as used.
-        """
+        """Return the open session with this token hash and its active user, and mark it as used."""
         row = (
             await self.session.execute(
                 update(SignIn)
@@ -100,7 +97,7 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         return None if row is None else (row[0], row[1])
 
     async def delete_expired(self) -> int:
-        """Delete sign-ins that were over a month ago, with their tokens; how many there were."""
+        """Delete sessions that ended more than RETENTION ago; return their number."""
         over = func.now() - RETENTION
         found = await self.session.scalars(
             delete(SignIn)
@@ -110,19 +107,19 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         return len(found.all())
 
     async def ended_since(self, span: timedelta) -> list[int]:
-        """Sign-ins that ended lately: their access tokens may not have expired yet."""
+        """Return the IDs of sessions that ended within `span`."""
         return list(
             await self.session.scalars(select(SignIn.id).where(SignIn.ended_at > func.now() - span))
         )
 
 
 class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
-    """Refresh tokens, fresh and used."""
+    """Refresh tokens, unused and used."""
 
     model_type = RefreshToken
 
     async def by_jti(self, jti: str) -> RefreshToken | None:
-        """A token as committed now."""
+        """Reload a token."""
         found: RefreshToken | None = await self.session.scalar(
             select(RefreshToken)
             .where(RefreshToken.jti == jti)
@@ -131,23 +128,23 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
         return found
 
     async def rotate(self, token: RefreshToken, successor: RefreshToken) -> RefreshToken:
-        """Mark a token as used, and enter the one that takes its place."""
+        """Mark a token as used and add its successor."""
         token.used_at = await self.clock()
         token.successor_jti = successor.jti
         return await self.add(successor)
 
     async def was_used_within(self, token: RefreshToken, span: timedelta) -> bool:
-        """Whether the token was used for the first time so lately."""
+        """Return whether the token was first used within `span`."""
         return token.used_at is not None and token.used_at > await self.clock() - span
 
     async def newest_after(self, token: RefreshToken) -> RefreshToken:
-        """The last of those that a token was traded for, one after another."""
+        """Follow the successors of a token to the newest one."""
         while token.successor_jti and (successor := await self.by_jti(token.successor_jti)):
             token = successor
         return token
 
     async def family_of(self, jti: str) -> tuple[int, int] | None:
-        """The numbers of the person and of the sign-in that a token belongs to."""
+        """Return the user ID and session ID of a token."""
         row = (
             await self.session.execute(
                 select(SignIn.user_id, SignIn.id)
@@ -158,6 +155,6 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
         return None if row is None else (row[0], row[1])
 
     async def clock(self) -> datetime:
-        """What time it is for every process at this moment, also after waiting for a lock."""
+        """Return the database's current time, also after waiting for a lock."""
         now: datetime = (await self.session.scalars(select(func.clock_timestamp()))).one()
         return now

@@ -1,4 +1,4 @@
-"""Shapes of signing in and staying signed in."""
+"""Schemas of sessions and tokens."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,16 +12,16 @@ Token = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^[^\x00]*$")]
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):
-    """What a person signs in with."""
+    """E-mail address and password."""
 
     email: Annotated[str, msgspec.Meta(max_length=254, pattern=r"^[^\x00]*$")]
     password: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[^\x00]*$")]
 
 
 class TokenPair(msgspec.Struct):
-    """A token for the Authorization header, and one to get the next pair with.
+    """An access token for the Authorization header, and a refresh token.
 
-    `expires_in` and `refresh_expires_in` count seconds. Each refresh token works once.
+    `expires_in` and `refresh_expires_in` are in seconds. Each refresh token works once.
     """
 
     access: str
@@ -32,36 +32,36 @@ class TokenPair(msgspec.Struct):
 
 
 class TokenOpened(msgspec.Struct):
-    """A sign-in with a single token, shown this once."""
+    """A session with a single opaque token, which is shown only once."""
 
     token: str
     sign_in_id: int
 
 
 class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The refresh token of the last pair."""
+    """The refresh token of the current pair."""
 
     refresh: Token
 
 
 class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """An access token to check."""
+    """An access token to verify."""
 
     token: Token
 
 
 class Verified(msgspec.Struct):
-    """The token is good; there is no more to say."""
+    """An empty object: the token is valid."""
 
 
 class SignedIn(msgspec.Struct):
-    """Who the cookies now stand for."""
+    """The account that is signed in."""
 
     user: UserRead
 
 
 class SessionRead(msgspec.Struct):
-    """A device that is signed in; `current` is the one that asks."""
+    """A session on a device; `current` marks the session of the request."""
 
     id: int
     device: str
@@ -72,7 +72,7 @@ class SessionRead(msgspec.Struct):
 
 
 class ApiTokenCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """What a token is for, what it may do, and for how many days."""
+    """A new API token: name, scope and lifetime in days."""
 
     name: Annotated[
         str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")
@@ -82,7 +82,7 @@ class ApiTokenCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ApiTokenRead(msgspec.Struct):
-    """An API token without the token itself, which is not kept."""
+    """An API token without its secret, which is not stored."""
 
     id: int
     name: str
@@ -93,7 +93,7 @@ class ApiTokenRead(msgspec.Struct):
 
 
 class ApiTokenCreated(msgspec.Struct):
-    """A new API token; `token` is shown this once."""
+    """A new API token; `token` is shown only once."""
 
     token: str
     about: ApiTokenRead

@@ -26,7 +26,7 @@ def document_of(hash_seed: str) -> str:
 
 
 def test_every_process_writes_the_same_document() -> None:
-    # Of these two, Python orders the set of paths of “Get the next tokens” differently.
+    # Of these two, Python orders the set of paths of “Refresh tokens” differently.
     assert document_of("0") == document_of("5")
 
 

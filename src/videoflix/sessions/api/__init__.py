@@ -1,1 +1,1 @@
-"""Signing in over HTTP."""
+"""HTTP API of sessions and tokens."""

@@ -1,4 +1,4 @@
-"""API tokens: for scripts, which cannot be asked for a password."""
+"""HTTP API of API tokens, for scripts."""
 
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
@@ -31,7 +31,7 @@ class ApiTokenController(Controller):
         return await tokens.for_user(user.user_id)
 
     @post(
-        summary="Make an API token",
+        summary="Create an API token",
         guards=[account_holder_only],
         responses=problems(Unauthorized, ScopeTooNarrow, Forbidden),
     )

@@ -1,4 +1,4 @@
-"""Signing in for browsers: tokens in cookies that scripts cannot read."""
+"""HTTP API of browser sessions, with tokens in HttpOnly cookies."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from videoflix.sessions.service.sessions import (
     sign_in_of,
 )
 
-# The refresh token travels to nowhere else.
+# Path of the refresh token's cookie, which is sent to no other route.
 REFRESH_PATH = "/api/v1/auth"
 
 
@@ -48,35 +48,35 @@ class CookieSessionController(Controller):
         sessions: NamedDependency[Sessions],
         data: JSONBody[Credentials],
     ) -> Response[SignedIn]:
-        """Sign in for browsers: sets HTTP-only cookies, and `csrftoken` for X-CSRFToken."""
+        """Sign in from a browser: sets HttpOnly cookies, and `csrftoken` for X-CSRFToken."""
         user = await authenticated(request, accounts, sessions, data)
         pair = await sessions.open(user, device_of(request))
         return Response(SignedIn(UserRead.of(user)), cookies=_cookies(pair))
 
     @post(
         "/guest",
-        summary="Try the site as a guest, with cookies",
+        summary="Sign in as a guest (sets cookies)",
         status_code=HTTP_200_OK,
         responses=problems(GuestLoginDisabled, TooManyAttempts, CrossSiteRequest),
     )
     async def open_guest_session(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[SignedIn]:
-        """Sign in without an account, where GUEST_LOGIN allows it; forgotten after a day."""
+        """Sign in without an account, if GUEST_LOGIN is on; guests are deleted after a day."""
         await GUESTS.acquire(client_address(request))
         guest, pair = await sessions.open_as_guest(device_of(request))
         return Response(SignedIn(UserRead.of(guest)), cookies=_cookies(pair))
 
     @post(
         "/refresh",
-        summary="Renew the cookies",
+        summary="Refresh the session cookies",
         status_code=HTTP_204_NO_CONTENT,
         responses=problems(RefreshTokenInvalid, CrossSiteRequest),
     )
     async def refresh_session(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[None]:
-        """Renew the cookies with the refresh token among them."""
+        """Refresh the session with the refresh token in the cookies."""
         token = cookie_value(request.cookies, REFRESH_COOKIE)
         ensure_same_site(request, sign_in_of(token))
         return Response(None, cookies=_cookies(await sessions.refresh(token)))
@@ -85,7 +85,7 @@ class CookieSessionController(Controller):
     async def close_session(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> Response[None]:
-        """Sign out of this browser: ends the sign-in and clears the cookies."""
+        """Sign out of this browser: ends the session and clears the cookies."""
         if token := cookie_value(request.cookies, REFRESH_COOKIE):
             ensure_same_site(request, sign_in_of(token))
             await sessions.end_family(token)
@@ -93,7 +93,7 @@ class CookieSessionController(Controller):
 
 
 def no_cookies() -> list[Cookie]:
-    """Take all of ours back, those with names of earlier releases too."""
+    """Return expired cookies that clear ours, including those of earlier releases."""
     both = (True, False) if is_https() else (True,)
     return [
         one
@@ -125,7 +125,7 @@ def cookie(
     readable: bool = False,
     prefixed: bool = True,
 ) -> Cookie:
-    """One of ours; without `max_age` (seconds) it goes when the browser is closed."""
+    """Build a cookie; without `max_age` (seconds) it is a session cookie."""
     return Cookie(
         key=cookie_name(name, path) if prefixed else name,
         value=value,

@@ -1,4 +1,4 @@
-"""Who may try to come in, and how often."""
+"""Password sign-in with rate limits."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from videoflix.platform.server.client_address import client_address
 from videoflix.sessions.schemas import Credentials
 from videoflix.sessions.service.sessions import Sessions
 
-# From one address; guesses at one account from there; and guesses at it from everywhere, which
-# slow a botnet down. They cannot keep the owner out where the owner has been before.
+# Limits per client address, per account and address, and per account in total. The last one slows
+# down a botnet; it does not apply to addresses from which the user has signed in before.
 SIGN_INS = AttemptLimit("sign-in", burst=30, seconds=2)
 LOGIN_ATTEMPTS = AttemptLimit("guess", burst=6, seconds=60)
 LOGIN_ATTEMPTS_EVERYWHERE = AttemptLimit("guess-everywhere", burst=100, seconds=10)
@@ -26,11 +26,11 @@ GUESTS = AttemptLimit("guest", burst=10, seconds=60)
 async def authenticated(
     request: Request[Any, Any, Any], accounts: Accounts, sessions: Sessions, data: Credentials
 ) -> User:
-    """Who these credentials belong to, unless too many were tried from the same place.
+    """Authenticate with a password, subject to the rate limits.
 
     Raises InvalidCredentials, TooManyAttempts or HashingOverloaded. No connection is held while the
-    sign-in waits for its turn, nor while one of the limits counts, nor while the password is
-    hashed; without a connection to count with nobody gets in (503).
+    sign-in waits for admission, for its rate limits or for hashing. Fails closed (503) while the
+    database is unavailable.
     """
     async with sign_in_turn():
         return await _authenticated(request, accounts, sessions, data)
@@ -65,7 +65,10 @@ async def _is_familiar_address(email: str, address: str) -> bool:
 
 
 async def _record_failed_login(email: str) -> None:
-    """The same steps for known and unknown addresses; what was typed is never kept."""
+    """Record a failed sign-in, in the same steps for known and unknown addresses.
+
+    The credentials are not stored.
+    """
     async with transaction() as session:
         user = await Accounts(session).by_email(email)
         await Audit(session).record(EventKind.SIGN_IN_REFUSED, user.id if user else None)

@@ -1,4 +1,4 @@
-"""Signing in for programs, by tokens; and the list of where a person is signed in."""
+"""HTTP API of token sessions, and the list of a user's sessions."""
 
 from typing import Any
 
@@ -54,20 +54,20 @@ class AuthController(Controller):
         sessions: NamedDependency[Sessions],
         data: JSONBody[Credentials],
     ) -> TokenPair:
-        """Sign in for programs: answers an access token and a refresh token."""
+        """Sign in from an application: returns an access token and a refresh token."""
         user = await authenticated(request, accounts, sessions, data)
         return await sessions.open(user, device_of(request))
 
     @post(
         ["/token/refresh", "/refresh"],
-        summary="Get the next tokens",
+        summary="Refresh tokens",
         status_code=HTTP_200_OK,
         responses=problems(RefreshTokenInvalid),
     )
     async def refresh_token(
         self, sessions: NamedDependency[Sessions], data: JSONBody[RefreshRequest]
     ) -> TokenPair:
-        """Trade a refresh token for the next pair; each works once."""
+        """Exchange a refresh token for a new pair; each refresh token works once."""
         return await sessions.refresh(data.refresh)
 
     @post(
@@ -77,21 +77,21 @@ class AuthController(Controller):
         responses=problems(Unauthorized),
     )
     async def verify_token(self, data: JSONBody[VerifyRequest]) -> Verified:
-        """Answer 200 when the access token is good, 401 when it is not."""
+        """Return 200 if the access token is valid, otherwise 401."""
         if identity_of(data.token) is None:
-            raise Unauthorized("This token is not valid, or not any more.")
+            raise Unauthorized("This token is invalid or expired.")
         return Verified()
 
     @post(
         "/guest",
-        summary="Try the site as a guest",
+        summary="Sign in as a guest (returns tokens)",
         status_code=HTTP_200_OK,
         responses=problems(GuestLoginDisabled, TooManyAttempts),
     )
     async def create_guest(
         self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]
     ) -> TokenPair:
-        """Sign in without an account, where GUEST_LOGIN allows it; forgotten after a day."""
+        """Sign in without an account, if GUEST_LOGIN is on; guests are deleted after a day."""
         await GUESTS.acquire(client_address(request))
         _, pair = await sessions.open_as_guest(device_of(request))
         return pair

@@ -1,4 +1,4 @@
-"""API tokens: sign-ins of scripts, with a scope and a single token."""
+"""API tokens: sessions of scripts, with a scope and a single opaque token."""
 
 import secrets
 from datetime import timedelta
@@ -19,16 +19,16 @@ class ApiTokens:
         self.sessions = Sessions(session)
 
     async def create(self, user_id: int, sign_in_id: int, new: ApiTokenCreate) -> ApiTokenCreated:
-        """A token for scripts; only its hash is kept.
+        """Create an API token; only its hash is stored.
 
-        Raises Unauthorized when the sign-in that asks ended meanwhile.
+        Raises Unauthorized if the requesting session has ended.
         """
         await self.sessions.accounts.users.locked(user_id, shared=True)
         if not await self.sessions.sign_ins.is_open(user_id, sign_in_id):
             raise Unauthorized
         token = API_TOKEN_PREFIX + secrets.token_urlsafe(32)
         now = await transaction_time(self.sessions.session)
-        made = await self.sessions.sign_ins.add(
+        sign_in = await self.sessions.sign_ins.add(
             SignIn(
                 user_id=user_id,
                 device=new.name,
@@ -42,15 +42,15 @@ class ApiTokens:
         await self.sessions.audit.record(
             EventKind.API_TOKEN_MADE, user_id, by=user_id, detail=f"{new.name} ({new.scope})"
         )
-        return ApiTokenCreated(token, _to_read(made))
+        return ApiTokenCreated(token, _to_read(sign_in))
 
     async def for_user(self, user_id: int) -> list[ApiTokenRead]:
-        """A person's API tokens, the latest used first."""
+        """Return a user's API tokens, most recently used first."""
         found = await self.sessions.sign_ins.open_of(user_id, api_tokens=True)
         return [_to_read(sign_in) for sign_in in found]
 
     async def revoke(self, user_id: int, token_id: int) -> None:
-        """Raises SignInNotFound."""
+        """Revoke an API token. Raises SignInNotFound."""
         await self.sessions.end(user_id, token_id)
         await self.sessions.audit.record(EventKind.API_TOKEN_REVOKED, user_id, by=user_id)
 

@@ -1,8 +1,8 @@
-"""Whom opaque tokens speak for: API tokens, and sign-ins by a single token.
+"""Lookup of opaque tokens: API tokens, and sessions with a single token.
 
-An invented token must not cost a query each time: a malformed one costs none, one that was
-refused lately costs none, and each address may try so many others a minute; good ones do not
-count. All of it is counted in this process, in bounded memory.
+Made-up tokens must not cause a query each: malformed and recently refused tokens are rejected
+without one, and lookups of unknown tokens are rate limited per client address. Valid tokens do
+not count. All state is in process and bounded.
 """
 
 from datetime import timedelta
@@ -16,19 +16,19 @@ from videoflix.platform.rate_limit.local_buckets import LocalBuckets, RateLimit
 from videoflix.sessions.repository import SignInRepository
 from videoflix.sessions.service.sessions import hash_of
 
-# Between two looks into the database for the same token.
+# TTL of a valid token in the cache.
 TOKEN_KNOWN_SECONDS = 60.0
 TOKENS_KNOWN = 10_000
-# How long a token that is no good is not looked for again.
+# TTL of a refused token in the negative cache.
 REFUSED_SECONDS = 30.0
-# Unknown tokens of one address: so many at once, and one more every so many seconds.
+# Limit on unknown tokens per client address.
 LOOKUP_BURST = 30
 TRIES = RateLimit("unknown tokens", LOOKUP_BURST, 2.0)
 ADDRESSES_KNOWN = 10_000
 
 
 class OpaqueTokens:
-    """Whom opaque tokens speak for, as this process has seen lately; revocations count at once."""
+    """Cached lookups of opaque tokens; revocations take effect at once."""
 
     def __init__(self) -> None:
         self._known: TtlCache[str, Identity]
@@ -38,7 +38,7 @@ class OpaqueTokens:
         self._tries = LocalBuckets(ADDRESSES_KNOWN)
 
     async def holder_of(self, token: str, address: str) -> Identity | None:
-        """The person, or None if the token is no good (any more). Raises TooManyAttempts."""
+        """Return the identity, or None if the token is invalid. Raises TooManyAttempts."""
         if known := self.cached(token):
             return known
         token_hash = hash_of(token)
@@ -55,12 +55,12 @@ class OpaqueTokens:
         return None if identity is None or identity.sign_in_id in revocations else identity
 
     def cached(self, token: str) -> Identity | None:
-        """The person, if this process has looked lately and the token was not revoked since."""
+        """Return the identity if it is cached and not revoked."""
         identity = self._known.get(hash_of(token))
         return None if identity is None or identity.sign_in_id in revocations else identity
 
     def clear(self) -> None:
-        """Forget all tokens, good and bad, and who tried them."""
+        """Clear both caches and the rate limits."""
         self._known.clear()
         self._refused.clear()
         self._tries = LocalBuckets(ADDRESSES_KNOWN)

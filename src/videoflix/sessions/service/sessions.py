@@ -1,4 +1,4 @@
-"""What may happen to sign-ins: they open, go on with the next pair of tokens, and end."""
+"""Sessions: opening, refresh token rotation, and ending."""
 
 import hashlib
 import secrets
@@ -21,25 +21,25 @@ from videoflix.sessions.repository import RefreshTokenRepository, SignInReposito
 from videoflix.sessions.schemas import SessionRead, TokenOpened, TokenPair
 from videoflix.settings import settings
 
-# Two tabs may send the same token at once, and an answer may be lost on the way.
+# Grace period of refresh token reuse, for concurrent tabs and lost responses.
 GRACE = timedelta(seconds=10)
 GUEST_RETENTION = timedelta(days=1)
-# What the device of a client is called that sends the password each time.
+# Device prefix of clients that send the password with each request.
 BY_PASSWORD = "password each time: "  # noqa: S105 - a name, no secret
 
 
 class RefreshTokenInvalid(Unauthorized):
-    """This sign-in is over; sign in again."""
+    """Your session has ended; sign in again."""
 
     slug: ClassVar[str] = "refresh-refused"
 
 
 class SignInNotFound(NotFound):
-    """You have no such sign-in."""
+    """You have no such session."""
 
 
 class GuestLoginDisabled(Forbidden):
-    """This site has no guests; ask for an account."""
+    """This site does not allow guests; ask for an account."""
 
     slug: ClassVar[str] = "guests-not-welcome"
 
@@ -53,8 +53,10 @@ class Sessions:
         self.tokens = RefreshTokenRepository(session=session)
 
     async def open(self, user: User, device: str = "") -> TokenPair:
-        """Sign a person in, as they were checked. Raises InvalidCredentials like all of these:
-        when another password, role or sign-out everywhere came between.
+        """Open a session for a verified user.
+
+        Raises InvalidCredentials, like all `open_…` methods, if the account changed since its
+        verification (new password or role, signed out everywhere).
         """
         user = await self.accounts.lock_for_sign_in(user)
         sign_in = await self._begin(user, device)
@@ -62,14 +64,14 @@ class Sessions:
         return _pair(user, sign_in, token, settings.refresh_token_lifetime)
 
     async def open_by_token(self, user: User, device: str = "") -> TokenOpened:
-        """Sign a person in with a single token, for clients that cannot refresh a pair."""
+        """Open a session with a single opaque token, for clients that cannot refresh."""
         user = await self.accounts.lock_for_sign_in(user)
         token = secrets.token_hex(20)
         sign_in = await self._begin(user, device, hash_of(token))
         return TokenOpened(token, sign_in.id)
 
     async def open_by_password(self, user: User, device: str = "") -> SignIn:
-        """The sign-in of a client that sends the password each time: one a device."""
+        """Return the session of a client that sends the password each time, one per device."""
         user = await self.accounts.lock_for_sign_in(user)
         named = f"{BY_PASSWORD}{device}"[:200]
         for sign_in in await self.sign_ins.open_of(user.id, api_tokens=False):
@@ -78,22 +80,21 @@ class Sessions:
         return await self._begin(user, named)
 
     async def open_as_guest(self, device: str = "") -> tuple[User, TokenPair]:
-        """Sign somebody in without an account, for a day. Raises GuestLoginDisabled."""
+        """Open a session for a new guest. Raises GuestLoginDisabled."""
         guest = await self._create_guest()
         return guest, await self.open(guest, device)
 
     async def open_as_guest_by_token(self, device: str = "") -> tuple[User, TokenOpened]:
-        """The same with a single token. Raises GuestLoginDisabled."""
+        """Open a guest session with a single opaque token. Raises GuestLoginDisabled."""
         guest = await self._create_guest()
         return guest, await self.open_by_token(guest, device)
 
     async def refresh(self, token: str) -> TokenPair:
-        """The next pair of tokens. Raises RefreshTokenInvalid.
+        """Rotate a refresh token. Raises RefreshTokenInvalid.
 
-        Requests with the same token wait for each other and get the same successor, for as long
-        as the grace period. After it a second use means that the token was stolen, or that its
-        owner is the second one: nobody can tell, so the sign-in ends for both (RFC 9700, section
-        4.14.2).
+        Concurrent requests with the same token are serialized and get the same successor within
+        the grace period. Later reuse indicates a stolen token, and the session is revoked, as
+        the legitimate client cannot be identified (RFC 9700, section 4.14.2).
         """
         jti = _jti_of(token)
         user, sign_in = await self._family(jti)
@@ -102,9 +103,9 @@ class Sessions:
             raise RefreshTokenInvalid
         if used.used_at and not await self.tokens.was_used_within(used, GRACE):
             user_id, sign_in_id = user.id, sign_in.id
-            await self.session.rollback()  # gives its connection back before another is taken
+            await self.session.rollback()  # returns its connection before another one is taken
             await revoke_reused_token(user_id, sign_in_id)
-            raise RefreshTokenInvalid("This token was used before, so the sign-in was ended.")
+            raise RefreshTokenInvalid("This token was used before, so the session has been ended.")
         if used.successor_jti is None:
             successor = await self.tokens.rotate(used, _new_token(sign_in))
         else:
@@ -114,9 +115,9 @@ class Sessions:
         return _pair(user, sign_in, successor, sign_in.expires_at - now)
 
     async def issue_access_token(self, token: str) -> str:
-        """An access token for clients that keep their refresh token. Raises RefreshTokenInvalid.
+        """Issue an access token without rotating the refresh token. Raises RefreshTokenInvalid.
 
-        Once the token was traded for another pair it is no good here either.
+        A refresh token that was exchanged for a new pair is invalid here as well.
         """
         jti = _jti_of(token)
         user, sign_in = await self._family(jti)
@@ -128,7 +129,7 @@ class Sessions:
         return _access(user, sign_in, sign_in.expires_at - now)
 
     async def for_user(self, user_id: int, current: int) -> list[SessionRead]:
-        """A person's open sign-ins, the latest used first."""
+        """Return a user's open sessions, most recently used first."""
         return [
             SessionRead(
                 id=found.id,
@@ -142,12 +143,12 @@ class Sessions:
         ]
 
     async def end(self, user_id: int, sign_in_id: int) -> None:
-        """End one of a person's sign-ins. Raises SignInNotFound."""
+        """End one of a user's sessions. Raises SignInNotFound."""
         if not await self._end(user_id, only=sign_in_id):
             raise SignInNotFound
 
     async def end_family(self, token: str) -> bool:
-        """End the sign-in a refresh token belongs to; False when it is over, or there is none."""
+        """End the session of a refresh token; return False if there is no open one."""
         try:
             family = await self.tokens.family_of(_jti_of(token))
         except RefreshTokenInvalid:
@@ -158,23 +159,23 @@ class Sessions:
         return True
 
     async def sign_out(self, user_id: int, sign_in_id: int) -> None:
-        """End the sign-in that asks for it. Raises SignInNotFound."""
+        """End the requesting session. Raises SignInNotFound."""
         await self.audit.record(EventKind.SIGNED_OUT, user_id, by=user_id)
         await self.end(user_id, sign_in_id)
 
     async def sign_out_by_token(self, user_id: int, sign_in_id: int) -> None:
-        """End the sign-in that asks for it, and all of this person's that have a single token."""
+        """End the requesting session and all of the user's sessions with an opaque token."""
         await self.audit.record(EventKind.SIGNED_OUT, user_id, by=user_id)
         await self._end(user_id, by_token=True)
         await self._end(user_id, only=sign_in_id)
 
     async def sign_out_everywhere(self, user_id: int) -> None:
-        """End all of a person's sign-ins and API tokens."""
+        """End all of a user's sessions and API tokens, and record it."""
         await self.audit.record(EventKind.SIGNED_OUT_EVERYWHERE, user_id, by=user_id)
         await self.end_all(user_id)
 
     async def end_all(self, user_id: int) -> None:
-        """End all of a person's sign-ins and API tokens, those that are under way as well."""
+        """End all of a user's sessions and API tokens, including sign-ins in progress."""
         user = await self.accounts.users.locked(user_id)
         if user is not None:
             user.auth_version += 1
@@ -189,12 +190,12 @@ class Sessions:
         return len(guests)
 
     async def end_all_sessions(self) -> None:
-        """End every sign-in whose tokens may still be good, before other people take over."""
+        """End every session whose tokens may be valid, before a restore replaces the accounts."""
         for sign_in_id in await self.sign_ins.end_seen_within(RETENTION):
             await revocations.publish(self.session, sign_in_id)
 
     async def _create_guest(self) -> User:
-        """A new guest. Raises GuestLoginDisabled."""
+        """Create a guest. Raises GuestLoginDisabled."""
         if not settings.guest_login:
             raise GuestLoginDisabled
         guest = await self.accounts.create_guest()
@@ -202,7 +203,7 @@ class Sessions:
         return guest
 
     async def _family(self, jti: str) -> tuple[User, SignIn]:
-        """The person and the sign-in a token belongs to, locked. Raises RefreshTokenInvalid."""
+        """Lock the account and session of a token. Raises RefreshTokenInvalid."""
         family = await self.tokens.family_of(jti)
         user = await self.accounts.users.locked(family[0], shared=True) if family else None
         sign_in = await self.sign_ins.locked(family[1]) if family else None
@@ -229,7 +230,7 @@ class Sessions:
     async def _end(
         self, user_id: int, only: int | None = None, *, by_token: bool = False
     ) -> list[int]:
-        """End sign-ins; a guest who leaves is forgotten. Locks the person first, as sign-ins do."""
+        """End sessions and delete a guest; locks the account first, like sign-ins."""
         await self.accounts.users.lock(user_id)
         ended = await self.sign_ins.end(user_id, only=only, by_token=by_token)
         for sign_in_id in ended:
@@ -240,7 +241,7 @@ class Sessions:
 
 
 async def revoke_reused_token(user_id: int, sign_in_id: int) -> None:
-    """End a sign-in in a transaction of its own: the request's will be rolled back."""
+    """End a session in its own transaction, as the request's is rolled back."""
     async with transaction() as session:
         sessions = Sessions(session)
         await sessions.audit.record(EventKind.TOKEN_REPLAYED, user_id)
@@ -248,13 +249,13 @@ async def revoke_reused_token(user_id: int, sign_in_id: int) -> None:
 
 
 async def recently_ended() -> list[int]:
-    """Sign-ins whose tokens may not have expired yet."""
+    """Return ended sessions whose tokens may not have expired."""
     async with transaction() as session:
         return await SignInRepository(session=session).ended_since(RETENTION)
 
 
 def sign_in_of(token: str) -> int:
-    """The sign-in a refresh token belongs to; 0 if it is no good."""
+    """Return the session ID of a refresh token, 0 if the token is invalid."""
     try:
         return int(verify(Purpose.REFRESH, token)["sid"])
     except (InvalidToken, KeyError):
@@ -262,7 +263,7 @@ def sign_in_of(token: str) -> int:
 
 
 def hash_of(token: str) -> str:
-    """How a token is kept: it cannot be read from a stolen table."""
+    """Return the SHA-256 under which a token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -270,11 +271,11 @@ def _new_token(sign_in: SignIn) -> RefreshToken:
     return RefreshToken(sign_in_id=sign_in.id, jti=uuid.uuid4().hex)
 
 
-def _pair(user: User, sign_in: SignIn, token: RefreshToken, left: timedelta) -> TokenPair:
-    """A pair whose refresh token is the same however often it is written."""
+def _pair(user: User, sign_in: SignIn, token: RefreshToken, remaining: timedelta) -> TokenPair:
+    """Build a token pair; the refresh token is deterministic."""
     return TokenPair(
-        access=_access(user, sign_in, left),
-        expires_in=int(min(settings.access_token_lifetime, left).total_seconds()),
+        access=_access(user, sign_in, remaining),
+        expires_in=int(min(settings.access_token_lifetime, remaining).total_seconds()),
         refresh=sign(
             Purpose.REFRESH,
             user.id,
@@ -283,12 +284,12 @@ def _pair(user: User, sign_in: SignIn, token: RefreshToken, left: timedelta) -> 
             jti=token.jti,
             sid=sign_in.id,
         ),
-        refresh_expires_in=int(left.total_seconds()),
+        refresh_expires_in=int(remaining.total_seconds()),
     )
 
 
-def _access(user: User, sign_in: SignIn, left: timedelta) -> str:
-    lifetime = min(settings.access_token_lifetime, left)
+def _access(user: User, sign_in: SignIn, remaining: timedelta) -> str:
+    lifetime = min(settings.access_token_lifetime, remaining)
     return sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value, sid=sign_in.id)
 
 

@@ -50,7 +50,7 @@ async def test_change_that_is_told_already_is_not_told_twice(
     assert await changes(admin) == []
     await admin.patch(path, json={"first_name": "Ada"})
     assert [line for line, _ in await changes(admin)] == [
-        f"Change somebody: PATCH {path.removeprefix(API)} (first_name)"
+        f"Update a user: PATCH {path.removeprefix(API)} (first_name)"
     ]
 
 

@@ -1,4 +1,4 @@
-"""The audit over HTTP: what staff change is noted, and people read what is noted."""
+"""HTTP API of the audit log, and recording of changes by staff."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 
 PersonId = Annotated[
-    int | None, QueryParameter(ge=1, le=BIGINT_MAX, description="Only what happened to them.")
+    int | None, QueryParameter(ge=1, le=BIGINT_MAX, description="Only events of this account.")
 ]
 Kind = Annotated[EventKind | None, QueryParameter(description="Only events of this kind.")]
 
@@ -32,9 +32,9 @@ STAFF_GUARDS = {editors_only, admins_only, owners_only}
 
 
 async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[AsyncSession]:
-    """The request's transaction, injected as `session`.
+    """Provide the request's transaction as `session`.
 
-    A change through a route that takes a role is noted in it: both are written, or neither.
+    A change through a route that requires a role is recorded in the same transaction.
     """
     async with transaction() as session:
         yield session
@@ -42,11 +42,11 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
             request.route_handler.resolve_guards()
         ):
             by = request.user.user_id
-            await Audit(session).record_change(await _visible_events(request), by=by)
+            await Audit(session).record_change(await _change_summary(request), by=by)
 
 
-async def _visible_events(request: Request[Any, Any, Any]) -> str:
-    """The change in a line: what it is, where, and which fields; never their values."""
+async def _change_summary(request: Request[Any, Any, Any]) -> str:
+    """Describe a change in one line: summary, path and field names, never values."""
     path = request.url.path.removeprefix("/api/v1")
     query = f"?{request.url.query}" if request.url.query else ""
     line = f"{request.route_handler.summary}: {request.method} {path}{query}"
@@ -63,7 +63,7 @@ class ActivityController(Controller):
     guards = (signed_in,)
     dependencies = {"audit": service(Audit)}
 
-    @get(summary="List what happened to your account", responses=problems(Unauthorized))
+    @get(summary="List your account activity", responses=problems(Unauthorized))
     async def list_activity(
         self,
         user: CurrentUser,

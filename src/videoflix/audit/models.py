@@ -1,4 +1,4 @@
-"""The table of security events."""
+"""Database model of security events."""
 
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,11 +7,11 @@ from videoflix.platform.postgres.session import Record
 
 
 class SecurityEvent(Record):
-    """What happened to an account, when, by whom and from where.
+    """An event of an account: what happened, when, by whom and from where.
 
-    Rows are never changed, and deleted only by age; the database sees to it. They outlive the
-    people they name, so their ids are no foreign keys. `kind` is an EventKind, as text: an older
-    release reads what a newer one wrote.
+    Rows are immutable and deleted only by age, enforced by a trigger. They outlive the accounts
+    they refer to, so the IDs are no foreign keys. `kind` is an EventKind stored as text, so that
+    an older release can read events of a newer one.
     """
 
     __tablename__ = "security_event"

@@ -1,4 +1,4 @@
-"""All SQL of the audit."""
+"""Queries on security events."""
 
 from datetime import timedelta
 
@@ -8,19 +8,19 @@ from sqlalchemy import delete, func, select
 
 from videoflix.audit.models import SecurityEvent
 
-# The trigger on the table refuses to delete anything younger.
+# A trigger on the table prevents earlier deletion.
 RETENTION = timedelta(days=365)
 
 
 class SecurityEventRepository(SQLAlchemyAsyncRepository[SecurityEvent]):
-    """Security events, the newest first."""
+    """Security events, newest first."""
 
     model_type = SecurityEvent
 
     async def newest(
         self, page: LimitOffset, *, user_id: int | None, kind: str | None
     ) -> tuple[list[SecurityEvent], int]:
-        """Those about a person or of a kind, or all; and how many there are."""
+        """Return a page of events, optionally of one account or kind, and the total."""
         conditions = []
         if user_id is not None:
             conditions.append(SecurityEvent.user_id == user_id)
@@ -32,7 +32,7 @@ class SecurityEventRepository(SQLAlchemyAsyncRepository[SecurityEvent]):
     async def has_event_from(
         self, user_id: int, kind: str, address: str, within: timedelta
     ) -> bool:
-        """Whether such an event happened to a person from this address lately."""
+        """Return whether the account has such an event from this address within `within`."""
         found = await self.session.scalar(
             select(SecurityEvent.id)
             .where(
@@ -46,7 +46,7 @@ class SecurityEventRepository(SQLAlchemyAsyncRepository[SecurityEvent]):
         return found is not None
 
     async def delete_expired(self) -> int:
-        """Delete what is too old; how many there were."""
+        """Delete events older than RETENTION; return their number."""
         found = await self.session.scalars(
             delete(SecurityEvent)
             .where(SecurityEvent.created_at < func.now() - RETENTION)

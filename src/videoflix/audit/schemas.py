@@ -1,4 +1,4 @@
-"""Shapes of the audit."""
+"""Schemas of the audit log."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,7 +7,7 @@ import msgspec
 
 
 class EventKind(StrEnum):
-    """What can happen to an account, and what staff do to the rest."""
+    """Kinds of security events, including changes by staff."""
 
     REGISTERED = "registered"
     CREATED = "created"
@@ -23,7 +23,7 @@ class EventKind(StrEnum):
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - an event, no secret
     EMAIL_ASKED = "email-change-asked"
     EMAIL_CHANGED = "email-changed"
-    # Written by the migration that found two accounts with one address.
+    # Recorded by the migration that found two accounts with the same address.
     ADDRESS_COLLISION = "address-collision"
     API_TOKEN_MADE = "api-token-made"  # noqa: S105 - an event, no secret
     API_TOKEN_REVOKED = "api-token-revoked"  # noqa: S105 - an event, no secret
@@ -42,9 +42,10 @@ class EventKind(StrEnum):
 
 
 class SecurityEventRead(msgspec.Struct):
-    """Something that happened to an account.
+    """A security event of an account.
 
-    `actor_id` did it (none: a stranger or the system); `address` and `device` say from where.
+    `actor_id` is the user who caused it, null for anonymous clients and the system; `address`
+    and `device` are those of the client.
     """
 
     id: int

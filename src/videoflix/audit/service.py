@@ -1,4 +1,4 @@
-"""Who did what to which account: written with the change itself, never changed afterwards."""
+"""Audit log: immutable events, written in the transaction of the change."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from videoflix.audit.schemas import EventKind, SecurityEventRead
 from videoflix.platform.server.client_address import current_client
 
 FAMILIAR = timedelta(days=90)
-# Set in the info of a session that wrote an event.
-NOTED = "noted"
+# Key in the info of a session that has recorded an event.
+RECORDED = "audit_recorded"
 
 
 class Audit:
@@ -23,9 +23,9 @@ class Audit:
     async def record(
         self, kind: EventKind, user_id: int | None, *, by: int | None = None, detail: str = ""
     ) -> None:
-        """Note what happened to a person, in the transaction it happens in."""
+        """Record an event in the session's transaction, with the request's address and device."""
         address, device = current_client()
-        self.session.info[NOTED] = True
+        self.session.info[RECORDED] = True
         self.session.add(
             SecurityEvent(
                 kind=kind.value,
@@ -38,14 +38,14 @@ class Audit:
         )
 
     async def record_change(self, detail: str, *, by: int) -> None:
-        """Note what staff changed, unless the change itself said more about it."""
-        if not self.session.info.get(NOTED):
+        """Record a change by staff, unless the transaction has recorded a more specific event."""
+        if not self.session.info.get(RECORDED):
             await self.record(EventKind.STAFF_CHANGE, None, by=by, detail=detail)
 
     async def activity(
         self, page: LimitOffset, *, user_id: int | None = None, kind: EventKind | None = None
     ) -> tuple[list[SecurityEventRead], int]:
-        """What happened, the newest first, and how much there is."""
+        """Return a page of events, newest first, and the total."""
         found, total = await self.events.newest(page, user_id=user_id, kind=kind)
         return [
             SecurityEventRead(
@@ -62,5 +62,5 @@ class Audit:
         ], total
 
     async def is_familiar(self, user_id: int, address: str) -> bool:
-        """Whether the person signed in from this address in the last three months."""
+        """Return whether the user signed in from this address within FAMILIAR."""
         return await self.events.has_event_from(user_id, EventKind.SIGNED_IN, address, FAMILIAR)

@@ -1,4 +1,4 @@
-"""The people of an installation over HTTP, for its administrators."""
+"""HTTP API of user administration."""
 
 from typing import Annotated
 
@@ -21,14 +21,14 @@ Search = Annotated[
     QueryParameter(
         max_length=100,
         pattern=r"^[^\x00]*$",
-        description="Words the address or the name has to hold.",
+        description="Text contained in the e-mail address or name.",
     ),
 ]
-OfRole = Annotated[Role | None, QueryParameter(description="Only people of this role.")]
+OfRole = Annotated[Role | None, QueryParameter(description="Only users with this role.")]
 
-Numbered = Annotated[
+UserIds = Annotated[
     list[Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]] | None,
-    QueryParameter(max_items=100, description="Only these people: `ids=1&ids=2`."),
+    QueryParameter(max_items=100, description="Only these users: `ids=1&ids=2`."),
 ]
 
 
@@ -38,13 +38,13 @@ class UserController(Controller):
     guards = (admins_only,)
     dependencies = {"user_admin": service(UserAdmin)}
 
-    @get(summary="List people", responses=problems(Unauthorized, Forbidden))
+    @get(summary="List users", responses=problems(Unauthorized, Forbidden))
     async def list_people(
         self,
         user_admin: NamedDependency[UserAdmin],
         search: Search = "",
         role: OfRole = None,
-        ids: Numbered = None,
+        ids: UserIds = None,
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[UserAdminRead]:
@@ -69,18 +69,18 @@ class UserController(Controller):
 
     @get(
         "/{user_id:int}",
-        summary="Show somebody",
+        summary="Get a user",
         responses=problems(Unauthorized, Forbidden, UserNotFound),
     )
     async def show_person(
         self, user_admin: NamedDependency[UserAdmin], user_id: FromPath[Id]
     ) -> UserAdminRead:
-        """Show an account."""
+        """Get an account."""
         return UserAdminRead.of(await user_admin.get(user_id))
 
     @patch(
         "/{user_id:int}",
-        summary="Change somebody",
+        summary="Update a user",
         responses=problems(Unauthorized, Forbidden, OwnerRequired, UserNotFound, LastAdmin),
     )
     async def change_person(
@@ -95,7 +95,7 @@ class UserController(Controller):
 
     @post(
         "/{user_id:int}/deactivate",
-        summary="Switch an account off",
+        summary="Deactivate a user",
         status_code=HTTP_200_OK,
         responses=problems(Unauthorized, Forbidden, OwnerRequired, UserNotFound, LastAdmin),
     )
@@ -110,7 +110,7 @@ class UserController(Controller):
 
     @post(
         "/{user_id:int}/activate",
-        summary="Switch an account on",
+        summary="Activate a user",
         status_code=HTTP_200_OK,
         responses=problems(Unauthorized, Forbidden, OwnerRequired, UserNotFound),
     )

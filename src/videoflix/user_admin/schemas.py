@@ -1,4 +1,4 @@
-"""Shapes of the people of an installation, as its administrators see them."""
+"""Schemas of user administration."""
 
 from datetime import datetime
 from typing import Self
@@ -38,7 +38,7 @@ class UserAdminRead(UserRead):
 
 
 class UserCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """Somebody to enter; without a password a mail invites them to choose one."""
+    """A new user; without a password an e-mail invites them to choose one."""
 
     email: Email
     password: Password | None = None
@@ -49,7 +49,7 @@ class UserCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserAdminUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What administrators may change of an account; what is left out stays."""
+    """Changes to an account by an administrator; omitted fields are unchanged."""
 
     first_name: Name | UnsetType = UNSET
     last_name: Name | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""What administrators may do to accounts; each of it ends in the audit."""
+"""User administration; every change is recorded in the audit log."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -19,19 +19,19 @@ from videoflix.user_admin.schemas import UserAdminUpdate, UserCreate
 
 
 class UserNotFound(NotFound):
-    """Nobody has this number."""
+    """There is no user with this ID."""
 
     slug: ClassVar[str] = "person-not-found"
 
 
 class OwnerRequired(Forbidden):
-    """Only an owner may make owners, or change the account of one."""
+    """Only an owner may add owners or change an owner's account."""
 
     slug: ClassVar[str] = "owners-only"
 
 
 class UserAdmin:
-    """`by` is the administrator who does it; None for the commands of an operator."""
+    """`by` is the ID of the acting administrator, None for CLI commands."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.accounts = Accounts(session)
@@ -47,20 +47,20 @@ class UserAdmin:
         role: Role | None = None,
         ids: Sequence[int] | None = None,
     ) -> tuple[list[User], int]:
-        """Accounts whose address or name holds the words, newest first; and how many."""
+        """Return a page of accounts matching the search text, newest first, and the total."""
         return await self.accounts.users.list_page(page, search=search, role=role, ids=ids)
 
     async def get(self, user_id: int) -> User:
-        """Raises UserNotFound."""
+        """Return an account. Raises UserNotFound."""
         user = await self.accounts.users.get_one_or_none(id=user_id)
         if user is None:
             raise UserNotFound
         return user
 
     async def add(self, new: UserCreate, *, by: int | None) -> User:
-        """Add somebody who may sign in at once; without a password a mailed link sets the first.
+        """Add a user who can sign in at once; without a password, a mailed link sets one.
 
-        Call it before the session holds a connection. Raises EmailTaken, WeakPassword,
+        Call it before the session holds a connection. Raises EmailTaken, WeakPassword or
         OwnerRequired.
         """
         chosen = {}
@@ -82,9 +82,9 @@ class UserAdmin:
         return user
 
     async def change(self, user_id: int, change: UserAdminUpdate, *, by: int | None) -> User:
-        """Change an account. Raises UserNotFound, LastAdmin or OwnerRequired.
+        """Update an account. Raises UserNotFound, LastAdmin or OwnerRequired.
 
-        Another role needs another sign-in: tokens carry the one they were signed for.
+        Changing the role ends all sessions, because tokens contain the role.
         """
         loses_role = change.role is not msgspec.UNSET and not change.role.administers
         user = await self._locked(user_id, leaving=loses_role)
@@ -103,7 +103,7 @@ class UserAdmin:
         return user
 
     async def change_email(self, user_id: int, email: str, *, by: int | None) -> User:
-        """Give somebody another address, which counts as confirmed; they sign in again.
+        """Set a user's address, marked as confirmed, and end their sessions.
 
         Raises UserNotFound, OwnerRequired or EmailTaken.
         """
@@ -116,7 +116,7 @@ class UserAdmin:
         return user
 
     async def deactivate(self, user_id: int, *, by: int | None) -> User:
-        """Switch an account off; it is signed out everywhere, and its mailed links are void.
+        """Deactivate an account, end its sessions and revoke its mailed links.
 
         Raises UserNotFound, LastAdmin or OwnerRequired.
         """
@@ -130,10 +130,10 @@ class UserAdmin:
         return user
 
     async def activate(self, user_id: int, *, by: int | None) -> User:
-        """Switch an account on, its address confirmed or not.
+        """Activate an account and mark its address as confirmed.
 
-        Nobody knows who registered an unconfirmed one: its person gets a link to choose a
-        password. Raises UserNotFound or OwnerRequired.
+        An unconfirmed registration may be someone else's, so the address gets a link to choose a
+        new password. Raises UserNotFound or OwnerRequired.
         """
         user = await self._locked(user_id)
         await self._ensure_outranked_by(by, user.role)
@@ -146,7 +146,7 @@ class UserAdmin:
         return user
 
     async def _locked(self, user_id: int, *, leaving: bool = False) -> User:
-        """A person, locked; before an administrator leaves all of them are, in one order.
+        """Lock an account; if an administrator is `leaving`, lock all administrators first.
 
         Raises UserNotFound or LastAdmin.
         """
@@ -159,7 +159,7 @@ class UserAdmin:
         return locked
 
     async def _ensure_outranked_by(self, by: int | None, *roles: Role) -> None:
-        """Owners are made and changed by owners, and by commands."""
+        """Require an owner, or the CLI, for changes that involve owners. Raises OwnerRequired."""
         if by is not None and Role.OWNER in roles:
             actor = await self.accounts.get_active(by)
             if actor.role is not Role.OWNER:

@@ -1,4 +1,4 @@
-"""Errors of the domain, and how they look on the wire (RFC 9457, application/problem+json).
+"""Domain errors and their representation as problems (RFC 9457, application/problem+json).
 
 Problem
 ├── NotFound          404
@@ -8,7 +8,7 @@ Problem
 ├── Forbidden         403
 └── Unavailable       503
 
-The docstring of each subclass is its title: one sentence, for people.
+The docstring of each subclass is its title, shown to users.
 """
 
 import re
@@ -32,9 +32,7 @@ class Problem(Exception):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     headers: ClassVar[dict[str, str]] = {}
-    slug: ClassVar[str] = (
-        ""  # in a class of its own: its `type`, kept when the class got another name
-    )
+    slug: ClassVar[str] = ""  # the last part of `type`, if it differs from the class name
 
     def __init__(self, detail: str = "", **members: Any) -> None:
         super().__init__(detail or self.__doc__)
@@ -42,31 +40,31 @@ class Problem(Exception):
         self.members = members
 
     def response_headers(self) -> dict[str, str]:
-        """Headers that belong to this answer."""
+        """Return the headers of the response."""
         return dict(self.headers)
 
 
 class NotFound(Problem):
-    """There is no such thing, or you may not see it."""
+    """This doesn't exist or isn't available to you."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class Conflict(Problem):
-    """This contradicts the current state."""
+    """This conflicts with the current state."""
 
     status = HTTPStatus.CONFLICT
 
 
 class BadRequest(Problem):
-    """The request cannot be understood."""
+    """The request is malformed."""
 
     slug: ClassVar[str] = "bad-input"
     status = HTTPStatus.BAD_REQUEST
 
 
 class InvalidInput(BadRequest):
-    """Some values are not what this endpoint accepts."""
+    """Some values are invalid."""
 
 
 class Unauthorized(Problem):
@@ -84,20 +82,20 @@ class Forbidden(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """This endpoint does not read that kind of body."""
+    """This endpoint does not accept this content type."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class Unavailable(Problem):
-    """The service cannot answer right now; try again shortly."""
+    """The service is temporarily unavailable; try again shortly."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar = {"Retry-After": "2"}
 
 
 class ProblemBody(msgspec.Struct):
-    """A problem as RFC 9457 writes it; more members may follow."""
+    """A problem (RFC 9457), possibly with further members."""
 
     type: str
     title: str
@@ -106,7 +104,7 @@ class ProblemBody(msgspec.Struct):
 
 
 def problems(*kinds: type[Problem]) -> dict[int, ResponseSpec]:
-    """Document what an endpoint may answer besides success: `@get(responses=problems(...))`."""
+    """Document the error responses of an endpoint: `@get(responses=problems(...))`."""
     titles: dict[int, list[str]] = {}
     for kind in kinds:
         titles.setdefault(kind.status.value, []).append(f"`{kind_of(kind)}`: {kind.__doc__}")
@@ -122,7 +120,7 @@ def problems(*kinds: type[Problem]) -> dict[int, ResponseSpec]:
 
 
 def kind_of(problem: type[Problem]) -> str:
-    """The stable last part of a problem's `type`: `VideoNotFound` is `video-not-found`."""
+    """Return the stable last part of a problem's `type`, such as `video-not-found`."""
     own: str = problem.__dict__.get("slug", "")
     return own or re.sub(r"(?<!^)(?=[A-Z])", "-", problem.__name__).lower()
 
@@ -136,7 +134,7 @@ def response_for(error: Problem) -> Response[dict[str, Any]]:
 
 
 def problem_body(error: Problem) -> dict[str, Any]:
-    """The members of a problem; RFC 9457's own win over extensions of the same name."""
+    """Return the members of a problem; those of RFC 9457 override extensions."""
     title = error.__doc__ or ""
     return {
         **error.members,
@@ -164,7 +162,7 @@ def http_error_response(
 def validation_response(
     request: Request[Any, Any, Any], error: ValidationException
 ) -> Response[dict[str, Any]]:
-    """What failed msgspec's or Litestar's checks, with the name of each field."""
+    """Convert a validation error to a problem that names each field."""
     found = error.extra if isinstance(error.extra, list) else []
     errors = [
         {"field": wire_name(request, item.get("key")), "message": sentence_of(item)}
@@ -176,15 +174,15 @@ def validation_response(
 
 
 def sentence_of(item: dict[str, Any]) -> str:
-    """What is wrong with one value; patterns and names of Python are nothing to show."""
+    """Return the message of one validation error, without patterns and Python names."""
     message = str(item.get("message", ""))
     if message == repr(item.get("key")):
         return "is missing; send a JSON body"
-    return "is not of the expected form" if "matching regex" in message else message
+    return "has an invalid format" if "matching regex" in message else message
 
 
 def wire_name(request: Request[Any, Any, Any], key: object) -> str:
-    """A field's name on the wire; some parameters have another one here (`query`, `state`)."""
+    """Return a field's name on the wire, which may differ from the parameter's name."""
     parameter = request.route_handler.parsed_fn_signature.parameters.get(str(key))
     name = getattr(parameter.kwarg_definition, "name", None) if parameter else None
     return str(name or key or "")
@@ -194,7 +192,7 @@ def database_response(
     request: Request[Any, Any, Any],
     error: InterfaceError | OperationalError | PoolTimeoutError | OSError,
 ) -> Response[dict[str, Any]]:
-    """Postgres is gone, restarting or out of connections: say so, and when to come back."""
+    """Respond with 503 and Retry-After if Postgres is unavailable."""
     request.logger.error("database unavailable: %s", one_line(error))
     return response_for(Unavailable())
 
@@ -202,21 +200,21 @@ def database_response(
 def unreadable_response(
     request: Request[Any, Any, Any], error: RecursionError | UnicodeError
 ) -> Response[dict[str, Any]]:
-    """A body of a thousand brackets, or one that is no UTF-8: Litestar lets both through."""
-    kind = type(error).__name__  # no traceback: a client could write as many as it likes
-    request.logger.warning("unreadable (%s): %s %s", kind, request.method, request.url.path)
-    return response_for(BadRequest("The body is no JSON in UTF-8, or nested too deeply."))
+    """Respond with 400 to bodies that are nested too deeply or not UTF-8."""
+    kind = type(error).__name__  # no traceback: clients could flood the log
+    request.logger.warning("invalid body (%s): %s %s", kind, request.method, request.url.path)
+    return response_for(BadRequest("The body is not JSON in UTF-8, or is nested too deeply."))
 
 
 def internal_error_response(
     request: Request[Any, Any, Any], error: Exception
 ) -> Response[dict[str, Any]]:
-    """What nobody foresaw: logged with its traceback, told without it.
+    """Respond to an unhandled exception with 500, logging its traceback.
 
-    A deadlock, or a lock or statement that took too long, changed nothing: 503, ask again.
+    Deadlocks and lock or statement timeouts changed nothing and become 503.
     """
     if database_unavailable(error):
-        request.logger.warning("the database was busy: %s", one_line(error))
+        request.logger.warning("database unavailable: %s", one_line(error))
         return response_for(Unavailable())
     request.logger.error("unhandled error", exc_info=error)
     return response_for(Problem())

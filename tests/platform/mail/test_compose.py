@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from videoflix.platform.mail.compose import LANGUAGES, _words, render
+from videoflix.platform.mail.compose import LANGUAGES, _strings, render
 
-LETTERS = sorted(_words("en"))
+LETTERS = sorted(_strings("en"))
 URL = "https://films.example/#/reset/abc"
 
 
@@ -33,7 +33,7 @@ def test_every_letter_exists_in_every_language(template: str, language: str) -> 
     made = render(template, language, {"name": "Ada", "url": URL})
     found = Links(made.html)
     assert found.loads == [], "mail programs block what is loaded, and it would tell on readers"
-    has_button = bool(_words(language)[template].button)
+    has_button = bool(_strings(language)[template].button)
     assert found.links == [URL, URL] * has_button
     assert (URL in made.text) == has_button
     assert f'lang="{language}"' in made.html

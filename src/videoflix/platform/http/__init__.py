@@ -1,1 +1,1 @@
-"""What routes share: parameters, ranges, downloads, idempotency keys, headers."""
+"""HTTP building blocks: parameters, ranges, downloads, idempotency keys and headers."""

@@ -1,4 +1,4 @@
-"""What an error of Postgres means to those who ask: by its SQLSTATE, never by its text.
+"""Map Postgres errors to problems by SQLSTATE.
 
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -22,26 +22,26 @@ from videoflix.platform.problems import (
 
 
 class SchemaOutdated(Unavailable):
-    """The database schema is not the one that this version needs."""
+    """The database schema does not match this version."""
 
     headers: ClassVar = {"Retry-After": "10"}
 
 
 class DatabaseFull(Unavailable):
-    """The database's disk is full: nothing can be saved until an administrator makes room."""
+    """The database's disk is full; nothing can be saved until an administrator frees space."""
 
     headers: ClassVar = {"Retry-After": "60"}
 
 
 class ValueOutOfRange(BadRequest):
-    """A value is larger than the database can hold, or of another kind than it expects."""
+    """A value is out of range or of the wrong type for the database."""
 
 
 class ChangedMeanwhile(Conflict):
-    """What this refers to was changed or removed at the same time; load it and try again."""
+    """The resource was changed or deleted in the meantime; reload it and try again."""
 
 
-# The longest beginning of a SQLSTATE decides.
+# By SQLSTATE or class; the longest prefix wins.
 PROBLEMS: dict[str, type[Problem]] = {
     "3F000": SchemaOutdated,  # invalid_schema_name
     "42P01": SchemaOutdated,  # undefined_table
@@ -60,19 +60,19 @@ PROBLEMS: dict[str, type[Problem]] = {
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """The SQLSTATE of an error, however often it was wrapped; empty if it has none."""
+    """Return the SQLSTATE of an error, searching wrapped errors; "" if there is none."""
     cause: BaseException | None = error
     while cause is not None:
         if state := getattr(cause, "sqlstate", None):
             return str(state)
         if isinstance(cause, InterfaceError) and isinstance(cause, ValueError):
-            return "22000"  # asyncpg found by itself that a parameter does not fit
+            return "22000"  # asyncpg rejected a parameter before sending it
         cause = getattr(cause, "orig", None) or cause.__cause__
     return ""
 
 
 def driver_error_in(error: BaseException) -> DBAPIError | None:
-    """The driver's error behind another one, such as Advanced Alchemy's RepositoryError."""
+    """Return the driver's error wrapped in another one, such as RepositoryError."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, DBAPIError):
         cause = cause.__cause__ or cause.__context__
@@ -80,25 +80,25 @@ def driver_error_in(error: BaseException) -> DBAPIError | None:
 
 
 def problem_of(error: BaseException) -> Problem | None:
-    """What to tell about an error, if it is nobody's mistake."""
+    """Return the problem of a known SQLSTATE, or None."""
     state = sqlstate_of(error)
     kinds = [PROBLEMS[state[:length]] for length in (5, 2) if state[:length] in PROBLEMS]
     return kinds[0]() if kinds else None
 
 
 def sentence_of(error: DBAPIError) -> str:
-    """What Postgres said, in one line: neither the statement nor its parameters."""
-    said = str(error.orig).partition(">: ")[2] or str(error.orig)
-    return said.splitlines()[0] if said else type(error).__name__
+    """Return the message of Postgres in one line, without statement and parameters."""
+    message = str(error.orig).partition(">: ")[2] or str(error.orig)
+    return message.splitlines()[0] if message else type(error).__name__
 
 
 def database_error_response(
     request: Request[Any, Any, Any], error: DBAPIError | RepositoryError
 ) -> Response[dict[str, Any]]:
-    """A full disk, a schema of another version, a database that stops: 503 with a sentence."""
+    """Respond with the problem of a database error, or 500."""
     found = driver_error_in(error)
     problem = problem_of(found) if found else None
     if problem is None:
         return internal_error_response(request, error)
-    request.logger.error("the database refused: %s", one_line(found or error))
+    request.logger.error("database error: %s", one_line(found or error))
     return response_for(problem)

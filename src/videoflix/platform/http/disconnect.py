@@ -1,4 +1,4 @@
-"""Long work for a client ends when its client is gone."""
+"""Cancel expensive work when the client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,15 +12,15 @@ Result = TypeVar("Result")
 
 
 class ClientDisconnected(BadRequest):
-    """The client closed the connection before the answer was ready."""
+    """The client closed the connection before the response was ready."""
 
 
 async def while_connected(
     request: Request[Any, Any, Any], work: Coroutine[Any, Any, Result]
 ) -> Result:
-    """The result of work that is cancelled when the client disconnects.
+    """Await `work`, cancelling it if the client disconnects.
 
-    For requests without a body. Raises ClientDisconnected, which nobody reads.
+    For requests without a body. Raises ClientDisconnected.
     """
     working = asyncio.create_task(work)
     gone = asyncio.create_task(_disconnected(request))

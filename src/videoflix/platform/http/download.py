@@ -1,4 +1,4 @@
-"""Large objects of the storage over HTTP: in pieces, and from where a download broke off."""
+"""Streaming downloads of large objects, resumable by Range."""
 
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from videoflix.platform.storage.media_storage import media_storage
 
 
 class RangeNotSatisfiable(Problem):
-    """The file has no such bytes."""
+    """The range is beyond the end of the file."""
 
     status: ClassVar = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
@@ -28,14 +28,14 @@ class RangeNotSatisfiable(Problem):
 async def download(
     request: Request[Any, Any, Any], key: str, size: int, *, name: str, media_type: str
 ) -> Stream:
-    """The object as a file called `name`. Raises RangeNotSatisfiable or FileNotFoundError."""
-    etag = f'"{key.replace("/", "-")}"'  # a key always names the same bytes
-    wanted = requested_range(request, etag, size)
-    if wanted is not None and not wanted:
+    """Stream an object as an attachment. Raises RangeNotSatisfiable or FileNotFoundError."""
+    etag = f'"{key.replace("/", "-")}"'  # objects are immutable
+    requested = requested_range(request, etag, size)
+    if requested is not None and not requested:
         raise RangeNotSatisfiable(size)
-    start, end = (wanted.start, wanted.stop) if wanted else (0, size)
-    pieces = media_storage().stream(key, start, end)
-    first = await anext(pieces, b"")
+    start, end = (requested.start, requested.stop) if requested else (0, size)
+    chunks = media_storage().stream(key, start, end)
+    first = await anext(chunks, b"")
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Length": str(end - start),
@@ -48,11 +48,11 @@ async def download(
         status = HTTPStatus.PARTIAL_CONTENT
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return Stream(
-        _all_of(first, pieces), media_type=media_type, headers=headers, status_code=status
+        _all_of(first, chunks), media_type=media_type, headers=headers, status_code=status
     )
 
 
 async def _all_of(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     yield first
-    async for piece in rest:
-        yield piece
+    async for chunk in rest:
+        yield chunk

@@ -1,7 +1,7 @@
-"""Requests that may be repeated: the same key and body get the same answer (Idempotency-Key).
+"""Idempotency keys: a retry with the same key and body gets the stored response.
 
-The key is written in the transaction that does the work, so a repetition waits until the first
-one is over, and then finds its answer, or does the work if the first one failed.
+The key is inserted in the transaction that does the work, so a concurrent retry waits for the
+first request, and then returns its response, or does the work if the first one failed.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from videoflix.platform.problems import Problem
 from videoflix.platform.retention import retention
 
 RETENTION = timedelta(days=1)
-# Keys of earlier releases are named after the class that a request had there.
+# Class names of requests in earlier releases, which are part of stored keys.
 FORMER_NAMES = {"InvoiceCreate": "NewInvoice"}
 
 Key = Annotated[
@@ -31,7 +31,7 @@ Key = Annotated[
         name="Idempotency-Key",
         max_length=200,
         pattern=r"^[\x21-\x7e]*(?!\n)$",
-        description="A name of your own for this request: repeat it and nothing happens twice.",
+        description="A unique value chosen by the client; a retry with it is not executed again.",
     ),
 ]
 Result = TypeVar("Result", bound=msgspec.Struct)
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 
 class IdempotentAnswer(Record):
-    """What a request was answered, by its key."""
+    """The stored response of a request, by its key."""
 
     __tablename__ = "idempotent_answer"
 
@@ -86,9 +86,9 @@ async def run_once(
     request: msgspec.Struct,
     make: Callable[[], Awaitable[Result]],
 ) -> Result:
-    """The answer of the first request with this key; without a key each one is a first.
+    """Execute a request once per key, returning the stored response of the first one.
 
-    Raises KeyReused when the key came with another body.
+    Without a key it is always executed. Raises KeyReused if the body differs.
     """
     if not key:
         return await make()

@@ -1,6 +1,6 @@
-"""JSON bodies are read as strictly as the OpenAPI document describes them.
+"""Strict validation of JSON bodies, as described in the OpenAPI document.
 
-Litestar converts bodies as leniently as query strings: 0 would be `false`, and a point in time.
+Litestar converts bodies as leniently as query strings: 0 would be valid as `false` or a timestamp.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from videoflix.platform.problems import InvalidInput
 
 
 class StrictRequest(Request[Any, Any, Any]):
-    """A request whose JSON body has the types of the route's `data`."""
+    """A request whose JSON body is validated strictly."""
 
     async def json(self) -> Any:
-        """The body. Raises InvalidInput for a value that only a lenient conversion accepts.
+        """Return the body. Raises InvalidInput for a value that only a lenient conversion accepts.
 
-        What no conversion accepts is left to Litestar, which names every field.
+        Values that are invalid either way are left to Litestar, which reports every field.
         """
         body = await super().json()
         field = self.route_handler.parsed_data_field
@@ -40,7 +40,7 @@ def refuse_lenient(body: Any, kind: Any) -> None:
 
 
 def with_integers(value: Any) -> Any:
-    """The same value with 14 for 14.0: JSON has one kind of number (JSON Schema, 6.1.1)."""
+    """Convert 14.0 to 14, recursively: JSON has one type of number (JSON Schema, 6.1.1)."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
@@ -51,7 +51,7 @@ def with_integers(value: Any) -> Any:
 
 
 def invalid_input(error: msgspec.ValidationError) -> InvalidInput:
-    """A problem that names the field."""
+    """Convert a validation error to a problem that names the field."""
     reason, _, path = str(error).partition(" - at `$.")
     field = path.rstrip("`")
     return InvalidInput(str(error), errors=[{"field": field, "message": reason}])

@@ -1,7 +1,7 @@
-"""The OpenAPI document: stable from process to process, and as strict as the code that reads input.
+"""OpenAPI document: deterministic across processes, and as strict as the validation.
 
-Litestar drops the limits of list items, limits of 0 in unions, and whether unknown fields are
-refused; and it says that text in a query string can be `null`.
+Litestar omits the constraints of list items, constraints of 0 in unions, and the refusal of unknown
+fields; and it declares string query parameters as nullable.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -25,7 +25,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 NULL = Schema(type=OpenAPIType.NULL)
-# msgspec's limits, by their names in `Schema`; the limits of a list are called otherwise there.
+# msgspec's constraints and their names in `Schema`; for arrays some names differ.
 LIMITS = {
     "ge": "minimum",
     "gt": "exclusive_minimum",
@@ -41,7 +41,7 @@ LIST_LIMITS = {"min_length": "min_items", "max_length": "max_items"}
 
 @dataclass
 class SortedDocument(OpenAPI):
-    """Paths in alphabetical order: a route with several paths keeps them in a set."""
+    """Sort paths, as routes with several paths keep them in a set."""
 
     def to_schema(self) -> dict[str, Any]:
         schema = super().to_schema()
@@ -50,7 +50,7 @@ class SortedDocument(OpenAPI):
 
 
 class DocumentConfig(OpenAPIConfig):
-    """Litestar's configuration, for a document that is equal in every process."""
+    """Litestar's configuration, for a deterministic document."""
 
     def to_openapi_schema(self) -> OpenAPI:
         document = super().to_openapi_schema()
@@ -59,9 +59,9 @@ class DocumentConfig(OpenAPIConfig):
 
 @dataclass
 class DescribedOperation(Operation):
-    """An operation whose text parameters are not said to be `null`.
+    """An operation whose string query parameters are not nullable.
 
-    In a query, the word `null` is text where text is expected; for other types it is null.
+    In a query, `null` is a string for string parameters, and null for other types.
     """
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class DescribedOperation(Operation):
 
 @dataclass
 class OptionalBody(DescribedOperation):
-    """An operation whose request may do without the body that it documents."""
+    """An operation whose request body is optional."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,7 +84,7 @@ class OptionalBody(DescribedOperation):
 
 
 class LimitedValues(OpenAPISchemaPlugin):
-    """Describes the limits of `Annotated[…, msgspec.Meta(…)]` wherever it stands."""
+    """Document the constraints of `Annotated[…, msgspec.Meta(…)]` at any position."""
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         return bool(_metas(field_definition))
@@ -98,7 +98,7 @@ class LimitedValues(OpenAPISchemaPlugin):
 
 
 class StrictStructs(OpenAPISchemaPlugin):
-    """Says of structs that forbid unknown fields that they do."""
+    """Set `additionalProperties: false` for structs that forbid unknown fields."""
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         return (
@@ -118,7 +118,7 @@ class StrictStructs(OpenAPISchemaPlugin):
 
 
 def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """A struct's JSON Schema, without references: for bodies that a route reads itself."""
+    """Return a struct's JSON Schema without references, for bodies that a route parses itself."""
     (root,), named = msgspec.json.schema_components([struct], ref_template="{name}")
 
     def resolved(value: Any) -> Any:
@@ -134,7 +134,7 @@ def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def body_of(schemas: dict[str, dict[str, Any]]) -> RequestBody:
-    """A required body, by its content types; schemas are JSON Schema."""
+    """Build a required request body from JSON Schemas by content type."""
     content = {kind: OpenAPIMediaType(schema=cast(Any, one)) for kind, one in schemas.items()}
     return RequestBody(required=True, content=content)
 
@@ -144,7 +144,7 @@ def _metas(field: FieldDefinition) -> list[msgspec.Meta]:
 
 
 def _limited(schema: Schema, meta: msgspec.Meta) -> Schema:
-    """The schema with these limits, and what they say of themselves in `extra_json_schema`."""
+    """Add constraints and `extra_json_schema` to a schema."""
     names = LIMITS | LIST_LIMITS if schema.type == OpenAPIType.ARRAY else LIMITS
     known = {names[name]: getattr(meta, name) for name in names}
     given = {name: value for name, value in known.items() if value is not None}
@@ -157,5 +157,7 @@ def _without_null(schema: Schema | Reference | None) -> Schema | Reference | Non
     only, *others = (one for one in schema.one_of or () if one != NULL)
     if others or isinstance(only, Reference) or only.type != OpenAPIType.STRING or only.format:
         return schema
-    said = {one.name: getattr(schema, one.name) for one in fields(schema) if one.name != "one_of"}
-    return replace(only, **{name: value for name, value in said.items() if value is not None})
+    members = {
+        one.name: getattr(schema, one.name) for one in fields(schema) if one.name != "one_of"
+    }
+    return replace(only, **{name: value for name, value in members.items() if value is not None})

@@ -1,4 +1,4 @@
-"""Small vocabulary shared by all controllers."""
+"""Parameters, pages and body checks shared by all controllers."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,22 +18,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.platform.auth.csrf import OLDER_CLIENT, SAFE_METHODS, ensure_own_page
 from videoflix.platform.problems import BadRequest, InvalidInput, UnsupportedMediaType
 
-# The largest integer that every JSON reader takes for itself (RFC 7493, 2.2); ids stay far below.
+# The largest integer that is interoperable in JSON (RFC 7493, 2.2).
 BIGINT_MAX = 2**53 - 1
-# Lists such as `ids` hold up to a hundred.
+# Maximum number of query parameters; lists such as `ids` have up to 100.
 PARAMETERS_MAX = 128
-# A character that is seen. Patterns mean the same in Python and in ECMA 262, which OpenAPI names:
-# not so the classes \w and \d, nor a `$` before the end of a line; \s differs in these.
+# A visible character. Patterns have to match the same in Python and ECMA 262, which OpenAPI uses:
+# \w, \d and `$` differ, and \s differs in the characters listed here.
 VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 JSON = "application/json"
-# In a route's `opt`: it reads multipart/form-data from the request itself.
+# `opt` of routes that parse multipart/form-data themselves.
 MULTIPART = {"multipart": True}
 
 Id = Annotated[int, PathParameter(ge=1, le=BIGINT_MAX)]
-Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items at most.")]
-Offset = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="How many items to skip.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Maximum number of items.")]
+Offset = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="Number of items to skip.")]
 
-# A point in time as clients send it: with its zone. What holds one also calls `within_reason`.
+# A timestamp with a time zone. Structs that contain one also call `ensure_plausible`.
 YEARS = range(1970, 2200)
 SCHEMA_OF_YEARS = {"pattern": r"^(19[7-9][0-9]|2[01][0-9]{2})-"}
 Moment = Annotated[
@@ -46,7 +46,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Page(msgspec.Struct, Generic[Item]):
-    """One page of a list; `total` counts all of it."""
+    """One page of a list; `total` is the number of all items."""
 
     items: list[Item]
     total: int
@@ -55,14 +55,14 @@ class Page(msgspec.Struct, Generic[Item]):
 
 
 def ensure_plausible(*moments: object) -> None:
-    """Raises ValueError for a time that no calendar here needs, and some databases cannot hold."""
+    """Raises ValueError for a year outside YEARS."""
     for moment in moments:
         if isinstance(moment, datetime) and moment.year not in YEARS:
             raise ValueError(f"expected a year from {YEARS[0]} to {YEARS[-1]}")
 
 
 def one_of(kind: type[Choice], name: str, value: str | None) -> Choice | None:
-    """A query parameter that knows only these values. Raises InvalidInput, which names them."""
+    """Parse an enum query parameter. Raises InvalidInput, which lists the allowed values."""
     if value is None:
         return None
     try:
@@ -76,7 +76,7 @@ def one_of(kind: type[Choice], name: str, value: str | None) -> Choice | None:
 
 
 def moment_of(name: str, value: str | None) -> datetime | None:
-    """A query parameter that is a point in time, not a number. Raises InvalidInput."""
+    """Parse a timestamp query parameter in ISO 8601. Raises InvalidInput."""
     if value is None:
         return None
     try:
@@ -88,12 +88,12 @@ def moment_of(name: str, value: str | None) -> datetime | None:
 
 
 def names_of(kind: type[StrEnum], *more: str) -> dict[str, Any]:
-    """How the API's description lists the values of a query parameter that `one_of` reads."""
+    """Return the OpenAPI schema of a query parameter that is parsed by `one_of`."""
     return {"enum": [*kind, *more]}
 
 
 def service(factory: Callable[[AsyncSession], Any]) -> Provide:
-    """Inject a service that works in the request's transaction."""
+    """Build a dependency that creates a service on the request's session."""
 
     def provide(session: NamedDependency[AsyncSession]) -> Any:
         return factory(session)
@@ -102,20 +102,19 @@ def service(factory: Callable[[AsyncSession], Any]) -> Provide:
 
 
 class BodyGate(ASGIMiddleware):
-    """Refuses bodies that a page of another site could send without asking (text/plain, forms).
+    """Enforce content types and refuse cross-site changes without an Authorization header.
 
-    Litestar reads JSON whatever the content type says; a browser sends those types across sites
-    without a preflight request (ASVS 5.0, 3.5.2). A form is for routes that read one, and never
-    JSON. Changes that a browser says another site's page asks for are refused unless a header
-    that such a page cannot send says who asks (3.5.1): else it could sign its visitors in with an
-    account of its own.
+    Litestar parses JSON regardless of the content type, and browsers send text/plain and forms
+    across sites without a preflight request (ASVS 5.0, 3.5.2). Forms are accepted only by routes
+    that read one. Cross-site changes without an Authorization header are refused (3.5.1), which
+    prevents login CSRF.
     """
 
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Any, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        if scope["query_string"].count(b"&") >= PARAMETERS_MAX:  # Litestar remembers them, parsed
-            raise BadRequest(f"At most {PARAMETERS_MAX} query parameters are read.")
+        if scope["query_string"].count(b"&") >= PARAMETERS_MAX:  # Litestar caches parsed queries
+            raise BadRequest(f"There are more than {PARAMETERS_MAX} query parameters.")
         if scope["method"] in SAFE_METHODS:
             await next_app(scope, receive, send)
             return
@@ -131,7 +130,7 @@ class BodyGate(ASGIMiddleware):
 
 
 def _reads(handler: Any, kind: str) -> bool:
-    """Whether a route reads bodies of this content type."""
+    """Return whether a route accepts bodies of this content type."""
     if kind == JSON or (kind.startswith("application/") and kind.endswith("+json")):
         return True
     if kind == RequestEncodingType.MULTI_PART:
@@ -140,7 +139,7 @@ def _reads(handler: Any, kind: str) -> bool:
 
 
 def _expected(handler: Any) -> str:
-    """Which body a route reads, as a sentence."""
+    """Return an error message that names the accepted content type."""
     if _reads_form(handler):
         return "Send a multipart/form-data body."
     return "Send a JSON body as application/json."
@@ -148,7 +147,7 @@ def _expected(handler: Any) -> str:
 
 @cache
 def _reads_form(handler: Any) -> bool:
-    """Whether a route is for files: it says so in its `opt`, or by the type of its `data`."""
+    """Return whether a route accepts multipart/form-data, by its `opt` or its `data`."""
     body = handler.parsed_data_field
     kind = getattr(body.kwarg_definition, "media_type", None) if body else None
     return MULTIPART.items() <= handler.opt.items() or kind == RequestEncodingType.MULTI_PART

@@ -1,4 +1,4 @@
-"""Parts of files over HTTP (RFC 9110, section 14): players jump about in films."""
+"""Range requests on stored objects (RFC 9110, section 14)."""
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -17,7 +17,7 @@ BYTE_RANGE = re.compile(r"([0-9]{0,1000})-([0-9]{0,1000})")
 
 
 class RangeUnsatisfiable(Problem):
-    """The file ends before this range begins."""
+    """The range starts beyond the end of the file."""
 
     status: ClassVar = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
@@ -30,7 +30,7 @@ class RangeUnsatisfiable(Problem):
 
 
 class FileNotFound(NotFound):
-    """This file is not there any more; open the film again."""
+    """This file is no longer available; open the film again."""
 
     slug: ClassVar[str] = "file-gone"
 
@@ -43,25 +43,24 @@ async def serve(
     cache: str,
     still_allowed: Callable[[], Awaitable[None]] | None = None,
 ) -> Response[Any]:
-    """A stored object, or the part of it that is asked for; it flows as fast as it is read.
+    """Stream an object or the requested range, with backpressure.
 
-    Keys are never written twice, so the key is as good as a hash. `still_allowed` is asked before
-    each further part; where it raises, the answer breaks off. Raises RangeUnsatisfiable or
-    FileNotFound.
+    Objects are immutable, so the key serves as a strong ETag. `still_allowed` is called before each
+    further block and aborts the response by raising. Raises RangeUnsatisfiable or FileNotFound.
     """
     etag = f'"{key.rsplit("/", 2)[-2]}"'
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "Cache-Control": cache}
     known = request.headers.get("if-none-match", "")
     if etag in [part.strip().removeprefix("W/") for part in known.split(",")]:
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    wanted = requested_range(request, etag, size)
-    if wanted is not None and not wanted:
+    requested = requested_range(request, etag, size)
+    if requested is not None and not requested:
         raise RangeUnsatisfiable(size)
-    start, end = (wanted.start, wanted.stop) if wanted else (0, size)
-    if wanted:
+    start, end = (requested.start, requested.stop) if requested else (0, size)
+    if requested:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - start)
-    status = HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK
+    status = HTTPStatus.PARTIAL_CONTENT if requested else HTTPStatus.OK
     if request.method == "HEAD":
         return Response(b"", status_code=status, media_type=media_type, headers=headers)
     first = await _part(key, start, end)
@@ -70,17 +69,17 @@ async def serve(
 
 
 def requested_range(request: Request[Any, Any, Any], etag: str, size: int) -> range | None:
-    """`byte_range` of a request's Range header, unless If-Range names another version."""
+    """Return the requested range, or None if If-Range does not match."""
     if request.headers.get("if-range", etag) != etag:
         return None
     return byte_range(request.headers.get("range", ""), size)
 
 
 def byte_range(header: str, size: int) -> range | None:
-    """The bytes that a Range header asks for, of `size` bytes.
+    """Parse a Range header for an object of `size` bytes.
 
-    Empty if the range is unsatisfiable; None for the whole, as for a header that must be ignored
-    (no `bytes`, or invalid) or may be (several ranges).
+    Return an empty range if it is unsatisfiable, and None for the whole object, also for headers
+    that must be ignored (another unit, or invalid) or may be (multiple ranges).
     """
     specifier = RANGES_SPECIFIER.fullmatch(header.strip())
     if specifier is None:

@@ -1,7 +1,7 @@
-"""Headers that every response carries, whatever made it: a route, an error, a static file.
+"""Security headers of all responses: routes, errors and static files.
 
-OWASP ASVS 5.0, 3.2.1 (no content in the wrong context), 3.4.1 (HSTS), 3.4.3 to 3.4.6. What a
-response sets itself stays.
+OWASP ASVS 5.0, 3.2.1 (content rendered in the wrong context), 3.4.1 (HSTS), 3.4.3 to 3.4.6.
+Headers that a response sets itself take precedence.
 """
 
 from collections.abc import Iterable
@@ -14,18 +14,18 @@ ALWAYS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"same-origin",
 }
-# Data is not for showing: opened as a page it may do nothing.
+# For API data, which must not run or load anything when opened as a page.
 DATA_POLICY = b"default-src 'none'; frame-ancestors 'none'; sandbox"
-# A sandbox would keep browsers from playing a film or showing a PDF that is opened by itself.
+# Without `sandbox`, which prevents browsers from opening videos and PDFs directly.
 MEDIA_POLICY = b"frame-ancestors 'none'"
 SELF_CONTAINED = (b"video/", b"audio/", b"application/pdf", b"text/html")
-# Front ends on other sites embed posters and films; data they fetch by CORS, which this is not for.
+# Types that front ends on other sites embed; data is fetched with CORS instead.
 EMBEDDED = (b"image/", b"video/", b"audio/", b"text/vtt", b"application/vnd.apple.mpegurl")
 ONE_YEAR = b"max-age=31536000"
 
 
 def with_security_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The response's own headers and those that are missing."""
+    """Return the response's headers with missing security headers added."""
     own = [(name.lower(), value) for name, value in headers]
     names = {name for name, _ in own}
     kind = next((value for name, value in own if name == b"content-type"), b"").lower()
@@ -44,11 +44,12 @@ def with_security_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         wanted[b"strict-transport-security"] = ONE_YEAR
     added = [(name, value) for name, value in wanted.items() if name not in names]
     return [
-        (name, _once(value) if name == b"content-type" else value) for name, value in own
+        (name, _without_duplicates(value) if name == b"content-type" else value)
+        for name, value in own
     ] + added
 
 
-def _once(kind: bytes) -> bytes:
-    """A content type with one charset; Litestar appends one to types that have it already."""
+def _without_duplicates(kind: bytes) -> bytes:
+    """Remove duplicate parameters: Litestar appends a charset to types that already have one."""
     head, *parameters = [part.strip() for part in kind.split(b";")]
     return b"; ".join([head, *dict.fromkeys(parameters)])

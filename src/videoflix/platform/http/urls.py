@@ -1,7 +1,7 @@
-"""Absolute addresses of this site.
+"""Absolute URLs of this site.
 
-They are built from SITE_URL and never from the Host header: that is the client's to choose, and
-answers are kept by caches and mailed to others.
+They are built from SITE_URL and never from the Host header, which the client controls: responses
+are cached, and URLs are mailed to others.
 """
 
 from typing import overload
@@ -16,7 +16,7 @@ def absolute(path: None) -> None: ...
 @overload
 def absolute(path: str | None) -> str | None: ...
 def absolute(path: str | None) -> str | None:
-    """Our own path with scheme and host; an address elsewhere, and none, as it is."""
+    """Prefix a path with SITE_URL; return absolute URLs and None unchanged."""
     if path is None or not path.startswith("/"):
         return path
     return settings.site_url.rstrip("/") + path

@@ -1,9 +1,9 @@
-"""Mail: written in the transaction that causes it, sent by a job.
+"""E-mail: a transactional outbox, sent by a job.
 
-    await post_mail(session, to=user.email, letter="reset-password", language="de",
-                    values={"name": user.name, "url": link})
+    await queue_mail(session, to=user.email, template="reset-password", language="de",
+                     values={"name": user.name, "url": link})
 
-Without SMTP_URL mails are only kept, to be read on the server itself.
+Without SMTP_URL mails are only stored, to be read by owners.
 """
 
 from videoflix.platform.mail.models import Mail

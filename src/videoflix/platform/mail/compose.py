@@ -1,4 +1,4 @@
-"""Makes a letter's subject, text and HTML from its words (templates/*.toml) and one layout."""
+"""Render mails from their strings (templates/*.toml) and a shared layout."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from videoflix.settings import settings
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de")
-# What letters may leave open.
+# Default values of template variables.
 DEFAULTS = {"name": "", "hours": "1", "number": "", "amount": ""}
 
 
 class RenderedMail(msgspec.Struct, frozen=True):
-    """A letter ready to be sent."""
+    """A rendered mail."""
 
     subject: str
     text: str
@@ -26,7 +26,7 @@ class RenderedMail(msgspec.Struct, frozen=True):
 
 
 class TemplateStrings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a letter says in one language; `button` is empty when it links to nothing."""
+    """The strings of a template in one language; `button` is empty without a link."""
 
     subject: str
     lines: list[str]
@@ -44,19 +44,19 @@ _layouts = Environment(
 
 
 @cache
-def _words(language: str) -> dict[str, TemplateStrings]:
+def _strings(language: str) -> dict[str, TemplateStrings]:
     content: dict[str, Any] = tomllib.loads((TEMPLATES / f"{language}.toml").read_text())
     return msgspec.convert(content, dict[str, TemplateStrings])
 
 
 def render(template: str, language: str, values: Mapping[str, str]) -> RenderedMail:
-    """A letter in a language, in English if there is none in that one.
+    """Render a template in a language, with English as the fallback.
 
-    `values` fill the letter's blanks; `url` is where its button leads. Raises KeyError for an
-    unknown letter and jinja2.UndefinedError for a blank without a value.
+    `values` are the template variables; `url` is the target of the button. Raises KeyError for an
+    unknown template and jinja2.UndefinedError for a missing variable.
     """
-    words = _words(language if language in LANGUAGES else LANGUAGES[0])[template]
-    blanks = {
+    strings = _strings(language if language in LANGUAGES else LANGUAGES[0])[template]
+    variables = {
         "name": "",
         "hours": "1",
         "number": "",
@@ -64,13 +64,15 @@ def render(template: str, language: str, values: Mapping[str, str]) -> RenderedM
         "site": settings.site_name,
         **values,
     }
-    subject = " ".join(_fill(words.subject, blanks).split())  # one line, whatever they hold
+    subject = " ".join(
+        _fill(strings.subject, variables).split()
+    )  # one line, whatever the variables contain
     filled = {
-        **blanks,
+        **variables,
         "language": language,
         "subject": subject,
-        "lines": [_fill(line, blanks) for line in words.lines],
-        "button": words.button,
+        "lines": [_fill(line, variables) for line in strings.lines],
+        "button": strings.button,
     }
     return RenderedMail(
         subject=subject,
@@ -79,5 +81,5 @@ def render(template: str, language: str, values: Mapping[str, str]) -> RenderedM
     )
 
 
-def _fill(words: str, blanks: Mapping[str, str]) -> str:
-    return _plain.from_string(words).render(blanks)
+def _fill(strings: str, variables: Mapping[str, str]) -> str:
+    return _plain.from_string(strings).render(variables)

@@ -1,4 +1,4 @@
-"""Hands mails to the mail server (RFC 5321), by a job that tries again for a day."""
+"""Jobs that send mails by SMTP (RFC 5321) with retries, and delete old ones."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from videoflix.settings import settings
 TIMEOUT_SECONDS = 10.0
 PERMANENT = 500
 RETENTION = timedelta(days=30)
-# For how long a mail may still be sent.
+# Period in which a mail may still be sent.
 SEND_PERIOD = timedelta(days=2)
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ async def send(job: SendMail) -> None:
         mail.failure = failure
         if failure is None:
             mail.sent_at = datetime.now(UTC)
-        mail.text = mail.html = ""  # its links are secrets
+        mail.text = mail.html = ""  # contains secret links
 
 
 @retention("e-mails", kept="30 days")
@@ -53,9 +53,9 @@ async def delete_mail(session: AsyncSession) -> int:
 
 
 async def deliver(server: SmtpServer, message: EmailMessage) -> str | None:
-    """Give a message to the server; why it never will take it, or None when it did.
+    """Send a message; return the reason of a permanent rejection, or None on success.
 
-    Raises aiosmtplib.SMTPException or OSError when another attempt may help.
+    Raises aiosmtplib.SMTPException or OSError if a retry may help.
     """
     client = aiosmtplib.SMTP(
         hostname=server.host,
@@ -63,7 +63,7 @@ async def deliver(server: SmtpServer, message: EmailMessage) -> str | None:
         username=server.user or None,
         password=server.password or None,
         use_tls=server.implicit_tls,
-        start_tls=True if server.must_start_tls else None,  # None: when the server offers it
+        start_tls=True if server.must_start_tls else None,  # None: if the server offers it
         timeout=TIMEOUT_SECONDS,
     )
     try:
@@ -77,14 +77,14 @@ async def deliver(server: SmtpServer, message: EmailMessage) -> str | None:
 
 
 def _if_permanent(error: aiosmtplib.SMTPException, answer: aiosmtplib.SMTPResponseException) -> str:
-    """The server's own words, if it means never (5xx). Raises the error again otherwise."""
+    """Return the server's reply if it is permanent (5xx); otherwise re-raise the error."""
     if answer.code < PERMANENT:
         raise error
     return f"{answer.code} {answer.message}"
 
 
 def _message(mail: Mail) -> EmailMessage:
-    """The mail for the wire; its Message-ID stays the same however often it is sent."""
+    """Build the message; its Message-ID is the same for all attempts."""
     message = EmailMessage()
     message["From"] = settings.mail_sender
     message["To"] = mail.recipient
@@ -92,7 +92,7 @@ def _message(mail: Mail) -> EmailMessage:
     message["Date"] = format_datetime(mail.created_at)
     made = int(mail.created_at.timestamp())
     message["Message-ID"] = f"<mail-{mail.id}-{made}@{settings.mail_domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses automatic replies
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message

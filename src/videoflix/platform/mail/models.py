@@ -1,4 +1,4 @@
-"""The table of mails."""
+"""Database model of mails."""
 
 from datetime import datetime
 
@@ -9,10 +9,9 @@ from videoflix.platform.postgres.session import Record
 
 
 class Mail(Record):
-    """A message; `sent_at` stays empty while it waits or is only kept, `failure` says why it never
-    will be sent.
+    """A mail; `sent_at` is null until it is sent, `failure` the reason of a permanent rejection.
 
-    Its links are secrets: text and HTML are emptied once the mail server has them.
+    Text and HTML contain secret links and are cleared once the mail is sent.
     """
 
     __tablename__ = "mail"

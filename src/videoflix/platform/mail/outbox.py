@@ -1,4 +1,4 @@
-"""Writes mails into the transaction that causes them."""
+"""Transactional outbox of mails."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
@@ -12,7 +12,7 @@ from videoflix.settings import settings
 
 
 class SendMail(Job):
-    """Hand a mail to the mail server; tried for more than a day."""
+    """Send a mail; retried for more than a day."""
 
     name: ClassVar = "mail.send"
     attempts: ClassVar = 40
@@ -21,7 +21,7 @@ class SendMail(Job):
 
 
 class MailRequest(NamedTuple):
-    """A mail to write: its template, in which language, and what fills its blanks."""
+    """A mail to render: template, language and template variables."""
 
     to: str
     template: str
@@ -37,24 +37,24 @@ async def queue_mail(
     language: str = "en",
     values: Mapping[str, str],
 ) -> None:
-    """Write a letter in the session's transaction, and have it sent if there is a mail server.
+    """Store a mail in the session's transaction and enqueue it if SMTP_URL is set.
 
-    Raises what `compose` raises.
+    Raises KeyError or jinja2.UndefinedError, see `render`.
     """
     await queue_mails(session, [MailRequest(to, template, language, values)])
 
 
-async def queue_mails(session: AsyncSession, letters: Sequence[MailRequest]) -> None:
-    """Write many letters in a few statements. Raises what `compose` raises."""
+async def queue_mails(session: AsyncSession, requests: Sequence[MailRequest]) -> None:
+    """Store and enqueue many mails in a few statements. Raises like `queue_mail`."""
     mails = []
-    for template in letters:
-        composed = render(template.template, template.language, template.values)
+    for request in requests:
+        rendered = render(request.template, request.language, request.values)
         mails.append(
             Mail(
-                recipient=template.to,
-                subject=composed.subject[:200],
-                text=composed.text,
-                html=composed.html,
+                recipient=request.to,
+                subject=rendered.subject[:200],
+                text=rendered.text,
+                html=rendered.html,
             )
         )
     session.add_all(mails)

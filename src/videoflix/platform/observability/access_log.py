@@ -1,6 +1,6 @@
-"""What every request has, whatever becomes of it: an id, a line in the log, figures, headers.
+"""Outermost ASGI layer: request IDs, the access log, request metrics and security headers.
 
-It lies around the whole application, so that unknown paths and preflight requests count as well.
+It wraps the whole application, so that unknown paths and preflight requests are included.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from videoflix.platform.problems import PROBLEM_JSON, Problem, Unavailable, prob
 from videoflix.platform.server.shutdown import shutdown
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-# What no route answers; its paths are anybody's invention.
+# Route label of unmatched paths, which clients can make up: keeps the number of labels bounded.
 UNMATCHED = "unmatched"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 CLOSE = (b"connection", b"close")
@@ -40,10 +40,10 @@ class ServerStopping(Unavailable):
 
 
 class AccessLogMiddleware:
-    """An ASGI application around another one."""
+    """ASGI middleware around the application."""
 
     def __init__(self, app: ASGIApp, methods: Mapping[str, set[str]] | None = None) -> None:
-        """`methods`: those of each path template, for OPTIONS."""
+        """`methods` holds the methods of each path template, for OPTIONS."""
         self._app = app
         self._methods = methods or {}
 
@@ -55,14 +55,14 @@ class AccessLogMiddleware:
         begun = time.perf_counter()
         status = CLIENT_CLOSED_REQUEST
 
-        async def watching(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
                 last = [CLOSE] if shutdown.draining else []
                 headers = with_security_headers(message["headers"])
-                message["headers"] = [*self._allowing(scope, headers), own, *last]
+                message["headers"] = [*self._with_allow(scope, headers), own, *last]
             await send(message)
 
         with bound_contextvars(request_id=request_id):
@@ -72,10 +72,10 @@ class AccessLogMiddleware:
                 if status == CLIENT_CLOSED_REQUEST:
                     await send_problem(watching, ServerStopping())
             finally:
-                log_request(scope, status, time.perf_counter() - begun, request_id)
+                log_request(scope, status, time.perf_counter() - started, request_id)
 
-    def _allowing(self, scope: Any, headers: Headers) -> Headers:
-        """Litestar answers OPTIONS with the methods of one of the controllers of a path only."""
+    def _with_allow(self, scope: Any, headers: Headers) -> Headers:
+        """Replace Allow: Litestar lists the methods of only one of a path's controllers."""
         methods = self._methods.get(scope.get("path_template", ""))
         if scope["method"] != "OPTIONS" or not methods:
             return headers
@@ -84,7 +84,7 @@ class AccessLogMiddleware:
 
 
 async def send_problem(send: Send, problem: Problem) -> None:
-    """Answer outside of Litestar, and close the connection."""
+    """Send a problem response without Litestar, and close the connection."""
     body = msgspec.json.encode(problem_body(problem))
     headers = [
         (b"content-type", PROBLEM_JSON.encode()),
@@ -97,7 +97,7 @@ async def send_problem(send: Send, problem: Problem) -> None:
 
 
 def request_id_of(scope: Any) -> str:
-    """The id a proxy or client gave the request, if it is well formed, else a new one."""
+    """Return the X-Request-ID of the proxy or client if it is well formed, otherwise a new ID."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return str(value.decode())
@@ -105,7 +105,7 @@ def request_id_of(scope: Any) -> str:
 
 
 def log_request(scope: Any, status: int, seconds: float, request_id: str) -> None:
-    """Write the access line, without the query string, and count."""
+    """Write the access log line, without the query string, and update the metrics."""
     route = scope.get("path_template") or UNMATCHED
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
     metrics.requests.labels(method, route, status).inc()

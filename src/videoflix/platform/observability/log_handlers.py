@@ -1,32 +1,30 @@
-"""Log handlers on a disk that may be full: lines are counted, not replaced by call stacks."""
+"""Log handlers that count lost records, for example on a full disk."""
 
 import logging
 from logging.handlers import RotatingFileHandler
 
 
 class LostLineCounter(logging.Handler):
-    """Mixin for a handler: count records that cannot be written, and log the count afterwards.
+    """Handler mixin: count records that cannot be written, and log the count afterwards.
 
-    The standard library prints a call stack on stderr for each of them.
+    The standard library prints a traceback to stderr for each of them.
     """
 
     lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """The standard library's hook."""
         before = self.lost
         super().emit(record)
-        if before and self.lost == before:  # it can be written again
+        if before and self.lost == before:  # writing succeeds again
             self.lost = 0
             super().emit(lost_lines(before))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """The standard library's hook."""
         self.lost += 1
 
 
 class LogFile(LostLineCounter, RotatingFileHandler):
-    """A log file of bounded size."""
+    """A rotating log file of bounded size."""
 
 
 def lost_lines(count: int) -> logging.LogRecord:

@@ -1,7 +1,7 @@
-"""Logs as structured lines: JSON for machines, colours in a terminal, never a secret.
+"""Structured logs: JSON, or colours in a terminal, with secrets masked.
 
-Everything goes this way, the standard library's loggers (uvicorn, procrastinate, SQLAlchemy) too.
-A line carries what it belongs to: the request's id and the person who asked, or the job's id.
+All loggers are included, also those of the standard library (uvicorn, procrastinate, SQLAlchemy).
+Lines carry their context: request ID and user ID, or job ID.
 """
 
 import logging
@@ -23,21 +23,21 @@ from videoflix.platform.observability.masking import masked
 from videoflix.platform.server.client_address import current_scope
 from videoflix.settings import settings
 
-# These say too much, or say again what we say ourselves.
+# Verbose loggers, or ones that duplicate our own lines.
 QUIET = {
     "procrastinate": logging.WARNING,
-    "psycopg.pool": logging.ERROR,  # the queue's manager says it once
+    "psycopg.pool": logging.ERROR,  # logged once by platform/queue/outage.py
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "botocore": logging.WARNING,
 }
-# The attribute of a record that holds its fields, without secrets.
+# Attribute of a record that holds its final fields, already masked.
 READY = "ready"
 Line = MutableMapping[str, Any]
 
 
 class Stderr(LostLineCounter, logging.StreamHandler[Any]):
-    """Writes to whatever sys.stderr is at the time."""
+    """Write to the current sys.stderr."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -48,11 +48,11 @@ class Stderr(LostLineCounter, logging.StreamHandler[Any]):
 
     @stream.setter
     def stream(self, _: Any) -> None:
-        raise AttributeError("it follows sys.stderr")
+        raise AttributeError("the stream is always sys.stderr")
 
 
 def set_up() -> None:
-    """Have everything that this process logs go one way; may be called again."""
+    """Configure all logging of this process; idempotent."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -73,18 +73,20 @@ def set_up() -> None:
         logging.getLogger(name).setLevel(max(level, root.level))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [], name != "uvicorn.access"  # we have our own
+        logger.handlers, logger.propagate = (
+            [],
+            name != "uvicorn.access",
+        )  # replaced by our access log
 
 
 class Formatter(ProcessorFormatter):
-    """Renders what is `READY` as it is: the line of each request must not cost more than that."""
+    """Render `READY` records directly, without the processor chain, for fast access logging."""
 
     def __init__(self, render: Processor, **chain: Any) -> None:
         super().__init__(**chain)
         self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
-        """The standard library's hook."""
         ready = record.__dict__.get(READY)
         if ready is None:
             return super().format(record)
@@ -99,7 +101,7 @@ class Formatter(ProcessorFormatter):
 
 
 def formatter(kind: Literal["json", "console"]) -> logging.Formatter:
-    """Makes a line of a record, ours or the standard library's."""
+    """Return the formatter of our own and of foreign records."""
     render: Processor
     if kind == "json":
         render = structlog.processors.JSONRenderer(_encoded)
@@ -125,7 +127,7 @@ def _context() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_person,
+        add_user,
     ]
 
 
@@ -135,8 +137,8 @@ def _format_in_force() -> Literal["json", "console"]:
     return settings.log_format
 
 
-def add_person(_: Any, __: str, line: Line) -> Line:
-    """Say who asked, once that is known."""
+def add_user(_: Any, __: str, line: Line) -> Line:
+    """Add the ID of the request's user, if known."""
     scope: Any = current_scope.get()
     if scope is not None and scope.get("user") is not None:
         line.setdefault("user_id", scope["user"].user_id)
@@ -144,7 +146,7 @@ def add_person(_: Any, __: str, line: Line) -> Line:
 
 
 def mask(_: Any, __: str, line: Line) -> Line:
-    """Take out secrets, wherever in the line they are."""
+    """Mask secrets in all fields."""
     return {name: masked(value, name) for name, value in line.items()}
 
 
@@ -153,7 +155,7 @@ def _encoded(line: Line, **_: Any) -> str:
 
 
 class StructuredLogs(BaseLoggingConfig):
-    """Litestar's way of asking for loggers; our error handlers say what there is to say."""
+    """Litestar's logging configuration; exceptions are logged by our error handlers."""
 
     log_exceptions: Literal["always", "debug", "never"] = "never"
     exception_logging_handler = None

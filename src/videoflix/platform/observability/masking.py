@@ -10,8 +10,8 @@ SECRET_NAMES = re.compile(
     r"|^(database|smtp)_url$|^dsn$",
     re.IGNORECASE,
 )
-# What each looks like, and what stays of it.
-LOOKS: tuple[tuple[re.Pattern[str], str], ...] = (
+# Patterns of secrets and their replacements.
+PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"eyJ[\w-]{5,}\.[\w-]*\.[\w-]*"), MASK),  # a JWT
     (re.compile(r"\bvf_[\w-]{10,}"), MASK),  # an API token
     (re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])"), MASK),  # 256 random bits: mailed links
@@ -29,7 +29,7 @@ LOOKS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-# What any of them needs: most texts have none of it, and are looked at once.
+# Prefilter: a text without a match contains none of the patterns.
 SUSPICIOUS = re.compile(
     r"eyJ|vf_|/play/|[\w-]{43}|://|token|passw|secret|signature|key|x-amz|bearer|basic",
     re.IGNORECASE,
@@ -37,7 +37,7 @@ SUSPICIOUS = re.compile(
 
 
 def masked(value: Any, name: str = "") -> Any:
-    """The value without secrets; one whose name is a secret's vanishes whole."""
+    """Mask secrets in a value; the whole value if its name denotes a secret."""
     if name and value and SECRET_NAMES.search(name):
         return MASK
     if isinstance(value, str):
@@ -54,6 +54,6 @@ def masked(value: Any, name: str = "") -> Any:
 def masked_text(text: str) -> str:
     if not SUSPICIOUS.search(text):
         return text
-    for look, rest in LOOKS:
-        text = look.sub(rest, text)
+    for pattern, replacement in PATTERNS:
+        text = pattern.sub(replacement, text)
     return text

@@ -1,4 +1,4 @@
-"""What this process counts about itself, for Prometheus."""
+"""Prometheus metrics of this process."""
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,14 +24,14 @@ requests = Counter(
 )
 latency = Histogram(
     "videoflix_http_request_seconds",
-    "Time until an answer was sent whole, by route template.",
+    "Time until the response was sent completely, by route template.",
     ["method", "route"],
     buckets=SECONDS,
     registry=registry,
 )
 answers = Counter(
     "videoflix_answer_cache",
-    "Answers looked for in the process's memory.",
+    "Lookups in the in-process response cache.",
     ["result"],
     registry=registry,
 )

@@ -1,4 +1,4 @@
-"""What can go wrong with the media storage, told apart by what somebody can do about it."""
+"""Classification of media storage errors by what can be done about them."""
 
 import logging
 from http import HTTPStatus
@@ -8,9 +8,9 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 
 from videoflix.platform.problems import Problem
 
-# How stores and systems say that a disk, a quota or a limit on files is used up.
+# Messages of stores and systems for a full disk, quota or file size limit.
 NO_ROOM = ("no space left", "quota", "file too large", "entitytoolarge", "storagefull")
-# How buckets say that waiting will not help: STORAGE_URL, the region or the keys are wrong.
+# Messages of buckets for permanent errors: wrong STORAGE_URL, region or credentials.
 MISCONFIGURED = (
     "nosuchbucket",
     "accessdenied",
@@ -27,14 +27,14 @@ logger = logging.getLogger(__name__)
 
 
 class StorageProblem(Problem):
-    """The media storage did not do what it was asked to; nothing is wrong with the file."""
+    """The media storage failed; nothing is wrong with the file."""
 
     status: ClassVar = HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar = {"Retry-After": "10"}
 
 
 class StorageFull(StorageProblem):
-    """There is no room left for this file; ask the operator to free some."""
+    """There is not enough space for this file; ask the operator to free some."""
 
     status: ClassVar = HTTPStatus.INSUFFICIENT_STORAGE
 
@@ -48,10 +48,10 @@ class StorageMisconfigured(StorageUnavailable):
 
 
 class translated_errors:  # noqa: N801 - a context manager reads as a verb phrase
-    """Turn the errors of stores and systems into a StorageProblem.
+    """Translate the errors of stores and systems to a StorageProblem.
 
-    FileNotFoundError passes, unless it is the bucket that is missing. The cause is logged in one
-    line, because answers do not show it: it names hosts and folders.
+    FileNotFoundError is passed on, unless the bucket is missing. The cause is logged in one
+    line and not included in responses, because it names hosts and folders.
     """
 
     def __enter__(self) -> None:
@@ -68,7 +68,7 @@ class translated_errors:  # noqa: N801 - a context manager reads as a verb phras
 
 
 def problem_of(error: BaseException) -> StorageProblem | None:
-    """What an error means; None when it only means that there is no such object."""
+    """Classify an error; None if it only means that the object does not exist."""
     text = str(error).lower()
     if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
         return StorageMisconfigured()
@@ -82,5 +82,5 @@ def problem_of(error: BaseException) -> StorageProblem | None:
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line; stores add pages of their internals."""
+    """Return the first line of an error, as stores append their internals."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:500]

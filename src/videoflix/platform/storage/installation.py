@@ -1,7 +1,7 @@
-"""Which storage belongs to which database, so that neither is mistaken for another's.
+"""Pair the media storage with the database by a shared installation ID.
 
-The database holds an id, and the storage an object with the same id. A disk that is not mounted,
-a bucket of another installation or an empty database differ, and then nothing is deleted.
+The database holds an ID, and the storage an object (marker) with the same ID. With an unmounted
+disk, a bucket of another installation or an empty database they differ, and nothing is deleted.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from videoflix.platform.storage.media_storage import (
 
 RETRY_SECONDS = 10.0
 
-# One row; `storage_claimed_at` is null until a storage carries the id.
+# A single row; `storage_claimed_at` is null until a storage has been marked.
 installation = Table(
     "installation",
     Record.metadata,
@@ -42,19 +42,18 @@ logger = logging.getLogger(__name__)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The id that the storage must carry, and since when it does."""
+    """The ID that the storage has to carry, and when it was marked."""
 
     storage_id: str
     claimed_at: datetime | None
 
 
 async def claim_storage(session: AsyncSession, *, for_writing: bool = False) -> None:
-    """Mark a new storage as this installation's, or compare the marker of a known one.
+    """Mark a new storage, or verify the marker of a known one.
 
-    `for_writing` makes this process refuse to write to any other one, also after a failure.
-
-    Raises StorageUnavailable when a storage that was marked has no marker now, and
-    StorageMisconfigured when it carries another installation's.
+    `for_writing` makes this process refuse to write to any other storage, also after a failure.
+    Raises StorageUnavailable if a known storage has lost its marker, and StorageMisconfigured if
+    it carries another ID.
     """
     storage = media_storage()
     found = await storage.marker()
@@ -68,7 +67,7 @@ async def claim_storage(session: AsyncSession, *, for_writing: bool = False) -> 
                 " mounted and STORAGE_URL is right, run `videoflix media adopt`."
             )
         await storage.mark(ours.storage_id)
-        found = await storage.marker()  # another process may have been faster
+        found = await storage.marker()  # another process may have marked it first
     if found != ours.storage_id:
         raise StorageMisconfigured(
             "The media storage belongs to another installation, or the database was replaced. If"
@@ -80,16 +79,16 @@ async def claim_storage(session: AsyncSession, *, for_writing: bool = False) -> 
 
 
 async def ensure_own_storage() -> None:
-    """Ask before anything is deleted that no row names. Raises like `claim_storage`."""
+    """Verify the storage before deleting orphaned objects. Raises like `claim_storage`."""
     async with transaction() as session:
         await claim_storage(session)
 
 
 async def adopt_storage(session: AsyncSession) -> str:
-    """Declare that database and storage belong together, whatever the marker says; the id.
+    """Pair database and storage regardless of the marker; return the ID.
 
-    A storage without a marker gets this installation's; otherwise the database takes over the
-    marker's, so that several databases never believe that they own one storage.
+    A storage without a marker gets this installation's ID; otherwise the database adopts the
+    marker's, so that no two databases own the same storage.
     """
     storage = media_storage()
     found = await storage.marker()
@@ -100,7 +99,7 @@ async def adopt_storage(session: AsyncSession) -> str:
     try:
         values = {"storage_id": uuid.UUID(adopted), "storage_claimed_at": func.now()}
     except ValueError:
-        raise StorageMisconfigured(f"The object {MARKER} in the storage holds no id.") from None
+        raise StorageMisconfigured(f"The object {MARKER} in the storage holds no ID.") from None
     await session.execute(update(installation).values(values))
     storage.expect(adopted)
     return adopted
@@ -108,9 +107,9 @@ async def adopt_storage(session: AsyncSession) -> str:
 
 @asynccontextmanager
 async def claiming_storage() -> AsyncGenerator[None]:
-    """Claim the storage while a process starts; reads are served whatever the outcome.
+    """Claim the storage at process start, retrying in the background while it is unavailable.
 
-    While the database or the storage is away it is tried again.
+    Reads are served in the meantime.
     """
     retrying = None
     if not await _claimed():
@@ -130,7 +129,7 @@ async def _claim_later() -> None:
 
 
 async def _claimed() -> bool:
-    """Whether the storage is ours; from now on a process writes to no other one."""
+    """Try to claim the storage; return whether that succeeded."""
     try:
         async with transaction() as session:
             await claim_storage(session, for_writing=True)
@@ -141,9 +140,9 @@ async def _claimed() -> bool:
 
 
 async def _identity(session: AsyncSession, marker: str | None) -> Identity:
-    """The row, locked: processes that start together claim one after the other.
+    """Return the row, locked to serialize concurrent claims.
 
-    Migrations write it; should it be gone, the storage's marker is all there is to go by.
+    Migrations insert it; a missing row is recreated from the storage's marker.
     """
     try:
         new_id = uuid.UUID(marker or "")

@@ -1,8 +1,8 @@
-"""Durable files in a local folder: what is stored survives a power cut.
+"""Durable files in a local folder, safe against power failures.
 
-A file is written under another name beside its own, flushed to the disk, renamed, and then every
-folder up to the root is flushed too: on POSIX systems a new name is only safe once its folder is
-(https://lwn.net/Articles/457667/). Everything here blocks, but for `LocalWriter`.
+A file is written to a temporary name, fsynced and renamed, and then every folder up to the root is
+fsynced: on POSIX a rename is durable only once its folder is (https://lwn.net/Articles/457667/).
+All functions block, except `LocalWriter`.
 """
 
 import asyncio
@@ -20,27 +20,27 @@ from videoflix.platform.storage.errors import StorageMisconfigured, StorageUnava
 from videoflix.settings import settings
 
 BUFFER = 4 * 1024 * 1024
-# Flushed in between, so that the last flush of a large file is short and the cache stays clean.
+# Bytes between intermediate fsyncs, which keep the last one short and the page cache clean.
 SYNC_EVERY = 64 * 1024 * 1024
-# An object that is not whole yet is called `name#123`; listings of the store leave it out.
+# Temporary names of unfinished objects, `name#123`; obstore excludes them from listings.
 UNFINISHED = re.compile(r"#\d+$")
-# An empty folder may be removed between making it and using it.
+# Attempts, as an empty folder may be removed between its creation and its use.
 TRIES = 100
-# Says whose storage this is: the id of an installation.
+# Key of the object that holds the ID of the installation.
 MARKER = "videoflix-installation"
 
 
 class LocalFolder:
-    """The root of a local storage; `expected_id` is what its marker must say, once known."""
+    """The root of a local storage; `expected_id` is the required content of its marker."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.expected_id: str | None = None
 
     def check_present(self) -> None:
-        """Raises StorageUnavailable or StorageMisconfigured unless this is the right folder.
+        """Raises StorageUnavailable or StorageMisconfigured unless this is the expected folder.
 
-        A disk that is not mounted leaves an empty folder behind: that is not an empty storage.
+        Detects an unmounted disk, which leaves an empty folder behind.
         """
         if not self.root.is_dir():
             raise StorageUnavailable("The media folder is missing: is its disk mounted?")
@@ -53,21 +53,21 @@ class LocalFolder:
             raise StorageMisconfigured("The media folder belongs to another installation.")
 
     def marker(self) -> str | None:
-        """The id of the installation the folder belongs to."""
+        """Return the ID in the marker, or None."""
         try:
             return (self.root / MARKER).read_text().strip()
         except FileNotFoundError:
             return None
 
     def create_root(self) -> None:
-        """Create the root, and its parents, durably."""
+        """Create the root and its parents durably."""
         missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
         self.root.mkdir(parents=True, exist_ok=True)
         for path in missing:
             sync_folder(path.parent)
 
     def open_new(self, key: str) -> tuple[int, Path]:
-        """A new file beside the one that `key` names, and its path; never creates the root."""
+        """Create a temporary file next to `key`; return its descriptor and path."""
         self.check_present()
         path = self.root / key
         folders = [folder for folder in path.parents if folder.is_relative_to(self.root)][:-1]
@@ -85,9 +85,9 @@ class LocalFolder:
         raise AssertionError("unreachable")
 
     def publish(self, temporary: Path, key: str) -> None:
-        """Give a flushed file its name, and flush the folders up to the root.
+        """Rename an fsynced file to its key, and fsync all folders up to the root.
 
-        All of them: another process may have made one and not flushed it yet.
+        All of them, because another process may have created one without having fsynced it yet.
         """
         path = self.root / key
         temporary.rename(path)
@@ -96,19 +96,19 @@ class LocalFolder:
                 sync_folder(folder)
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Remove files; those already gone are passed over."""
+        """Delete files, ignoring missing ones."""
         self.check_present()
         for key in keys:
             (self.root / key).unlink(missing_ok=True)
 
     def delete_below(self, prefix: str) -> None:
-        """Remove a folder and everything in it; it may be gone already."""
+        """Delete a folder recursively, if it exists."""
         self.check_present()
         with suppress(FileNotFoundError):
             shutil.rmtree(self.root / prefix)
 
     def unfinished(self, changed_before: datetime) -> list[str]:
-        """The keys of files that a writer left unfinished."""
+        """Return the keys of unfinished files last modified before `changed_before`."""
         self.check_present()
         found = []
         for folder, _, names in os.walk(self.root):
@@ -119,7 +119,7 @@ class LocalFolder:
         return found
 
     def drop_unfinished(self, changed_before: datetime) -> int:
-        """Remove unfinished files first, then folders that are empty; how many files."""
+        """Delete unfinished files, then empty folders; return the number of files."""
         self.check_present()
         until, removed = changed_before.timestamp(), 0
         for folder, _, names in os.walk(self.root, topdown=False):
@@ -128,14 +128,14 @@ class LocalFolder:
                     if path.stat().st_mtime < until:
                         path.unlink()
                         removed += 1
-            with suppress(OSError):  # it holds something, or is gone
+            with suppress(OSError):  # not empty, or already deleted
                 if Path(folder) != self.root and Path(folder).stat().st_mtime < until:
                     Path(folder).rmdir()
         return removed
 
 
 class LocalWriter:
-    """Writes one object; the event loop never waits for the disk, and memory stays flat."""
+    """Write an object in threads, with a bounded buffer."""
 
     def __init__(self, folder: LocalFolder, key: str) -> None:
         self._folder = folder
@@ -145,7 +145,7 @@ class LocalWriter:
         self._file = -1
         self._temporary: Path | None = None
         self._pending: asyncio.Future[None] | None = None
-        self.deadline: float | None = None  # a slow disk is still writing
+        self.deadline: float | None = None  # no timeout: a slow disk makes progress
 
     async def open(self) -> None:
         await self._run(self._open)
@@ -157,12 +157,12 @@ class LocalWriter:
         return len(data)
 
     async def finish(self) -> None:
-        """Show the object: it is on the disk when this returns."""
+        """Publish the object; it is durable when this returns."""
         await self._flush()
         await self._run(self._publish)
 
     async def abort(self) -> None:
-        """Remove what was written; a thread that still uses the file ends first."""
+        """Delete the temporary file, after a thread that still uses it."""
         if self._pending and not self._pending.done():
             await asyncio.wait([self._pending])
         await self._run(self._remove)
@@ -207,7 +207,7 @@ class LocalWriter:
 
 
 def sync_file(file: int) -> None:
-    """Flush a file to the disk itself, unless STORAGE_FSYNC is off."""
+    """Fsync a file, unless STORAGE_FSYNC is off."""
     if not settings.storage_fsync:
         return
     if full := getattr(fcntl, "F_FULLFSYNC", None):  # macOS: fsync stops at the drive's cache
@@ -217,7 +217,7 @@ def sync_file(file: int) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush the names in a folder, unless STORAGE_FSYNC is off."""
+    """Fsync a folder, unless STORAGE_FSYNC is off."""
     if not settings.storage_fsync:
         return
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,8 +1,7 @@
-"""Where media lies: a local folder or an S3-compatible bucket, behind one set of verbs.
+"""Media storage in a local folder or an S3-compatible bucket, behind one interface.
 
-Keys are relative paths such as `assets/7/source`; a key is written once and never changed, so
-whoever holds one may cache what it names. Errors are told apart in errors.py; what makes
-a local file durable is in local.py.
+Keys are relative paths such as `assets/7/source`. Objects are immutable, so they can be cached by
+key. Errors are classified in errors.py; durability of local files is in local.py.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ import obstore
 from obstore.store import LocalStore, ObjectStore
 
 from videoflix.platform.storage.bucket import (
-    DELETED_AT_ONCE,
+    DELETE_BATCH,
     WRITE_BUFFER,
     BucketWriter,
     deadline_seconds,
@@ -57,9 +56,9 @@ T = TypeVar("T")
 
 
 class Storage:
-    """The store that `url` names (`file:///path` or `s3://bucket/prefix`).
+    """A store at `url` (`file:///path` or `s3://bucket/prefix`).
 
-    Every method raises StorageFull, StorageUnavailable or StorageMisconfigured.
+    Every method may raise StorageFull, StorageUnavailable or StorageMisconfigured.
     """
 
     def __init__(self, url: str) -> None:
@@ -72,19 +71,19 @@ class Storage:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of a local storage."""
+        """The folder of a local storage, otherwise None."""
         return self.local.root if self.local else None
 
     def expect(self, installation: str) -> None:
-        """From now on refuse to write unless the storage is this installation's."""
+        """Refuse writes unless the storage carries this installation's ID."""
         self._expected_id = installation
         if self.local:
             self.local.expected_id = installation
 
     async def check_present(self) -> None:
-        """Raises StorageUnavailable or StorageMisconfigured unless the storage is there, and ours.
+        """Raises StorageUnavailable or StorageMisconfigured unless the storage is present and ours.
 
-        Without this a disk that is not mounted would look like an empty storage.
+        Prevents an unmounted disk from looking like an empty storage.
         """
         if self.local:
             await asyncio.to_thread(self.local.check_present)
@@ -95,7 +94,7 @@ class Storage:
         await self._check_ours()
 
     async def marker(self) -> str | None:
-        """The id of the installation that the storage belongs to, or None."""
+        """Return the installation ID in the marker, or None."""
         if self.local:
             with translated_errors():
                 return await asyncio.to_thread(self.local.marker)
@@ -106,7 +105,7 @@ class Storage:
         return bytes(await found.bytes_async()).decode(errors="replace").strip()
 
     async def mark(self, installation: str) -> None:
-        """Write down whose storage this is, and create a folder that does not exist yet."""
+        """Write the marker, creating the root folder if it is missing."""
         if self.local:
             self.local.expected_id = None
             with translated_errors():
@@ -116,9 +115,9 @@ class Storage:
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncGenerator[Writer]:
-        """Stream a new object; it appears whole when the block ends, or not at all.
+        """Stream a new object, which becomes visible atomically when the block ends.
 
-        It is on the disk then, with the names of its folders (unless STORAGE_FSYNC is off).
+        It is durable then, including its folders (unless STORAGE_FSYNC is off).
         """
         await self._check_ours()
         async with self._writing(key) as writer:
@@ -135,7 +134,7 @@ class Storage:
         return StoredObject(size, digest.hexdigest())
 
     async def read(self, key: str, start: int, length: int) -> bytes:
-        """A part of an object. Raises FileNotFoundError."""
+        """Read a range of an object. Raises FileNotFoundError."""
         return bytes(
             await self._found(
                 lambda store: obstore.get_range_async(store, key, start=start, length=length)
@@ -143,14 +142,14 @@ class Storage:
         )
 
     async def read_all(self, key: str) -> bytes:
-        """A small object. Raises FileNotFoundError."""
+        """Read a small object. Raises FileNotFoundError."""
         found = await self._found(lambda store: obstore.get_async(store, key))
         return bytes(await self._call(lambda _: found.bytes_async()))
 
     async def stream(
         self, key: str, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes]:
-        """An object, or the bytes from `start` to before `end`, in pieces of bounded size.
+        """Stream the bytes from `start` to before `end` in blocks of bounded size.
 
         Raises FileNotFoundError.
         """
@@ -161,14 +160,14 @@ class Storage:
             yield bytes(piece)
 
     async def size(self, key: str) -> int | None:
-        """How many bytes an object has, or None when there is none."""
+        """Return the size of an object in bytes, or None if it does not exist."""
         try:
             return (await self._found(lambda store: obstore.head_async(store, key)))["size"]
         except FileNotFoundError:
             return None
 
     async def objects(self, prefix: str = "") -> AsyncGenerator[list[ObjectInfo]]:
-        """Every object below a prefix, a batch at a time, in no particular order."""
+        """List the objects below a prefix in batches, in no particular order."""
         if self.local:
             await asyncio.to_thread(self.local.check_present)
         with translated_errors():
@@ -181,31 +180,31 @@ class Storage:
             ]
 
     async def walk(self, prefix: str = "") -> AsyncGenerator[str]:
-        """Every key below a prefix, without holding them all."""
+        """Iterate over the keys below a prefix in bounded memory."""
         async for batch in self.objects(prefix):
             for found in batch:
                 yield found.key
 
     async def keys(self, prefix: str) -> list[str]:
-        """Every key below a prefix."""
+        """Return the keys below a prefix."""
         return [key async for key in self.walk(prefix)]
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Remove objects; those already gone are passed over."""
+        """Delete objects, ignoring missing ones."""
         if self.local:
             with translated_errors():
                 await asyncio.to_thread(self.local.delete, keys)
             return
-        for start in range(0, len(keys), DELETED_AT_ONCE):
-            batch = list(keys[start : start + DELETED_AT_ONCE])
+        for start in range(0, len(keys), DELETE_BATCH):
+            batch = list(keys[start : start + DELETE_BATCH])
             await self._call(partial(delete_batch, batch))
 
     async def delete_others(
         self, prefix: str, kept: AbstractSet[str], older_than: timedelta
     ) -> int:
-        """Remove the objects below a prefix that are not kept and have not changed lately.
+        """Delete the objects below a prefix that are not in `kept` and older than `older_than`.
 
-        How many there were. Ages are by the storage's own clock.
+        Return their number. Ages are measured with the storage's clock.
         """
         until, removed = await self.clock() - older_than, 0
         async for batch in self.objects(prefix):
@@ -217,16 +216,16 @@ class Storage:
         return removed
 
     async def folders(self, prefix: str) -> list[str]:
-        """The folders right below a prefix."""
+        """Return the folders directly below a prefix."""
         if self.local:
             await asyncio.to_thread(self.local.check_present)
         found = await self._call(lambda store: obstore.list_with_delimiter_async(store, prefix))
         return list(found["common_prefixes"])
 
     async def drop_unfinished(self, older_than: timedelta) -> int:
-        """Remove what writers that were killed left of objects on a local disk; how many.
+        """Delete unfinished files of killed writers on a local disk; return their number.
 
-        A bucket forgets unfinished uploads by a lifecycle rule.
+        In buckets, a lifecycle rule aborts incomplete multipart uploads.
         """
         if self.local is None:
             return 0
@@ -235,7 +234,7 @@ class Storage:
             return await asyncio.to_thread(self.local.drop_unfinished, until)
 
     async def delete_below(self, prefix: str) -> None:
-        """Remove every object below a prefix, and the local folder that held them."""
+        """Delete all objects below a prefix, and their local folder."""
         if self.local:
             with translated_errors():
                 await asyncio.to_thread(self.local.delete_below, prefix)
@@ -245,9 +244,9 @@ class Storage:
 
     @asynccontextmanager
     async def local_copy(self, key: str, scratch: Path) -> AsyncGenerator[Path]:
-        """A path ffmpeg can read: the file itself, or a download that goes with the block.
+        """Provide a local path for ffmpeg: the file itself, or a temporary download.
 
-        Raises FileNotFoundError, and OSError when there is no room for the download.
+        Raises FileNotFoundError, and OSError if the scratch disk is full.
         """
         if self.local:
             if await self.size(key) is None:
@@ -262,7 +261,7 @@ class Storage:
             yield copy
 
     async def refuse_if_full(self, size: int) -> None:
-        """Raises StorageFull when a local disk has no room for `size` bytes and the reserve."""
+        """Raises StorageFull if a local disk lacks space for `size` bytes plus the reserve."""
         if self.local is None:
             return
         with translated_errors():
@@ -272,8 +271,8 @@ class Storage:
             raise StorageFull
 
     async def clock(self) -> datetime:
-        """The storage's own time, which a server of files or objects need not share with us."""
-        key = f"health/{uuid.uuid4().hex}"  # of its own: probes meet
+        """Return the storage's time, which may differ from this machine's."""
+        key = f"health/{uuid.uuid4().hex}"  # unique, as checks run concurrently
         async with self.writing(key) as writer:
             await writer.write(b"ok")
         try:
@@ -283,23 +282,23 @@ class Storage:
             await self.delete([key])
 
     async def check_writable(self) -> None:
-        """Write, and remove, a small object."""
+        """Write and delete a small object."""
         await self.clock()
 
     def _store(self) -> ObjectStore:
-        """Opened by its first use, because the library wants a folder that exists."""
+        """Open the store lazily, because obstore requires an existing folder."""
         if self._opened is None:
             self._opened = LocalStore(self.local.root) if self.local else open_bucket(self._url)
         return self._opened
 
     async def _call(self, action: Callable[[ObjectStore], Awaitable[T]]) -> T:
-        """Do something with the store that ends in time, with its errors in our words."""
+        """Call the store with a timeout and translated errors."""
         with translated_errors():
             async with asyncio.timeout(deadline_seconds()):
                 return await action(self._store())
 
     async def _found(self, action: Callable[[ObjectStore], Awaitable[T]]) -> T:
-        """The same for an object that should be there. Raises FileNotFoundError."""
+        """Call the store for an object. Raises FileNotFoundError if the storage is present."""
         try:
             return await self._call(action)
         except FileNotFoundError:
@@ -307,9 +306,9 @@ class Storage:
             raise
 
     async def _check_ours(self) -> None:
-        """Raises StorageMisconfigured or StorageUnavailable when a bucket is not the expected one.
+        """Raises StorageMisconfigured or StorageUnavailable unless the bucket is the expected one.
 
-        A folder is compared whenever a file is created in it, since a disk can be unmounted.
+        A folder is verified at every file creation instead, since a disk can be unmounted.
         """
         if self.local or self._is_ours or self._expected_id is None:
             return
@@ -335,10 +334,10 @@ def _read_hashed(file: BinaryIO, digest: "hashlib._Hash") -> bytes:
 
 @cache
 def media_storage() -> Storage:
-    """The storage this process was configured with.
+    """Return the configured storage.
 
-    Only the default folder in VIDEOFLIX_HOME is created by the way: another one may be the place
-    where a disk should be mounted.
+    Only the default folder in VIDEOFLIX_HOME is created: any other may be the mount point of a
+    disk that is not mounted.
     """
     storage = Storage(settings.media_url)
     if storage.local and not settings.storage_url:

@@ -1,4 +1,4 @@
-"""Writing one object, wherever it is kept: what callers see of it, and whose errors are whose."""
+"""Interfaces and error handling of object writers, independent of the kind of storage."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 class StoredObject(msgspec.Struct, frozen=True):
-    """What an object holds: its size in bytes, and its SHA-256."""
+    """Size in bytes and SHA-256 of an object."""
 
     size: int
     sha256: str
 
 
 class ObjectInfo(msgspec.Struct, frozen=True):
-    """An object as a listing tells it; `modified` is by the storage's clock."""
+    """An object in a listing; `modified` is on the storage's clock."""
 
     key: str
     size: int
@@ -33,13 +33,13 @@ class ObjectInfo(msgspec.Struct, frozen=True):
 
 
 class Writer(Protocol):
-    """What a new object's bytes are handed to."""
+    """Interface for writing the bytes of a new object."""
 
     async def write(self, data: bytes, /) -> int: ...
 
 
 class ObjectWriter(Protocol):
-    """How a kind of storage writes an object; each step takes at most `deadline` seconds."""
+    """Storage-specific writer; each step has a timeout of `deadline` seconds."""
 
     deadline: float | None
 
@@ -54,20 +54,20 @@ class ObjectWriter(Protocol):
 
 @asynccontextmanager
 async def object_written_by(inner: ObjectWriter) -> AsyncGenerator[Writer]:
-    """A new object that appears whole when the block ends, or not at all."""
+    """Write a new object, which becomes visible atomically when the block ends."""
     writer = _TranslatingWriter(inner)
     try:
         await writer.step(inner.open())
         yield writer
         await writer.step(inner.finish())
     except BaseException:
-        with suppress(StorageProblem):  # logged; the first error says more
+        with suppress(StorageProblem):  # already logged; the first error is raised
             await writer.step(inner.abort())
         raise
 
 
 class _TranslatingWriter:
-    """A writer whose errors are the storage's, and whose caller's errors are left alone."""
+    """Translate the errors of a writer, without touching those of its caller."""
 
     def __init__(self, inner: ObjectWriter) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""Profiles over HTTP."""
+"""HTTP API of profiles."""
 
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -66,7 +66,7 @@ class ProfileController(Controller):
 
     @patch(
         "/{profile_id:int}",
-        summary="Change a profile",
+        summary="Update a profile",
         responses=problems(
             Unauthorized,
             ProfileNotFound,
@@ -106,7 +106,7 @@ class ProfileController(Controller):
         profile_id: FromPath[Id],
         data: JSONBody[ProfileRemoval | None] = None,
     ) -> None:
-        """Delete a profile with its lists and votes; a locked one with the account's password."""
+        """Delete a profile with its lists; a locked one requires the account's password."""
         password = UNSET if data is None else data.password
         await profiles.remove(user, profile_id, password)
 

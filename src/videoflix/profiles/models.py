@@ -1,4 +1,4 @@
-"""The table of profiles."""
+"""Database model of profiles."""
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,10 +8,10 @@ from videoflix.platform.postgres.session import Record
 
 
 class Profile(Record):
-    """One of the people who share an account, with lists of their own.
+    """A profile of an account, with its own lists.
 
-    `max_age_rating` hides what is rated higher; `pin_hash` is set when a PIN guards the profile.
-    The first one is there without being asked for.
+    Videos rated higher than `max_age_rating` are hidden; `pin_hash` is set for profiles with a PIN.
+    The first (default) profile is created on demand.
     """
 
     __tablename__ = "profile"

@@ -1,4 +1,4 @@
-"""All SQL of the profiles."""
+"""Queries on profiles."""
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import func, select, text
@@ -10,7 +10,7 @@ from videoflix.profiles.models import Profile
 
 
 class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
-    """Profiles, the first one first."""
+    """Profiles, the default profile first."""
 
     model_type = Profile
 
@@ -25,9 +25,7 @@ class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
     async def owner_and_profile(
         self, user_id: int, profile_id: int | None
     ) -> tuple[User, Profile | None, bool, int | None] | None:
-        """A person with the named profile or, without a number, with the first one, if any;
-        and whether they are a member now.
-        """
+        """Return an active user, the profile (or default profile) if any, membership and height."""
         wanted = Profile.is_first if profile_id is None else Profile.id == profile_id
         plan = plan_of_member()
         row = (
@@ -41,7 +39,7 @@ class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
         return None if row is None else (row[0], row[1], row[2], row[3])
 
     async def first_of(self, user_id: int, name: str, language: str) -> Profile:
-        """The first profile, made now if it was never needed before; races make one."""
+        """Return the default profile, creating it if missing; safe against races."""
         await self.session.execute(
             insert(Profile)
             .values(
@@ -58,7 +56,7 @@ class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
         return await self.get_one(Profile.user_id == user_id, Profile.is_first.is_(True))
 
     async def lock_account(self, user_id: int) -> None:
-        """One change of an account's profiles at a time: their number is limited."""
+        """Lock the account to serialize changes of its profiles, whose number is limited."""
         await self.session.execute(
             text("select 1 from user_account where id = :id for no key update"), {"id": user_id}
         )

@@ -1,4 +1,4 @@
-"""Shapes of the profiles."""
+"""Schemas of profiles."""
 
 from typing import Annotated, Self
 
@@ -22,11 +22,11 @@ Pin = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4,8}(?!\n)$")]
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Who watches: what decides which films are visible, and whose lists are meant.
+    """The viewer of a request: determines visible videos and the lists in use.
 
-    `profile_id` is 0 while the first profile has nothing to remember yet. `max_age` is the highest
-    age rating that is shown; `member` tells members from
-    others, whose plan may limit the picture to `max_height` lines.
+    `profile_id` is 0 while the default profile does not exist. `max_age` is the highest visible age
+    rating, `member` whether there is a current membership, and `max_height` the plan's limit on the
+    resolution in lines.
     """
 
     user_id: int
@@ -42,25 +42,25 @@ class Viewer(msgspec.Struct, frozen=True):
 
     @property
     def cache_key(self) -> str:
-        """Equal for all who see the same films."""
+        """Equal for all viewers who see the same videos."""
         return "all" if self.is_editor else f"{self.max_age}{'m' if self.member else 'g'}"
 
 
-# Above every age rating: nothing is hidden.
+# Above every age rating.
 ALL_AGES = 99
 
 
-# Somebody without an account sees what a guest sees.
+# Anonymous viewers see what guests see.
 ANONYMOUS = Viewer(0, 0, Role.VIEWER, ALL_AGES, member=False)
 
 
 def unrestricted_viewer(identity: Identity) -> Viewer:
-    """The person without a profile."""
+    """Return a viewer without a profile and age limit."""
     return Viewer(identity.user_id, 0, identity.role, ALL_AGES, member=True)
 
 
 class ProfileRead(msgspec.Struct):
-    """A profile; `locked` ones need their PIN before they are used."""
+    """A profile; a `locked` one has to be unlocked with its PIN."""
 
     id: int
     name: str
@@ -84,7 +84,7 @@ class ProfileRead(msgspec.Struct):
 
 
 class ProfileCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """A profile to be; the profile of a child needs the account's password to add one."""
+    """A new profile; a child's profile has to send the account's password."""
 
     name: ProfileName
     avatar: Avatar = ""
@@ -95,10 +95,10 @@ class ProfileCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ProfileUpdate(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays; `null` takes a PIN or an age limit away.
+    """Changes to a profile; omitted fields are unchanged, `null` removes a PIN or age limit.
 
-    A locked profile, a PIN and an age limit take the account's password, or the key of an adult
-    profile as X-Profile.
+    Changing a locked profile, a PIN or an age limit requires the account's password, or the key of
+    an adult profile as X-Profile.
     """
 
     name: ProfileName | UnsetType = UNSET
@@ -110,19 +110,19 @@ class ProfileUpdate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ProfileRemoval(msgspec.Struct, forbid_unknown_fields=True):
-    """The account's password, where deleting a profile takes it."""
+    """The account's password, if deleting the profile requires it."""
 
     password: Typed | UnsetType = UNSET
 
 
 class PinEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """What opens a locked profile."""
+    """The PIN of a locked profile."""
 
     pin: Annotated[str, msgspec.Meta(max_length=8)]
 
 
 class ProfileKey(msgspec.Struct):
-    """What to send as X-Profile from now on; good for as long as the sign-in, a day at most."""
+    """A key to send as X-Profile, valid for the session, for a day at most."""
 
     key: str
     expires_in: int

@@ -1,4 +1,4 @@
-"""Registering and mailed links over HTTP; answers never tell whether an address is known."""
+"""HTTP API of registration and mailed links, without revealing which addresses are known."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from videoflix.registration.schemas import (
 )
 from videoflix.registration.service import LinkInvalid, Registration
 
-# Each of these may cause a mail: limited from one address, and to one mailbox.
+# Limits on requests that send mail: per client address, and per mailbox.
 MAIL_REQUESTS = AttemptLimit("ask-for-mail", burst=10, seconds=60)
 MAILBOX = AttemptLimit("mailbox", burst=4, seconds=600)
 
@@ -48,10 +48,10 @@ class RegistrationController(Controller):
         registration: NamedDependency[Registration],
         data: JSONBody[RegistrationCreate],
     ) -> Accepted:
-        """Ask for an account; the mailed link activates it with the password of this request.
+        """Register an account; the mailed link activates it with the password of this request.
 
-        When the address was registered before and is not confirmed yet, no typed password counts:
-        the mailed links let their reader choose one.
+        If there is an unconfirmed registration of the address already, the passwords of both are
+        discarded, and the mailed links let their recipient choose one.
         """
         await limit_mail(request, data.email)
         await registration.register(data)
@@ -66,12 +66,12 @@ class RegistrationController(Controller):
     async def activate(
         self, registration: NamedDependency[Registration], data: JSONBody[MailedToken]
     ) -> None:
-        """Confirm the address with the mailed token; then signing in works."""
+        """Confirm the address with the mailed token, which activates the account."""
         await registration.activate(data.token)
 
     @post(
         "/activate/resend",
-        summary="Mail the confirmation again",
+        summary="Resend the confirmation e-mail",
         status_code=HTTP_202_ACCEPTED,
         responses=problems(TooManyAttempts),
     )
@@ -81,14 +81,14 @@ class RegistrationController(Controller):
         registration: NamedDependency[Registration],
         data: JSONBody[Address],
     ) -> Accepted:
-        """Mail the link again; the one before stops working."""
+        """Send a new confirmation link; the previous one becomes invalid."""
         await limit_mail(request, data.email)
         await registration.resend(data.email)
-        return Accepted("If this address waits for its confirmation, a new link is on its way.")
+        return Accepted("If this address needs to be confirmed, we have sent a new link to it.")
 
     @post(
         "/password/forgot",
-        summary="Ask for a new password",
+        summary="Request a password reset",
         status_code=HTTP_202_ACCEPTED,
         responses=problems(TooManyAttempts),
     )
@@ -98,21 +98,21 @@ class RegistrationController(Controller):
         registration: NamedDependency[Registration],
         data: JSONBody[Address],
     ) -> Accepted:
-        """Mail a link to choose a new password."""
+        """Send a link to choose a new password."""
         await limit_mail(request, data.email)
         await registration.request_password_reset(data.email)
-        return Accepted("If somebody has this address, a link is on its way.")
+        return Accepted("If there is an account with this address, we have sent a link to it.")
 
     @post(
         "/password/reset",
-        summary="Choose a new password by a link",
+        summary="Reset the password",
         status_code=HTTP_204_NO_CONTENT,
         responses=problems(LinkInvalid, WeakPassword),
     )
     async def reset_password(
         self, registration: NamedDependency[Registration], data: JSONBody[PasswordReset]
     ) -> None:
-        """Choose a new password with the mailed token; you are signed out everywhere."""
+        """Set a new password with the mailed token; you are signed out everywhere."""
         await registration.reset_password(data.token, data.password)
 
     @post(
@@ -146,10 +146,10 @@ class RegistrationController(Controller):
         registration: NamedDependency[Registration],
         data: JSONBody[EmailChange],
     ) -> Accepted:
-        """Ask for another address; it counts once the mailed link was opened."""
+        """Request a change of address; it takes effect when the mailed link is opened."""
         await limit_mail(request, data.email)
         await registration.change_email(request.user.user_id, data.password, data.email)
-        return Accepted("If nobody uses this address, a link to confirm it is on its way.")
+        return Accepted("If this address is available, we have sent a link to confirm it.")
 
     @post(
         "/email/confirm",
@@ -185,6 +185,6 @@ class AccountDeletionController(Controller):
 
 
 async def limit_mail(request: Request[Any, Any, Any], email: str) -> None:
-    """The same for known and unknown addresses. Raises TooManyAttempts."""
+    """Apply the limits on mail, equally for unknown addresses. Raises TooManyAttempts."""
     await MAIL_REQUESTS.acquire(client_address(request))
     await MAILBOX.acquire(account_key(email))

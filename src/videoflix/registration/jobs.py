@@ -1,6 +1,6 @@
-"""Mails that answer somebody who may or may not have an account.
+"""Jobs that send mails of registration, and retention of mailed links.
 
-They are written later, so that the request takes the same time for both.
+Mails are rendered in jobs, so that response times do not reveal whether an account exists.
 """
 
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -1,4 +1,4 @@
-"""Mailed links: the addresses people open, and the tokens in them."""
+"""Mailed links and their tokens."""
 
 import hashlib
 import math
@@ -9,14 +9,14 @@ from videoflix.accounts.models import User
 
 
 def new_token() -> str:
-    """A token nobody can guess (256 bits)."""
+    """Return a random token of 256 bits."""
     return secrets.token_urlsafe(32)
 
 
 def link(template: str, user: User, token: str) -> str:
-    """A mailed link: `{uid}` and `{token}` of the operator's template filled in.
+    """Fill `{uid}` and `{token}` into the operator's URL template.
 
-    Never made from a request, whose Host header anybody may choose.
+    Links are never built from a request's Host header, which the client controls.
     """
     return template.replace("{uid}", str(user.id)).replace("{token}", token)
 

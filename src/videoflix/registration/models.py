@@ -1,4 +1,4 @@
-"""Tables of what people prove by mail."""
+"""Database model of mailed tokens."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from videoflix.platform.postgres.session import Record
 
 
 class Proof(StrEnum):
-    """What the holder of a mailed token may do: a token made for one is refused for the others."""
+    """Purpose of a mailed token; it is not accepted for any other purpose."""
 
     ACTIVATE = "activate"
     RESET_PASSWORD = "reset-password"  # noqa: S105 - a purpose, no secret
@@ -19,11 +19,11 @@ class Proof(StrEnum):
 
 
 class MailToken(Record):
-    """A token that was mailed, as its SHA-256; it works once, for one purpose, until it expires.
+    """A mailed single-use token, stored as SHA-256, for one purpose and with an expiry.
 
-    `email` is the address it proves; `spent_at` says when it was used. What was typed into a
-    registration belongs to the link that it caused, not to the account: anybody may register an
-    address. A registration has no `password_hash` when its address has another one.
+    `email` is the address it proves; `spent_at` is when it was used. The data of a registration is
+    stored with its link, not with the account, because anyone can register any address. A
+    registration has no `password_hash` if there was another one for its address.
     """
 
     __tablename__ = "mail_token"

@@ -1,4 +1,4 @@
-"""All SQL of the mailed tokens."""
+"""Queries on mailed tokens."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from videoflix.registration.models import MailToken, Proof
 
 
 class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
-    """Mailed tokens, until they expire."""
+    """Mailed tokens."""
 
     model_type = MailToken
 
@@ -31,12 +31,12 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         )
 
     async def ask(self, link: MailToken, lifetime: timedelta) -> int:
-        """Keep a registration until its link is mailed; its number."""
+        """Store a registration until its link is mailed; return its ID."""
         link.expires_at = await transaction_time(self.session) + lifetime
         return (await self.add(link)).id
 
     async def forget_passwords(self, user_id: int, *, but: int) -> None:
-        """Void what was typed into an account's registrations, except into one of them."""
+        """Discard the passwords of all registrations of an account but one."""
         await self.session.execute(
             update(MailToken)
             .where(
@@ -49,12 +49,12 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         )
 
     async def renew(self, link: MailToken, token_hash: str, lifetime: timedelta) -> None:
-        """Let another token open a link from now on."""
+        """Replace the token of a link."""
         link.token_hash = token_hash
         link.expires_at = await transaction_time(self.session) + lifetime
 
     async def pending_of(self, user_id: int) -> list[MailToken]:
-        """The registrations for an account that nobody confirmed yet, the newest first."""
+        """Return the pending registrations of an account, newest first."""
         found = await self.session.scalars(
             select(MailToken)
             .where(
@@ -68,7 +68,7 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         return list(found)
 
     async def holder_of(self, proof: Proof, token_hash: str) -> int | None:
-        """Whose account a token is about, if it is good; nothing is locked or used up."""
+        """Return the user ID of a valid token, without locking or using it."""
         found: int | None = await self.session.scalar(
             select(MailToken.user_id).where(
                 MailToken.proof == proof,
@@ -80,7 +80,7 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         return found
 
     async def spend(self, proof: Proof, token_hash: str) -> MailToken | None:
-        """Use a token up; None if it is no good. Lock its person before."""
+        """Mark a valid token as used; None if it is invalid. Lock its account first."""
         found: MailToken | None = await self.session.scalar(
             update(MailToken)
             .where(
@@ -103,14 +103,14 @@ class MailTokenRepository(SQLAlchemyAsyncRepository[MailToken]):
         )
 
     async def forget_expired(self) -> int:
-        """Delete what no longer works; how many there were."""
+        """Delete expired tokens; return their number."""
         found = await self.session.scalars(
             delete(MailToken).where(MailToken.expires_at < func.now()).returning(MailToken.id)
         )
         return len(found.all())
 
     async def void(self, user_id: int, *, but: int = 0) -> None:
-        """Make a person's tokens worthless, all of them or all but one."""
+        """Revoke a user's tokens, all of them or all but one."""
         await self.session.execute(
             delete(MailToken).where(MailToken.user_id == user_id, MailToken.id != but)
         )

@@ -1,4 +1,4 @@
-"""Shapes of registering, and of proving an address by mail."""
+"""Schemas of registration and mailed tokens."""
 
 from typing import Annotated, ClassVar
 
@@ -13,7 +13,7 @@ Secret = Annotated[
 
 
 class RegistrationCreate(msgspec.Struct, forbid_unknown_fields=True):
-    """Who wants an account."""
+    """A new registration."""
 
     email: Email
     password: Password
@@ -23,9 +23,9 @@ class RegistrationCreate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Registered(msgspec.Struct, frozen=True):
-    """What a registration is answered with, also for an address that has an account.
+    """The result of a registration, also for an address that already has an account.
 
-    `user_id` is a number that no account had until now. `is_known` must not reach clients.
+    `user_id` is an ID that was never used. `is_known` must not be disclosed to clients.
     """
 
     user_id: int
@@ -36,7 +36,7 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct):
-    """The same answer whether or not the address is known."""
+    """A response that does not reveal whether the address is known."""
 
     detail: str
 
@@ -48,7 +48,7 @@ class MailedToken(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Address(msgspec.Struct, forbid_unknown_fields=True):
-    """Where to send the next mail."""
+    """The e-mail address to send the link to."""
 
     email: Email
 
@@ -61,46 +61,46 @@ class PasswordReset(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
-    """Your password until now, and the new one."""
+    """Your current password and the new one."""
 
     current: Typed
     password: Password
 
 
 class EmailChange(msgspec.Struct, forbid_unknown_fields=True):
-    """Your password, and the new address, which has to be confirmed."""
+    """Your password and the new address, which has to be confirmed."""
 
     password: Typed
     email: Email
 
 
 class AccountDeletion(msgspec.Struct, forbid_unknown_fields=True):
-    """Your password, to close your account with."""
+    """Your password, to confirm the deletion."""
 
     password: Typed
 
 
 class SendActivationMail(Job):
-    """Mail a link to confirm the address, or say that there is an account already."""
+    """Mail a confirmation link, or a notice that the address already has an account."""
 
     name: ClassVar = "registration.write_to_registrant"
     email: str
-    # The registration; 0 when the mail is only asked for once more.
+    # ID of the registration; 0 to resend the mail.
     link_id: int = 0
 
 
 class SendPasswordResetMail(Job):
-    """Mail a link to choose a new password, if anybody has this address."""
+    """Mail a password reset link, if there is an account with this address."""
 
     name: ClassVar = "registration.write_reset"
     email: str
 
 
 class SendEmailChangeMail(Job):
-    """Mail a link to the address somebody wants to change to."""
+    """Mail a confirmation link to a user's new address."""
 
     name: ClassVar = "registration.write_to_new_address"
     user_id: int
     email: str
-    # The account's when it was asked for: another password since then withdraws the wish.
+    # The account's version at the time of the request; a password change since then cancels it.
     auth_version: int = 0

@@ -1,11 +1,10 @@
-"""Registering, and what people prove by opening a mailed link.
+"""Registration, and actions confirmed by opening a mailed link.
 
-A password belongs to the link that is opened. Whoever registers an address first gets a link
-mailed to it that carries the password and the names they typed; the account itself has neither
-until the link is opened. A second registration of the same address voids what was typed into the
-first: the mails look alike, and their reader could not tell whose password a link activates. From
-then on every link lets its reader choose a password. So it does no harm to register somebody
-else's address, before them or after.
+The password of a registration belongs to its link: the first registration of an address sends a
+link that carries the entered password and names, and the account has neither until the link is
+opened. A second registration of the same address discards the first password, because the mails
+look alike and their recipient could not tell whose password a link activates. From then on every
+link lets its recipient choose a password. This prevents pre-registration account hijacking.
 """
 
 from datetime import timedelta
@@ -42,13 +41,13 @@ from videoflix.settings import settings
 
 
 class LinkInvalid(BadRequest):
-    """This link was used before or is too old; ask for a new one."""
+    """This link has been used or has expired; request a new one."""
 
     slug: ClassVar[str] = "link-spent"
 
 
 class Registration:
-    """Call what takes a password before the session holds a connection: it is hashed first."""
+    """Call methods with a password before the session holds a connection: they hash it."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -58,9 +57,9 @@ class Registration:
         self.tokens = MailTokenRepository(session=session)
 
     async def register(self, new: RegistrationCreate) -> Registered:
-        """Keep what somebody typed until the link they get is opened. Raises WeakPassword.
+        """Store a registration until its link is opened. Raises WeakPassword.
 
-        Takes the same steps whether or not the address is known; what differs is the mail.
+        Takes the same steps whether or not the address is known; only the mail differs.
         """
         ensure_strong(new.password, new.email)
         password_hash = await hash_secret(new.password)
@@ -71,7 +70,7 @@ class Registration:
         link = MailToken(
             user_id=user.id,
             proof=Proof.ACTIVATE,
-            token_hash=hash_of(new_token()),  # nobody's, until the link is mailed
+            token_hash=hash_of(new_token()),  # a placeholder until the link is mailed
             email=user.email,
             password_hash=password_hash if is_first else None,
             first_name=new.first_name,
@@ -86,7 +85,7 @@ class Registration:
         return Registered(number, new.email, new.first_name, new.last_name, is_known)
 
     async def _register_at_once(self, new: RegistrationCreate, password_hash: str) -> Registered:
-        """Without a confirmation who comes first has the address."""
+        """Create the account without confirmation, if the address is available."""
         is_known, number = False, await self.accounts.users.next_id()
         try:
             user = await self.accounts.create(
@@ -104,13 +103,13 @@ class Registration:
         return Registered(number, new.email, new.first_name, new.last_name, is_known)
 
     async def resend(self, email: str) -> None:
-        """Mail the confirmation again, to whoever needs it."""
+        """Resend the confirmation link, if the address needs one."""
         await enqueue(self.session, SendActivationMail(email=email))
 
     async def activate(self, token: str) -> User:
-        """The address is confirmed: its person may sign in with the password of this link.
+        """Confirm the address and activate the account with the password of this link.
 
-        All other links become void. Raises LinkInvalid.
+        All other links are revoked. Raises LinkInvalid.
         """
         user, link = await self._spend(Proof.ACTIVATE, token)
         if user.confirmed_at is not None or link.password_hash is None:
@@ -125,16 +124,16 @@ class Registration:
         return user
 
     async def has_activated(self, token: str) -> bool:
-        """Whether this link confirmed its address before: people open links twice."""
+        """Return whether this link was already used to activate, as links are opened twice."""
         return await self.tokens.was_spent(Proof.ACTIVATE, hash_of(token))
 
     async def request_password_reset(self, email: str) -> None:
-        """Mail a link to choose a new password, if anybody has this address."""
+        """Mail a password reset link, if there is an account with this address."""
         await enqueue(self.session, SendPasswordResetMail(email=email))
 
     async def reset_password(self, token: str, password: str) -> User:
-        """Choose a new password; every sign-in of before ends. Raises LinkInvalid, WeakPassword."""
-        async with transaction() as session:  # nothing is hashed for an invented token
+        """Set a new password and end all sessions. Raises LinkInvalid or WeakPassword."""
+        async with transaction() as session:  # do not hash for invalid tokens
             user_id = await MailTokenRepository(session=session).holder_of(
                 Proof.RESET_PASSWORD, hash_of(token)
             )
@@ -144,38 +143,38 @@ class Registration:
         ensure_strong(password, known.email)
         password_hash = await hash_secret(password)
         user, _ = await self._spend(Proof.RESET_PASSWORD, token)
-        await self.accounts.confirm(user)  # whoever reads the mail has the address
+        await self.accounts.confirm(user)  # opening the link proves the address
         await self._set_password(user, password_hash)
         await self.audit.record(EventKind.PASSWORD_RESET, user.id)
         return user
 
     async def may_reset(self, token: str) -> bool:
-        """Whether a link to choose a new password still works; it goes on working."""
+        """Return whether a password reset link is valid, without using it."""
         return await self.tokens.holder_of(Proof.RESET_PASSWORD, hash_of(token)) is not None
 
     async def change_password(self, user_id: int, current: str, password: str) -> None:
-        """Choose a new password; every sign-in ends. Raises WrongPassword, WeakPassword."""
+        """Set a new password and end all sessions. Raises WrongPassword or WeakPassword."""
         await self._change_password(await self.accounts.reauthenticate(user_id, current), password)
 
     async def replace_password(self, user_id: int, password: str) -> None:
-        """The same where being signed in is taken for proof. Raises WeakPassword."""
+        """Set a new password without the current one. Raises WeakPassword."""
         async with transaction() as session:
             known = await Accounts(session).get_active(user_id)
         await self._change_password(known, password)
 
     async def change_email(self, user_id: int, password: str, email: str) -> None:
-        """Mail a link to the new address; until it is opened the old one stays.
+        """Mail a confirmation link to a new address, which then replaces the old one.
 
         Raises WrongPassword.
         """
         await self._ask_for_email(await self.accounts.verify_password(user_id, password), email)
 
     async def request_email_change(self, user_id: int, email: str) -> None:
-        """The same where being signed in is taken for proof."""
+        """Mail a confirmation link to a new address, without the current password."""
         await self._ask_for_email(await self.accounts.get_active(user_id), email)
 
     async def close_account(self, user_id: int, password: str) -> None:
-        """Forget a person, their sign-ins and all they own. Raises WrongPassword or LastAdmin."""
+        """Delete an account with all its data. Raises WrongPassword or LastAdmin."""
         known = await self.accounts.reauthenticate(user_id, password)
         await self.accounts.ensure_admin_remains(known)
         user = await self.accounts.lock_unchanged(known)
@@ -185,30 +184,31 @@ class Registration:
         await self.accounts.delete(user.id)
 
     async def confirm_email(self, token: str) -> None:
-        """The new address is proven and takes the old one's place. Raises LinkInvalid."""
+        """Replace the address by the confirmed new one. Raises LinkInvalid."""
         user, link = await self._spend(Proof.CHANGE_EMAIL, token)
         old = user.email
         try:
             await self.accounts.set_email(user, link.email)
         except EmailTaken as error:
-            raise LinkInvalid from error  # who has it is nobody's business
+            raise LinkInvalid from error  # do not reveal that the address is taken
         await self.tokens.void(user.id)
         await self.audit.record(EventKind.EMAIL_CHANGED, user.id)
         await self._queue_link_mail(user, "address-changed", to=old)
 
     async def require_new_link(self, user: User) -> None:
-        """Void what was registered for an account and mail a link to choose a password instead:
-        staff gave it a role, or confirmed it, without knowing who registered.
+        """Revoke an account's registrations and mail a link to choose a password instead.
+
+        For accounts that staff confirmed or gave a role without knowing who had registered them.
         """
         await self.tokens.void(user.id)
         await self.invite(user)
 
     async def revoke_links(self, user_id: int) -> None:
-        """Make every link that was mailed to a person worthless."""
+        """Revoke all links mailed to a user."""
         await self.tokens.void(user_id)
 
     async def send_activation_mail(self, email: str, link_id: int = 0) -> None:
-        """Mail what a registration leads to; with no `link_id` the mail is asked for again."""
+        """Mail the link of a registration; without `link_id`, resend it."""
         user = await self.accounts.by_email(email)
         user = await self.accounts.users.locked(user.id) if user else None
         if user is None or not user.is_active or user.confirmed_at is not None:
@@ -226,7 +226,7 @@ class Registration:
             await self._queue_reset_mail(user, "choose-password", settings.activation_lifetime)
 
     async def send_password_reset_mail(self, email: str) -> None:
-        """Mail a link to choose a new password."""
+        """Mail a password reset link."""
         user = await self.accounts.by_email(email)
         user = await self.accounts.users.locked(user.id) if user else None
         if user is None or not user.is_active or user.is_guest:
@@ -234,28 +234,28 @@ class Registration:
         await self.audit.record(EventKind.RESET_ASKED, user.id)
         await self._queue_reset_mail(user, "reset-password", settings.password_reset_lifetime)
 
-    async def send_email_change_mail(self, wish: SendEmailChangeMail) -> None:
-        """Mail a link that proves the new address, unless the wish was overtaken."""
-        user = await self.accounts.users.locked(wish.user_id)
-        if user is None or not user.is_active or user.auth_version != wish.auth_version:
+    async def send_email_change_mail(self, request: SendEmailChangeMail) -> None:
+        """Mail a confirmation link to a new address, unless the request is outdated."""
+        user = await self.accounts.users.locked(request.user_id)
+        if user is None or not user.is_active or user.auth_version != request.auth_version:
             return
-        owner = await self.accounts.by_email(wish.email)
+        owner = await self.accounts.by_email(request.email)
         if owner is not None and (owner.id == user.id or owner.confirmed_at is not None):
             return
         lifetime = settings.activation_lifetime
-        token = await self._issue(user, Proof.CHANGE_EMAIL, wish.email, lifetime)
+        token = await self._issue(user, Proof.CHANGE_EMAIL, request.email, lifetime)
         url = link(settings.email_confirm_link, user, token)
-        await self._queue_link_mail(user, "confirm-new-address", to=wish.email, url=url)
+        await self._queue_link_mail(user, "confirm-new-address", to=request.email, url=url)
 
     async def invite(self, user: User) -> None:
-        """Mail a link to choose the first password; it works as long as one to confirm."""
+        """Mail an invitation to choose a password, valid for the activation lifetime."""
         await self._queue_reset_mail(user, "invitation", settings.activation_lifetime)
 
     async def _mail_link_of(self, pending: MailToken, user: User) -> None:
-        """Mail the link of a registration; one that was mailed for it before stops working.
+        """Mail the link of a registration and invalidate its previous link.
 
-        Without a password it lets choose one. Links that other registrations caused keep working:
-        nobody can void them by registering again.
+        Without a password, the link lets its recipient choose one. Links of other registrations
+        stay valid: they cannot be revoked by registering again.
         """
         template, link_template = "confirm-address", settings.activation_link
         if pending.password_hash is None:
@@ -289,7 +289,7 @@ class Registration:
         url: str = "",
         lifetime: timedelta = timedelta(),
     ) -> None:
-        """Mail somebody, at the address that is stored and not as it was typed somewhere."""
+        """Queue a mail to the stored address, not to one entered in a request."""
         await queue_mail(
             self.session,
             to=to or user.email,
@@ -299,13 +299,13 @@ class Registration:
         )
 
     async def _issue(self, user: User, proof: Proof, email: str, lifetime: timedelta) -> str:
-        """A new token; the one mailed before is void."""
+        """Issue a token and revoke the previous one of the same purpose."""
         token = new_token()
         await self.tokens.issue(user.id, proof, hash_of(token), email, lifetime)
         return token
 
     async def _spend(self, proof: Proof, token: str) -> tuple[User, MailToken]:
-        """Lock the person and use the token up. Raises LinkInvalid."""
+        """Lock the account and use the token. Raises LinkInvalid."""
         user_id = await self.tokens.holder_of(proof, hash_of(token))
         user = await self.accounts.users.locked(user_id) if user_id else None
         if user is None or not user.is_active:
@@ -317,8 +317,8 @@ class Registration:
 
     async def _ask_for_email(self, user: User, email: str) -> None:
         await self.audit.record(EventKind.EMAIL_ASKED, user.id, by=user.id)
-        wish = SendEmailChangeMail(user_id=user.id, email=email, auth_version=user.auth_version)
-        await enqueue(self.session, wish)
+        request = SendEmailChangeMail(user_id=user.id, email=email, auth_version=user.auth_version)
+        await enqueue(self.session, request)
 
     async def _change_password(self, known: User, password: str) -> None:
         ensure_strong(password, known.email)
@@ -336,6 +336,6 @@ class Registration:
 
 @register_pending_password_check
 async def newest_pending_hash(session: AsyncSession, user_id: int) -> str | None:
-    """The password of the latest registration for an account that is not confirmed yet."""
+    """Return the password hash of the latest pending registration of an account."""
     pending = await MailTokenRepository(session=session).pending_of(user_id)
     return pending[0].password_hash if pending else None

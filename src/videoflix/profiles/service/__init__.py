@@ -1,4 +1,4 @@
-"""What may happen to profiles, and who watches."""
+"""Profiles, and the viewer of a request."""
 
 from videoflix.profiles.service.profiles import (
     VIEWER_PROBLEMS,

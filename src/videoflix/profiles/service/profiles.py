@@ -1,11 +1,10 @@
-"""The people who share an account, and who of them watches.
+"""Profiles: who shares an account, which profile acts, and what it may do.
 
-Who acts is decided here and nowhere else: the profile that X-Profile names, or else the first one,
-as the database has it. It may decide about the account when it is an adult's, which means without
-an age limit, and unlocked. A key (from `unlock`, by the PIN) or the account's password in the
-request proves more than that: it also changes PINs, age limits and locked profiles. A profile
-without a PIN is open to everybody who holds the account's sign-in, children included: adults who
-share a device with them set one.
+The acting profile is the one in X-Profile, or the default profile. It may manage the account if it
+is an adult's (without an age limit) and unlocked. A key (from `unlock`, by PIN) of an adult profile
+or the account's password additionally allows changing PINs, age limits and locked profiles. A
+profile without a PIN can be used by anyone with access to the session, including children: adults
+who share a device with them should set a PIN.
 """
 
 import hashlib
@@ -39,7 +38,7 @@ from videoflix.profiles.schemas import (
 PROFILES_MAX = 5
 KEY_LIFETIME = timedelta(days=1)
 FIRST_NAME = "Me"
-# Four digits are soon guessed.
+# Limits brute-force attacks on four-digit PINs.
 PINS = AttemptLimit("profile-pin", burst=5, seconds=60)
 TOPIC = "profiles:"
 
@@ -49,27 +48,27 @@ class ProfileNotFound(NotFound):
 
 
 class ProfileLocked(Forbidden):
-    """This profile has a PIN: unlock it, and send the key as X-Profile."""
+    """This profile is locked: unlock it with its PIN and send the key as X-Profile."""
 
 
 class WrongPin(BadRequest):
-    """This is not the PIN."""
+    """Wrong PIN."""
 
     slug: ClassVar[str] = "pin-wrong"
 
 
 class PasswordRequired(Forbidden):
-    """This takes the account's password, or an adult profile that was unlocked with its PIN."""
+    """This requires the account's password, or an adult profile unlocked with its PIN."""
 
     slug: ClassVar[str] = "password-needed"
 
 
 class TooManyProfiles(Conflict):
-    """An account has at most five profiles, or as many as its plan says."""
+    """You have reached the maximum number of profiles."""
 
 
 class NameTaken(Conflict):
-    """Another profile of yours has this name."""
+    """You already have a profile with this name."""
 
 
 class FirstProfileNotDeletable(Conflict):
@@ -78,7 +77,7 @@ class FirstProfileNotDeletable(Conflict):
     slug: ClassVar[str] = "first-profile-stays"
 
 
-# What every route about films may answer.
+# Problems of all routes that need a viewer.
 VIEWER_PROBLEMS = (Unauthorized, ProfileNotFound, ProfileLocked)
 
 
@@ -90,7 +89,7 @@ class Profiles:
         self.profiles = ProfileRepository(session=session)
 
     async def for_user(self, user_id: int) -> list[Profile]:
-        """A person's profiles; the first one is made when it is missing."""
+        """Return a user's profiles, creating the default profile if missing."""
         await self.first(user_id)
         return await self.profiles.for_user(user_id)
 
@@ -100,7 +99,7 @@ class Profiles:
         return await self.profiles.first_of(user_id, name, user.language)
 
     async def add(self, identity: Identity, new: ProfileCreate) -> Profile:
-        """Raises PasswordRequired, WrongPassword, TooManyProfiles or NameTaken."""
+        """Add a profile. Raises PasswordRequired, WrongPassword, TooManyProfiles or NameTaken."""
         user_id = identity.user_id
         if not await self._verify_password(identity, new.password):
             await ensure_no_child(identity)
@@ -108,7 +107,7 @@ class Profiles:
         await self.profiles.lock_account(user_id)
         allowed = await self.memberships.profiles_allowed(user_id) or PROFILES_MAX
         if len(await self.for_user(user_id)) >= allowed:
-            raise TooManyProfiles(f"Your account may have {allowed}.")
+            raise TooManyProfiles(f"Your account can have {allowed} profiles.")
         profile = Profile(
             user_id=user_id,
             name=new.name,
@@ -122,7 +121,7 @@ class Profiles:
         return profile
 
     async def change(self, identity: Identity, profile_id: int, change: ProfileUpdate) -> Profile:
-        """Raises ProfileNotFound, PasswordRequired, WrongPassword or NameTaken."""
+        """Update a profile. Raises ProfileNotFound or like `add`."""
         fields = {
             name: value
             for name, value in msgspec.structs.asdict(change).items()
@@ -147,7 +146,7 @@ class Profiles:
     async def remove(
         self, identity: Identity, profile_id: int, password: str | msgspec.UnsetType = msgspec.UNSET
     ) -> None:
-        """Delete a profile with its lists.
+        """Delete a profile with its lists and votes.
 
         Raises ProfileNotFound, FirstProfileNotDeletable, PasswordRequired or WrongPassword.
         """
@@ -164,7 +163,7 @@ class Profiles:
         await publish(self.session, f"{TOPIC}{identity.user_id}")
 
     async def unlock(self, identity: Identity, profile_id: int, pin: str) -> ProfileKey:
-        """A key for a locked profile. Raises ProfileNotFound, WrongPin or TooManyAttempts.
+        """Issue a key for a locked profile. Raises ProfileNotFound, WrongPin or TooManyAttempts.
 
         Call it before the session holds a connection.
         """
@@ -186,7 +185,7 @@ class Profiles:
         return ProfileKey(key, int(KEY_LIFETIME.total_seconds()))
 
     async def _verify_password(self, identity: Identity, password: str | msgspec.UnsetType) -> bool:
-        """Whether the account's password was sent, or the key of an adult profile with a PIN.
+        """Return whether the request has the account's password, or the key of an adult profile.
 
         Call it before the session holds a connection. Raises WrongPassword or TooManyAttempts.
         """
@@ -201,38 +200,38 @@ class Profiles:
         return profile.max_age_rating is None and pin == _fingerprint(profile.pin_hash)
 
     async def _ensure_may_edit(self, identity: Identity, profile: Profile) -> None:
-        """Everybody may change their own profile, adults those of the others, too."""
+        """Allow changes of the acting profile, and of others by adults. Raises PasswordRequired."""
         acting = await self._acting(identity)
         if acting.profile_id != profile.id and acting.max_age < ALL_AGES:
             raise PasswordRequired
 
     async def _ensure_no_child(self, identity: Identity) -> None:
-        """Raises PasswordRequired unless an adult's profile acts, and is unlocked."""
+        """Raises PasswordRequired unless the acting profile is an adult's and unlocked."""
         if (await self._acting(identity)).max_age < ALL_AGES:
             raise PasswordRequired
 
     async def _acting(self, identity: Identity) -> Viewer:
-        """Raises PasswordRequired for a locked profile."""
+        """Return the viewer. Raises PasswordRequired for a locked profile."""
         try:
             return await self.viewer(identity)
         except ProfileLocked as error:
             raise PasswordRequired from error
 
     async def viewer(self, identity: Identity) -> Viewer:
-        """Who watches. Raises Unauthorized, ProfileNotFound or ProfileLocked."""
+        """Return the viewer. Raises Unauthorized, ProfileNotFound or ProfileLocked."""
         wanted, pin = _named(identity)
         viewer = await self._viewer(identity.user_id, wanted, pin=pin)
         return msgspec.structs.replace(viewer, role=identity.role)
 
     async def viewer_by_link(self, user_id: int, profile_id: int) -> Viewer:
-        """Who watches by an address that was signed for them, by what holds for them now.
+        """Return the viewer of a signed URL, with their current role and limits.
 
         Raises Unauthorized or ProfileNotFound.
         """
         return await self._viewer(user_id, profile_id or None, pin=None)
 
     async def _viewer(self, user_id: int, wanted: int | None, *, pin: str | None) -> Viewer:
-        """`pin` is the fingerprint a key holds, empty without one; None asks for none."""
+        """`pin` is the PIN fingerprint of a key, "" without a key; None skips the check."""
         found = await self.profiles.owner_and_profile(user_id, wanted)
         if found is None:
             raise Unauthorized
@@ -252,7 +251,7 @@ class Profiles:
         )
 
     async def viewer_for_write(self, identity: Identity) -> Viewer:
-        """Who watches, with a profile to write to."""
+        """Return the viewer, creating the default profile if missing."""
         viewer = await self.viewer(identity)
         if viewer.profile_id:
             return viewer
@@ -270,7 +269,7 @@ class Profiles:
 
     @asynccontextmanager
     async def _unique_names(self) -> AsyncGenerator[None]:
-        """A block that turns a name used twice into NameTaken."""
+        """Translate a violation of the unique constraint on names to NameTaken."""
         try:
             async with self.session.begin_nested():
                 yield
@@ -282,16 +281,13 @@ class Profiles:
 
 @register_account_check
 async def ensure_no_child(identity: Identity) -> None:
-    """Raises PasswordRequired unless an adult's profile acts; in a transaction of its own."""
+    """Raises PasswordRequired unless the acting profile is an adult's; uses its own transaction."""
     async with transaction() as session:
         await Profiles(session)._ensure_no_child(identity)
 
 
 def _named(identity: Identity) -> tuple[int | None, str]:
-    """The profile that X-Profile names, and the fingerprint of the PIN if a key did.
-
-    Raises ProfileNotFound.
-    """
+    """Parse X-Profile: the profile ID, and the PIN fingerprint of a key. Raises ProfileNotFound."""
     named = identity.profile
     if not named:
         return None, ""
@@ -307,5 +303,5 @@ def _named(identity: Identity) -> tuple[int | None, str]:
 
 
 def _fingerprint(pin_hash: str | None) -> str:
-    """What a key says about the PIN it was made with: another PIN makes it worthless."""
+    """Return a fingerprint of the PIN, which invalidates keys when the PIN changes."""
     return hashlib.sha256(pin_hash.encode()).hexdigest()[:16] if pin_hash else ""

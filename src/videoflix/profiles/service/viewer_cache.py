@@ -1,4 +1,4 @@
-"""Who watches, remembered by this process until something about the account changes."""
+"""Cache of viewers, invalidated when the account changes."""
 
 from videoflix.memberships.service import TOPIC as MEMBERSHIP_TOPIC
 from videoflix.platform.auth.identity import Identity
@@ -9,41 +9,41 @@ from videoflix.platform.postgres.session import transaction
 from videoflix.profiles.schemas import Viewer
 from videoflix.profiles.service.profiles import PROFILES_MAX, TOPIC, Profiles
 
-# News about a profile may be missed while the connection for news is down.
+# Bounds staleness while the event connection is down.
 TTL_SECONDS = 30.0
 MAX_ENTRIES = 20_000
 
 
 class ViewerCache:
-    """Who watches, as this process has seen lately; news about an account forget it at once."""
+    """Viewers by account and identity; notifications about an account invalidate it."""
 
     def __init__(self) -> None:
-        # By account, whose entries expire together.
-        self._kept: TtlCache[int, dict[Identity, Viewer]]
-        self._kept = TtlCache("viewers", MAX_ENTRIES, TTL_SECONDS)
+        # By account; its entries expire together.
+        self._entries: TtlCache[int, dict[Identity, Viewer]]
+        self._entries = TtlCache("viewers", MAX_ENTRIES, TTL_SECONDS)
 
     def get(self, identity: Identity) -> Viewer | None:
-        mine = self._kept.get(identity.user_id)
+        mine = self._entries.get(identity.user_id)
         return None if mine is None else mine.get(identity)
 
     def put(self, identity: Identity, viewer: Viewer) -> None:
-        mine = self._kept.get(identity.user_id)
+        mine = self._entries.get(identity.user_id)
         if mine is None:
-            mine = self._kept[identity.user_id] = {}
+            mine = self._entries[identity.user_id] = {}
         mine[identity] = viewer
         if len(mine) > PROFILES_MAX:
             del mine[next(iter(mine))]
 
     def on_notify(self, topic: str) -> None:
-        """Forget an account; everybody, when the topic is empty."""
-        self._kept.pop(int(topic.rpartition(":")[2]), None) if topic else self._kept.clear()
+        """Invalidate an account, or all if the topic is empty."""
+        self._entries.pop(int(topic.rpartition(":")[2]), None) if topic else self._entries.clear()
 
     def clear(self, _: str = "") -> None:
-        """Forget every account."""
-        self._kept.clear()
+        """Invalidate all accounts."""
+        self._entries.clear()
 
     async def catch_up(self) -> None:
-        """News may have been missed."""
+        """Invalidate all accounts, as notifications may have been missed."""
         self.clear()
 
 
@@ -56,9 +56,9 @@ event_bus.on_connect(viewer_cache.catch_up)
 
 
 async def current_viewer(identity: Identity) -> Viewer:
-    """Who watches, mostly without a query. Raises what Profiles.viewer does.
+    """Return the viewer, usually without a query. Raises like Profiles.viewer.
 
-    Call it while no transaction is open: it may need one of its own.
+    Call it outside a transaction, as it may open its own.
     """
     viewer = viewer_cache.get(identity)
     if viewer is None:

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes."""
+"""HTTP API of the Prometheus metrics."""
 
 import hmac
 from typing import Any, ClassVar
@@ -21,15 +21,15 @@ class MetricsTokenRequired(Unauthorized):
 
 
 class MetricsClosed(Forbidden):
-    """Metrics are off: set METRICS_TOKEN, and send it."""
+    """Metrics are off; set METRICS_TOKEN to turn them on."""
 
 
 async def scrapers_only(
     connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
 ) -> None:
-    """Guard: who sends METRICS_TOKEN.
+    """Guard: require METRICS_TOKEN.
 
-    An address is no proof: behind a proxy on this machine everybody comes from this machine.
+    Client addresses are not checked: behind a local proxy all requests come from this machine.
     """
     if not settings.metrics_token:
         raise MetricsClosed
@@ -45,13 +45,13 @@ class MetricsController(Controller):
     opt = UNLIMITED
 
     @get(
-        summary="Figures for Prometheus",
+        summary="Prometheus metrics",
         guards=[scrapers_only],
         media_type="text/plain",
         responses=problems(MetricsTokenRequired, MetricsClosed),
     )
     async def show(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """Requests, latencies, queues, streams and connections, in Prometheus's text format."""
+        """Get metrics of requests, queues, streams and connections in the text format."""
         return Response(
             await metrics_text.text(),
             media_type=CONTENT_TYPE_LATEST,

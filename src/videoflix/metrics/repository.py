@@ -1,4 +1,4 @@
-"""All SQL of the metrics: cheap however much has piled up."""
+"""Queries of the metrics, at a bounded cost whatever the backlog."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,7 +10,7 @@ WORKERS = text("""
 select count(*) from procrastinate_workers
 where last_heartbeat > now() - make_interval(secs => :stall)
 """)
-# The newest events are found by their number; by time there is no index.
+# Recent events are selected by ID, as there is no index on time.
 SPEED = text("""
 select sum(chunk.frame_count * (asset.plan ->> 'frame_rate_den')::float8
            / (asset.plan ->> 'frame_rate_num')::float8)
@@ -41,7 +41,7 @@ where kind = 'requeued' and created_at > now() - interval '1 day'
 
 
 class LoadRepository:
-    """The queue's tables, and how fast chunks were encoded."""
+    """Load of the queues and encoding speed."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -50,18 +50,18 @@ class LoadRepository:
         return await queue_loads(self.session, settings.worker_stall_seconds)
 
     async def workers(self) -> int:
-        """Workers that were heard of lately."""
+        """Return the number of workers with a recent heartbeat."""
         values = {"stall": settings.worker_stall_seconds}
         count: int = (await self.session.execute(WORKERS, values)).scalar_one()
         return count
 
     async def stalled_files(self) -> dict[str, int]:
-        """How many uploaded files wait for their machine, by the code of the fault."""
+        """Return the number of stalled files by fault code."""
         found = await self.session.execute(STALLED)
         return {row[0]: row[1] for row in found}
 
     async def requeued_jobs(self) -> int:
-        """Jobs that the reconciler had to queue again within a day."""
+        """Return the number of jobs that the reconciler requeued within a day."""
         count: int = (await self.session.execute(REQUEUED)).scalar_one()
         return count
 

@@ -1,4 +1,4 @@
-"""What the database knows about the installation's load."""
+"""Schema of the installation's load."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ from videoflix.platform.queue.load import QueueLoad
 
 
 class Load(msgspec.Struct, frozen=True):
-    """Queues, streams and workers now.
+    """Current queues, streams and workers.
 
-    `transcode_speed`: in the last quarter of an hour, seconds of film for each second that a
-    worker encoded; None when nothing was encoded.
+    `transcode_speed`: seconds of video encoded per second of a worker's time, over the last 15
+    minutes; None if nothing was encoded.
     """
 
     queues: list[QueueLoad]

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: what this process counted, and what the database knows."""
+"""Prometheus metrics of this process and of the whole installation."""
 
 import asyncio
 import logging
@@ -18,10 +18,10 @@ from videoflix.platform.postgres.session import pool_use, transaction
 from videoflix.platform.queue.load import QueueLoad
 from videoflix.playback.service.streams import Streams
 
-# Several scrapers, or an impatient one, cost no more than one.
-KNOWN_SECONDS = 5.0
-PATIENCE_SECONDS = 3.0
-# Shown also while nothing waits in them, so that alerts find them.
+# TTL of the database's metrics, shared by all scrapers.
+TTL_SECONDS = 5.0
+TIMEOUT_SECONDS = 3.0
+# Exported also while empty, so that alerts have a time series.
 USUAL_QUEUES = ("default", "maintenance", "transcode")
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Metrics:
         self.rows = LoadRepository(session)
 
     async def load(self) -> Load:
-        """Queues, streams and workers now."""
+        """Query the current load."""
         return Load(
             queues=await self.rows.queues(),
             live_streams=await Streams(self.session).live_count(),
@@ -45,64 +45,68 @@ class Metrics:
 
 
 class DatabaseMetrics(Collector):
-    """Figures of the whole installation: every replica shows the same ones."""
+    """Metrics of the whole installation, equal on every replica."""
 
     def __init__(self) -> None:
         self.load: Load | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Prometheus's way of asking; only whether it answers, while the database does not."""
-        yield gauge("database_up", "Whether the database answers.", float(self.load is not None))
-        yield family("database_pool_connections", "Connections of this process.", pool_use())
+        """Prometheus collector hook; only `database_up` while the database is unavailable."""
+        yield gauge(
+            "database_up", "Whether the database is available.", float(self.load is not None)
+        )
+        yield family("database_pool_connections", "Connections in this process's pool.", pool_use())
         if self.load is None:
             return
         yield from of_queues(self.load.queues)
-        yield gauge("live_streams", "Streams that are watched now.", self.load.live_streams)
-        yield gauge("workers", "Workers heard of lately.", self.load.workers)
-        words = "Uploaded files whose work waits for a machine."
-        yield family("stalled_files", words, self.load.stalled_files, label="code")
-        words = "Jobs of the last day that had to be queued again."
-        yield gauge("requeued_jobs", words, self.load.requeued_jobs)
+        yield gauge("live_streams", "Active streams.", self.load.live_streams)
+        yield gauge("workers", "Workers with a recent heartbeat.", self.load.workers)
+        description = "Uploaded files whose processing is stalled by a machine fault."
+        yield family("stalled_files", description, self.load.stalled_files, label="code")
+        description = "Jobs requeued by the reconciler within the last day."
+        yield gauge("requeued_jobs", description, self.load.requeued_jobs)
         if self.load.transcode_speed is not None:
-            words = "Seconds of film encoded per second of a worker's time, lately."
-            yield gauge("transcode_speed", words, self.load.transcode_speed)
+            description = (
+                "Seconds of video encoded per second of a worker's time in the last 15 minutes."
+            )
+            yield gauge("transcode_speed", description, self.load.transcode_speed)
 
 
 class MetricsText:
-    """All figures, as Prometheus reads them; the database's are some seconds old at most."""
+    """All metrics in the Prometheus text format; the database's are at most TTL_SECONDS old."""
 
     def __init__(self) -> None:
-        self._asking = asyncio.Lock()
-        self._fresh: TtlCache[str, None] = TtlCache("metrics", 1, KNOWN_SECONDS)
+        self._lock = asyncio.Lock()
+        self._fresh: TtlCache[str, None] = TtlCache("metrics", 1, TTL_SECONDS)
         self._database = DatabaseMetrics()
         self._registry = CollectorRegistry()
         self._registry.register(self._database)
 
     async def text(self) -> bytes:
-        async with self._asking:
+        async with self._lock:
             if "load" not in self._fresh:
-                self._database.load = await self._ask()
+                self._database.load = await self._query()
                 self._fresh["load"] = None
         return generate_latest(registry) + generate_latest(self._registry)
 
-    async def _ask(self) -> Load | None:
+    async def _query(self) -> Load | None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), transaction() as session:
+            async with asyncio.timeout(TIMEOUT_SECONDS), transaction() as session:
                 return await Metrics(session).load()
         except (SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
-            logger.warning("no figures of the database: %s", str(error) or "it took too long")
+            logger.warning("no metrics of the database: %s", str(error) or "timed out")
             return None
 
 
-def gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"videoflix_{name}", words, value=value)
+def gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"videoflix_{name}", description, value=value)
 
 
 def family(
-    name: str, words: str, values: dict[str, int], label: str = "state"
+    name: str, description: str, values: dict[str, int], label: str = "state"
 ) -> GaugeMetricFamily:
-    """A gauge by a label, the state of what it counts."""
-    found = GaugeMetricFamily(f"videoflix_{name}", words, labels=[label])
+    """Build a gauge with one label."""
+    found = GaugeMetricFamily(f"videoflix_{name}", description, labels=[label])
     for state, value in values.items():
         found.add_metric([state], value)
     return found
@@ -114,7 +118,7 @@ def of_queues(loads: list[QueueLoad]) -> list[GaugeMetricFamily]:
     )
     oldest = GaugeMetricFamily(
         "videoflix_queue_oldest_seconds",
-        "How long the first job that could run has waited.",
+        "Waiting time of the oldest runnable job.",
         labels=["queue"],
     )
     idle = {name: QueueLoad(name, 0, 0, 0, 0, 0, 0.0) for name in USUAL_QUEUES}

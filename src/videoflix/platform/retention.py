@@ -1,4 +1,4 @@
-"""Retention: one job deletes the rows of every table that has rules for it, a rule at a time."""
+"""Retention: one job applies the rules that delete expired rows."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -10,12 +10,12 @@ from videoflix.platform.queue import Job, for_each_in_transaction, handles, sche
 
 logger = logging.getLogger(__name__)
 
-# Deletes what is past its retention; how many there were.
+# Deletes expired rows and returns their number.
 Delete = Callable[[AsyncSession], Awaitable[int]]
 
 
 class Rule(NamedTuple):
-    """What is deleted, as the log says it, and when."""
+    """What is deleted, as named in the log, and after how long."""
 
     what: str
     kept: str
@@ -29,9 +29,9 @@ rules: list[Rule] = []
 
 
 def retention(what: str, *, kept: str) -> Callable[[Delete], Delete]:
-    """Register a function that deletes rows of a kind once they were `kept` so long.
+    """Register a function that deletes rows past their retention period `kept`.
 
-    docs/operate.md lists all of them.
+    docs/operate.md lists all rules.
     """
 
     def register(delete: Delete) -> Delete:
@@ -62,7 +62,7 @@ schedule("40 * * * *", DeleteExpired())
 
 @handles(DeleteExpired)
 async def delete_expired(job: DeleteExpired) -> None:
-    """One rule that fails holds up none of the others. Raises BatchFailed."""
+    """Apply each rule in its own transaction. Raises BatchFailed at the end if any failed."""
     await for_each_in_transaction(rules, _apply)
 
 

@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def cache(clock: Clock) -> Iterator[ResponseCache]:
     """Invalidated by `test-item:…`; votes are counted as `test-votes:…`."""
-    callbacks, prefixes = len(event_bus._catch_up), set(event_bus._ears)
+    callbacks, prefixes = len(event_bus._catch_up), set(event_bus._callbacks)
     yield ResponseCache(
         "test responses",
         "test-item:",
@@ -44,8 +44,8 @@ def cache(clock: Clock) -> Iterator[ResponseCache]:
         path_of=lambda topic: f"/items/{topic.removeprefix('test-votes:')}",
     )
     del event_bus._catch_up[callbacks:]
-    for prefix in set(event_bus._ears) - prefixes:
-        del event_bus._ears[prefix]
+    for prefix in set(event_bus._callbacks) - prefixes:
+        del event_bus._callbacks[prefix]
 
 
 def get(target: str = LIST, etag: str = "") -> Request[Any, Any, Any]:

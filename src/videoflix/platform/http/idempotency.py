@@ -74,7 +74,7 @@ class KeyReused(Problem):
     status: ClassVar = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-@retention("answers kept for Idempotency-Key", kept="a day")
+@retention("stored responses of idempotency keys", kept="a day")
 async def delete_answers(session: AsyncSession) -> int:
     return len((await session.scalars(SWEEP, {"kept": RETENTION})).all())
 

@@ -44,7 +44,7 @@ async def send(job: SendMail) -> None:
 
 @retention("e-mails", kept="30 days")
 async def delete_mail(session: AsyncSession) -> int:
-    """Also the text of younger ones, when none of its links can be opened any more."""
+    """Delete mails after RETENTION, and the content of those whose links have expired."""
     lifetime = max(settings.activation_lifetime, settings.password_reset_lifetime)
     expired = Mail.created_at < func.now() - max(lifetime, SEND_PERIOD)
     await session.execute(update(Mail).where(expired, Mail.text != "").values(text="", html=""))

@@ -182,7 +182,7 @@ class Sessions:
         await self._end(user_id)
 
     async def delete_guests(self) -> int:
-        """Delete the guests of yesterday; how many there were."""
+        """Delete guests older than GUEST_RETENTION; return their number."""
         guests = await self.accounts.users.guests(older_than=GUEST_RETENTION)
         for user_id in guests:
             await self._end(user_id)

@@ -83,7 +83,7 @@ def test_job_is_not_doubled_by_a_retry(job: str) -> None:
     )
     done = videoflix("retry", job)
     assert done.exit_code == 1
-    assert "An equal job waits already" in done.output
+    assert "The same job is already queued" in done.output
 
 
 def test_waiting_and_scheduled_jobs_are_run_now(job: str) -> None:
@@ -93,9 +93,9 @@ def test_waiting_and_scheduled_jobs_are_run_now(job: str) -> None:
     assert videoflix("run", "queue.prune").exit_code == 0
     again = videoflix("run", "queue.prune")
     assert again.exit_code == 1
-    assert "An equal job waits already" in again.output
+    assert "The same job is already queued" in again.output
     for unknown in ("nothing.such", "9" * 30):
-        assert "No schedule enqueues such a job" in videoflix("run", unknown).output
+        assert "There is no schedule for this job" in videoflix("run", unknown).output
 
 
 def test_workers_and_schedules_are_shown(job: str) -> None:

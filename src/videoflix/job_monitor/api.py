@@ -1,4 +1,4 @@
-"""The job monitor over HTTP."""
+"""HTTP API of the job monitor."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -48,7 +48,7 @@ Kind = Annotated[str, PathParameter(max_length=128, pattern=r"^[A-Za-z0-9_.-]+(?
 def provide_filters(
     queue: OfQueue = None, status: OfStatus = None, kind: OfKind = None
 ) -> JobFilters:
-    """Which jobs the query string asks for."""
+    """Parse the filters in the query string."""
     return JobFilters(queue, one_of(JobStatus, "status", status), kind)
 
 
@@ -69,13 +69,13 @@ class JobController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[JobRead]:
-        """List jobs, the newest first. What is done is forgotten after a day."""
+        """List jobs, newest first. Finished jobs are deleted after JOBS_DONE_DAYS."""
         found, total = await job_monitor.jobs(filters, LimitOffset(limit, offset))
         return Page(found, total, limit, offset)
 
-    @get("/overview", summary="The queue at a glance", responses=problems(*STAFF_PROBLEMS))
+    @get("/overview", summary="Get the queue overview", responses=problems(*STAFF_PROBLEMS))
     async def show_queue(self, job_monitor: NamedDependency[JobMonitor]) -> QueueSnapshot:
-        """Queues, workers, schedules and throughput as they are now."""
+        """Get current queues, workers, schedules and throughput."""
         return await job_monitor.snapshot()
 
     @get("/events", summary="Follow the queue live", responses=problems(*STAFF_PROBLEMS))
@@ -85,18 +85,18 @@ class JobController(Controller):
 
     @get(
         "/{job_id:int}",
-        summary="Show a job",
+        summary="Get a job",
         responses=problems(*STAFF_PROBLEMS, JobNotFound),
     )
     async def show_job(
         self, job_monitor: NamedDependency[JobMonitor], job_id: FromPath[Id]
     ) -> JobWithIncidents:
-        """Show a job and everything that went wrong with it."""
+        """Get a job with its incidents."""
         return await job_monitor.job(job_id)
 
     @post(
         "/{job_id:int}/retry",
-        summary="Try a job again",
+        summary="Retry a job",
         status_code=HTTP_200_OK,
         responses=problems(*STAFF_PROBLEMS, JobNotFound, JobAlreadyQueued),
     )
@@ -151,15 +151,15 @@ class JobController(Controller):
 
 
 class QueueSnapshots:
-    """The queue at a glance, made at most once a second for all who follow it here."""
+    """Shared snapshots of the queue, queried at most once a second per process."""
 
     def __init__(self) -> None:
-        self._making = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._latest: TtlCache[str, str] = TtlCache("job monitor", 1, SNAPSHOT_SECONDS / 2)
 
     async def latest(self) -> str:
-        """The snapshot as JSON. Raises SQLAlchemyError or OSError while the database is away."""
-        async with self._making:
+        """Return a snapshot as JSON. Raises SQLAlchemyError or OSError."""
+        async with self._lock:
             latest = self._latest.get("snapshot")
             if latest is None:
                 async with transaction() as session:
@@ -172,12 +172,12 @@ snapshots = QueueSnapshots()
 
 
 async def _snapshots(viewer: Identity) -> AsyncGenerator[ServerSentEventMessage]:
-    """Until the viewer is signed out; while the database is away there is nothing to tell."""
+    """Yield snapshots until the user is signed out; comments while the database is unavailable."""
     while viewer.sign_in_id not in revocations and not shutdown.has_begun:
         try:
-            seen = await snapshots.latest()
+            snapshot = await snapshots.latest()
         except (SQLAlchemyError, OSError):
-            yield ServerSentEventMessage(data=None, comment="the database is away")
+            yield ServerSentEventMessage(data=None, comment="database unavailable")
         else:
-            yield ServerSentEventMessage(event="queue", data=seen, retry=RECONNECT_MS)
+            yield ServerSentEventMessage(event="queue", data=snapshot, retry=RECONNECT_MS)
         await shutdown.wait_for(None, SNAPSHOT_SECONDS)

@@ -1,4 +1,4 @@
-"""All SQL about the queue's tables, for those who look after it."""
+"""Queries of the job monitor on the queue's tables."""
 
 from datetime import datetime
 from typing import Any
@@ -19,12 +19,12 @@ from videoflix.job_monitor.schemas import (
 from videoflix.platform.queue.load import queue_loads
 from videoflix.settings import settings
 
-# Longer than this no job is shown as running whose worker is silent.
-SILENT_AT_MOST = 60.0
-# So many jobs are counted as done in an hour, and in a minute; and as fitting a filter.
-ENDED_COUNTED, MINUTE_COUNTED, LISTED_COUNTED = 20_000, 5_000, 10_000
+# Maximum age of a heartbeat for a job to be shown as running, in seconds.
+MAX_STALL_SECONDS = 60.0
+# Upper bounds of counts: jobs ended in an hour, in a minute, and matching a filter.
+MAX_ENDED, MAX_PER_MINUTE, MAX_LISTED = 20_000, 5_000, 10_000
 
-# Every job with the state that is shown: `doing` takes a worker that lives.
+# Every job with its effective status: `doing` requires a worker with a recent heartbeat.
 WITH_EFFECTIVE_STATUS = """
     select job.*,
            case when job.status <> 'doing' then job.status::text
@@ -41,7 +41,7 @@ ENDED = text("""
           order by at desc limit :counted) as ended
     join procrastinate_jobs as ran on ran.id = ended.job_id group by ran.queue_name
 """)
-TROUBLE = text("""
+INCIDENT_COUNTS = text("""
     select queue_name,
            count(*) filter (where kind = 'rescued'),
            count(*) filter (where kind = 'fenced'),
@@ -70,7 +70,7 @@ WORKERS = text("""
     left join procrastinate_jobs as job on job.worker_id = worker.id and job.status = 'doing'
     group by worker.id order by worker.id
 """)
-WANTED = """
+MATCHES = """
     coalesce(queue_name = cast(:queue as text), true)
     and coalesce(task_name = cast(:kind as text), true)
     and coalesce(shown = cast(:status as text), true)
@@ -80,13 +80,13 @@ WANTED = """
 """
 COUNT = text(f"""
     select count(*) from (
-        select from ({WITH_EFFECTIVE_STATUS}) as job where {WANTED} limit :counted) as found
+        select from ({WITH_EFFECTIVE_STATUS}) as job where {MATCHES} limit :counted) as found
 """)  # noqa: S608 - constants
 JOBS = text(f"""
     select job.id, queue_name, task_name, shown, args, attempts, priority,
            case when shown = 'doing' then worker_id end, abort_requested, scheduled_at,
            event.created, event.started, event.ended, coalesce(incident.reason, '')
-    from (select * from ({WITH_EFFECTIVE_STATUS}) as every_job where {WANTED}
+    from (select * from ({WITH_EFFECTIVE_STATUS}) as every_job where {MATCHES}
           order by id desc limit :limit offset :offset) as job
     left join lateral (
         select min(at) as created,
@@ -109,7 +109,7 @@ LAST_RUNS = text("""
     order by kind, scheduled_for desc
 """)
 RETRY = text("""
-    with forgiven as (
+    with deleted_incidents as (
         delete from job_incident where job_id = :job_id and kind = 'transient'
     )
     update procrastinate_jobs
@@ -128,21 +128,19 @@ SECONDS_SINCE_HEARTBEAT = text(
 
 
 class QueueRepository:
-    """The queue's tables."""
-
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-        self.stall = min(settings.worker_stall_seconds, SILENT_AT_MOST)
+        self.stall = min(settings.worker_stall_seconds, MAX_STALL_SECONDS)
 
     async def queues(self) -> list[QueueCount]:
-        counted = {"counted": ENDED_COUNTED}
+        counted = {"counted": MAX_ENDED}
         ended = {row[0]: row[1:] for row in await self.session.execute(ENDED, counted)}
-        trouble = {row[0]: row[1:] for row in await self.session.execute(TROUBLE)}
+        incident_counts = {row[0]: row[1:] for row in await self.session.execute(INCIDENT_COUNTS)}
         return [
             QueueCount(
                 *msgspec.structs.astuple(load),
                 *ended.get(load.queue, (0, 0)),
-                *trouble.get(load.queue, (0, 0, 0)),
+                *incident_counts.get(load.queue, (0, 0, 0)),
             )
             for load in await queue_loads(self.session, self.stall)
         ]
@@ -152,61 +150,61 @@ class QueueRepository:
         return [WorkerRead(*row) for row in found]
 
     async def throughput(self) -> list[int]:
-        """How many jobs were done in each of the last 60 minutes, the earliest first."""
-        return list(await self.session.scalars(THROUGHPUT, {"counted": MINUTE_COUNTED}))
+        """Return the number of jobs done in each of the last 60 minutes, earliest first."""
+        return list(await self.session.scalars(THROUGHPUT, {"counted": MAX_PER_MINUTE}))
 
     async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobRead], int]:
-        """Jobs, the newest first, and how many there are."""
-        wanted = self._wanted(filters)
+        """Return a page of jobs, newest first, and the total."""
+        parameters = self._parameters(filters)
         window = {"limit": page.limit, "offset": page.offset}
-        found = await self.session.execute(JOBS, wanted | window)
-        total = await self.session.scalar(COUNT, wanted | {"counted": LISTED_COUNTED})
+        found = await self.session.execute(JOBS, parameters | window)
+        total = await self.session.scalar(COUNT, parameters | {"counted": MAX_LISTED})
         return [_to_read(row) for row in found], total or 0
 
     async def job(self, job_id: int) -> JobRead | None:
         window = {"limit": 1, "offset": 0}
-        wanted = self._wanted(JobFilters(), job_id)
-        row = (await self.session.execute(JOBS, wanted | window)).one_or_none()
+        parameters = self._parameters(JobFilters(), job_id)
+        row = (await self.session.execute(JOBS, parameters | window)).one_or_none()
         return None if row is None else _to_read(row)
 
-    def _wanted(self, filters: JobFilters, job_id: int | None = None) -> dict[str, Any]:
-        """The values of WANTED; the state as it is stored lets an index find the jobs."""
+    def _parameters(self, filters: JobFilters, job_id: int | None = None) -> dict[str, Any]:
+        """Return the parameters of MATCHES; `stored` enables an index on the status."""
         stored = "doing" if filters.status is JobStatus.STALLED else filters.status
         given = msgspec.structs.asdict(filters)
         return given | {"stall": self.stall, "job_id": job_id, "stored": stored}
 
     async def incidents(self, job_id: int) -> list[Incident]:
-        """What went wrong with a job, the latest first."""
+        """Return a job's incidents, latest first."""
         found = await self.session.execute(INCIDENTS, {"job_id": job_id})
         return [Incident(*row) for row in found]
 
     async def last_runs(self) -> dict[str, tuple[datetime, int | None]]:
-        """When each schedule was last dealt with, and the job that came of it."""
+        """Return the last run of each schedule, and its job ID."""
         found = await self.session.execute(LAST_RUNS)
         return {row[0]: (row[1], row[2]) for row in found}
 
     async def stored(self, job_id: int) -> tuple[str, str, dict[str, Any]] | None:
-        """A job's state in the queue, its kind and payload."""
+        """Return a job's stored status, task name and payload."""
         row = (await self.session.execute(STORED, {"job_id": job_id})).one_or_none()
         return None if row is None else (row[0], row[1], row[2])
 
     async def retry(self, job_id: int) -> bool:
-        """Put a job that ended without success back, with all its attempts; False if none did.
+        """Requeue a failed or cancelled job with all its attempts; False if it is neither.
 
-        Raises IntegrityError when an equal job waits already.
+        Raises IntegrityError if a job with the same unique key is pending.
         """
         return await self.session.scalar(RETRY, {"job_id": job_id}) is not None
 
     async def run_now(self, job_id: int) -> bool:
-        """Make a job that waits for its time due now; False if it does not."""
+        """Make a delayed job due now; False if it is not delayed."""
         return await self.session.scalar(RUN_NOW, {"job_id": job_id}) is not None
 
     async def cancel(self, job_id: int) -> bool:
-        """Cancel a waiting job, or ask the worker to stop a running one; False if it is neither."""
+        """Cancel a pending job, or request a running one to abort; False if it is neither."""
         return await self.session.scalar(CANCEL, {"job_id": job_id}) is not None
 
     async def seconds_since_heartbeat(self) -> float | None:
-        """Age of the youngest heartbeat, or None when no worker is known."""
+        """Return the age of the latest heartbeat, or None if there are no workers."""
         age: float | None = await self.session.scalar(SECONDS_SINCE_HEARTBEAT)
         return age
 

@@ -1,4 +1,4 @@
-"""Shapes of the job queue as operators see it."""
+"""Schemas of the job monitor."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,12 +8,12 @@ import msgspec
 
 
 class JobStatus(StrEnum):
-    """Where a job stands.
+    """Status of a job.
 
-    - todo: it waits, for a worker or for its time (`scheduled_at`).
-    - doing: a worker that lives is at it.
-    - stalled: its worker fell silent; the next living worker takes it back.
-    - failed: for good, a dead letter.
+    - todo: pending, or delayed until `scheduled_at`.
+    - doing: running on a worker with a recent heartbeat.
+    - stalled: its worker stopped sending heartbeats; another one will requeue it.
+    - failed: out of attempts (dead letter).
     - cancelled, aborted: stopped by an operator before or while it ran.
     """
 
@@ -27,13 +27,13 @@ class JobStatus(StrEnum):
 
 
 class QueueCount(msgspec.Struct):
-    """Jobs of a queue; `oldest_seconds` is how long its first due job has waited.
+    """Job counts of a queue; `oldest_seconds` is the waiting time of its oldest due job.
 
-    `scheduled` ones wait for their time, `stalled` ones for another worker; `failed` are dead
-    letters; of each at most 100,000 are counted. `done_last_hour` and `failed_last_hour` are its
-    throughput. In the last 24 hours, `rescued` were taken back from workers that were gone,
-    `fenced` are results that came after that and were dropped, and `unknown` were put back because
-    the worker that fetched them has no handler of that name.
+    `scheduled` jobs are delayed, `stalled` ones belong to a worker without a recent heartbeat,
+    `failed` ones are dead letters; each count is at most 100,000. `done_last_hour` and
+    `failed_last_hour` are the throughput. Incidents of the last 24 hours: `rescued` jobs were
+    requeued from dead workers, `fenced` counts discarded results of superseded attempts, and
+    `unknown` jobs were requeued because their worker had no handler for them.
     """
 
     queue: str
@@ -53,7 +53,7 @@ class QueueCount(msgspec.Struct):
 class WorkerRead(msgspec.Struct):
     """A worker process, its last heartbeat, and the jobs it is at.
 
-    `stopped` names the queues it does not fetch from now, and why: its circuit breaker is open.
+    `stopped` maps each queue whose circuit breaker is open to the reason.
     """
 
     id: int
@@ -65,7 +65,7 @@ class WorkerRead(msgspec.Struct):
 
 
 class ScheduleRead(msgspec.Struct):
-    """A job that a schedule enqueues; `expression` is cron, in the installation's time zone."""
+    """A scheduled job; `expression` is a cron expression in TIME_ZONE."""
 
     kind: str
     purpose: str
@@ -77,7 +77,7 @@ class ScheduleRead(msgspec.Struct):
 
 
 class JobRead(msgspec.Struct):
-    """A job; `reason` says what went wrong last, `cancelling` that its worker was told to stop."""
+    """A job; `reason` is that of its last incident, `cancelling` whether an abort was requested."""
 
     id: int
     queue: str
@@ -96,7 +96,7 @@ class JobRead(msgspec.Struct):
 
 
 class Incident(msgspec.Struct):
-    """What went wrong with a job: see the overview for what the kinds mean."""
+    """An incident of a job; the kinds are described in the overview."""
 
     kind: str
     attempt: int
@@ -105,14 +105,14 @@ class Incident(msgspec.Struct):
 
 
 class JobWithIncidents(msgspec.Struct):
-    """A job and everything that went wrong with it, the latest first."""
+    """A job and its incidents, latest first."""
 
     job: JobRead
     incidents: list[Incident]
 
 
 class QueueSnapshot(msgspec.Struct):
-    """The queue at a moment; `throughput` counts the jobs done in each of the last 60 minutes."""
+    """A snapshot; `throughput` is the number of jobs done in each of the last 60 minutes."""
 
     at: datetime
     queues: list[QueueCount]
@@ -122,14 +122,14 @@ class QueueSnapshot(msgspec.Struct):
 
 
 class CancelledJob(msgspec.Struct, frozen=True):
-    """A job that will not run."""
+    """A pending job that was cancelled."""
 
     task: str
     payload: dict[str, Any]
 
 
 class JobFilters(msgspec.Struct, frozen=True):
-    """Which jobs are asked for; what is left out is not asked."""
+    """Filters on jobs; None matches all."""
 
     queue: str | None = None
     status: JobStatus | None = None

@@ -1,4 +1,4 @@
-"""What operators may ask about jobs, and do with them; each thing they do ends in the audit."""
+"""Job monitor: inspection and control of jobs; every action is recorded in the audit log."""
 
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -36,17 +36,17 @@ class JobNotFound(NotFound):
 
 
 class ScheduleNotFound(NotFound):
-    """No schedule enqueues such a job."""
+    """There is no schedule for this job."""
 
 
 class JobAlreadyQueued(Conflict):
-    """An equal job waits already; this one is not needed."""
+    """The same job is already queued."""
 
     slug: ClassVar[str] = "job-waits-already"
 
 
 class JobMonitor:
-    """`by` is the administrator who does it; None for the commands of an operator."""
+    """`by` is the ID of the acting administrator, None for CLI commands."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -54,7 +54,7 @@ class JobMonitor:
         self.audit = Audit(session)
 
     async def snapshot(self) -> QueueSnapshot:
-        """Queues, workers, schedules and throughput as they are now."""
+        """Return current queues, workers, schedules and throughput."""
         return QueueSnapshot(
             at=datetime.now(UTC),
             queues=await self.queues(),
@@ -70,11 +70,11 @@ class JobMonitor:
         return await self.queue.workers()
 
     async def seconds_since_heartbeat(self) -> float | None:
-        """Age of the youngest heartbeat, or None when no worker is known."""
+        """Return the age of the latest heartbeat in seconds, or None if there are no workers."""
         return await self.queue.seconds_since_heartbeat()
 
     async def schedules(self) -> list[ScheduleRead]:
-        """Every scheduled job of this release, with its last and next run."""
+        """Return all scheduled jobs with their last and next run."""
         now, runs = datetime.now(UTC), await self.queue.last_runs()
         shown = []
         for kind, schedule in sorted(schedules.items()):
@@ -93,52 +93,52 @@ class JobMonitor:
         return shown
 
     async def jobs(self, filters: JobFilters, page: LimitOffset) -> tuple[list[JobRead], int]:
-        """Jobs, the newest first, and how many there are."""
+        """Return a page of jobs, newest first, and the total."""
         return await self.queue.jobs(filters, page)
 
     async def dead_letters(self, limit: int = 20) -> list[JobRead]:
-        """The newest jobs that failed for good."""
+        """Return the newest failed jobs."""
         found, _ = await self.jobs(JobFilters(status=JobStatus.FAILED), LimitOffset(limit, 0))
         return found
 
     async def job(self, job_id: int) -> JobWithIncidents:
-        """Raises JobNotFound."""
+        """Return a job with its incidents. Raises JobNotFound."""
         job = await self.queue.job(job_id)
         if job is None:
             raise JobNotFound
         return JobWithIncidents(job, await self.queue.incidents(job_id))
 
     async def retry_job(self, job_id: int, *, by: int | None) -> None:
-        """Give a job that ended without success all its attempts again.
+        """Requeue a failed or cancelled job with all its attempts.
 
-        What the job was for is told first, takes back that it failed, and queues what else it
-        needs. Raises JobNotFound, JobAlreadyQueued, or what the job's domain says against it.
+        The job's `on_retry` callback first undoes the failure and returns further jobs to
+        enqueue. Raises JobNotFound, JobAlreadyQueued, or a problem of the job's domain.
         """
         found = await self.queue.stored(job_id)
         if found is None or found[0] not in ENDED:
             raise JobNotFound
         others = await jobs_to_resume(self.session, found[1], found[2])
         try:
-            revived = await self.queue.retry(job_id)
+            requeued = await self.queue.retry(job_id)
         except SQLAlchemyError as error:
             if violated(error) != QUEUEING_LOCK:
                 raise
             raise JobAlreadyQueued from error
-        if not revived:
+        if not requeued:
             raise JobNotFound
         await enqueue_many(self.session, others)
         await self._record(EventKind.JOB_RETRIED, job_id, by)
 
     async def run_job(self, job_id: int, *, by: int | None) -> None:
-        """Let a job that waits for its time run now. Raises JobNotFound."""
+        """Make a delayed job due now. Raises JobNotFound."""
         if not await self.queue.run_now(job_id):
             raise JobNotFound
         await self._record(EventKind.JOB_HURRIED, job_id, by)
 
     async def run_schedule(self, kind: str, *, by: int | None) -> JobWithIncidents:
-        """Enqueue a scheduled job now, besides its schedule.
+        """Enqueue a scheduled job in addition to its schedule.
 
-        Raises ScheduleNotFound, or JobAlreadyQueued.
+        Raises ScheduleNotFound or JobAlreadyQueued.
         """
         schedule = schedules.get(kind)
         if schedule is None:
@@ -150,10 +150,10 @@ class JobMonitor:
         return await self.job(job_id)
 
     async def cancel_job(self, job_id: int, *, by: int | None) -> CancelledJob | None:
-        """Cancel a job: a waiting one at once, a running one as soon as its worker hears of it.
+        """Cancel a pending job, or request a running one to abort.
 
-        Whoever waits for the job has to be told after the commit; what to tell is returned,
-        or None when the worker will do that. Raises JobNotFound.
+        Return a pending job, whose failure callback the caller has to run after the commit, or
+        None if the worker runs it. Raises JobNotFound.
         """
         found = await self.queue.stored(job_id)
         if found is None or not await self.queue.cancel(job_id):
@@ -169,7 +169,7 @@ class JobMonitor:
 
 
 async def cancel(job_id: int, *, by: int | None) -> None:
-    """Cancel a job, then tell whoever waits for it. Raises JobNotFound."""
+    """Cancel a job and run its failure callback. Raises JobNotFound."""
     async with transaction() as session:
         cancelled = await JobMonitor(session).cancel_job(job_id, by=by)
     if cancelled:

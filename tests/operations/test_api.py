@@ -193,4 +193,4 @@ async def test_workers_that_stopped_fetching_are_told(
     overview = (await admin.get("/api/v1/operations/overview")).json()
     check = overview["checks"]["worker"]
     assert not check["ok"]
-    assert check["detail"].endswith("does not fetch from transcode: FFmpeg: gone")
+    assert check["detail"].endswith("has stopped fetching from transcode: FFmpeg: gone")

@@ -1,4 +1,4 @@
-"""Operations over HTTP: health for machines, an overview for people."""
+"""HTTP API of operations: health checks, overview, settings, mails and data exports."""
 
 import hmac
 from typing import Any
@@ -42,7 +42,7 @@ from videoflix.settings import settings
 async def staff_or_scrapers(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """Guard: who sends METRICS_TOKEN, and administrators."""
+    """Guard: require METRICS_TOKEN or an administrator."""
     sent = connection.headers.get("authorization", "").encode()
     token = settings.metrics_token
     if not (token and hmac.compare_digest(sent, f"Bearer {token}".encode())):
@@ -54,40 +54,40 @@ class HealthController(Controller):
     opt = UNLIMITED
     tags = ("Health",)
 
-    @get("/live", summary="Is the process alive?", security=[{}])
+    @get("/live", summary="Liveness check", security=[{}])
     async def live(self) -> dict[str, str]:
-        """This process answers."""
+        """Return 200 if the process responds."""
         return {"status": "ok"}
 
     @get(
         "/ready",
-        summary="Can the process serve?",
+        summary="Readiness check",
         raises=[],
         security=[{}],
         responses={
             HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(
-                Health, description="This process cannot serve.", generate_examples=False
+                Health, description="This process is not ready.", generate_examples=False
             )
         },
     )
     async def ready(self) -> Response[Health]:
-        """This process can serve: its database answers, and has the tables it needs.
+        """Return 200 if the database is available and migrated, otherwise 503 and the checks.
 
-        200, or 503 and the checks that fail; for load balancers. Results are a second old at most.
+        For load balancers. Results are cached for one second.
         """
         health = await readiness()
         return Response(health, status_code=200 if health.status == "ok" else 503)
 
     @get(
         "/details",
-        summary="What the installation needs",
+        summary="Detailed health checks",
         guards=[staff_or_scrapers],
         responses=problems(Unauthorized, Forbidden),
     )
     async def details(self) -> Health:
-        """Database, tables, storage and workers, for administrators and METRICS_TOKEN.
+        """Check database, migrations, storage and workers; for administrators and METRICS_TOKEN.
 
-        `status` is `failing` when any of them fails. Results are five seconds old at most.
+        `status` is `failing` if any check fails. Results are cached for five seconds.
         """
         return await health_details()
 
@@ -100,14 +100,14 @@ class OperationsController(Controller):
 
     @get(
         "/overview",
-        summary="The installation at a glance",
+        summary="Get the overview",
         responses=problems(Unauthorized, Forbidden),
     )
     async def show_overview(self, operations: NamedDependency[Operations]) -> Overview:
-        """Checks, queues, workers and films at a glance."""
+        """Get health checks, queues, workers and video counts."""
         return await operations.overview()
 
-    @get("/mail", summary="List kept mails", responses=problems(Unauthorized, Forbidden))
+    @get("/mail", summary="List mails", responses=problems(Unauthorized, Forbidden))
     async def list_mail(
         self,
         user: CurrentUser,
@@ -115,9 +115,9 @@ class OperationsController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> MailPage:
-        """List the mails this installation wrote, newest first.
+        """List the mails of this installation, newest first.
 
-        Owners read what they say while there is no mail server (SMTP_URL); nobody does with one.
+        Their content is shown only to owners, and only while SMTP_URL is not set.
         """
         is_owner = user.may(Role.OWNER)
         found, total = await operations.mail(LimitOffset(limit, offset), to_owner=is_owner)
@@ -125,12 +125,12 @@ class OperationsController(Controller):
 
     @get(
         "/settings",
-        summary="The settings in force",
+        summary="List effective settings",
         responses=problems(Unauthorized, Forbidden),
         sync_to_thread=False,
     )
     def show_settings(self) -> list[SettingRead]:
-        """Every setting as this process read it; secrets are masked."""
+        """List all settings as read by this process, with secrets masked."""
         return effective_settings(settings)
 
 
@@ -141,7 +141,7 @@ class UserLibraryController(Controller):
     dependencies = {"operations": service(Operations)}
 
     @get(
-        summary="What somebody watches",
+        summary="Get a user's library",
         responses=problems(Unauthorized, Forbidden, UserNotFound),
     )
     async def show_library(
@@ -168,7 +168,7 @@ class ExportController(Controller):
     async def export_me(
         self, request: Request[Any, Any, Any], operations: NamedDependency[Operations]
     ) -> Response[PersonalData]:
-        """Download everything that is stored about you, as JSON."""
+        """Download all data stored about you, as JSON."""
         user = request.user
         found = await while_connected(
             request, operations.personal_data(user.user_id, user.sign_in_id)

@@ -1,4 +1,4 @@
-"""Health checks that cost little however often somebody asks, and never take long."""
+"""Health checks with timeouts and shared, cached results."""
 
 import asyncio
 import time
@@ -8,15 +8,15 @@ from videoflix.operations.schemas import Check
 from videoflix.platform.postgres.session import alchemy
 
 CHECK_SECONDS = 3.0
-NOT_CHECKED = Check(False, "Not checked: the database does not answer.")
+NOT_CHECKED = Check(False, "Not checked: the database is unavailable.")
 
 Checks = Mapping[str, Callable[[], Awaitable[Check]]]
 
 
 class SharedChecks:
-    """Runs some checks; everybody who asks within `kept_seconds` gets the same results.
+    """Run checks, caching the results for `kept_seconds`.
 
-    The `database` checks run one after the other, and not at all when the first one fails.
+    The `database` checks run in sequence; if the first one fails, the others are skipped.
     """
 
     def __init__(self, database: Checks, others: Checks, *, kept_seconds: float) -> None:
@@ -28,8 +28,8 @@ class SharedChecks:
         self._database: object = None
 
     async def results(self) -> dict[str, Check]:
-        """By name; a check that fails, or takes longer than CHECK_SECONDS, is not ok."""
-        database = alchemy.session_maker  # results are about the database in use
+        """Return the results by name; a check that raises or exceeds CHECK_SECONDS is not ok."""
+        database = alchemy.session_maker  # results are invalid for another database
         expired = time.monotonic() > self._until or database is not self._database
         if self._running is None or (self._running.done() and expired):
             self._database = database
@@ -37,26 +37,26 @@ class SharedChecks:
         return await asyncio.shield(self._running)
 
     async def _run(self) -> dict[str, Check]:
-        others = asyncio.gather(*[_in_time(check) for check in self._other_checks.values()])
-        found = await self._ask_database()
+        others = asyncio.gather(*[_with_timeout(check) for check in self._other_checks.values()])
+        found = await self._check_database()
         found |= dict(zip(self._other_checks, await others, strict=True))
         self._until = time.monotonic() + self._kept_seconds
         return found
 
-    async def _ask_database(self) -> dict[str, Check]:
+    async def _check_database(self) -> dict[str, Check]:
         found: dict[str, Check] = {}
         for name, check in self._database_checks.items():
-            away = found and not next(iter(found.values())).ok
-            found[name] = NOT_CHECKED if away else await _in_time(check)
+            unavailable = found and not next(iter(found.values())).ok
+            found[name] = NOT_CHECKED if unavailable else await _with_timeout(check)
         return found
 
 
-async def _in_time(check: Callable[[], Awaitable[Check]]) -> Check:
+async def _with_timeout(check: Callable[[], Awaitable[Check]]) -> Check:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()
     except TimeoutError:
-        return Check(False, f"No answer within {CHECK_SECONDS:g} seconds.")
-    except Exception as error:  # whatever it was, it is the check's result
-        said = str(error).splitlines()
-        return Check(False, said[0] if said else type(error).__name__)
+        return Check(False, f"No response within {CHECK_SECONDS:g} seconds.")
+    except Exception as error:  # any error is the result of the check
+        lines = str(error).splitlines()
+        return Check(False, lines[0] if lines else type(error).__name__)

@@ -1,4 +1,4 @@
-"""All SQL of operations."""
+"""Queries of operations."""
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
@@ -9,8 +9,6 @@ from videoflix.platform.mail import Mail
 
 
 class DatabaseRepository:
-    """The database itself."""
-
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 

@@ -1,4 +1,4 @@
-"""Shapes of operations over HTTP."""
+"""Schemas of operations."""
 
 from datetime import datetime
 from typing import Literal
@@ -20,7 +20,7 @@ from videoflix.sessions.schemas import ApiTokenRead, SessionRead
 
 
 class Check(msgspec.Struct):
-    """One thing the service needs, and a sentence about it."""
+    """Result of a health check."""
 
     ok: bool
     detail: str
@@ -34,7 +34,7 @@ class Health(msgspec.Struct):
 
 
 class Overview(msgspec.Struct):
-    """The installation at a glance."""
+    """Version, health checks, queues, workers and the number of videos by state."""
 
     version: str
     checks: dict[str, Check]
@@ -44,10 +44,10 @@ class Overview(msgspec.Struct):
 
 
 class MailRead(msgspec.Struct):
-    """A mail of this installation; `sent_at` is empty while it waits or was only kept.
+    """A mail of this installation; `sent_at` is null until it is sent.
 
-    `failure` says why the mail server never will take it. `text` and `html` are empty for everybody
-    but owners, and for them once there is a mail server.
+    `failure` is the reason of a permanent rejection. `text` and `html` are empty except for owners
+    while SMTP_URL is not set.
     """
 
     id: int
@@ -65,7 +65,7 @@ class MailPage(Page[MailRead]):
 
 
 class SettingRead(msgspec.Struct):
-    """A setting as this process read it; secrets are masked."""
+    """An effective setting; secrets are masked."""
 
     name: str
     value: str
@@ -74,7 +74,7 @@ class SettingRead(msgspec.Struct):
 
 
 class ProfileData(msgspec.Struct):
-    """What a profile remembers."""
+    """Watchlist, history and votes of a profile."""
 
     profile: ProfileRead
     watchlist: list[WatchlistItem]
@@ -83,7 +83,7 @@ class ProfileData(msgspec.Struct):
 
 
 class PersonalData(msgspec.Struct):
-    """Everything that is stored about a person; votes are 1 or -1 by the film's id."""
+    """All data stored about a user; votes are 1 or -1 by video ID."""
 
     account: UserRead
     profiles: list[ProfileData]

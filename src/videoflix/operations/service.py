@@ -1,4 +1,4 @@
-"""What an operator may ask: does it run, and how full is it?"""
+"""Operations: health, overview, mails and personal data."""
 
 from functools import cache
 from importlib.metadata import version
@@ -66,10 +66,10 @@ class Operations:
         )
 
     async def mail(self, page: LimitOffset, *, to_owner: bool) -> tuple[list[MailRead], int]:
-        """Mails, newest first, and how many there are.
+        """Return a page of mails, newest first, and the total.
 
-        A link to choose a new password is as good as the account it is for. So what mails say is
-        shown where they cannot be read otherwise: to owners, while there is no mail server.
+        A password reset link gives access to its account, so contents are shown only to owners,
+        and only while mails cannot be read otherwise because SMTP_URL is not set.
         """
         found, total = await self.mails.list_page(page)
         is_shown = to_owner and settings.smtp_url is None
@@ -88,7 +88,7 @@ class Operations:
         ], total
 
     async def personal_data(self, user_id: int, sign_in_id: int) -> PersonalData:
-        """Everything that is stored about a person; the newest ten thousand of each kind."""
+        """Return all data stored about a user, up to PERSONAL_ROWS of each kind."""
         everything = LimitOffset(PERSONAL_ROWS, 0)
         audit, sessions = Audit(self.session), Sessions(self.session)
         await audit.record(EventKind.EXPORTED, user_id, by=user_id)
@@ -114,7 +114,7 @@ class Operations:
         )
 
     async def library_of(self, user_id: int, *, by: int) -> list[ProfileData]:
-        """What the profiles of a person remember; that it was read is told to them.
+        """Return the data of a user's profiles and record the access in their activity.
 
         Raises UserNotFound.
         """
@@ -137,17 +137,17 @@ class Operations:
 
 
 async def readiness() -> Health:
-    """Whether this process can serve: that its database answers and has the tables it needs.
+    """Check whether this process can serve requests: database and migrations.
 
-    What other processes do, or the storage, is no reason to send requests elsewhere.
+    Other processes and the storage are excluded, as another replica would not do better.
     """
     if shutdown.draining:
-        return _health({"process": Check(False, "This process is about to stop.")})
+        return _health({"process": Check(False, "This process is shutting down.")})
     return _health(await _readiness.results())
 
 
 async def health_details() -> Health:
-    """Everything an operator wants to know; it may name hosts and buckets."""
+    """Run all health checks; their details may contain hosts and buckets."""
     return _health(await _details.results())
 
 
@@ -160,14 +160,14 @@ async def _check_database() -> Check:
         async with transaction() as session:
             await DatabaseRepository(session).ping()
     except (SQLAlchemyError, OSError):
-        return Check(False, "The database does not answer.")
-    return Check(True, "Postgres answers.")
+        return Check(False, "The database is unavailable.")
+    return Check(True, "Postgres is available.")
 
 
 async def _check_migrations() -> Check:
     async with transaction() as session:
         found, expected = await current_revision(session), expected_revision()
-    if found is None or found < expected:  # an older process serves on a newer schema
+    if found is None or found < expected:  # older processes support newer schemas
         return Check(False, f"At {found}, expected {expected}: run `videoflix migrate`.")
     return Check(True, f"At {found}.")
 
@@ -175,20 +175,20 @@ async def _check_migrations() -> Check:
 async def _check_notifications() -> Check:
     if event_bus.deaf:
         return Check(False, NO_NOTIFICATIONS)
-    return Check(True, "What other processes announce arrives.")
+    return Check(True, "Notifications of other processes arrive.")
 
 
 async def _check_workers() -> Check:
     async with transaction() as session:
         workers = [worker for worker in await JobMonitor(session).workers() if worker.alive]
     if not workers:
-        return Check(False, "No worker has been seen: run `videoflix worker`.")
+        return Check(False, "No worker is running: run `videoflix worker`.")
     stopped = [
-        f"Worker {worker.id} does not fetch from {queue}: {reason}"
+        f"Worker {worker.id} has stopped fetching from {queue}: {reason}"
         for worker in workers
         for queue, reason in worker.stopped.items()
     ]
-    return Check(not stopped, "; ".join(stopped) or "A worker is alive.")
+    return Check(not stopped, "; ".join(stopped) or "A worker is running.")
 
 
 async def _check_storage() -> Check:

@@ -1,4 +1,4 @@
-"""The settings in force, without what nobody should read over a shoulder."""
+"""Effective settings, with secrets masked."""
 
 import re
 from typing import Any
@@ -11,26 +11,26 @@ from videoflix.settings import Settings
 
 MASK = "••••••"
 SECRET_NAME = re.compile(r"(SECRET|KEY|TOKEN|PASSWORD|CREDENTIAL)S?$")
-# user:password@ in an address, and ?password=… behind one.
+# user:password@ and ?password=… in URLs.
 USER_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\s]*@")
 SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:secret|key|token|password)[^=&]*=)[^&\s,]*", re.I)
 
 
 def effective_settings(settings: Settings) -> list[SettingRead]:
-    """Every setting by its variable's name, as one would type it."""
+    """Return all settings by variable name, formatted as in the environment."""
     fields = msgspec.structs.fields(settings)
     return [_effective(field, getattr(settings, field.name)) for field in fields]
 
 
 def _effective(field: msgspec.structs.FieldInfo, value: Any) -> SettingRead:
-    name, typed = field.name.upper(), _typed(value)
+    name, formatted = field.name.upper(), _format(value)
     is_secret = bool(SECRET_NAME.search(name)) and isinstance(value, str) and value != ""
-    shown = MASK if is_secret else masked(typed)
+    shown = MASK if is_secret else masked(formatted)
     return SettingRead(
         name=name,
         value=shown,
-        is_default=_typed(_default(field)) == typed,
-        is_secret=shown != typed,
+        is_default=_format(_default(field)) == formatted,
+        is_secret=shown != formatted,
     )
 
 
@@ -40,11 +40,11 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def masked(text: str) -> str:
-    """Addresses without their passwords."""
+    """Mask passwords and secret parameters in URLs."""
     return SECRET_PARAMETER.sub(rf"\1{MASK}", USER_PASSWORD.sub(rf"\1:{MASK}@", text))
 
 
-def _typed(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None or value is msgspec.NODEFAULT:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The HTTP application: every controller, plugin and error handler, put together once."""
+"""The HTTP application: all controllers, plugins and error handlers."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -122,7 +122,7 @@ CONTROLLERS = [
     ArchiveController,
 ]
 
-# In the order in which the documentation shows them.
+# In the order of the API documentation.
 TAGS = (
     "Accounts",
     "People",
@@ -140,13 +140,13 @@ TAGS = (
     "Health",
 )
 
-# What browsers may send besides the usual.
+# Custom request headers that CORS allows.
 OUR_HEADERS = ("x-csrftoken", "x-profile")
 RATE_HEADERS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 
 
 async def read_revocations() -> None:
-    """Learn which sign-ins and streams ended while this process did not listen."""
+    """Load revoked sessions and streams after (re)connecting."""
     revocations.add(await recently_ended())
     ended_streams.add(await recently_ended_streams())
     viewer_cache.on_notify("")
@@ -154,7 +154,7 @@ async def read_revocations() -> None:
 
 @asynccontextmanager
 async def listening(_: Litestar) -> AsyncGenerator[None]:
-    """Hear what other processes announce, and the signals to stop, while the application runs."""
+    """Listen to notifications and shutdown signals while the application runs."""
     event_bus.on_connect(read_revocations)
     with shutdown.listening():
         async with event_bus.listening():
@@ -163,13 +163,13 @@ async def listening(_: Litestar) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def claiming_media_storage(_: Litestar) -> AsyncGenerator[None]:
-    """Compare the media storage with the database before anything is written to it."""
+    """Verify the media storage before anything is written to it."""
     async with claiming_storage():
         yield
 
 
 def _cors() -> CORSConfig | None:
-    """Front ends on other hosts: only those that CORS_ORIGINS names."""
+    """Allow the origins in CORS_ORIGINS."""
     if not settings.origins:
         return None
     return CORSConfig(
@@ -256,7 +256,7 @@ def create_app() -> Litestar:
 
 
 def _methods_of(app: Litestar) -> dict[str, set[str]]:
-    """The methods of each path template; controllers may share one."""
+    """Return the methods of each path template, which several controllers may share."""
     found: dict[str, set[str]] = {}
     for route in app.routes:
         if isinstance(route, HTTPRoute):

@@ -1,6 +1,6 @@
 """The worker process: `videoflix worker --role all`.
 
-Plain `procrastinate --app=videoflix.worker.queue worker` runs the same jobs in the same way.
+`procrastinate --app=videoflix.worker.queue worker` is equivalent.
 """
 
 import asyncio
@@ -48,8 +48,8 @@ __all__ = [
     "transfer_jobs",
 ]
 
-# One film's chunk fills a machine, and a job that kills its process must not take others along;
-# mail and the like wait for others most of the time.
+# Queues and concurrency by role. Encoding one chunk saturates a machine, and a job that crashes its
+# process must not affect others; jobs such as mail mostly wait for I/O.
 ROLES: dict[str, tuple[list[str], int]] = {
     "transcode": (["transcode"], 1),
     "default": (["default"], 10),
@@ -57,15 +57,15 @@ ROLES: dict[str, tuple[list[str], int]] = {
     "all": (["transcode", "default", "maintenance"], 1),
 }
 
-ASK_AGAIN_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
 
 def run(role: str) -> None:
-    """Work on the queues of a role until told to stop (SIGTERM or SIGINT)."""
+    """Run the jobs of a role's queues until SIGTERM or SIGINT."""
     logs.set_up()
-    check_process(ROLES[role][0])  # before it waits for a database
+    check_process(ROLES[role][0])  # before waiting for the database
     asyncio.run(_work(role))
 
 
@@ -83,17 +83,17 @@ async def _work(role: str) -> None:
 
 
 async def _wait_for_schema() -> None:
-    """Wait until the database has the schema of this version, or a newer one."""
-    expected, level = newest_revision(), logging.WARNING  # the first time
+    """Wait until the database schema is at least that of this version."""
+    expected, level = newest_revision(), logging.WARNING  # for the first failure
     while (found := await _revision()) < expected:
         if found:
             logger.log(level, "waiting for `videoflix migrate`: at %s, not %s", found, expected)
             level = logging.DEBUG
-        await asyncio.sleep(ASK_AGAIN_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _revision() -> str:
-    """The revision of the schema; empty when there is none, or no answer, which is logged."""
+    """Return the schema's revision; "" if there is none or the database is unavailable."""
     manager = queue.job_manager
     assert isinstance(manager, ResilientJobManager)  # noqa: S101 - JobQueue made it
     try:

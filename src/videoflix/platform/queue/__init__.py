@@ -11,9 +11,9 @@ and its job are committed, or neither is:
 
     await enqueue(session, EncodeChunk(chunk_id=chunk.id))
 
-It is scheduled, if it is, below its payload, and `on_failure` and `on_retry` register callbacks
-in the domain's service: processes without handlers list schedules, and cancel and retry jobs.
-A handler may end it inside the transaction that shows its result:
+Its schedule, if any, is registered below the payload, and `on_failure` and `on_retry` callbacks in
+the domain's service, because processes without handlers list schedules, cancel and retry jobs.
+A handler may complete the job inside the transaction that publishes its result:
 
     async with complete_job() as session:
         ...

@@ -84,10 +84,10 @@ def handles(
 ) -> Callable[[Handler[J]], Handler[J]]:
     """Register the handler of a `Job`.
 
-            `on_stall` is called whenever an attempt met a fault of the machine (retry.py);
-        StallLimitReached, raised by it, makes the job a dead letter. What is called when a job failed
-        for good, or is retried, is registered beside the domain's service (registry.py).
-        """
+    `on_stall` runs whenever an attempt ended with a TransientError (retry.py); if it raises
+    StallLimitReached, the job is dead-lettered. The callbacks of failed and retried jobs are
+    registered in the domain's service (registry.py).
+    """
 
     def register(handler: Handler[J]) -> Handler[J]:
         @queue.task(

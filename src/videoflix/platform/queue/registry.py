@@ -1,4 +1,4 @@
-"""Handlers and callbacks of this process, by the name that a job is stored under."""
+"""Registry of job handlers and callbacks of this process, by task name."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -23,14 +23,14 @@ R = TypeVar("R", bound=RetryCallback)
 
 
 class RegisteredJob(msgspec.Struct, frozen=True):
-    """A kind of job that this process has a handler for."""
+    """A kind of job with a handler in this process."""
 
     payload: type[Job]
     on_stall: StallCallback | None = None
 
 
 registered_jobs: dict[str, RegisteredJob] = {}
-# Processes without handlers have these as well: an operator cancels and retries jobs there.
+# Also in processes without handlers, where operators cancel and retry jobs.
 failure_callbacks: dict[str, tuple[type[Job], FailureCallback]] = {}
 retry_callbacks: dict[str, tuple[type[Job], RetryCallback]] = {}
 
@@ -40,9 +40,9 @@ class JobCancelled(Exception):
 
 
 def on_failure(*payloads: type[Job]) -> Callable[[F], F]:
-    """Register who is told when a job of these kinds failed for good or was cancelled.
+    """Register a callback for jobs of these kinds that failed for good or were cancelled.
 
-    Like every handler it may run twice.
+    Like every handler it may run more than once.
     """
 
     def register(callback: F) -> F:
@@ -53,7 +53,7 @@ def on_failure(*payloads: type[Job]) -> Callable[[F], F]:
 
 
 def on_retry(*payloads: type[Job]) -> Callable[[R], R]:
-    """Register what is called in the transaction in which an operator retries a dead letter."""
+    """Register a callback that runs in the transaction in which an operator retries a job."""
 
     def register(callback: R) -> R:
         retry_callbacks.update((kind.name, (kind, callback)) for kind in payloads)
@@ -83,7 +83,7 @@ async def run_stall_callback(name: str, fields: dict[str, Any], fault: Transient
 
 
 async def jobs_to_resume(session: AsyncSession, name: str, fields: dict[str, Any]) -> Sequence[Job]:
-    """Let a domain take back that a job failed; which jobs it needs besides this one."""
+    """Let a domain undo the failure of a job; return further jobs to enqueue."""
     if name not in retry_callbacks:
         return ()
     payload, callback = retry_callbacks[name]

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Table, null, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.backup.repository.restore import WORKING_TRIGGERS
+from videoflix.backup.repository.restore import ENABLED_TRIGGERS
 from videoflix.backup.repository.tables import EXPORTED_TABLES
 from videoflix.media.models import PackedSegments
 from videoflix.platform.postgres.session import Record, transaction
@@ -78,7 +78,7 @@ async def _fill(values: Values) -> None:
     async with transaction() as session:
         for name in EXPORTED_TABLES:
             await session.execute(text(f"alter table {name} disable trigger user"))
-        for trigger, table in WORKING_TRIGGERS.items():
+        for trigger, table in ENABLED_TRIGGERS.items():
             await session.execute(text(f"alter table {table} enable trigger {trigger}"))
         ids: dict[str, list[Any]] = {}
         for name in EXPORTED_TABLES:

@@ -81,14 +81,14 @@ def test_good_archive_is_read_back(good: Path) -> None:
         assert [line.decode().rstrip("\n") for line in archive.lines("person")] == ROWS
         assert archive.manifest.rows == 500
         assert archive.media == [("assets/1/source", len(FILM))]
-        assert b"".join(archive.pieces("assets/1/source")) == FILM
+        assert b"".join(archive.blocks("assets/1/source")) == FILM
 
 
 def test_no_byte_can_be_missing_at_the_end(good: Path) -> None:
     data = good.read_bytes()
     for length in [0, 1, 21, 1000, len(data) // 2, len(data) - 200, len(data) - 1]:
         good.write_bytes(data[:length])
-        with pytest.raises(InvalidArchive, match=r"end is missing|damaged"):
+        with pytest.raises(InvalidArchive, match=r"truncated|corrupt"):
             check(good)
 
 
@@ -103,7 +103,7 @@ def test_changed_bytes_are_noticed_or_matter_to_nobody(good: Path) -> None:
             check(good)
             with Archive(good) as archive:
                 assert [line.decode().rstrip("\n") for line in archive.lines("person")] == ROWS
-                assert b"".join(archive.pieces("assets/1/source")) == FILM
+                assert b"".join(archive.blocks("assets/1/source")) == FILM
         except InvalidArchive:
             noticed += 1
     assert noticed > 250
@@ -135,24 +135,24 @@ LINES = "".join(f"{row}\n" for row in ROWS).encode()
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (without(MANIFEST), "no export of Videoflix"),
-        (put(MANIFEST, b"{"), "manifest.json cannot be read"),
-        (put(MANIFEST, b"\xff"), "manifest.json cannot be read"),
-        (manifest_with(format="photos"), "export of something else: “photos”"),
+        (without(MANIFEST), "not a Videoflix export"),
+        (put(MANIFEST, b"{"), "manifest.json is invalid"),
+        (put(MANIFEST, b"\xff"), "manifest.json is invalid"),
+        (manifest_with(format="photos"), "unknown format: “photos”"),
         (manifest_with(version=2), "newer release: its format is 2"),
-        (manifest_with(tables={}), "beyond its manifest, tables/"),
-        (manifest_with(media=None), "1 media files and should have 0"),
-        (without(PEOPLE), "misses tables/person.jsonl"),
-        (put("tables/../../etc/passwd.jsonl", b""), "beyond its manifest"),
-        (put("readme.txt", b""), "beyond its manifest, readme.txt"),
-        (without("media/assets/1/source"), "0 media files and should have 1"),
+        (manifest_with(tables={}), "unexpected file tables/"),
+        (manifest_with(media=None), "1 media files instead of 0"),
+        (without(PEOPLE), "lacks tables/person.jsonl"),
+        (put("tables/../../etc/passwd.jsonl", b""), "unexpected file"),
+        (put("readme.txt", b""), "unexpected file readme.txt"),
+        (without("media/assets/1/source"), "0 media files instead of 1"),
         (put("media/../secret_key", b""), "media files"),
         (put("media/assets/1/source", b"x" * len(FILM)), None),
-        (put(PEOPLE, LINES[: len(LINES) // 2]), "cut off"),
-        (put(PEOPLE, LINES.replace(b"499", b"498")), "changed after the export"),
-        (put(PEOPLE, LINES + b'{"id":1,"name":""}\n'), "501 rows and should have 500"),
-        (put(PEOPLE, LINES.replace(b"{", b"[", 1)), "Line 1 of person is no JSON object"),
-        (put(PEOPLE, LINES.replace(b'"name"', b'"role"', 1)), "columns than here: name, role"),
+        (put(PEOPLE, LINES[: len(LINES) // 2]), "truncated"),
+        (put(PEOPLE, LINES.replace(b"499", b"498")), "do not match their checksum"),
+        (put(PEOPLE, LINES + b'{"id":1,"name":""}\n'), "501 rows instead of 500"),
+        (put(PEOPLE, LINES.replace(b"{", b"[", 1)), "Line 1 of person is not a JSON object"),
+        (put(PEOPLE, LINES.replace(b'"name"', b'"role"', 1)), "different columns: name, role"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(
@@ -170,14 +170,14 @@ def test_media_cannot_leave_their_folder(good: Path) -> None:
     def change(members: dict[str, bytes]) -> None:
         members["media/../../x"] = members.pop("media/assets/1/source")
 
-    with pytest.raises(InvalidArchive, match="impossible name"):
+    with pytest.raises(InvalidArchive, match="invalid name"):
         check(rebuilt(good, change))
 
 
 def test_two_files_of_one_name_are_refused(good: Path) -> None:
     with ZipFile(good, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr(PEOPLE, LINES)
-    with pytest.raises(InvalidArchive, match="two files of the same name"):
+    with pytest.raises(InvalidArchive, match="two files with the same name"):
         check(good)
 
 
@@ -185,7 +185,7 @@ def test_other_files_are_no_archives(tmp_path: Path) -> None:
     for data in (b"", b"hello", b"PK\x03\x04", b"\x1f\x8b" + bytes(100)):
         path = tmp_path / "file"
         path.write_bytes(data)
-        with pytest.raises(InvalidArchive, match="no zip file"):
+        with pytest.raises(InvalidArchive, match="not a zip file"):
             check(path)
 
 
@@ -217,7 +217,7 @@ def test_many_small_bombs_are_one(good: Path) -> None:
 
 def test_methods_that_pack_more_tightly_are_refused(tmp_path: Path) -> None:
     bomb = zipped(tmp_path / "a.zip", {MANIFEST: bytes(1000)}, ZIP_LZMA)
-    with pytest.raises(ArchiveTooLarge, match="packed in a way"):
+    with pytest.raises(ArchiveTooLarge, match="unsupported compression"):
         Archive(bomb)
 
 
@@ -231,12 +231,12 @@ def test_too_many_names_are_refused_before_they_are_read(
     end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1 << 40, 1 << 40, 1 << 46, 0)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
     good.write_bytes(data[:at] + end64 + locator + data[at:])
-    with pytest.raises(ArchiveTooLarge, match="lists"):
+    with pytest.raises(ArchiveTooLarge, match="entries"):
         Archive(good)
 
 
 def test_names_are_bounded(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveTooLarge, match="letters"):
+    with pytest.raises(ArchiveTooLarge, match="characters"):
         Archive(zipped(tmp_path / "a.zip", {"a" * 2000: b""}))
 
 
@@ -247,5 +247,5 @@ def test_only_media_are_put_into_the_storage(good: Path, key: str) -> None:
     def change(files: dict[str, bytes]) -> None:
         files[f"media/{key}"] = files.pop("media/assets/1/source")
 
-    with pytest.raises(InvalidArchive, match="impossible name"):
+    with pytest.raises(InvalidArchive, match="invalid name"):
         Archive(rebuilt(good, change))

@@ -121,8 +121,8 @@ def test_conflicts_are_named_and_nothing_is_changed(export: Path) -> None:
     refused = videoflix("import", export)
     assert refused.exit_code == 1
     for said in (dry, refused.output):
-        assert "video 1 is here already, and different" in said
-        assert "user_account 1 has the same email_key as 1001, which is here" in said
+        assert "video 1 already exists and differs" in said
+        assert "user_account 1 has the same email_key as the existing 1001" in said
     assert "Nothing was changed" in refused.output
     assert everything() == before
 
@@ -189,7 +189,7 @@ def test_rows_the_database_does_not_take_are_refused(export: Path) -> None:
     before = everything()
     done = videoflix("import", other, "--replace")
     assert done.exit_code == 1
-    assert "does not take its rows" in done.output
+    assert "rejected its rows" in done.output
     assert everything() == before
 
 

@@ -90,11 +90,11 @@ def test_titles_come_in_once(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[1]", "no JSON list of titles"),
-        ("{}", "no JSON list of titles"),
-        ("[{", "no JSON list of titles"),
-        ('[{"id":"1"}]', "Number 1 of the list has no title"),
-        ('[{"title":"A"},{"title":"B","uploaded_at":"yesterday"}]', "Number 2, B"),
+        ("[1]", "not a JSON list of titles"),
+        ("{}", "not a JSON list of titles"),
+        ("[{", "not a JSON list of titles"),
+        ('[{"id":"1"}]', "Entry 1 has no title"),
+        ('[{"title":"A"},{"title":"B","uploaded_at":"yesterday"}]', "Entry 2, B"),
         ('[{"title":"A","language":"klingonisch"}]', "language"),
         (json.dumps([{"title": "x" * 201}]), "title"),
     ],

@@ -59,8 +59,8 @@ def test_archives_that_an_export_could_be(entries: list[ZipInfo], archive_bytes:
         ([entry(PACKED * RATIO_MAX + 1, PACKED)], 2 * PACKED, "unpacks from"),
         ([entry(HARMLESS_BYTES, 1)] * 2, 100, "unpack to"),
         ([entry(10, 10), entry(10, 11)], 20, "overlap"),
-        ([entry(1, 1, method=ZIP_BZIP2)], 100, "in a way exports never are"),
-        ([entry(1, 1, "n" * (NAME_MAX + 1))], 100, "a name of 1025 letters"),
+        ([entry(1, 1, method=ZIP_BZIP2)], 100, "unsupported compression method"),
+        ([entry(1, 1, "n" * (NAME_MAX + 1))], 100, "name has 1025 characters"),
     ],
 )
 def test_zip_bombs(entries: list[ZipInfo], archive_bytes: int, message: str) -> None:
@@ -122,5 +122,5 @@ def test_small_directories(tmp_path: Path, content: bytes) -> None:
 def test_large_directories(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "archive.zip"
     path.write_bytes(content)
-    with pytest.raises(ArchiveTooLarge, match="at most 2000000 are read"):
+    with pytest.raises(ArchiveTooLarge, match="the limit is 2000000"):
         ensure_directory_is_small(path)

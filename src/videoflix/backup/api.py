@@ -1,4 +1,4 @@
-"""Exports of the installation over HTTP."""
+"""HTTP API of exports of the installation."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ from videoflix.platform.problems import Forbidden, Unauthorized, problems
 ZIP = "application/zip"
 ABOUT_AN_EXPORT = (Unauthorized, Forbidden, ExportNotFound)
 
-WithMedia = Annotated[bool, QueryParameter(description="Films, posters and pictures as well.")]
+WithMedia = Annotated[bool, QueryParameter(description="Include videos, posters and images.")]
 
 
 class ArchiveController(Controller):
@@ -34,7 +34,7 @@ class ArchiveController(Controller):
     dependencies = {"exports": service(Exports)}
 
     @post(
-        summary="Ask for an export of the installation",
+        summary="Request an export",
         status_code=HTTP_202_ACCEPTED,
         responses=problems(Unauthorized, Forbidden, ExportStarting),
     )
@@ -44,9 +44,9 @@ class ArchiveController(Controller):
         exports: NamedDependency[Exports],
         media: WithMedia = False,
     ) -> Response[ExportRead]:
-        """Have everything put into one archive; look at it until it is `ready` or `failed`.
+        """Create an archive of the installation; poll the export until it is `ready` or `failed`.
 
-        While one like it waits to be made, that one is the answer.
+        If an equal export is pending, that one is returned.
         """
         made = await exports.request(with_media=media, by=user.user_id)
         headers = {"Location": f"/api/v1/operations/exports/{made.id}"}
@@ -56,13 +56,13 @@ class ArchiveController(Controller):
     async def list_exports(
         self, exports: NamedDependency[Exports], limit: Limit = 20, offset: Offset = 0
     ) -> ExportPage:
-        """List exports of the installation, the newest first."""
+        """List exports of the installation, newest first."""
         found, total = await exports.list_page(LimitOffset(limit, offset))
         return ExportPage(found, total, limit, offset)
 
-    @get("/{export_id:int}", summary="Show an export", responses=problems(*ABOUT_AN_EXPORT))
+    @get("/{export_id:int}", summary="Get an export", responses=problems(*ABOUT_AN_EXPORT))
     async def show_export(self, exports: NamedDependency[Exports], export_id: Id) -> ExportRead:
-        """Whether an export is made, and why not."""
+        """Get the state of an export, and why it failed."""
         return ExportRead.of(await exports.export(export_id))
 
     @get(
@@ -75,18 +75,18 @@ class ArchiveController(Controller):
     async def download_export(
         self, request: Request[Any, Any, Any], exports: NamedDependency[Exports], export_id: Id
     ) -> Stream:
-        """Download the archive, or with `Range` a part of it.
+        """Download the archive, or a part of it with `Range`.
 
-        It holds everybody's address and password hash: each download is in the audit.
+        It contains all e-mail addresses and password hashes; each download is audited.
         """
-        key, size = await exports.file_of(export_id, for_whom=request.user.user_id)
+        key, size = await exports.file_of(export_id, user_id=request.user.user_id)
         name = f"videoflix-export-{export_id}.zip"
         try:
             return await download(request, key, size, name=name, media_type=ZIP)
         except FileNotFoundError as error:
-            raise ExportNotFound("Its file is gone from the storage.") from error
+            raise ExportNotFound("Its file no longer exists in the storage.") from error
 
     @delete("/{export_id:int}", summary="Delete an export", responses=problems(*ABOUT_AN_EXPORT))
     async def delete_export(self, exports: NamedDependency[Exports], export_id: Id) -> None:
-        """Delete an export and its file; one that is being made is given up."""
+        """Delete an export and its file; a running one is discarded."""
         await exports.remove(export_id)

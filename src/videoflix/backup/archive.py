@@ -1,11 +1,11 @@
-"""The format of exports: one zip with a manifest, a file of JSON lines a table, and media files.
+"""Archive format of exports: a zip with a manifest, a JSON Lines file per table, and media files.
 
-    tables/user_account.jsonl   one row a line
-    media/assets/…              files of the storage under their keys, if they were asked for
-    manifest.json               last, because it counts and hashes what came before it
+    tables/user_account.jsonl   one row per line
+    media/assets/…              objects of the storage by key, optional
+    manifest.json               last, with counts and hashes of the tables
 
-Writing needs no seeking and reading no unpacking, so that memory does not grow with what is inside;
-only the list of names is held. A leaf: no database, no storage.
+Archives are written without seeking and read without unpacking, so memory use does not depend on
+the content; only the directory is held in memory. This module uses neither database nor storage.
 """
 
 import asyncio
@@ -29,39 +29,46 @@ VERSION = 1
 MANIFEST = "manifest.json"
 TABLES = "tables/"
 MEDIA = "media/"
-# Folders of the storage that hold other things than media; neither does its root.
+# Folders of the storage that contain no media; the root contains none either.
 NO_MEDIA = {"exports", "health"}
 MANIFEST_MAX = 16 * 1024 * 1024
 LINE_MAX = 64 * 1024 * 1024
-PIECE = 1024 * 1024
-# What zipfile raises for bytes that were changed or are missing.
-DAMAGES = (BadZipFile, EOFError, NotImplementedError, RuntimeError, struct.error, zlib.error)
+BLOCK = 1024 * 1024
+# Errors of zipfile for corrupt or truncated archives.
+CORRUPTION_ERRORS = (
+    BadZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 Write = Callable[[bytes], Awaitable[object]]
 
 
 class InvalidArchive(BadRequest):
-    """This archive cannot be read."""
+    """This archive is invalid."""
 
     slug: ClassVar[str] = "archive-refused"
 
 
 class TableDigest(msgspec.Struct, frozen=True):
-    """How much of a table is inside, and its fingerprint."""
+    """Number of rows of a table, and their SHA-256."""
 
     rows: int
     sha256: str
 
 
 class MediaSum(msgspec.Struct, frozen=True):
-    """How many files of the storage are inside; the zip itself keeps a checksum of each."""
+    """Number and total size of media files; the zip contains a CRC-32 of each."""
 
     files: int
     bytes: int
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an archive is, and what must be in it; `revision` is the schema the rows fit."""
+    """Metadata and expected content of an archive; `revision` is that of the schema."""
 
     format: str = FORMAT
     version: int = VERSION
@@ -77,14 +84,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowDigest:
-    """Counts and fingerprints rows as they go by."""
+    """Count and hash rows incrementally."""
 
     def __init__(self) -> None:
         self._rows = 0
         self._digest = hashlib.sha256()
 
     def add(self, lines: list[str]) -> bytes:
-        """The rows as they stand in an archive: each a line."""
+        """Add rows and return them as lines of the archive."""
         data = "".join(f"{line}\n" for line in lines).encode()
         self._rows += len(lines)
         self._digest.update(data)
@@ -96,7 +103,7 @@ class RowDigest:
 
 
 class _Outgoing:
-    """What zipfile has written and nobody has taken yet; it cannot be sought in."""
+    """Unseekable buffer between zipfile and the output."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -106,7 +113,7 @@ class _Outgoing:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing; required by zipfile."""
 
     def take(self) -> bytes:
         taken = bytes(self._bytes)
@@ -115,19 +122,19 @@ class _Outgoing:
 
 
 class ArchiveWriter:
-    """Makes an archive and hands its bytes to `write` as they come."""
+    """Write an archive as a stream to `write`."""
 
     def __init__(self, write: Write, created_at: datetime) -> None:
         self._write = write
         self._date = created_at.timetuple()[:6]
         self._outgoing = _Outgoing()
-        outgoing: Any = self._outgoing  # typeshed asks for more than is used
+        outgoing: Any = self._outgoing  # typeshed's type is wider than required
         self._zip = ZipFile(outgoing, "w", ZIP_DEFLATED)
         self.size = 0
 
     @asynccontextmanager
     async def member(self, name: str, *, packed: bool = True) -> AsyncGenerator[Write]:
-        """Begin a file; the block writes it. Media are packed already."""
+        """Open a new file for writing; `packed` compresses it."""
         info = ZipInfo(name, self._date)
         info.compress_type = ZIP_DEFLATED if packed else ZIP_STORED
         info.external_attr = 0o600 << 16
@@ -135,32 +142,32 @@ class ArchiveWriter:
 
             async def write(data: bytes) -> None:
                 await asyncio.to_thread(opened.write, data)
-                await self._pass_on()
+                await self._flush()
 
             yield write
-        await self._pass_on()
+        await self._flush()
 
     async def table(self, name: str, batches: AsyncGenerator[list[str]]) -> TableDigest:
-        """Write a table's rows, each a line of JSON."""
-        tally = RowDigest()
+        """Write the rows of a table as JSON Lines."""
+        digest = RowDigest()
         async with self.member(f"{TABLES}{name}.jsonl") as write:
             async for lines in batches:
-                await write(tally.add(lines))
-        return tally.sum
+                await write(digest.add(lines))
+        return digest.sum
 
     def media(self, key: str) -> AbstractAsyncContextManager[Write]:
-        """Begin a media file."""
+        """Open a new media file for writing, uncompressed."""
         return self.member(MEDIA + key, packed=False)
 
     async def finish(self, manifest: Manifest) -> None:
-        """Write the manifest and the zip's list of names: before that it is no archive."""
+        """Write the manifest and the zip directory, which complete the archive."""
         text = msgspec.json.format(msgspec.json.encode(manifest))
         async with self.member(MANIFEST) as write:
             await write(text)
         self._zip.close()
-        await self._pass_on()
+        await self._flush()
 
-    async def _pass_on(self) -> None:
+    async def _flush(self) -> None:
         if data := self._outgoing.take():
             self.size += len(data)
             await self._write(data)
@@ -169,11 +176,11 @@ class ArchiveWriter:
 class Archive:
     """An archive on the local disk.
 
-    Raises InvalidArchive for what is none, or is damaged, and ArchiveTooLarge.
+    Raises InvalidArchive if the file is corrupt or not an export, and ArchiveTooLarge.
     """
 
     def __init__(self, path: Path) -> None:
-        with _damaged("It is no zip file, or its end is missing"):
+        with _corruption_errors("The file is not a zip file, or it is truncated"):
             ensure_directory_is_small(path)
             self._zip = ZipFile(path)
         try:
@@ -193,7 +200,7 @@ class Archive:
 
     @property
     def media(self) -> list[tuple[str, int]]:
-        """The storage keys of the media inside, and their sizes."""
+        """The storage keys and sizes of the media files."""
         return [
             (name.removeprefix(MEDIA), info.file_size)
             for name, info in self._names.items()
@@ -201,34 +208,34 @@ class Archive:
         ]
 
     def lines(self, table: str) -> Iterator[bytes]:
-        """A table's rows."""
+        """Iterate over the rows of a table."""
         with self._opened(f"{TABLES}{table}.jsonl") as member:
             while line := member.readline(LINE_MAX):
                 if not line.endswith(b"\n"):
-                    raise InvalidArchive(f"The last line of {member.name} is cut off or too long.")
+                    raise InvalidArchive(
+                        f"The last line of {member.name} is truncated or too long."
+                    )
                 yield line
 
-    def pieces(self, key: str) -> Iterator[bytes]:
-        """A media file."""
+    def blocks(self, key: str) -> Iterator[bytes]:
+        """Iterate over the blocks of a media file."""
         with self._opened(MEDIA + key) as member:
-            while piece := member.read(PIECE):
-                yield piece
+            while block := member.read(BLOCK):
+                yield block
 
     def check(self, columns: Mapping[str, frozenset[str]] | None = None) -> None:
-        """Read everything and compare it with the manifest, and rows with the tables' columns.
+        """Verify the whole archive against the manifest, and rows against the tables' columns.
 
-        Raises InvalidArchive at the first difference.
+        Raises InvalidArchive at the first mismatch.
         """
         for name, expected in self.manifest.tables.items():
             found = self._digest_of(name, columns[name] if columns else None)
             if found.rows != expected.rows:
-                raise InvalidArchive(
-                    f"{name} has {found.rows} rows and should have {expected.rows}."
-                )
+                raise InvalidArchive(f"{name} has {found.rows} rows instead of {expected.rows}.")
             if found.sha256 != expected.sha256:
-                raise InvalidArchive(f"The rows of {name} were changed after the export.")
+                raise InvalidArchive(f"The rows of {name} do not match their checksum.")
         for key, _ in self.media:
-            for _piece in self.pieces(key):  # zipfile compares the checksum at the end
+            for _block in self.blocks(key):  # zipfile verifies the checksum at the end
                 pass
 
     def _digest_of(self, table: str, columns: frozenset[str] | None) -> TableDigest:
@@ -239,62 +246,65 @@ class Archive:
             try:
                 fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InvalidArchive(f"Line {rows} of {table} is no JSON object.") from error
+                raise InvalidArchive(f"Line {rows} of {table} is not a JSON object.") from error
             if columns is not None and fields.keys() != columns:
-                odd = ", ".join(sorted(fields.keys() ^ columns))
-                raise InvalidArchive(f"Line {rows} of {table} has other columns than here: {odd}.")
+                mismatched = ", ".join(sorted(fields.keys() ^ columns))
+                raise InvalidArchive(f"Line {rows} of {table} has different columns: {mismatched}.")
         return TableDigest(rows, digest.hexdigest())
 
     def _read_manifest(self) -> Manifest:
         info = self._names.get(MANIFEST)
         if info is None or info.file_size > MANIFEST_MAX:
-            raise InvalidArchive("It is a zip file, but no export of Videoflix: no manifest.json.")
+            raise InvalidArchive("The zip file is not a Videoflix export: it has no manifest.json.")
         with self._opened(MANIFEST) as member:
             text = member.read()
         try:
             kind = msgspec.json.decode(text, type=_Kind)
             if kind.format != FORMAT:
-                raise InvalidArchive(f"It is an export of something else: “{kind.format[:50]}”.")
+                raise InvalidArchive(f"The archive has an unknown format: “{kind.format[:50]}”.")
             if kind.version > VERSION:
                 raise InvalidArchive(
-                    f"It was made by a newer release: its format is {kind.version}, this release"
-                    f" reads up to {VERSION}."
+                    f"The archive was made by a newer release: its format is {kind.version},"
+                    f" this release supports up to {VERSION}."
                 )
             return msgspec.json.decode(text, type=Manifest)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidArchive(f"Its manifest.json cannot be read: {error}.") from error
+            raise InvalidArchive(f"manifest.json is invalid: {error}.") from error
 
     def _compare_names(self) -> None:
         expected = {MANIFEST, *(f"{TABLES}{name}.jsonl" for name in self.manifest.tables)}
         found = {name for name in self._names if not name.startswith(MEDIA)}
-        if odd := sorted(expected ^ found):
-            what = "misses" if odd[0] in expected else "has, beyond its manifest,"
-            raise InvalidArchive(f"It {what} {odd[0][:200]}.")
+        if mismatched := sorted(expected ^ found):
+            problem = "lacks" if mismatched[0] in expected else "has an unexpected file"
+            raise InvalidArchive(f"The archive {problem} {mismatched[0][:200]}.")
         if len(self._names) != len(self._zip.infolist()):
-            raise InvalidArchive("It holds two files of the same name.")
+            raise InvalidArchive("The archive contains two files with the same name.")
         media = self.manifest.media or MediaSum(0, 0)
         sizes = [size for _, size in self.media]
         if (media.files, media.bytes) != (len(sizes), sum(sizes)):
-            raise InvalidArchive(f"It has {len(sizes)} media files and should have {media.files}.")
+            raise InvalidArchive(f"Found {len(sizes)} media files instead of {media.files}.")
         for key, _ in self.media:
             if not is_media(key):
-                raise InvalidArchive(f"A media file has an impossible name: {key[:200]!r}.")
+                raise InvalidArchive(f"A media file has an invalid name: {key[:200]!r}.")
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
-        with _damaged(f"It is damaged at {name}"), self._zip.open(name) as member:
+        with (
+            _corruption_errors(f"The archive is corrupt at {name}"),
+            self._zip.open(name) as member,
+        ):
             yield member
 
 
 class _Kind(msgspec.Struct):
-    """As much of a manifest as every version will have."""
+    """The fields of a manifest that are common to all versions."""
 
     format: str
     version: int
 
 
 def is_media(key: str) -> bool:
-    """Whether a key stays below the folder it is put in, and is media."""
+    """Return whether a key is a valid media key that cannot escape its folder (zip slip)."""
     parts = key.split("/")
     if len(parts) == 1 or parts[0] in NO_MEDIA or "#" in key:
         return False
@@ -302,8 +312,8 @@ def is_media(key: str) -> bool:
 
 
 @contextmanager
-def _damaged(sentence: str) -> Iterator[None]:
+def _corruption_errors(message: str) -> Iterator[None]:
     try:
         yield
-    except DAMAGES as error:
-        raise InvalidArchive(f"{sentence} ({error}).") from error
+    except CORRUPTION_ERRORS as error:
+        raise InvalidArchive(f"{message} ({error}).") from error

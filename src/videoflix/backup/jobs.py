@@ -1,4 +1,4 @@
-"""Exports that are made later: those that were asked for, and one a week."""
+"""Jobs that create requested and weekly exports, and delete old ones."""
 
 import logging
 from contextlib import suppress
@@ -24,19 +24,19 @@ async def make_export(job: MakeExport) -> None:
             return
     try:
         folder, made = await store_archive(with_media=job.with_media)
-    except StorageFull as error:  # another attempt would fill the disk again
+    except StorageFull as error:  # not retried, as it would fill the disk again
         async with complete_job() as session:
             await Exports(session).fail(job.export_id, str(error))
-        logger.warning("no room for export %d: %s", job.export_id, error)
+        logger.warning("storage full during export %d: %s", job.export_id, error)
         return
-    shown = False
+    published = False
     try:
         async with complete_job() as session:
-            shown = await Exports(session).publish(job.export_id, folder, made)
+            published = await Exports(session).publish(job.export_id, folder, made)
     except AttemptLost:
         await media_storage().delete_below(folder)
         raise
-    if not shown:
+    if not published:
         await media_storage().delete_below(folder)
 
 
@@ -50,7 +50,7 @@ async def request_weekly_export(job: WeeklyExport) -> None:
 @handles(SweepExports)
 async def sweep_exports(job: SweepExports) -> None:
     async with transaction() as session:
-        forgotten = await Exports(session).delete_oldest()
-    left = await remove_leftovers()
-    if forgotten or left:
-        logger.info("deleted %d exports and %d unfinished files", forgotten, left)
+        deleted = await Exports(session).delete_oldest()
+    leftovers = await remove_leftovers()
+    if deleted or leftovers:
+        logger.info("deleted %d exports and %d unfinished files", deleted, leftovers)

@@ -1,9 +1,9 @@
-"""The JSON list of titles that older backends wrote (`export_video_data`): a leaf.
+"""Format of the JSON title list of older backends (`export_video_data`).
 
     [{"id":"2","title":"Dunes","is_favorite":"1","uploaded_at":"2024-05-01 06:00:00",…}]
 
-Every column is there and every value is a text, but for the number of the person who uploaded it;
-what has no value is an empty text. Times are UTC.
+All columns are present and all values are strings, except the ID of the uploader; missing values
+are empty strings. Times are in UTC.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ YES = {"1", "true", "yes"}
 
 
 class InvalidTitleList(BadRequest):
-    """This is no list of titles."""
+    """This is not a valid list of titles."""
 
     slug: ClassVar[str] = "titles-refused"
 
 
 class TitleRecord(msgspec.Struct, kw_only=True):
-    """A title, its columns in the order in which they were exported."""
+    """An exported title, with columns in the original order."""
 
     id: str
     title: str
@@ -50,7 +50,7 @@ class TitleRecord(msgspec.Struct, kw_only=True):
 
 
 class Title(msgspec.Struct, kw_only=True):
-    """What of a listed title can be entered; files are named in the list, but not in it."""
+    """The importable fields of a title; the list refers to files but does not contain them."""
 
     title: str
     author: str
@@ -62,7 +62,7 @@ class Title(msgspec.Struct, kw_only=True):
 
 
 def listed(row: dict[str, Any]) -> bytes:
-    """A title as JSON."""
+    """Encode a title as JSON."""
     title = TitleRecord(
         id=str(row["id"]),
         title=row["title"],
@@ -82,20 +82,20 @@ def listed(row: dict[str, Any]) -> bytes:
 
 
 def read_titles(data: bytes) -> Iterator[Title]:
-    """The titles of a list. Raises InvalidTitleList, which names the one that is wrong."""
+    """Parse a list of titles. Raises InvalidTitleList, which names the invalid entry."""
     try:
         rows = msgspec.json.decode(data, type=list[dict[str, Any]])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidTitleList(f"It is no JSON list of titles: {error}.") from error
+        raise InvalidTitleList(f"The file is not a JSON list of titles: {error}.") from error
     for number, row in enumerate(rows, 1):
         texts = {name: "" if value is None else str(value).strip() for name, value in row.items()}
         if not texts.get("title"):
-            raise InvalidTitleList(f"Number {number} of the list has no title.")
+            raise InvalidTitleList(f"Entry {number} has no title.")
         language = texts.get("language", "").lower()
         try:
             uploaded_at = _moment(texts.get("uploaded_at", ""))
         except ValueError as error:
-            raise InvalidTitleList(f"Number {number}, {texts['title'][:50]}: {error}.") from error
+            raise InvalidTitleList(f"Entry {number}, {texts['title'][:50]}: {error}.") from error
         yield Title(
             title=texts["title"],
             author=texts.get("author", ""),

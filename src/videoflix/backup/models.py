@@ -1,4 +1,4 @@
-"""The table of exports."""
+"""Database model of exports."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from videoflix.platform.postgres.session import Record
 
 
 class ExportState(StrEnum):
-    """Where an export stands."""
+    """State of an export."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -19,10 +19,10 @@ class ExportState(StrEnum):
 
 
 class Export(Record):
-    """An archive of the installation: asked for, being made, there, or why it is not.
+    """An export of the installation, with its state and file.
 
-    `folder` in the storage holds the file and nothing else. `requested_by` is no foreign key:
-    exports stay when the people they hold are replaced by an import.
+    `folder` in the storage contains only the file. `requested_by` is no foreign key, as exports
+    are kept when an import replaces the accounts.
     """
 
     __tablename__ = "export"

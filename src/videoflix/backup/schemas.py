@@ -1,4 +1,4 @@
-"""Shapes of exports over HTTP, and their jobs."""
+"""Schemas and jobs of exports."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -11,9 +11,9 @@ from videoflix.platform.queue import Job, schedule
 
 
 class ExportRead(msgspec.Struct):
-    """An archive of the installation; once it is ready it has a size and can be downloaded.
+    """An export of the installation; it has a size and can be downloaded once it is ready.
 
-    `rows` counts the rows of all tables, `failure` says why there is no file.
+    `rows` is the number of rows of all tables, `failure` the reason if it failed.
     """
 
     id: int
@@ -35,7 +35,7 @@ class ExportPage(Page[ExportRead]):
 
 
 class MakeExport(Job):
-    """Make the archive that was asked for."""
+    """Create the archive of an export."""
 
     name: ClassVar = "transfer.make_export"
     attempts: ClassVar = 3
@@ -53,7 +53,7 @@ class MakeExport(Job):
 
 
 class WeeklyExport(Job):
-    """Ask for an archive without media."""
+    """Request an export without media."""
 
     name: ClassVar = "transfer.weekly_export"
     queue: ClassVar = "maintenance"
@@ -64,7 +64,7 @@ schedule("0 6 * * 0", WeeklyExport())
 
 
 class SweepExports(Job):
-    """Remove exports beyond those that are kept, and files of unfinished ones."""
+    """Delete exports beyond EXPORTS_KEPT, and files of unfinished ones."""
 
     name: ClassVar = "transfer.sweep_exports"
     queue: ClassVar = "maintenance"

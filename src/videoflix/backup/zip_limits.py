@@ -1,7 +1,6 @@
-"""How large an archive may be inside: a few megabytes must not fill the memory, disk or time.
+"""Protection against zip bombs: limits on entries, sizes and compression ratios.
 
-Sizes that an archive declares are binding, since zipfile reads no further; so bounds on them are
-bounds on the work.
+zipfile never reads more than the declared sizes, so limits on them bound the work.
 """
 
 import os
@@ -12,13 +11,13 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
 from videoflix.platform.problems import BadRequest
 
-# The list of names is held in memory, about 600 bytes an entry.
+# The directory is held in memory, about 600 bytes per entry.
 ENTRIES_MAX = 2_000_000
 NAMES_MAX_BYTES = 256 * 1024 * 1024
 NAME_MAX = 1024
-# Rows of JSON shrink to a twentieth or so; deflate's limit is 1:1032.
+# JSON rows compress to about 5 %; deflate's maximum ratio is 1:1032.
 RATIO_MAX = 200
-# Whatever its ratio, this much is read in no time.
+# Uncompressed size below which the ratio is not checked.
 HARMLESS_BYTES = 16 * 1024 * 1024
 END = struct.Struct("<4s4H2LH")
 END_MAGIC, END64_MAGIC = b"PK\5\6", b"PK\6\6"
@@ -29,11 +28,11 @@ ALL_ONES = {0xFFFF, 0xFFFF_FFFF}
 
 
 class ArchiveTooLarge(BadRequest):
-    """This archive unpacks to more than an export ever does; it was not imported."""
+    """This archive is too large or compressed too highly; it was not imported."""
 
 
 def ensure_directory_is_small(path: Path) -> None:
-    """Raises ArchiveTooLarge before the list of names is read; a file that is no zip passes."""
+    """Raises ArchiveTooLarge before the directory is read; files that are no zip pass."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - COMMENT_MAX - END.size - LOCATOR_BYTES - END64.size))
@@ -48,23 +47,23 @@ def ensure_directory_is_small(path: Path) -> None:
             _, _, _, _, _, _, _, entries, length, _ = END64.unpack_from(tail, at64)
     if entries > ENTRIES_MAX or length > NAMES_MAX_BYTES:
         raise ArchiveTooLarge(
-            f"It lists {entries} files in {length} bytes; at most {ENTRIES_MAX} are read."
+            f"The directory has {entries} entries in {length} bytes; the limit is {ENTRIES_MAX}."
         )
 
 
 def ensure_no_zip_bomb(entries: Sequence[ZipInfo], archive_bytes: int) -> None:
-    """Raises ArchiveTooLarge for what is packed more tightly than an export can be."""
+    """Raises ArchiveTooLarge for compression ratios that an export cannot have."""
     packed = sum(entry.compress_size for entry in entries)
     unpacked = sum(entry.file_size for entry in entries)
     if packed > archive_bytes:
-        raise ArchiveTooLarge("Its files overlap one another.")
+        raise ArchiveTooLarge("Its files overlap.")
     if unpacked > max(HARMLESS_BYTES, archive_bytes * RATIO_MAX):
         raise ArchiveTooLarge(f"Its {archive_bytes} bytes unpack to {unpacked}.")
     for entry in entries:
         if entry.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-            raise ArchiveTooLarge(f"{entry.filename[:200]} is packed in a way exports never are.")
+            raise ArchiveTooLarge(f"{entry.filename[:200]} has an unsupported compression method.")
         if len(entry.filename) > NAME_MAX:
-            raise ArchiveTooLarge(f"It has a name of {len(entry.filename)} letters.")
+            raise ArchiveTooLarge(f"A file name has {len(entry.filename)} characters.")
         if entry.file_size > max(HARMLESS_BYTES, entry.compress_size * RATIO_MAX):
             raise ArchiveTooLarge(
                 f"{entry.filename[:200]} unpacks from {entry.compress_size} to"

@@ -1,1 +1,1 @@
-"""All SQL of exports and imports."""
+"""Queries of exports and imports."""

@@ -1,4 +1,4 @@
-"""The exports that were asked for."""
+"""Queries on the table of exports."""
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
@@ -9,7 +9,7 @@ from videoflix.platform.postgres.session import transaction_time
 
 
 class ExportRepository(SQLAlchemyAsyncRepository[Export]):
-    """Exports, the newest first."""
+    """Exports, newest first."""
 
     model_type = Export
 
@@ -17,7 +17,7 @@ class ExportRepository(SQLAlchemyAsyncRepository[Export]):
         return await self.get_many_and_count(page, order_by=[("id", True)])
 
     async def locked(self, export_id: int) -> Export | None:
-        """The row, held against other writers until the transaction ends."""
+        """Lock and reload an export."""
         found: Export | None = await self.session.scalar(
             select(Export)
             .where(Export.id == export_id)
@@ -27,7 +27,7 @@ class ExportRepository(SQLAlchemyAsyncRepository[Export]):
         return found
 
     async def waiting(self, *, with_media: bool) -> Export | None:
-        """The newest one that was asked for and not begun."""
+        """Return the newest pending export."""
         found: Export | None = await self.session.scalar(
             select(Export)
             .where(Export.state == ExportState.WAITING, Export.with_media.is_(with_media))
@@ -41,7 +41,7 @@ class ExportRepository(SQLAlchemyAsyncRepository[Export]):
         export.finished_at = await transaction_time(self.session)
 
     async def delete_oldest(self, kept: int) -> list[str]:
-        """Forget all but the newest ready ones, and failures before them; their folders."""
+        """Delete all but the newest `kept` exports and older failed ones; return their folders."""
         limit = (
             select(Export.id)
             .where(Export.state == ExportState.READY)
@@ -50,14 +50,14 @@ class ExportRepository(SQLAlchemyAsyncRepository[Export]):
             .limit(1)
             .scalar_subquery()
         )
-        gone = await self.session.scalars(
+        deleted = await self.session.scalars(
             delete(Export)
             .where(Export.id < limit, Export.state.in_([ExportState.READY, ExportState.FAILED]))
             .returning(Export.folder)
         )
-        return [folder for folder in gone if folder]
+        return [folder for folder in deleted if folder]
 
     async def folders(self) -> set[str]:
-        """The folders of all exports that have one."""
+        """Return the folders of all exports."""
         found = await self.session.scalars(select(Export.folder).where(Export.folder.is_not(None)))
         return {folder for folder in found if folder}

@@ -1,4 +1,4 @@
-"""Films as older backends listed them."""
+"""Queries on videos for the title list of older backends."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -23,13 +23,13 @@ select exists (select from video where title = :title and author = :author and d
 
 
 class TitleRepository:
-    """Titles, without what only we know of films."""
+    """Videos, with the columns of the title list."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
     async def all(self) -> AsyncGenerator[list[dict[str, Any]]]:
-        """Every film that is not deleted, some at a time."""
+        """Stream all videos that are not deleted, in batches."""
         found = await self.session.stream(TITLES, execution_options={"yield_per": ROWS_AT_ONCE})
         async for part in found.mappings().partitions(ROWS_AT_ONCE):
             yield [dict(row) for row in part]

@@ -1,4 +1,4 @@
-"""Putting the rows of an export into the database."""
+"""Restore the rows of an export."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.backup.repository.tables import EXPORTED_TABLES, Table
 from videoflix.settings import settings
 
-# Besides the exported tables, what makes no sense without the rows that were there before.
-GONE_WITH_THEM = (
+# Tables that are not exported but depend on the replaced rows, and are truncated too.
+DEPENDENT_TABLES = (
     "sign_in",
     "refresh_token",
     "mail_token",
@@ -20,14 +20,14 @@ GONE_WITH_THEM = (
     "search_word",
     "procrastinate_jobs",
 )
-# Rows come as they were written, so triggers rest, but for those that make what is not exported.
-WORKING_TRIGGERS = {"video_described": "video", "subtitle_cue_written": "subtitle_cue"}
+# User triggers are disabled during a restore, except those that derive data that is not exported.
+ENABLED_TRIGGERS = {"video_described": "video", "subtitle_cue_written": "subtitle_cue"}
 NO_TRUNCATE = "security_event_no_truncate"
-LOCK_PATIENCE = "60s"
+LOCK_TIMEOUT = "60s"
 
-TAKE_TURN = text("select pg_try_advisory_xact_lock(hashtextextended('videoflix import', 0))")
-BE_PATIENT = text("select set_config('lock_timeout', :patience, true)")
-WORKED_ON = text("""
+TRY_LOCK = text("select pg_try_advisory_xact_lock(hashtextextended('videoflix import', 0))")
+SET_LOCK_TIMEOUT = text("select set_config('lock_timeout', :timeout, true)")
+HAS_RUNNING_JOBS = text("""
 select exists (
     select from procrastinate_jobs as job join procrastinate_workers as worker
       on worker.id = job.worker_id
@@ -52,7 +52,7 @@ where sequence is not null group by sequence having max(id) is not null
 
 
 class UniqueIndex(msgspec.Struct, frozen=True):
-    """A rule that no two rows of a table have the same `parts`, as far as `condition` is true."""
+    """A unique index on the expressions `parts`, partial by `condition`."""
 
     name: str
     parts: list[str]
@@ -60,41 +60,41 @@ class UniqueIndex(msgspec.Struct, frozen=True):
 
 
 class Loader:
-    """Writes rows; everything happens in the session's transaction."""
+    """Writes rows in the session's transaction."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
     async def try_lock_imports(self) -> bool:
-        """Whether no other import runs; true for this one until the transaction ends."""
-        return bool(await self.session.scalar(TAKE_TURN))
+        """Try to take the advisory lock on imports until the transaction ends."""
+        return bool(await self.session.scalar(TRY_LOCK))
 
     async def has_running_jobs(self) -> bool:
-        """Whether a worker that lives is doing a job."""
+        """Return whether a worker with a recent heartbeat runs a job."""
         stall = {"stall": settings.worker_stall_seconds}
-        return bool(await self.session.scalar(WORKED_ON, stall))
+        return bool(await self.session.scalar(HAS_RUNNING_JOBS, stall))
 
-    async def lock_tables(self, *, from_everybody: bool) -> None:
-        """Keep others from writing to the tables, or from reading too, until the end."""
-        mode = "access exclusive" if from_everybody else "share row exclusive"
-        names = (*EXPORTED_TABLES, *(GONE_WITH_THEM if from_everybody else ()))
-        await self.session.execute(BE_PATIENT, {"patience": LOCK_PATIENCE})
+    async def lock_tables(self, *, exclusive: bool) -> None:
+        """Lock the tables against writes, or with `exclusive` also against reads."""
+        mode = "access exclusive" if exclusive else "share row exclusive"
+        names = (*EXPORTED_TABLES, *(DEPENDENT_TABLES if exclusive else ()))
+        await self.session.execute(SET_LOCK_TIMEOUT, {"timeout": LOCK_TIMEOUT})
         await self._run(f"lock table {', '.join(names)} in {mode} mode")
 
     async def clear(self) -> None:
-        """Remove every row, and what refers to them.
+        """Truncate all exported and dependent tables.
 
-        This is the one exception to the rule that the audit cannot be emptied: the audit of the
-        archive takes its place in the same transaction.
+        This is the only exception to the rule that the audit log cannot be truncated: the archive's
+        audit log replaces it in the same transaction.
         """
         await self._run(f"alter table security_event disable trigger {NO_TRUNCATE}")
-        await self._run(f"truncate {', '.join((*EXPORTED_TABLES, *GONE_WITH_THEM))} cascade")
+        await self._run(f"truncate {', '.join((*EXPORTED_TABLES, *DEPENDENT_TABLES))} cascade")
         await self._run(f"alter table security_event enable trigger {NO_TRUNCATE}")
 
     async def disable_triggers(self) -> None:
         for name in EXPORTED_TABLES:
             await self._run(f"alter table {name} disable trigger user")
-        for trigger, table in WORKING_TRIGGERS.items():
+        for trigger, table in ENABLED_TRIGGERS.items():
             await self._run(f"alter table {table} enable trigger {trigger}")
 
     async def enable_triggers(self) -> None:
@@ -102,17 +102,17 @@ class Loader:
             await self._run(f"alter table {name} enable trigger user")
 
     async def insert(self, table: Table, rows: str) -> int:
-        """Enter those of the rows (a JSON array) whose key is not there yet; how many."""
+        """Insert the rows (a JSON array) whose key does not exist; return their number."""
         names = ", ".join(column.quoted for column in table.columns)
-        entered = await self._run(
+        inserted = await self._run(
             f"with {_given(table)} insert into {table.name} ({names})"  # noqa: S608 - names of the catalogue
             f" select {names} from given where {_is_new(table)} returning 1",
             rows,
         )
-        return len(entered)
+        return len(inserted)
 
     async def count_new(self, table: Table, rows: str) -> int:
-        """How many of the rows have a key that is not there yet."""
+        """Return the number of rows whose key does not exist."""
         [found] = await self._run(
             f"with {_given(table)} select count(*) from given where {_is_new(table)}",  # noqa: S608 - names of the catalogue
             rows,
@@ -120,7 +120,7 @@ class Loader:
         return int(found[0])
 
     async def changed(self, table: Table, rows: str) -> list[str]:
-        """The keys under which something else is there already."""
+        """Return the keys of existing rows that differ."""
         values = [column.quoted for column in table.columns]
         found = await self._run(
             f"with {_given(table)} select {_key(table, 'given')} from given"  # noqa: S608 - names of the catalogue
@@ -131,7 +131,7 @@ class Loader:
         return [row[0] for row in found]
 
     async def taken(self, table: Table, index: UniqueIndex, rows: str) -> list[tuple[str, str]]:
-        """Keys of rows that break a unique index, each with the key of the row in their way."""
+        """Return the keys of rows that violate a unique index, each with the conflicting key."""
         parts = ", ".join(f"{part} as part_{n}" for n, part in enumerate(index.parts))
         wanted = f"{', '.join(table.key)}, {parts}"
         same = " and ".join(f"new.part_{n} = old.part_{n}" for n in range(len(index.parts)))
@@ -149,20 +149,20 @@ class Loader:
         return [UniqueIndex(name, parts, condition) for name, parts, condition in found]
 
     async def set_sequences(self, tables: Sequence[Table]) -> None:
-        """New rows get numbers nobody ever had: sequences only go up."""
+        """Advance the sequences beyond the restored IDs; they are never decreased."""
         for table in tables:
             if "id" in table.column_names:
                 await self._run(SET_SEQUENCE.format(table=table.name))
 
     async def _run(self, statement: str, rows: str | None = None) -> list[tuple[str, ...]]:
-        """Only `@rows` is a parameter: expressions of indexes may hold colons."""
+        """Execute a statement with the only parameter `@rows`, as expressions may have colons."""
         bound = text(statement.replace(":", r"\:").replace("@rows", ":rows"))
         result: Any = await self.session.execute(bound, {} if rows is None else {"rows": rows})
         return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def _given(table: Table) -> str:
-    """A common table expression of the rows that came, in the table's own types."""
+    """Return a common table expression that converts the JSON rows to the table's types."""
     fields = ", ".join(f"{c.quoted} {'text' if c.is_json else c.type}" for c in table.columns)
     typed = ", ".join(
         f"cast({c.quoted} as {c.type}) as {c.quoted}" if c.is_json else c.quoted

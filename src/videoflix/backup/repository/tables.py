@@ -1,4 +1,4 @@
-"""What of the database belongs to an export, and reading it so that every bit can be put back."""
+"""Tables of an export, and reading their rows losslessly."""
 
 from collections.abc import AsyncGenerator
 
@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# Those that others refer to come first.
+# Referenced tables come first.
 EXPORTED_TABLES = (
     "user_account",
     "security_event",
@@ -34,31 +34,31 @@ EXPORTED_TABLES = (
     "movie_rating",
     "movie_tally",
 )
-# Every other table, and why it stays where it is.
+# All other tables, with the reason for their exclusion.
 EXCLUDED_TABLES = {
-    "sign_in": "people sign in again where the export is imported",
-    "refresh_token": "a secret of a sign-in",
-    "mail_token": "a mailed secret of some hours",
-    "mail": "letters hold mailed secrets",
-    "idempotent_answer": "answers of the last day",
-    "movie_answer": "a memory of what an outside provider said",
-    "throttle": "counts of the last minutes",
-    "search_word": "made again from titles, people and tags",
-    "export": "the files it names stay",
-    "cron_run": "what this installation has run",
-    "job_incident": "what happened to this installation's jobs",
-    "worker_breaker": "of the workers that run now",
-    "schema_version": "in the manifest",
-    "installation": "which storage this database belongs to",
-    "procrastinate_jobs": "what unfinished films still need is queued again",
-    "procrastinate_events": "of the queue",
-    "procrastinate_periodic_defers": "of the queue",
-    "procrastinate_workers": "of the queue",
+    "sign_in": "users sign in again after an import",
+    "refresh_token": "a secret of a session",
+    "mail_token": "a short-lived secret",
+    "mail": "contains secret links",
+    "idempotent_answer": "responses of the last day",
+    "movie_answer": "a cache of provider responses",
+    "throttle": "rate limits of the last minutes",
+    "search_word": "derived from titles, people and tags",
+    "export": "its files stay in this storage",
+    "cron_run": "runs of this installation",
+    "job_incident": "incidents of this installation",
+    "worker_breaker": "state of the running workers",
+    "schema_version": "part of the manifest",
+    "installation": "pairs this database with its storage",
+    "procrastinate_jobs": "jobs of unfinished videos are enqueued again",
+    "procrastinate_events": "state of the queue",
+    "procrastinate_periodic_defers": "state of the queue",
+    "procrastinate_workers": "state of the queue",
 }
 ROWS_AT_ONCE = 200
 JSON_TYPES = {"json", "jsonb"}
 
-# Columns Postgres computes are left out, and so are the words of searches, which triggers write.
+# Excludes generated columns, and search vectors, which are maintained by triggers.
 SHAPES = text("""
 select known.name, quote_ident(attname), format_type(atttypid, atttypmod),
        array_position(cast(indkey as smallint[]), attnum) is not null, attname
@@ -68,9 +68,9 @@ join pg_attribute on attrelid = to_regclass(quote_ident(known.name)) and attnum 
 join pg_index on indrelid = attrelid and indisprimary
 order by known.number, array_position(cast(indkey as smallint[]), attnum) nulls last, attname
 """)
-# All tables as they were in one moment, whatever is written meanwhile and however long it takes.
+# A consistent snapshot of all tables.
 SNAPSHOT = text("set transaction isolation level repeatable read, read only")
-# The same times and numbers read the same everywhere.
+# Output formats that do not depend on the server's configuration.
 PLAIN_FORMATS = text("""
 select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true),
        set_config('intervalstyle', 'postgres', true), set_config('bytea_output', 'hex', true),
@@ -80,7 +80,7 @@ select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true)
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of an exported table; `quoted` is its name in SQL."""
+    """A column of an exported table; `quoted` is its quoted identifier."""
 
     name: str
     quoted: str
@@ -92,12 +92,12 @@ class Column(msgspec.Struct, frozen=True):
 
     @property
     def written(self) -> str:
-        """How it is read. JSON becomes a text: a JSON null is something else than no value."""
+        """SQL to select it; JSON is read as text to distinguish JSON null from SQL NULL."""
         return f"cast({self.quoted} as text) as {self.quoted}" if self.is_json else self.quoted
 
 
 class Table(msgspec.Struct):
-    """An exported table; its `key` orders the rows."""
+    """An exported table; rows are ordered by `key`."""
 
     name: str
     columns: list[Column]
@@ -109,22 +109,22 @@ class Table(msgspec.Struct):
 
 
 class TableRepository:
-    """The exported tables, whatever domain they belong to."""
+    """The exported tables of all domains."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
     async def begin_snapshot(self) -> None:
-        """From here on every read sees the same moment; the transaction's first statement."""
+        """Start a consistent snapshot; has to be the transaction's first statement."""
         await self.session.execute(SNAPSHOT)
         await self.session.execute(PLAIN_FORMATS)
 
     async def begin_import(self) -> None:
-        """Like a snapshot in its formats, but it may write."""
+        """Set the formats of a snapshot in a writable transaction."""
         await self.session.execute(PLAIN_FORMATS)
 
     async def tables(self) -> list[Table]:
-        """What an export holds, in an order in which it can be put back."""
+        """Return the exported tables in restore order."""
         tables = {name: Table(name, [], []) for name in EXPORTED_TABLES}
         for table, quoted, kind, in_key, name in await self.session.execute(
             SHAPES, {"tables": list(EXPORTED_TABLES)}
@@ -135,7 +135,7 @@ class TableRepository:
         return list(tables.values())
 
     async def lines(self, table: Table) -> AsyncGenerator[list[str]]:
-        """The table's rows as JSON, some at a time, by a cursor of the server."""
+        """Stream the table's rows as JSON in batches, with a server-side cursor."""
         columns = ", ".join(column.written for column in table.columns)
         query = (
             f"select cast(row_to_json(line) as text) from"  # noqa: S608 - names of the catalogue

@@ -1,1 +1,1 @@
-"""Taking an installation out, and putting it in."""
+"""Export and import of an installation."""

@@ -1,4 +1,4 @@
-"""Making archives of the installation, and keeping the newest ones."""
+"""Exports: requesting, writing and retention."""
 
 import asyncio
 import os
@@ -38,10 +38,10 @@ from videoflix.settings import settings
 
 FOLDER = "exports"
 FILE_NAME = "archive.zip"
-# Writing stops in time to leave the reserve, looked at after so many bytes.
-SWEEP_AFTER = 32 * 1024 * 1024
-# Younger files may belong to an export that is being made.
-LEFT_ALONE = timedelta(hours=26)
+# Bytes between checks that the storage keeps its reserve.
+SPACE_CHECK_BYTES = 32 * 1024 * 1024
+# Younger files may belong to a running export.
+MIN_LEFTOVER_AGE = timedelta(hours=26)
 
 
 class ExportNotFound(NotFound):
@@ -49,11 +49,11 @@ class ExportNotFound(NotFound):
 
 
 class ExportNotReady(Conflict):
-    """This export has no file (yet)."""
+    """This export is not ready."""
 
 
 class ExportStarting(Conflict):
-    """An export like this one is just beginning; look at the list."""
+    """The same export has just started; see the list of exports."""
 
     slug: ClassVar[str] = "export-begins"
 
@@ -63,7 +63,7 @@ class FileNotWritten(Problem):
 
 
 class FinishedArchive(msgspec.Struct, frozen=True):
-    """An archive that is there."""
+    """A complete archive."""
 
     size: int
     manifest: Manifest
@@ -75,7 +75,7 @@ class Exports:
         self.exports = ExportRepository(session=session)
 
     async def request(self, *, with_media: bool, by: int | None = None) -> Export:
-        """Have an archive made; one like it that waits already will do. Raises ExportStarting."""
+        """Request an export, or return an equal pending one. Raises ExportStarting."""
         export = await self.exports.add(Export(with_media=with_media, requested_by=by))
         job = MakeExport(export_id=export.id, with_media=with_media)
         if await enqueue(self.session, job) is None:
@@ -93,28 +93,28 @@ class Exports:
         return [ExportRead.of(export) for export in found], total
 
     async def export(self, export_id: int) -> Export:
-        """Raises ExportNotFound."""
+        """Return an export. Raises ExportNotFound."""
         found = await self.exports.get_one_or_none(id=export_id)
         if found is None:
             raise ExportNotFound
         return found
 
-    async def file_of(self, export_id: int, *, for_whom: int) -> tuple[str, int]:
-        """The key and the size of a file that somebody takes with them.
+    async def file_of(self, export_id: int, *, user_id: int) -> tuple[str, int]:
+        """Return the key and size of a file to download, and record the download.
 
         Raises ExportNotFound or ExportNotReady.
         """
         export = await self.export(export_id)
         if export.folder is None or export.size is None:
-            raise ExportNotReady(export.failure or "It is not made yet.")
+            raise ExportNotReady(export.failure or "The export is still in progress.")
         detail = f"export {export_id}"
         await Audit(self.session).record(
-            EventKind.ARCHIVE_DOWNLOADED, for_whom, by=for_whom, detail=detail
+            EventKind.ARCHIVE_DOWNLOADED, user_id, by=user_id, detail=detail
         )
         return f"{export.folder}/{FILE_NAME}", export.size
 
     async def remove(self, export_id: int) -> None:
-        """Forget an export, in whatever state, with its file. Raises ExportNotFound."""
+        """Delete an export in any state, with its file. Raises ExportNotFound."""
         export = await self.exports.locked(export_id)
         if export is None:
             raise ExportNotFound
@@ -124,7 +124,7 @@ class Exports:
             await enqueue(self.session, DeleteFolder(folder=folder))
 
     async def begin(self, export_id: int) -> bool:
-        """Note that the work has begun; False when nobody waits for it any more."""
+        """Mark an export as running; False if it was deleted or has ended."""
         export = await self.exports.locked(export_id)
         if export is None or export.state in {ExportState.READY, ExportState.FAILED}:
             return False
@@ -137,28 +137,30 @@ class Exports:
             export.failure = reason
             await self.exports.finish(export, ExportState.FAILED)
 
-    async def publish(self, export_id: int, folder: str, made: FinishedArchive) -> bool:
-        """Show the file; False when nobody waits for it any more."""
+    async def publish(self, export_id: int, folder: str, finished: FinishedArchive) -> bool:
+        """Mark an export as ready; False if it was deleted or is ready already."""
         export = await self.exports.locked(export_id)
         if export is None or export.state is ExportState.READY:
             return False
-        await self._show(export, folder, made)
+        await self._finish(export, folder, finished)
         return True
 
-    async def add_finished(self, folder: str, made: FinishedArchive, *, with_media: bool) -> Export:
-        """Show a file that nobody had asked the queue for."""
+    async def add_finished(
+        self, folder: str, finished: FinishedArchive, *, with_media: bool
+    ) -> Export:
+        """Add an export for a file that was written without a job."""
         export = await self.exports.add(Export(with_media=with_media))
-        await self._show(export, folder, made)
+        await self._finish(export, folder, finished)
         return export
 
     async def delete_oldest(self) -> int:
-        """Keep the newest exports only; how many went."""
+        """Delete exports beyond EXPORTS_KEPT; return their number."""
         folders = await self.exports.delete_oldest(settings.exports_kept)
         await enqueue_many(self.session, [DeleteFolder(folder=folder) for folder in folders])
         return len(folders)
 
-    async def _show(self, export: Export, folder: str, made: FinishedArchive) -> None:
-        export.folder, export.size, export.rows = folder, made.size, made.manifest.rows
+    async def _finish(self, export: Export, folder: str, finished: FinishedArchive) -> None:
+        export.folder, export.size, export.rows = folder, finished.size, finished.manifest.rows
         export.failure = None
         await self.exports.finish(export, ExportState.READY)
         await self.session.flush()
@@ -166,40 +168,37 @@ class Exports:
 
 
 async def store_archive(*, with_media: bool) -> tuple[str, FinishedArchive]:
-    """Make an archive in a new folder of the storage: nobody sees it until it is published.
+    """Write an archive to a new folder of the storage, not visible until it is published.
 
-    Raises StorageFull or StorageUnavailable; nothing is left then.
+    Raises StorageFull or StorageUnavailable, and leaves nothing behind.
     """
     folder = f"{FOLDER}/{uuid.uuid4().hex}"
     storage = media_storage()
-    await storage.refuse_if_full(SWEEP_AFTER)
-    looked = 0
+    await storage.refuse_if_full(SPACE_CHECK_BYTES)
+    unchecked = 0
     async with storage.writing(f"{folder}/{FILE_NAME}") as writer:
 
         async def write(data: bytes) -> None:
-            nonlocal looked
-            looked += len(data)
-            if looked > SWEEP_AFTER:
-                await storage.refuse_if_full(SWEEP_AFTER)
-                looked = 0
+            nonlocal unchecked
+            unchecked += len(data)
+            if unchecked > SPACE_CHECK_BYTES:
+                await storage.refuse_if_full(SPACE_CHECK_BYTES)
+                unchecked = 0
             await writer.write(data)
 
-        made = await write_archive(write, with_media=with_media)
-    return folder, made
+        finished = await write_archive(write, with_media=with_media)
+    return folder, finished
 
 
 async def save_archive(path: Path, *, with_media: bool) -> FinishedArchive:
-    """Make an archive on the local disk. Raises FileNotWritten or StorageUnavailable."""
+    """Write an archive to the local disk. Raises FileNotWritten or StorageUnavailable."""
     async with atomic_file(path) as write:
         return await write_archive(write, with_media=with_media)
 
 
 @asynccontextmanager
 async def atomic_file(path: Path) -> AsyncGenerator[Write]:
-    """Write a file that nobody else may read: under its name there is a whole one, or nothing.
-
-    Raises FileNotWritten.
-    """
+    """Write a private file atomically. Raises FileNotWritten."""
     part = path.with_name(f"{path.name}.part")
     try:
         with await asyncio.to_thread(_new_private, part) as file:
@@ -217,7 +216,7 @@ async def atomic_file(path: Path) -> AsyncGenerator[Write]:
 
 
 async def write_archive(write: Write, *, with_media: bool) -> FinishedArchive:
-    """Write the database as it is in this moment, then the media."""
+    """Write a snapshot of the database, then the media."""
     created_at = datetime.now(UTC)
     archive = ArchiveWriter(write, created_at)
     sums: dict[str, TableDigest] = {}
@@ -239,34 +238,34 @@ async def write_archive(write: Write, *, with_media: bool) -> FinishedArchive:
 
 
 async def _write_media(archive: ArchiveWriter) -> MediaSum:
-    """Every file of the storage; one that is deleted meanwhile belongs to no film any more."""
+    """Write all media files, skipping those that are deleted concurrently."""
     storage, files, total = media_storage(), 0, 0
     async for key in storage.walk():
         if not is_media(key):
             continue
-        pieces = storage.stream(key)
+        blocks = storage.stream(key)
         try:
-            first = await anext(pieces, b"")
+            first = await anext(blocks, b"")
         except FileNotFoundError:
             continue
         async with archive.media(key) as write:
             await write(first)
             total += len(first)
-            async for piece in pieces:
-                await write(piece)
-                total += len(piece)
+            async for block in blocks:
+                await write(block)
+                total += len(block)
         files += 1
     return MediaSum(files, total)
 
 
 async def remove_leftovers() -> int:
-    """Remove files that no export names and no worker writes any more; how many there were."""
+    """Delete orphaned files of exports; return their number."""
     async with transaction() as session:
         kept = await Exports(session).exports.folders()
     storage = media_storage()
-    removed = await storage.drop_unfinished(LEFT_ALONE)
+    removed = await storage.drop_unfinished(MIN_LEFTOVER_AGE)
     keys = {f"{folder}/{FILE_NAME}" for folder in kept}
-    return removed + await storage.delete_others(FOLDER, keys, LEFT_ALONE)
+    return removed + await storage.delete_others(FOLDER, keys, MIN_LEFTOVER_AGE)
 
 
 def _new_private(path: Path) -> BinaryIO:
@@ -281,7 +280,7 @@ def _sync(file: BinaryIO) -> None:
 
 @on_failure(MakeExport)
 async def fail_export(job: MakeExport, error: Exception) -> None:
-    """There will be no archive: say why."""
+    """Store why the export failed."""
     reason = "It was cancelled." if isinstance(error, JobCancelled) else str(error)
     async with transaction() as session:
         await Exports(session).fail(job.export_id, reason or type(error).__name__)

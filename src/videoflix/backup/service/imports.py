@@ -1,4 +1,4 @@
-"""Putting an export back: all of it is checked before anything is written."""
+"""Imports: an archive is verified completely before anything is written."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -32,33 +32,33 @@ CONFLICTS_LISTED = 20
 
 
 class ImportRunsAlready(Conflict):
-    """Another import is running; wait for it."""
+    """Another import is running; wait until it is done."""
 
 
 class WorkersBusy(Conflict):
-    """Workers are doing jobs about what is here; stop them first, or wait until they are done."""
+    """Workers are running jobs; stop them first, or wait until they are done."""
 
     slug: ClassVar[str] = "workers-are-busy"
 
 
 class TablesInUse(Conflict):
-    """Somebody else held the tables for too long; nothing was changed, try again."""
+    """The tables are locked by another process; nothing was changed, try again."""
 
 
 class ConflictingRows(Conflict):
-    """Other rows are where the archive's belong."""
+    """Existing rows conflict with the archive's."""
 
     slug: ClassVar[str] = "rows-in-the-way"
 
 
 class ImportMismatch(Problem):
-    """The rows came out of the database different from how they went in; nothing was changed."""
+    """The imported rows do not match the archive; nothing was changed."""
 
     slug: ClassVar[str] = "loaded-differently"
 
 
 class TableReport(msgspec.Struct):
-    """What an import does with a table: rows that are new, and rows that are there already."""
+    """Numbers of new, existing and removed rows of a table."""
 
     name: str
     new: int = 0
@@ -67,7 +67,7 @@ class TableReport(msgspec.Struct):
 
 
 class ImportReport(msgspec.Struct):
-    """What an import did or would do; each conflict is a sentence, and only the first are told."""
+    """Result of an import or dry run; `conflicts` holds the first CONFLICTS_LISTED messages."""
 
     tables: list[TableReport]
     conflicts: list[str] = msgspec.field(default_factory=list)
@@ -84,10 +84,9 @@ class ImportReport(msgspec.Struct):
 
 
 async def import_archive(path: Path, *, replace: bool, dry_run: bool) -> ImportReport:
-    """Put an archive's rows beside those that are here, or (`replace`) in their place.
+    """Import an archive, merging its rows or, with `replace`, replacing all existing ones.
 
-    Everything is in one transaction: it happens, or nothing does. Raises InvalidArchive and the
-    problems above.
+    All rows are written in one transaction. Raises InvalidArchive and the problems above.
     """
     with Archive(path) as archive:
         async with transaction() as session:
@@ -105,7 +104,7 @@ async def import_archive(path: Path, *, replace: bool, dry_run: bool) -> ImportR
 
 
 class Imports:
-    """An archive that was checked, and a transaction to put it into."""
+    """Import of a verified archive in a transaction."""
 
     def __init__(self, session: AsyncSession, archive: Archive, tables: list[Table]) -> None:
         self.session = session
@@ -115,7 +114,7 @@ class Imports:
         self.loader = Loader(session)
 
     async def plan(self, *, replace: bool) -> ImportReport:
-        """What would happen; nothing is written."""
+        """Return what an import would do, without writing."""
         await self.database.begin_snapshot()
         report = ImportReport([], media=len(self.archive.media))
         for table in self.tables:
@@ -133,11 +132,11 @@ class Imports:
         return report
 
     async def run(self, *, replace: bool) -> ImportReport:
-        """Write the rows, bit for bit. Raises the module's problems."""
+        """Write the rows and verify them. Raises the module's problems."""
         await self.database.begin_import()
         if not await self.loader.try_lock_imports():
             raise ImportRunsAlready
-        await self.loader.lock_tables(from_everybody=replace)
+        await self.loader.lock_tables(exclusive=replace)
         if replace:
             await self._delete_existing()
         await self.loader.disable_triggers()
@@ -166,79 +165,81 @@ class Imports:
         return about
 
     async def _compare(self, table: Table) -> None:
-        """Read back what was written. Raises ImportMismatch."""
-        tally = RowDigest()
+        """Verify the written rows against the manifest. Raises ImportMismatch."""
+        digest = RowDigest()
         async for lines in self.database.lines(table):
-            tally.add(lines)
-        if tally.sum != self.archive.manifest.tables[table.name]:
-            raise ImportMismatch(f"{table.name} is not what the archive says.")
+            digest.add(lines)
+        if digest.sum != self.archive.manifest.tables[table.name]:
+            raise ImportMismatch(f"{table.name} does not match the archive.")
 
     async def _conflicts(self, table: Table, batch: str) -> list[str]:
         found = [
-            f"{table.name} {key} is here already, and different"
+            f"{table.name} {key} already exists and differs"
             for key in await self.loader.changed(table, batch)
         ]
         for index in await self.loader.unique_indexes(table):
             found += [
-                f"{table.name} {new} has the same {', '.join(index.parts)} as {old}, which is here"
+                f"{table.name} {new} has the same {', '.join(index.parts)} as the existing {old}"
                 for new, old in await self.loader.taken(table, index, batch)
             ]
         return found
 
     async def _delete_existing(self) -> None:
-        """Remove what is here, and with it every sign-in and job: they are about other rows."""
+        """Delete all existing rows, and with them all sessions and jobs. Raises WorkersBusy."""
         if await self.loader.has_running_jobs():
             raise WorkersBusy
         await Sessions(self.session).end_all_sessions()
         await self.loader.clear()
 
     async def _requeue_and_invalidate(self) -> None:
-        """Queue what unfinished films still need, and let every process forget what it knew."""
+        """Enqueue the jobs of unfinished videos, and invalidate all caches."""
         await Failures(self.session).requeue_after_import()
         await Editing(self.session).schedule_publications()
         await publish_catalog_change(self.session)
-        # Triggers rested: whatever was decided about access is decided again.
+        # Triggers were disabled, so access decisions have to be invalidated explicitly.
         await publish(self.session, f"{ACCESS_TOPIC}{EVERYTHING}")
         await publish(self.session, CLEAR_TOPIC)
 
 
 def batches(lines: Iterator[bytes]) -> Iterator[str]:
-    """JSON arrays of some rows each."""
-    held: list[str] = []
+    """Group rows into JSON arrays of bounded length and size."""
+    batch: list[str] = []
     size = 0
     for line in lines:
-        held.append(line.decode().rstrip("\n"))
+        batch.append(line.decode().rstrip("\n"))
         size += len(line)
-        if len(held) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
-            yield f"[{','.join(held)}]"
-            held, size = [], 0
-    if held:
-        yield f"[{','.join(held)}]"
+        if len(batch) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield f"[{','.join(batch)}]"
+            batch, size = [], 0
+    if batch:
+        yield f"[{','.join(batch)}]"
 
 
 def _ensure_compatible(archive: Archive, tables: list[Table], revision: str | None) -> None:
-    """Raises InvalidArchive unless the rows fit this installation's tables."""
+    """Raises InvalidArchive unless schema revision and tables match."""
     manifest = archive.manifest
     if manifest.revision != revision:
         made_by = f"release {manifest.app_version}, schema {manifest.revision}"
         raise InvalidArchive(
-            f"It was made by another release ({made_by}); the schema here is {revision}."
+            f"The archive was made by another release ({made_by}); this schema is {revision}."
             " Import it with the release that made it, then upgrade."
         )
-    if odd := manifest.tables.keys() ^ {table.name for table in tables}:
-        raise InvalidArchive(f"Its tables are not those of this release: {', '.join(sorted(odd))}.")
+    if mismatched := manifest.tables.keys() ^ {table.name for table in tables}:
+        raise InvalidArchive(
+            f"Its tables differ from this release: {', '.join(sorted(mismatched))}."
+        )
 
 
 def _conflict_problem(report: ImportReport) -> ImportReport:
-    """Raises ConflictingRows with the first conflicts."""
+    """Raise ConflictingRows with the first conflicts."""
     more = report.conflict_count - len(report.conflicts)
-    told = "".join(f"\n- {sentence}" for sentence in report.conflicts)
+    listed = "".join(f"\n- {sentence}" for sentence in report.conflicts)
     rest = f"\n- and {more} more" if more else ""
-    raise ConflictingRows(f"Nothing was changed, because other rows are in the way:{told}{rest}")
+    raise ConflictingRows(f"Nothing was changed, because existing rows conflict:{listed}{rest}")
 
 
 async def _restore_media(archive: Archive) -> None:
-    """Store the files that are missing here; a key always names the same bytes."""
+    """Store the media files that are missing; objects are immutable."""
     storage = media_storage()
     await storage.refuse_if_full(await _bytes_missing(archive))
     for key, size in archive.media:
@@ -246,9 +247,9 @@ async def _restore_media(archive: Archive) -> None:
             continue
         await storage.refuse_if_full(size)
         async with storage.writing(key) as writer:
-            pieces = archive.pieces(key)
-            while piece := await asyncio.to_thread(next, pieces, b""):
-                await writer.write(piece)
+            blocks = archive.blocks(key)
+            while block := await asyncio.to_thread(next, blocks, b""):
+                await writer.write(block)
 
 
 async def _bytes_missing(archive: Archive) -> int:
@@ -258,7 +259,7 @@ async def _bytes_missing(archive: Archive) -> int:
 
 @asynccontextmanager
 async def _translated_errors() -> AsyncGenerator[None]:
-    """What the database refuses, as a sentence; nothing was changed then."""
+    """Translate errors of the database to problems."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -266,5 +267,5 @@ async def _translated_errors() -> AsyncGenerator[None]:
         if isinstance(cause, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError):
             raise TablesInUse from error
         if isinstance(cause, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError):
-            raise InvalidArchive(f"The database does not take its rows: {cause}.") from error
+            raise InvalidArchive(f"The database rejected its rows: {cause}.") from error
         raise

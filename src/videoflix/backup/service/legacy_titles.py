@@ -1,4 +1,4 @@
-"""Titles from and for older backends."""
+"""Import and export of the title list of older backends."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from videoflix.catalog.service import Catalog
 from videoflix.platform.postgres.session import transaction
 
 NO_FILE = "file-missing"
-NO_FILE_REASON = "The title was entered from a list; upload the film's file."
+NO_FILE_REASON = "The title was imported from a list; upload its video file."
 
 
 class LegacyTitleReport(msgspec.Struct):
-    """Titles that were entered, and those that were here already."""
+    """Numbers of imported titles, and of those that already existed."""
 
     entered: int = 0
     known: int = 0
@@ -30,8 +30,9 @@ class LegacyTitles:
         self.titles = TitleRepository(session)
 
     async def import_titles(self, data: bytes, *, dry_run: bool) -> LegacyTitleReport:
-        """Enter the titles of a list as drafts without a file, once each. Raises
-        InvalidTitleList.
+        """Import the titles of a list as drafts without a file, skipping existing ones.
+
+        Raises InvalidTitleList.
         """
         report = LegacyTitleReport()
         drafts = [(title, _draft(title)) for title in read_titles(data)]
@@ -53,7 +54,7 @@ class LegacyTitles:
 
 
 async def save_titles(path: Path) -> int:
-    """Write every title to a file; how many there were. Raises FileNotWritten."""
+    """Write all titles to a file; return their number. Raises FileNotWritten."""
     count = 0
     async with transaction() as session, atomic_file(path) as write:
         await write(b"[")
@@ -66,7 +67,7 @@ async def save_titles(path: Path) -> int:
 
 
 def _draft(title: Title) -> VideoCreate:
-    """Raises InvalidTitleList."""
+    """Convert a title to a draft. Raises InvalidTitleList."""
     fields = msgspec.structs.asdict(title) | {"publish": False}
     del fields["uploaded_at"]
     try:

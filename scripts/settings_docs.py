@@ -90,7 +90,7 @@ def pages() -> dict[Path, str]:
         ),
         example: replaced(
             example.read_text(),
-            r"# Where an installation",
+            rf"# [^\n]*\n# {first.name}=",
             rf"# {last.name}=[^\n]*",
             template(),
         ),

@@ -1,4 +1,4 @@
-"""What a setting may be, beyond text and numbers; each raises ValueError for anything else."""
+"""Types of settings; each raises ValueError for invalid text."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ BUCKETS = {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "https"}
 SECONDS |= {"d": 86_400, "day": 86_400}
 RATE = re.compile(rf"([1-9]\d{{0,8}})/({'|'.join(SECONDS)})")
 
-# How fast x264 encodes; the faster, the larger the files.
+# x264 presets, from fastest (largest files) to slowest.
 Preset = Literal[
     "ultrafast",
     "superfast",
@@ -33,7 +33,7 @@ Preset = Literal[
 
 
 def choices(kind: Any) -> str:
-    """What a setting expects that is one of some words; empty for all others."""
+    """Return the error message of a setting with fixed choices, otherwise ""."""
     return f"expected one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
 
 
@@ -52,12 +52,12 @@ class SmtpServer:
 
     @property
     def must_start_tls(self) -> bool:
-        """Whether a password would be readable on the way without STARTTLS."""
+        """Whether STARTTLS is required to protect the password."""
         return bool(self.password) and not self.implicit_tls
 
 
 class Rate:
-    """So often in a span of time: 60/min, 5/s, 1000/hour, 10000/day; or `off`."""
+    """A rate such as 60/min, 5/s, 1000/hour or 10000/day; or `off`."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -73,21 +73,21 @@ class Rate:
 
 
 class SiteUrl(str):
-    """What visitors type: http:// or https:// and a host; a slash at the end is dropped."""
+    """An http(s) URL of a host and optional path; a trailing slash is removed."""
 
     __slots__ = ()
 
     def __new__(cls, url: str) -> "SiteUrl":
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"expected an address like https://films.example, not `{url}`")
+            raise ValueError(f"expected a URL like https://films.example, not `{url}`")
         if parts.query or parts.fragment or parts.username or parts.password:
             raise ValueError("expected only a host and perhaps a path, like https://films.example")
         return super().__new__(cls, url.rstrip("/"))
 
 
 class StorageUrl(str):
-    """Where media are kept: file:///absolute/path, or s3://, gs:// or az:// and a bucket."""
+    """A storage URL: file:///absolute/path, or s3://, gs:// or az:// and a bucket."""
 
     __slots__ = ()
 
@@ -100,7 +100,7 @@ class StorageUrl(str):
 def _check_storage_url(url: str) -> None:
     if url.startswith(("/", "./", "../", "~")) or "://" not in url:
         path = url if url.startswith("/") else "/srv/media"
-        raise ValueError(f"expected an address, not a path; write file://{quote(path)}")
+        raise ValueError(f"expected a URL, not a path; write file://{quote(path)}")
     parts = urlsplit(url)
     if parts.scheme == "file":
         if parts.netloc or not parts.path.strip("/"):
@@ -119,7 +119,7 @@ def _check_storage_url(url: str) -> None:
 
 @cache
 def networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Addresses and networks of TRUSTED_PROXIES. Raises SystemExit with a sentence."""
+    """Parse TRUSTED_PROXIES. Raises SystemExit with a message."""
     try:
         return tuple(ip_network(part.strip()) for part in listed.split(",") if part.strip())
     except ValueError as error:
@@ -127,14 +127,14 @@ def networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def default_home() -> Path:
-    """Root's own directory is closed to the account Postgres runs under, so root uses /var/lib."""
+    """Return /var/lib/videoflix for root, as Postgres's account cannot enter root's home."""
     if sys.platform == "linux" and os.geteuid() == 0:
         return Path("/var/lib/videoflix")
     return platformdirs.user_data_path("videoflix", appauthor=False)
 
 
 def socket_directory(postgres_home: Path) -> Path:
-    """Folder of the embedded server's socket; a Unix socket's path holds 107 bytes at most."""
+    """Return the folder of the embedded server's socket, whose path is limited to 107 bytes."""
     beside_data = postgres_home / "run"
     if len(str(beside_data / ".s.PGSQL.5432").encode()) <= 107:
         return beside_data

@@ -1,4 +1,4 @@
-"""Everything an operator can set: one field is one environment variable of the same name."""
+"""Settings: each field is an environment variable of the same name."""
 
 import os
 import sys
@@ -29,172 +29,180 @@ MiB = 1024 * 1024
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
-    """The settings in force, read once at start from the environment.
+    """The effective settings, read once at start from the environment.
 
-    Each field's comment is its documentation; `.env.template` carries the same sentences.
+    Each field's comment is its documentation, repeated in `.env.template` and docs/configure.md.
     """
 
-    # Where an installation without servers of its own keeps database, media, keys and logs.
+    # Folder of the embedded database, media, keys and logs.
     videoflix_home: Path = msgspec.field(default_factory=default_home)
     # postgresql://user:password@host/name; unset, the embedded Postgres under VIDEOFLIX_HOME.
     database_url: str = ""
-    # The database past a connection pooler, for LISTEN and migrations; unset, DATABASE_URL.
+    # Address of the database without a connection pooler, for LISTEN and migrations; unset,
+    # DATABASE_URL.
     database_listen_url: str = ""
-    # Whether DATABASE_URL leads to a pooler like PgBouncer: transaction, none, or auto to notice.
+    # Whether DATABASE_URL leads to a pooler like PgBouncer: transaction, none, or auto to detect
+    # it.
     database_pooler: Literal["auto", "none", "transaction"] = "auto"
-    # Connections each process keeps open to Postgres.
+    # Maximum number of Postgres connections of each process.
     database_pool_size: Positive = 10
-    # Where media lies: file:///path or s3://bucket/prefix; unset, a folder in VIDEOFLIX_HOME.
+    # Where media is stored: file:///path or s3://bucket/prefix; unset, a folder in VIDEOFLIX_HOME.
     storage_url: StorageUrl = StorageUrl("")
-    # Whether a file is flushed to the disk before it counts as stored; false is faster and loses
-    # acknowledged uploads in a power cut. Buckets answer for themselves: true or false.
+    # Whether files are fsynced before an upload is acknowledged: true or false; false is faster,
+    # but a power cut loses acknowledged uploads. Has no effect on buckets.
     storage_fsync: bool = True
-    # Seconds within which a bucket has to answer each request.
+    # Timeout of each request to a bucket, in seconds.
     storage_timeout_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
-    # What visitors type into the browser; links and cookies are built from it.
+    # Public URL of the site, used in links and for cookies.
     site_url: SiteUrl = SiteUrl("http://127.0.0.1:8000")
-    # Signs tokens; at least 32 characters. Unset, a random one kept in VIDEOFLIX_HOME.
+    # Signs tokens; at least 32 characters. Unset, a random key stored in VIDEOFLIX_HOME.
     secret_key: str = ""
-    # Earlier values of SECRET_KEY, with commas between: what they signed is good until it expires.
+    # Earlier values of SECRET_KEY, separated by commas; tokens signed with them stay valid until
+    # they expire.
     previous_secret_keys: str = ""
-    # Front ends on other hosts that may call the API from browsers, cookies included, with commas
-    # between: https://films.example.
+    # Origins of front ends that may call the API from browsers with cookies, separated by commas,
+    # such as https://films.example.
     cors_origins: str = ""
-    # Which older backends' front ends are served besides our own, with commas between; none for
-    # none of them. There is also movies, which changes the errors of /api/v1/movies.
+    # APIs of older backends to serve, separated by commas; none turns them off. There is also
+    # movies, which changes the errors of /api/v1/movies.
     dialects: str = "academy,netiflex,authemail,streaming"
-    # At least 32 characters that a proxy sends as X-Videoflix-Proxy-Key, to let clients of the
-    # dialect streaming in without signing in; unset, they need an administrator's sign-in.
+    # Key of at least 32 characters that a proxy sends as X-Videoflix-Proxy-Key to let clients of
+    # the dialect streaming in without a sign-in; unset, they need an administrator's sign-in.
     streaming_dialect_trusted_proxy_key: ProxyKey | None = None
-    # Whether the dialects tell strangers who has an account, as they once did: true or false.
+    # Whether the dialects reveal which addresses have an account, like the older backends: true or
+    # false.
     dialects_reveal_accounts: bool = False
     # Whether authemail changes password and address without the current password: true or false.
     dialects_trust_sign_in: bool = False
-    # Proxies whose X-Forwarded-For is believed: addresses or networks, with commas between.
+    # Proxies whose X-Forwarded-For is trusted: addresses or networks, separated by commas.
     trusted_proxies: str = ""
-    # Connections each API process keeps open; a new one evicts the one that is idle longest.
+    # Maximum number of connections of each API process; a new one evicts the longest idle one.
     http_connections: Positive = 1000
-    # Connections of one client address; proxies in TRUSTED_PROXIES are not limited.
+    # Maximum number of connections of one client address; proxies in TRUSTED_PROXIES are not
+    # limited.
     http_connections_per_client: Positive = 200
-    # How long a client may take to send a request's headers, in seconds.
+    # Timeout for receiving a request's headers, in seconds.
     http_header_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
-    # How long a connection may be idle between two requests, in seconds.
+    # Keep-alive timeout between two requests, in seconds.
     http_idle_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)] = 15
-    # A client that sends a body, or reads an answer, slower than 500 bytes a second for so many
-    # seconds is cut off.
+    # Period in seconds over which clients have to send a body, or read a response, at 500 bytes per
+    # second on average; slower ones are disconnected.
     http_stall_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 30.0
-    # How long the API serves on after SIGTERM, in seconds, while /health/ready already fails.
+    # How long the API keeps serving after SIGTERM while /health/ready fails, in seconds.
     http_drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
-    # How long requests that are under way, such as uploads, may take once the API is told to stop.
+    # How long running requests, such as uploads, may take to complete during shutdown, in seconds.
     http_shutdown_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 20
-    # How logs are written: json, console (for people), or auto: console in a terminal, else json.
+    # Format of logs: json, console, or auto: console in a terminal, otherwise json.
     log_format: Literal["auto", "json", "console"] = "auto"
-    # What is logged at least: DEBUG, INFO, WARNING or ERROR; INFO has a line for each request.
+    # Minimum level of logs: DEBUG, INFO, WARNING or ERROR; INFO includes a line for each request.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    # What Prometheus sends as a bearer token for /metrics, and monitoring for /health/details;
-    # unset, /metrics is off.
+    # Bearer token of Prometheus for /metrics, and of monitoring for /health/details; unset,
+    # /metrics is off.
     metrics_token: str = ""
-    # Requests of one address without a sign-in: a rate like 60/min, or off.
+    # Rate limit of requests without a sign-in, per client address: a rate like 60/min, or off.
     throttle_anon: Rate = Rate("60/min")
-    # Requests of one signed-in person, from wherever: a rate like 300/min, or off.
+    # Rate limit of requests per signed-in user: a rate like 300/min, or off.
     throttle_user: Rate = Rate("300/min")
-    # Files that one person sends: a rate like 120/hour, or off.
+    # Rate limit of uploaded files per user: a rate like 120/hour, or off.
     throttle_upload: Rate = Rate("120/hour")
-    # How long an access token is good, in seconds; then the refresh token gets the next one.
+    # Lifetime of an access token, in seconds.
     access_token_seconds: Positive = 15 * 60
-    # How long a person stays signed in, in seconds.
+    # How long a user stays signed in, in seconds.
     refresh_token_seconds: Positive = 30 * 24 * 3600
-    # The shortest password that is accepted; 15 is recommended, older front ends expect 8.
+    # Minimum length of passwords; 15 is recommended, older front ends expect 8.
     password_min: Annotated[int, msgspec.Meta(ge=8, le=64)] = 8
-    # Whether anybody may try the site as a guest, who is forgotten after a day: true or false.
+    # Whether visitors can sign in as guests, who are deleted after a day: true or false.
     guest_login: bool = False
-    # smtp://user:password@host:587 (STARTTLS) or smtps://…; unset, mails are only kept, see /mail.
+    # smtp://user:password@host:587 (STARTTLS) or smtps://…; unset, mails are only stored, see
+    # /mail.
     smtp_url: SmtpServer | None = None
-    # Whom mails come from; unset, noreply at the host of SITE_URL.
+    # Sender address of mails; unset, noreply at the host of SITE_URL.
     mail_from: str = ""
-    # The name of the site, in mails.
+    # Name of the site in mails.
     site_name: str = "Videoflix"
-    # Whether a new account has to confirm its e-mail address before it can be used: true or false.
+    # Whether new accounts have to confirm their e-mail address: true or false.
     activation_required: bool = True
-    # How long a mailed link to confirm an address works, in seconds.
+    # How long a link to confirm an address is valid, in seconds.
     activation_seconds: Positive = 3 * 24 * 3600
-    # How long a mailed link to choose a new password works, in seconds.
+    # How long a link to choose a new password is valid, in seconds.
     password_reset_seconds: Positive = 3600
-    # Page that mailed links to confirm an address open, with {uid} and {token}; unset, our own.
+    # Page that links to confirm an address open, with {uid} and {token}; unset, our own.
     activation_url: str = ""
-    # Page that mailed links to choose a new password open; unset, our own.
+    # Page that links to choose a new password open; unset, our own.
     password_reset_url: str = ""
-    # Page that mailed links to confirm a changed address open; unset, our own.
+    # Page that links to confirm a changed address open; unset, our own.
     email_confirm_url: str = ""
-    # Where movies are searched: catalog (our own films) or november7.
+    # Provider of the movie search: catalog (our own videos) or november7.
     movies_provider: str = "catalog"
-    # Address of the provider november7: https://movies.example.
+    # URL of the provider november7, such as https://movies.example.
     movies_url: str = ""
-    # How long the provider of movies may take for an answer, in seconds.
+    # Timeout of requests to the movie provider, in seconds.
     movies_timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 3.0
-    # How many questions each process asks the provider of movies at the same time.
+    # Maximum number of concurrent requests of each process to the movie provider.
     movies_in_flight: Positive = 10
-    # Whether strangers may list films for everyone at /movies, with their posters: true or false.
+    # Whether visitors without an account can list public films at /movies, with posters: true or
+    # false.
     public_catalogue: bool = True
-    # How long a link to play a film stays valid, in seconds.
+    # How long a playback link is valid, in seconds.
     play_token_seconds: Positive = 6 * 3600
-    # Memory for segment lists and playlists of films that are played, a process, in bytes; a
-    # two-hour film with six renditions takes about 0.7 MiB.
+    # Size of the cache of segment indexes and playlists in each process, in bytes; a two-hour video
+    # with six renditions takes about 0.7 MiB.
     playback_cache_bytes: Annotated[int, msgspec.Meta(ge=MiB)] = 32 * MiB
-    # How long a stream counts as watched after it was last heard of, in seconds.
+    # How long a stream counts as active after its last heartbeat, in seconds.
     stream_lease_seconds: Annotated[int, msgspec.Meta(ge=15, le=3600)] = 90
     # The ffmpeg program to use; unset, the one of the installed wheel, then the one on PATH.
     ffmpeg_path: Path | None = None
-    # Days for which the file of a film that was refused is kept and can be retried.
+    # Days for which the file of a rejected video is kept and can be retried.
     rejected_source_days: Positive = 7
-    # Hours for which work on a film waits for a machine that is at fault; then the film fails,
+    # Hours for which the processing of a video waits for a faulty machine; then the video fails,
     # its file is kept, and it can be retried.
     stall_max_hours: Positive = 7 * 24
-    # What isolates programs that read uploads: auto (as much as the kernel allows), require (no
+    # Isolation of programs that read uploads: auto (as much as the kernel supports), require (no
     # encoding without isolation of network and files), or off.
     sandbox: Literal["auto", "require", "off"] = "auto"
-    # Further files and folders those programs may read, with commas between: where an FFMPEG_PATH
-    # outside of /usr keeps its libraries.
+    # Further files and folders those programs may read, separated by commas, such as the libraries
+    # of an FFMPEG_PATH outside /usr.
     sandbox_readable: str = ""
-    # The largest file that may be uploaded, in bytes.
+    # Maximum size of an uploaded file, in bytes.
     upload_max_bytes: Positive = 20 * 1024 * MiB
     # Free space that uploads leave on a local disk, in bytes.
     storage_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 * MiB
-    # How many exports of the installation are kept; the oldest go.
+    # Number of exports of the installation to keep; older ones are deleted.
     exports_kept: Positive = 8
-    # The longest film that is accepted, in seconds.
+    # Maximum duration of a video, in seconds.
     film_max_seconds: Positive = 6 * 3600
-    # The largest picture that is decoded, in pixels (8192 x 4320 fits).
+    # Maximum frame size that is decoded, in pixels (8192 x 4320 fits).
     film_max_pixels: Positive = 40_000_000
-    # How many films' chunks `videoflix up` encodes at the same time; 0: one a core, at most four.
+    # Number of transcode workers of `videoflix up`; 0: one per core, at most four.
     transcode_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     # Seconds without a heartbeat after which a worker's jobs are taken back.
     worker_stall_seconds: Annotated[float, msgspec.Meta(ge=1.5)] = 30.0
-    # Seconds running jobs may still take when a worker is told to stop; then they are given back.
+    # Seconds that running jobs may take to complete when a worker is stopped; then they are
+    # requeued.
     worker_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 15.0
-    # The longest pause between two tries of a job while the machine is at fault (a full disk, no
-    # storage, a broken ffmpeg), in seconds; the first ones are shorter, and none is counted.
+    # Maximum delay between retries of a job during a machine fault (full disk, unavailable storage,
+    # broken ffmpeg), in seconds; these retries do not count as attempts.
     fault_backoff_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 60.0
-    # How many different films or kinds of jobs have to fail in a row before a worker stops fetching
-    # from their queue, and tests itself until it passes.
+    # Number of different videos or kinds of jobs that have to fail in a row before a worker stops
+    # fetching from their queue until its self-tests pass.
     worker_breaker_failures: Positive = 3
-    # Days after which jobs that are done are forgotten.
+    # Days after which finished jobs are deleted.
     jobs_done_days: Positive = 1
-    # Days after which jobs that failed for good are forgotten, with what is known of them.
+    # Days after which failed jobs are deleted, with their incidents.
     jobs_failed_days: Positive = 30
-    # The clock that scheduled jobs follow: a name like Europe/Berlin.
+    # Time zone of scheduled jobs, such as Europe/Berlin.
     time_zone: ZoneInfo = ZoneInfo("UTC")
-    # Whether films are also kept as MP4 files, which take as much room again, for players that know
-    # no HLS: true or false.
+    # Whether videos are also stored as MP4 files, which double the space, for players without HLS:
+    # true or false.
     mp4_files: bool = True
-    # x264's preset: from ultrafast (large files) to veryslow (small ones).
+    # x264 preset: from ultrafast (large files) to veryslow (small ones).
     x264_preset: Preset = "veryfast"
-    # x264's constant rate factor: lower is better and larger; 18 to 28 are usual.
+    # x264 constant rate factor: lower means better quality and larger files; 18 to 28 are usual.
     x264_crf: Annotated[int, msgspec.Meta(ge=0, le=51)] = 23
 
     @property
     def database_dsn(self) -> str:
-        """DATABASE_URL; the embedded server's socket when it is unset."""
+        """DATABASE_URL, or the embedded server's socket if it is unset."""
         if self.database_url:
             return self.database_url.replace("postgresql+asyncpg://", "postgresql://", 1)
         home = self.videoflix_home / "postgres"
@@ -213,7 +221,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The networks of TRUSTED_PROXIES. Raises SystemExit with a sentence."""
+        """The networks of TRUSTED_PROXIES. Raises SystemExit with a message."""
         return networks(self.trusted_proxies)
 
     @property
@@ -229,7 +237,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def mail_domain(self) -> str:
-        """The domain that vouches for our mails."""
+        """The domain of the sender address."""
         address = self.mail_from.rpartition("@")[2].rstrip("> ")
         return address or urlsplit(self.site_url).hostname or "localhost"
 
@@ -251,7 +259,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def worker_reap_seconds(self) -> float:
-        """How often each worker looks for jobs to take back."""
+        """Interval at which each worker searches for orphaned jobs."""
         return self.worker_stall_seconds / 3
 
     @property
@@ -282,7 +290,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def signing_key(self) -> str:
         """The secret that signs tokens.
 
-        Raises SystemExit with a sentence when there is none, or one too short for HS256.
+        Raises SystemExit with a message if it is missing, or too short for HS256.
         """
         key_file = self.videoflix_home / "secret_key"
         if self.secret_key:
@@ -290,9 +298,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         elif key_file.exists():
             key = key_file.read_text().strip()
         else:
-            sys.exit("SECRET_KEY is not set: give at least 32 random characters.")
+            sys.exit("SECRET_KEY is not set: set it to at least 32 random characters.")
         if len(key) < 32:
-            sys.exit("SECRET_KEY is too short: it takes at least 32 characters.")
+            sys.exit("SECRET_KEY is too short: it needs at least 32 characters.")
         return key
 
     @property
@@ -302,7 +310,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
 
 def _from_text(kind: type[Any], value: str) -> Any:
-    """Kinds msgspec does not read from text by itself."""
+    """Convert text to types that msgspec does not support."""
     if kind is Path:
         return Path(value).expanduser().absolute()
     if kind in {SmtpServer, Rate, SiteUrl, StorageUrl}:
@@ -314,7 +322,7 @@ def _from_text(kind: type[Any], value: str) -> Any:
 
 
 def _content(name: str, path: str) -> str:
-    """What the file holds, without the end of its last line."""
+    """Return the content of a file without its trailing line break."""
     try:
         return Path(path).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -322,9 +330,9 @@ def _content(name: str, path: str) -> str:
 
 
 def read_settings(environment: dict[str, str]) -> Settings:
-    """Settings of an environment; an empty variable counts as unset, NAME_FILE holds a path.
+    """Read the settings; empty variables count as unset, NAME_FILE contains a path.
 
-    Raises SystemExit with a sentence that names the variable and what it expects.
+    Raises SystemExit with a message that names the variable and the expected values.
     """
     given = {name: value for name, value in environment.items() if value != ""}
     for field in msgspec.structs.fields(Settings):

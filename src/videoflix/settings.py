@@ -175,7 +175,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     film_max_pixels: Positive = 40_000_000
     # Number of transcode workers of `videoflix up`; 0: one per core, at most four.
     transcode_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
-    # Seconds without a heartbeat after which a worker's jobs are taken back.
+    # Seconds without a heartbeat after which a worker's jobs are requeued.
     worker_stall_seconds: Annotated[float, msgspec.Meta(ge=1.5)] = 30.0
     # Seconds that running jobs may take to complete when a worker is stopped; then they are
     # requeued.

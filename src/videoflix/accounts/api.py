@@ -17,9 +17,9 @@ class MeController(Controller):
     guards = (signed_in,)
     dependencies = {"accounts": service(Accounts)}
 
-    @get(summary="Show who is signed in", responses=problems(Unauthorized))
+    @get(summary="Get your account", responses=problems(Unauthorized))
     async def show_me(self, user: CurrentUser, accounts: NamedDependency[Accounts]) -> UserRead:
-        """Show who is signed in."""
+        """Get the account that is signed in."""
         return UserRead.of(await accounts.get_active(user.user_id))
 
     @patch(

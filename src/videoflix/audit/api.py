@@ -71,7 +71,7 @@ class ActivityController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Page[SecurityEventRead]:
-        """List sign-ins, failed ones too, and every change of your account, newest first."""
+        """List sign-ins, including failed ones, and changes of your account, newest first."""
         found, total = await audit.activity(LimitOffset(limit, offset), user_id=user.user_id)
         return Page(found, total, limit, offset)
 

@@ -80,7 +80,7 @@ class JobController(Controller):
 
     @get("/events", summary="Follow the queue live", responses=problems(*STAFF_PROBLEMS))
     async def follow_queue(self, user: CurrentUser) -> ServerSentEvent:
-        """Follow the queue live: an event `queue` with the overview at once and while it lasts."""
+        """Stream the overview as server-sent events `queue`, at once and every two seconds."""
         return ServerSentEvent(_snapshots(user))
 
     @get(
@@ -106,7 +106,7 @@ class JobController(Controller):
         job_monitor: NamedDependency[JobMonitor],
         job_id: FromPath[Id],
     ) -> JobWithIncidents:
-        """Give a job that failed or was cancelled all its attempts again."""
+        """Requeue a failed or cancelled job with all its attempts."""
         await job_monitor.retry_job(job_id, by=user.user_id)
         return await job_monitor.job(job_id)
 
@@ -122,7 +122,7 @@ class JobController(Controller):
         job_monitor: NamedDependency[JobMonitor],
         job_id: FromPath[Id],
     ) -> JobWithIncidents:
-        """Let a job that waits for its time run as soon as a worker is free."""
+        """Make a delayed job due now."""
         await job_monitor.run_job(job_id, by=user.user_id)
         return await job_monitor.job(job_id)
 
@@ -133,7 +133,7 @@ class JobController(Controller):
         responses=problems(*STAFF_PROBLEMS, JobNotFound),
     )
     async def cancel_job(self, user: CurrentUser, job_id: FromPath[Id]) -> JobWithIncidents:
-        """Cancel a job: a waiting one at once, a running one as soon as its worker hears of it."""
+        """Cancel a pending job at once, or a running one as soon as its worker is notified."""
         await cancel(job_id, by=user.user_id)
         async with transaction() as session:
             return await JobMonitor(session).job(job_id)
@@ -146,7 +146,7 @@ class JobController(Controller):
     async def run_schedule(
         self, user: CurrentUser, job_monitor: NamedDependency[JobMonitor], kind: Kind
     ) -> JobWithIncidents:
-        """Enqueue a scheduled job now; its schedule stays as it is."""
+        """Enqueue a scheduled job now; its schedule is unchanged."""
         return await job_monitor.run_schedule(kind, by=user.user_id)
 
 

@@ -150,7 +150,7 @@ class UserLibraryController(Controller):
         operations: NamedDependency[Operations],
         user_id: FromPath[Id],
     ) -> Response[list[ProfileData]]:
-        """Watchlists, history and votes of a person, for owners; the person is told of it."""
+        """Get a user's watchlists, history and votes, for owners; the user can see this access."""
         found = await operations.library_of(user_id, by=user.user_id)
         return Response(found, headers={"Cache-Control": "private, no-store"})
 

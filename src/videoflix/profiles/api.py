@@ -41,7 +41,7 @@ class ProfileController(Controller):
     async def list_profiles(
         self, user: CurrentUser, profiles: NamedDependency[Profiles]
     ) -> list[ProfileRead]:
-        """List the profiles of your account, the first one first."""
+        """List the profiles of your account, the default profile first."""
         return [ProfileRead.of(found) for found in await profiles.for_user(user.user_id)]
 
     @post(
@@ -61,7 +61,7 @@ class ProfileController(Controller):
         profiles: NamedDependency[Profiles],
         data: JSONBody[ProfileCreate],
     ) -> ProfileRead:
-        """Add a profile with lists of its own; choose it by sending its id as X-Profile."""
+        """Add a profile with its own lists; select it by sending its ID as X-Profile."""
         return ProfileRead.of(await profiles.add(user, data))
 
     @patch(
@@ -83,7 +83,7 @@ class ProfileController(Controller):
         profile_id: FromPath[Id],
         data: JSONBody[ProfileUpdate],
     ) -> ProfileRead:
-        """Change a profile; its PIN and its age limit only with the account's password."""
+        """Update a profile; changing its PIN or age limit requires the account's password."""
         return ProfileRead.of(await profiles.change(user, profile_id, data))
 
     @delete(
@@ -123,5 +123,5 @@ class ProfileController(Controller):
         profile_id: FromPath[Id],
         data: JSONBody[PinEntry],
     ) -> ProfileKey:
-        """Trade the PIN for a key to send as X-Profile."""
+        """Exchange the PIN for a key to send as X-Profile."""
         return await profiles.unlock(user, profile_id, data.pin)

@@ -180,7 +180,7 @@ class AccountDeletionController(Controller):
         registration: NamedDependency[Registration],
         data: JSONBody[AccountDeletion],
     ) -> None:
-        """Close your account with your password: everything about you is forgotten."""
+        """Delete your account and all your data, with your password."""
         await registration.close_account(user.user_id, data.password)
 
 

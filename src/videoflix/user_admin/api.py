@@ -64,7 +64,7 @@ class UserController(Controller):
         user_admin: NamedDependency[UserAdmin],
         data: JSONBody[UserCreate],
     ) -> UserAdminRead:
-        """Add a user who may sign in at once; without a password an invitation is mailed."""
+        """Add a user who can sign in at once; without a password an invitation is mailed."""
         return UserAdminRead.of(await user_admin.add(data, by=user.user_id))
 
     @get(
@@ -90,7 +90,7 @@ class UserController(Controller):
         user_id: FromPath[Id],
         data: JSONBody[UserAdminUpdate],
     ) -> UserAdminRead:
-        """Change names, contact, language or role; with another role one has to sign in again."""
+        """Update name, contact, language or role; changing the role signs the user out."""
         return UserAdminRead.of(await user_admin.change(user_id, data, by=user.user_id))
 
     @post(
@@ -105,7 +105,7 @@ class UserController(Controller):
         user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
     ) -> UserAdminRead:
-        """Switch an account off: signed out everywhere within a second."""
+        """Deactivate an account; it is signed out everywhere within a second."""
         return UserAdminRead.of(await user_admin.deactivate(user_id, by=user.user_id))
 
     @post(
@@ -120,5 +120,5 @@ class UserController(Controller):
         user_admin: NamedDependency[UserAdmin],
         user_id: FromPath[Id],
     ) -> UserAdminRead:
-        """Switch an account on; its address counts as confirmed."""
+        """Activate an account and mark its address as confirmed."""
         return UserAdminRead.of(await user_admin.activate(user_id, by=user.user_id))

@@ -52,7 +52,7 @@ class AccessLogMiddleware:
             await self._app(scope, receive, send)
             return
         request_id = request_id_of(scope)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         status = CLIENT_CLOSED_REQUEST
 
         async def send_with_headers(message: Message) -> None:
@@ -67,10 +67,10 @@ class AccessLogMiddleware:
 
         with bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, watching)
+                await self._app(scope, receive, send_with_headers)
             except asyncio.CancelledError:  # the server stops, and its grace period is over
                 if status == CLIENT_CLOSED_REQUEST:
-                    await send_problem(watching, ServerStopping())
+                    await send_problem(send_with_headers, ServerStopping())
             finally:
                 log_request(scope, status, time.perf_counter() - started, request_id)
 

@@ -27,7 +27,7 @@ class ApiTokenController(Controller):
     async def list_tokens(
         self, user: CurrentUser, tokens: NamedDependency[ApiTokens]
     ) -> list[ApiTokenRead]:
-        """List your API tokens, the latest used first."""
+        """List your API tokens, most recently used first."""
         return await tokens.for_user(user.user_id)
 
     @post(
@@ -41,7 +41,7 @@ class ApiTokenController(Controller):
         tokens: NamedDependency[ApiTokens],
         data: JSONBody[ApiTokenCreate],
     ) -> ApiTokenCreated:
-        """Make a token to send as `Authorization: Bearer` or `Token`; it is shown this once."""
+        """Create a token to send as `Authorization: Bearer` or `Token`; it is shown only once."""
         return await tokens.create(user.user_id, user.sign_in_id, data)
 
     @delete(
@@ -55,5 +55,5 @@ class ApiTokenController(Controller):
         tokens: NamedDependency[ApiTokens],
         token_id: FromPath[Id],
     ) -> None:
-        """Revoke an API token: it stops working everywhere within a second."""
+        """Revoke an API token; this takes effect everywhere within a second."""
         await tokens.revoke(user.user_id, token_id)

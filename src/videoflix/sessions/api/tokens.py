@@ -106,7 +106,7 @@ class AuthController(Controller):
     async def log_out(
         self, user: CurrentUser, sessions: NamedDependency[Sessions]
     ) -> Response[None]:
-        """End this sign-in: its tokens stop working everywhere within a second."""
+        """End this session; its tokens are revoked everywhere within a second."""
         await sessions.sign_out(user.user_id, user.sign_in_id)
         return Response(None, cookies=no_cookies())
 
@@ -120,7 +120,7 @@ class AuthController(Controller):
     async def log_out_everywhere(
         self, user: CurrentUser, sessions: NamedDependency[Sessions]
     ) -> Response[None]:
-        """End all of your sign-ins, this one too, and revoke your API tokens."""
+        """End all of your sessions, including this one, and revoke your API tokens."""
         await sessions.sign_out_everywhere(user.user_id)
         return Response(None, cookies=no_cookies())
 
@@ -133,7 +133,7 @@ class AuthController(Controller):
     async def list_sessions(
         self, user: CurrentUser, sessions: NamedDependency[Sessions]
     ) -> list[SessionRead]:
-        """List where you are signed in, the latest used first."""
+        """List your sessions, most recently used first."""
         return await sessions.for_user(user.user_id, user.sign_in_id)
 
     @delete(
@@ -148,5 +148,5 @@ class AuthController(Controller):
         sessions: NamedDependency[Sessions],
         sign_in_id: FromPath[Id],
     ) -> None:
-        """End one of your sign-ins."""
+        """End one of your sessions."""
         await sessions.end(user.user_id, sign_in_id)

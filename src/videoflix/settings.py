@@ -38,8 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     videoflix_home: Path = msgspec.field(default_factory=default_home)
     # postgresql://user:password@host/name; unset, the embedded Postgres under VIDEOFLIX_HOME.
     database_url: str = ""
-    # Address of the database without a connection pooler, for LISTEN and migrations; unset,
-    # DATABASE_URL.
+    # Database address without a pooler, for LISTEN and migrations; unset, DATABASE_URL.
     database_listen_url: str = ""
     # Whether DATABASE_URL leads to a pooler like PgBouncer: transaction, none, or auto to detect
     # it.
@@ -57,8 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     site_url: SiteUrl = SiteUrl("http://127.0.0.1:8000")
     # Signs tokens; at least 32 characters. Unset, a random key stored in VIDEOFLIX_HOME.
     secret_key: str = ""
-    # Earlier values of SECRET_KEY, separated by commas; tokens signed with them stay valid until
-    # they expire.
+    # Earlier values of SECRET_KEY, separated by commas; their tokens stay valid until expiry.
     previous_secret_keys: str = ""
     # Origins of front ends that may call the API from browsers with cookies, separated by commas,
     # such as https://films.example.
@@ -78,8 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     trusted_proxies: str = ""
     # Maximum number of connections of each API process; a new one evicts the longest idle one.
     http_connections: Positive = 1000
-    # Maximum number of connections of one client address; proxies in TRUSTED_PROXIES are not
-    # limited.
+    # Maximum number of connections per client address; TRUSTED_PROXIES are not limited.
     http_connections_per_client: Positive = 200
     # Timeout for receiving a request's headers, in seconds.
     http_header_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
@@ -96,8 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     log_format: Literal["auto", "json", "console"] = "auto"
     # Minimum level of logs: DEBUG, INFO, WARNING or ERROR; INFO includes a line for each request.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    # Bearer token of Prometheus for /metrics, and of monitoring for /health/details; unset,
-    # /metrics is off.
+    # Bearer token for /metrics and /health/details; unset, /metrics is off.
     metrics_token: str = ""
     # Rate limit of requests without a sign-in, per client address: a rate like 60/min, or off.
     throttle_anon: Rate = Rate("60/min")
@@ -140,8 +136,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     movies_timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 3.0
     # Maximum number of concurrent requests of each process to the movie provider.
     movies_in_flight: Positive = 10
-    # Whether visitors without an account can list public films at /movies, with posters: true or
-    # false.
+    # Whether visitors can list public films with posters at /movies: true or false.
     public_catalogue: bool = True
     # How long a playback link is valid, in seconds.
     play_token_seconds: Positive = 6 * 3600

@@ -159,7 +159,7 @@ async def furnish_one_more() -> None:
     [
         ({"revision": "9999"}, "made by another release (release 0.2.0, schema 9999)"),
         ({"version": 99}, "newer release"),
-        ({"format": "other"}, "something else"),
+        ({"format": "other"}, "unknown format"),
     ],
 )
 def test_unfit_archives_are_refused(

@@ -157,7 +157,7 @@ def test_users_are_listed_and_switched_off(committed: None) -> None:
     ("email", "sentence"),
     [
         ("nobody@example.org", "No user has the e-mail address"),
-        ("boss@example.org", "make another one"),
+        ("boss@example.org", "add another one"),
     ],
 )
 def test_deactivate_says_what_is_wrong(committed: None, email: str, sentence: str) -> None:

@@ -158,7 +158,7 @@ async def test_full_disk_is_told_and_not_tried_again(
     monkeypatch.setattr(Storage, "refuse_if_full", full)
     shown = (await boss.get(await made(boss))).json()
     assert shown["state"] == "failed"
-    assert "no room left" in shown["failure"]
+    assert "not enough space" in shown["failure"]
     assert await states() == [("succeeded", 1)]
     assert await media_storage().keys("exports") == []
 
@@ -205,7 +205,7 @@ async def test_leftovers_of_killed_workers_are_swept(
         lost.write_bytes(b"half")
     await transfer_jobs.sweep_exports(SweepExports())
     assert lost.exists()  # it may be being written
-    monkeypatch.setattr(making, "LEFT_ALONE", timedelta(seconds=-1))
+    monkeypatch.setattr(making, "MIN_LEFTOVER_AGE", timedelta(seconds=-1))
     await transfer_jobs.sweep_exports(SweepExports())
     assert not list(lost.parent.glob("*"))
     assert (await boss.get(f"{place}/file")).status_code == 200

@@ -81,7 +81,7 @@ def test_full_storage_leaves_no_half_export(committed: None) -> None:
     process = start("export", limit=files_of(200_000))
     said = process.communicate()[0]
     assert process.returncode == 1
-    assert "no room left" in said
+    assert "not enough space" in said
     assert run(rows("select * from export")) == []
     assert run(media_storage().keys("exports")) == []
     folder = media_storage().folder

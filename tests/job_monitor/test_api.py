@@ -132,7 +132,7 @@ async def test_schedules_are_shown_and_run_now_once(
     }
     prune = schedules["queue.prune"]
     assert (prune["expression"], prune["last_run"]) == ("17 * * * *", None)
-    assert "Delete jobs some days after" in prune["purpose"]
+    assert "Delete jobs JOBS_DONE_DAYS after" in prune["purpose"]
     assert {"billing.close_month", "library.count_views", "retention.delete_expired"} & set(
         schedules
     )

@@ -121,7 +121,7 @@ def test_create_admin_refuses_a_taken_address(committed: None) -> None:
     for expected in (0, 1):
         done = CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
         assert done.exit_code == expected
-    assert "boss@example.org has an account already" in done.output
+    assert "boss@example.org already has an account" in done.output
 
 
 def test_create_admin_on_another_schema_shows_nothing_of_the_row(committed: None) -> None:

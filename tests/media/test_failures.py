@@ -305,7 +305,7 @@ async def test_film_without_a_worker_says_so_until_one_serves(
     await stall_unserved(StallUnserved())
     stalled = (await shown(editor, session))["stalled"]
     assert stalled["code"] == "no-worker"
-    assert stalled["reason"].endswith("said: FFmpeg: it is missing.")
+    assert stalled["reason"].endswith("reported: FFmpeg: it is missing.")
     await session.execute(text("update worker_breaker set reason = ''"))
     await session.commit()
     await reconcile(Reconcile())

@@ -189,7 +189,7 @@ async def measure(videos: int, requests: int) -> dict[str, Any]:
     kinds: dict[str, Callable[[int], str]] = {
         "list": lambda n: "/videos?limit=20",
         "genre": lambda n: f"/videos?genre=drama&offset={n % 50}",
-        "category": lambda n: f"/videos?category=shelf-{1 + n % 20}",
+        "category": lambda n: f"/videos?category=category-{1 + n % 20}",
         "title": lambda n: "/videos?ordering=title",
         "detail": lambda n: f"/videos/{1 + n * 7 % videos}",
         "related": lambda n: f"/videos/{1 + n * 7 % videos}/related",

@@ -94,7 +94,7 @@ async def test_a_charge_that_fails_holds_up_nobody(committed: None) -> None:
     for statement in REFUSE.split(";\ncreate trigger"):
         await execute(statement if "function refuse_one() returns" in statement
                       else f"create trigger{statement}")  # fmt: skip
-    with pytest.raises(BatchFailed, match="1 failed, 29 are done"):
+    with pytest.raises(BatchFailed, match="1 failed, 29 succeeded"):
         await close(FIRST)
     (mails,) = await rows("select count(*) as n from mail")
     assert mails["n"] == 29, "the others are reminded, too"

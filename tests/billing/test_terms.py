@@ -195,7 +195,7 @@ async def test_charge_that_fails_holds_up_nobody_else(
         text(f"alter table invoice add constraint door check (user_id <> {int(number)}) not valid")
     )
     await session.commit()
-    with pytest.raises(Exception, match="1 failed, 1 are done"):
+    with pytest.raises(Exception, match="1 failed, 1 succeeded"):
         await close(datetime(2026, 2, 1, 1, tzinfo=UTC))
     assert (await admin.get("/api/v1/invoices")).json()["total"] == 1
 

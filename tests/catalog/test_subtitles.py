@@ -119,7 +119,7 @@ def test_blocks_that_show_nothing_are_left_out(block: str) -> None:
         ("00:01.000 --> 00:02.000\nümlaut".encode("latin-1"), "UTF-8"),
         (b"00:01.000 --> 00:02.000\n\0", "not a text file"),
         (b" " * (MAX_BYTES + 1), "at most 2097152 bytes"),
-        (b"00:01.000 --> 00:02.000\na\n\n" * (MAX_CUES + 1), "at most 20000 lines"),
+        (b"00:01.000 --> 00:02.000\na\n\n" * (MAX_CUES + 1), "at most 20000 cues"),
     ],
 )
 def test_other_files_are_refused(data: bytes, message: str) -> None:

@@ -138,7 +138,7 @@ async def test_before_files_are_made(
     assert (film["thumbnail"], film["resolutions"]) == (None, [])
     answer = await client.get(film["file"])
     assert answer.status_code == 409
-    assert "still being made" in answer.json()["title"]
+    assert "still being prepared" in answer.json()["title"]
 
 
 async def test_list_is_an_array_newest_first(viewer: httpx.AsyncClient, films: list[int]) -> None:

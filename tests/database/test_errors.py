@@ -120,7 +120,7 @@ async def test_a_full_disk_is_no_crash(
         await execute("drop function disk_full cascade")
     assert answer.status_code == 503, answer.text
     assert answer.json()["type"] == "/problems/database-full"
-    [logged] = [record for record in caplog.records if "refused" in record.message]
+    [logged] = [record for record in caplog.records if "database error" in record.message]
     assert "No space left on device" in logged.message
     assert not logged.exc_info
     for secret in ("INSERT", "ada@example.org", "argon2", "Traceback"):

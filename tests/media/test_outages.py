@@ -57,7 +57,7 @@ def test_wrong_preset(site: WorkerSite) -> None:
     site.upload(1)
     site.start("default")
     assert site.start(X264_PRESET="veryfsat").wait(timeout=60)
-    assert "No worker that encodes films is running" in site.until_stalled("no-worker")
+    assert "No encoding worker is running" in site.until_stalled("no-worker")
     site.assert_sources_are_there()
     site.start("transcode")
     site.until_ready()

@@ -216,7 +216,7 @@ def test_taken_port_is_named(home: Path) -> None:
         ("X264_CRF", "high", "expected `int`"),
         ("DATABASE_POOL_SIZE", "0", ">= 1"),
         ("SECRET_KEY", "short", "32 characters"),
-        ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing", "cannot be used"),
+        ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing", "is not available"),
         ("FFMPEG_PATH", "/nowhere/ffmpeg", "/nowhere/ffmpeg"),
         ("STORAGE_URL", "file:///proc/nowhere", "/proc/nowhere"),
     ],

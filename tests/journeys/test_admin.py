@@ -275,7 +275,8 @@ def test_editor_finds_films_only_and_a_viewer_nothing(
 def test_mail_is_read_from_the_panel(page: Page, owner: Site) -> None:
     sign_in(page, owner)
     page.goto("/admin")
-    page.get_by_role("link", name="Mail", exact=True).click()
+    header = page.get_by_role("navigation", name="Main")
+    header.get_by_role("link", name="Mail", exact=True).click()
     expect(page.get_by_role("heading", name="Mail")).to_be_visible()
     expect(page.locator("#mails")).not_to_be_empty()
     shoot(page, "mail")

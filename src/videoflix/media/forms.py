@@ -38,7 +38,13 @@ VIDEO_FORM = {
         "file": FILE,
     },
 }
-FILE_FORM = {"type": "object", "required": ["file"], "properties": {"file": FILE}}
+FILE_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": FILE},
+    # Ignored, but a field that occurs twice is refused.
+    "additionalProperties": {"type": "string"},
+}
 
 
 @dataclass

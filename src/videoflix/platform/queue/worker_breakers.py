@@ -132,14 +132,13 @@ class WorkerBreakers:
     async def _report(self, queue: str, breaker: CircuitBreaker) -> None:
         """Store why a breaker is open for the job monitor, best effort.
 
-        A half-open breaker is reported as closed: the worker fetches a job.
+        A half-open one keeps its reason until a job succeeds.
         """
-        reason = breaker.reason if breaker.state is BreakerState.OPEN else ""
-        if reason == self._reported.get(queue):
+        if breaker.reason == self._reported.get(queue):
             return
         values = {"worker_id": self._worker_id, "queue": queue, "host": platform.node()}
-        if await self._write(UPSERT_BREAKER, **values, reason=reason):
-            self._reported[queue] = reason
+        if await self._write(UPSERT_BREAKER, **values, reason=breaker.reason):
+            self._reported[queue] = breaker.reason
 
     async def _write(self, statement: str, **values: object) -> bool:
         try:

@@ -26,7 +26,10 @@ class CrossSiteRequest(Forbidden):
 
 
 def ensure_same_site(connection: ASGIConnection[Any, Any, Any, Any], sign_in_id: int) -> None:
-    """Require the session's CSRF token or a same-origin request. Raises CrossSiteRequest."""
+    """Require the session's CSRF token or a same-origin request. Raises CrossSiteRequest.
+
+    Tokens are compared in constant time.
+    """
     sent = connection.headers.get("x-csrftoken", "")
     if sent and hmac.compare_digest(sent.encode(), csrf_token(sign_in_id).encode()):
         return

@@ -1,8 +1,8 @@
 """Schemathesis reads the OpenAPI document and tries everything it says, as four kinds of people.
 
-All checks are on, and there is no list of accepted failures. By default each role sends the same
-requests every time. FUZZ_SECONDS=450 makes it half an hour in all, of requests that differ from
-run to run; a failure names the seed.
+All checks are on, except that a new category may lack its picture: schemathesis.toml says what is
+expected, and why. By default each role sends the same requests every time. FUZZ_SECONDS=450 makes
+it half an hour in all, of requests that differ from run to run; a failure names the seed.
 """
 
 import os

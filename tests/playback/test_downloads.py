@@ -16,6 +16,7 @@ from videoflix.media.storyboard import Layout
 from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships
 from videoflix.platform.auth.revocations import ended_streams, revocations
+from videoflix.platform.postgres.notify import event_bus
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.playback.api.downloads import leases
 
@@ -205,6 +206,22 @@ async def test_what_becomes_invisible_is_not_served(
     await session.commit()
     for url in (found["movies"][0]["url"], found["poster_url"], found["storyboard_url"]):
         assert (await client.get(url)).status_code == 404
+
+
+async def test_deleted_film_is_not_found_before_the_replica_is_notified(
+    client: httpx.AsyncClient,
+    session: AsyncSession,
+    viewer: httpx.AsyncClient,
+    film: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = await address(viewer, film)
+    monkeypatch.setattr(event_bus, "hears", True)
+    assert (await client.get(url)).status_code == 200
+    await session.execute(text("delete from video where id = :id"), {"id": film})
+    await session.commit()
+    answer = await client.get(url)
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/video-not-found")
 
 
 async def test_signing_out_ends_the_addresses(

@@ -106,9 +106,9 @@ class Downloads:
     async def movie(self, viewer: Viewer, video_id: int, lines: int | None) -> StoredFile:
         """The largest MP4 file with at most `lines` lines, or else the smallest.
 
-        The caller must have authorized playback (access.py). Raises FileNotReady.
+        The caller must have authorized playback (access.py). Raises VideoNotFound or FileNotReady.
         """
-        files = await self._files(video_id)
+        files = await self._files(viewer, video_id)
         if not files.movies:
             raise FileNotReady
         movie = nearest_quality(viewer, files.movies, lines)
@@ -124,7 +124,7 @@ class Downloads:
     async def sprite(self, viewer: Viewer, video_id: int) -> str:
         """Storage key of the thumbnails. Raises VideoNotFound, VideoFailed or FileNotReady."""
         await self._visible(viewer, video_id)
-        files = await self._files(video_id)
+        files = await self._files(viewer, video_id)
         if files.sprite_key is None:
             raise FileNotReady
         return files.sprite_key
@@ -135,7 +135,7 @@ class Downloads:
         Raises VideoNotFound, VideoFailed or FileNotReady.
         """
         await self._visible(viewer, video_id)
-        files = await self._files(video_id)
+        files = await self._files(viewer, video_id)
         vtt = files.vtt(sprite)
         if vtt is None:
             raise FileNotReady
@@ -147,9 +147,11 @@ class Downloads:
             raise VideoFailed(video.failure_reason or "")
         return video
 
-    async def _files(self, video_id: int) -> DownloadFiles:
+    async def _files(self, viewer: Viewer, video_id: int) -> DownloadFiles:
         files = (await self.packages.for_videos([video_id])).get(video_id)
         if files is None:
+            # A cached decision outlives the video until the notification of its deletion arrives.
+            await self.catalog.video(viewer, video_id)
             raise FileNotReady
         return files
 

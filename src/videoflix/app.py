@@ -45,6 +45,7 @@ from videoflix.operations.api import (
 from videoflix.platform.auth.identity import IdentityMiddleware, current_user
 from videoflix.platform.auth.revocations import ended_streams, revocations
 from videoflix.platform.http.database_errors import database_error_response
+from videoflix.platform.http.head import HeadMiddleware
 from videoflix.platform.http.json_body import StrictRequest
 from videoflix.platform.http.openapi import DocumentConfig, LimitedValues, StrictStructs
 from videoflix.platform.http.params import BodyGate
@@ -251,7 +252,7 @@ def create_app() -> Litestar:
         logging_config=StructuredLogs(),
         openapi_config=_document(),
     )
-    app.asgi_handler = AccessLogMiddleware(app.asgi_handler, _methods_of(app))
+    app.asgi_handler = AccessLogMiddleware(HeadMiddleware(app.asgi_handler), _methods_of(app))
     return app
 
 

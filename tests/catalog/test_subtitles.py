@@ -1,5 +1,6 @@
 """How subtitle files are read."""
 
+import html
 import time
 from contextlib import suppress
 
@@ -47,15 +48,51 @@ ends before it begins\r
 
 
 def test_webvtt() -> None:
-    """Comments, styles, identifiers, settings and tags are left out; references are read."""
+    """Lines, tags, references and settings are kept; comments, styles and identifiers are not."""
     assert parse_cues(VTT) == [
-        Cue(1.0, 2.5, "Fish & chips and <peas>"),
-        Cue(360_003.0, 360_004.0, "Now!"),
+        Cue(
+            1.0,
+            2.5,
+            "Fish & chips and <peas>",
+            "<v Anne>Fish&nbsp;&amp;&#10;&#10;chips</v>\nand &lt;peas&gt;",
+            "align:start line:0",
+        ),
+        Cue(360_003.0, 360_004.0, "Now!", "<c.loud>Now!</c>"),
     ]
 
 
 def test_subrip() -> None:
-    assert parse_cues(SRT) == [Cue(1.0, 2.0, "first"), Cue(3.0, 4.0, "second, AT&amp;T")]
+    assert parse_cues(SRT) == [
+        Cue(1.0, 2.0, "first", "first"),
+        Cue(3.0, 4.0, "second, AT&amp;T", "<i>second</i>, AT&amp;amp;T"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "payload"),
+    [
+        ("<B>a</B> <font color=red>b</font>", "a b", "<b>a</b> b"),
+        ("I <3 you", "I <3 you", "I &lt;3 you"),
+        ("a < b and c > d", "a < b and c > d", "a &lt; b and c &gt; d"),
+        ("see <Anna> at <12:30>", "see <Anna> at <12:30>", "see &lt;Anna&gt; at &lt;12:30&gt;"),
+        ("--<s>> next", "--> next", "--&gt; next"),
+        ("one\n  two  ", "one two", "one\ntwo"),
+    ],
+)
+def test_lines_of_subrip_are_shown_as_written(line: str, text: str, payload: str) -> None:
+    [cue] = parse_cues(f"00:01.000 --> 00:02.000\n{line}".encode())
+    assert (cue.text, cue.payload) == (text, payload)
+    assert parse_cues(to_webvtt([cue]).encode()) == [cue]
+
+
+def test_unknown_tags_of_webvtt_are_dropped() -> None:
+    [cue] = parse_cues(b"WEBVTT\n\n00:01.000 --> 00:02.000\n<00:01.500><script>a</script><b.x>")
+    assert (cue.text, cue.payload) == ("a", "<00:01.500>a<b.x>")
+
+
+def test_subrip_places_cues_at_the_top() -> None:
+    [cue] = parse_cues(b"00:00:01,000 --> 00:00:02,000\n{\\an8}above")
+    assert to_webvtt([cue]).endswith("00:00:01.000 --> 00:00:02.000 line:0\nabove\n")
 
 
 def test_what_is_written_reads_the_same() -> None:
@@ -105,7 +142,7 @@ def test_times(times: str, start: float, end: float) -> None:
 )
 def test_blocks_that_show_nothing_are_left_out(block: str) -> None:
     assert parse_cues(f"{block}\n\n00:05.000 --> 00:06.000\nshown".encode()) == [
-        Cue(5.0, 6.0, "shown")
+        Cue(5.0, 6.0, "shown", "shown")
     ]
     with pytest.raises(InvalidSubtitles, match="has times like"):
         parse_cues(block.encode())
@@ -138,7 +175,8 @@ WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1,
 @st.composite
 def cues(draw: st.DrawFn) -> Cue:
     start, end = sorted(draw(st.sets(MILLISECONDS, min_size=2, max_size=2)))
-    return Cue(start / 1000, end / 1000, " ".join(draw(st.lists(WORDS, min_size=1, max_size=4))))
+    words = " ".join(draw(st.lists(WORDS, min_size=1, max_size=4)))
+    return Cue(start / 1000, end / 1000, words, html.escape(words, quote=False))
 
 
 @given(written=st.lists(cues(), min_size=1, max_size=5))

@@ -10,7 +10,16 @@ MAX_CUES = 20_000
 TIMES = re.compile(
     r"^\s*(?:(\d{1,3}):)?(\d{2}):(\d{2})[.,](\d{3})\s+-->\s+(?:(\d{1,3}):)?(\d{2}):(\d{2})[.,](\d{3})"
 )
-TAGS = re.compile(r"<[^>]{0,200}>|\{\\[^}]{0,100}\}")
+SETTINGS = re.compile(r"\b(?:vertical|line|position|size|align):[\w%.,-]{1,40}")
+TAG = re.compile(r"</?([a-zA-Z]{1,8})(?:[.\s][^<>]{0,200})?>|<[\d:.]{5,13}>")
+# Tags of WebVTT, and those of them that SubRip has.
+WEBVTT_TAGS = frozenset({"b", "c", "i", "lang", "rt", "ruby", "u", "v"})
+SUBRIP_TAGS = frozenset({"b", "i", "u"})
+# Other tags that are found in SubRip files; their content is kept.
+DROPPED_TAGS = frozenset({"em", "font", "s", "span", "strong"})
+# Overrides of SubStation Alpha, found in SubRip files too; 7 to 9 place a cue at the top.
+OVERRIDES = re.compile(r"\{\\[^}]{0,100}\}")
+AT_TOP = re.compile(r"\{\\an[789]\}")
 
 
 class InvalidSubtitles(ValueError):
@@ -18,11 +27,17 @@ class InvalidSubtitles(ValueError):
 
 
 class Cue(NamedTuple):
-    """Text on the screen from `start` to `end`, in seconds."""
+    """Text on the screen from `start` to `end`, in seconds.
+
+    `text` is one line without markup, for search. `payload` is what players show, in WebVTT's
+    syntax with its lines and tags, and `settings` is where, such as `line:0 align:start`.
+    """
 
     start: float
     end: float
     text: str
+    payload: str
+    settings: str = ""
 
 
 def parse_cues(data: bytes) -> list[Cue]:
@@ -35,10 +50,9 @@ def parse_cues(data: bytes) -> list[Cue]:
         raise InvalidSubtitles("Save the subtitle file as UTF-8.") from error
     if "\x00" in text:
         raise InvalidSubtitles("This is not a text file.")
-    # Character references such as `&amp;` exist in WebVTT only.
-    decode = html.unescape if text.startswith("WEBVTT") else str
+    read = _webvtt_payload if text.startswith("WEBVTT") else _subrip_payload
     blocks = re.split(r"\r?\n[ \t]*\r?\n", text)
-    cues = [cue for block in blocks if (cue := _cue(block, decode))]
+    cues = [cue for block in blocks if (cue := _cue(block, read))]
     if not cues:
         raise InvalidSubtitles("No line of this file has times like 00:01:02.000 --> 00:01:04.500.")
     if len(cues) > MAX_CUES:
@@ -48,19 +62,64 @@ def parse_cues(data: bytes) -> list[Cue]:
 
 def to_webvtt(cues: list[Cue]) -> str:
     """Format cues as a WebVTT file."""
-    blocks = [f"{_clock(c.start)} --> {_clock(c.end)}\n{_escaped(c.text)}" for c in cues]
+    blocks = [f"{_times(cue)}\n{cue.payload}" for cue in cues]
     return "WEBVTT\n\n" + "\n\n".join(blocks) + "\n"
 
 
-def _cue(block: str, decode: Callable[[str], str]) -> Cue | None:
+def _cue(block: str, read: Callable[[str], str]) -> Cue | None:
     lines = block.strip().splitlines()
     for number, line in enumerate(lines[:2]):
         if found := TIMES.match(line):
-            words = decode(TAGS.sub("", " ".join(lines[number + 1 :])))
-            words = " ".join(words.split())
+            written = "\n".join(filter(None, map(str.strip, lines[number + 1 :])))
+            payload = read(OVERRIDES.sub("", written))
+            words = " ".join(html.unescape(TAG.sub("", payload)).split())
             start, end = _seconds(found.groups()[:4]), _seconds(found.groups()[4:])
-            return Cue(start, end, words) if words and end > start else None
+            settings = SETTINGS.findall(line, found.end())
+            if AT_TOP.search(written):
+                settings.append("line:0")
+            if words and end > start:
+                return Cue(start, end, words, payload, " ".join(settings))
+            return None
     return None
+
+
+def _webvtt_payload(written: str) -> str:
+    """Keep known tags and all character references."""
+
+    def tag(found: re.Match[str]) -> str:
+        return found[0] if found[1] is None or found[1] in WEBVTT_TAGS else ""
+
+    return _rewritten(written, tag, _without_brackets)
+
+
+def _subrip_payload(written: str) -> str:
+    """Keep bold, italic and underlined text; SubRip has no character references."""
+
+    def escape(text: str) -> str:
+        return _without_brackets(text.replace("&", "&amp;"))
+
+    def tag(found: re.Match[str]) -> str:
+        name = (found[1] or "").lower()
+        if name in SUBRIP_TAGS:
+            return found[0].lower()
+        return "" if name in DROPPED_TAGS else escape(found[0])
+
+    return _rewritten(written, tag, escape)
+
+
+def _rewritten(
+    written: str, tag: Callable[[re.Match[str]], str], text: Callable[[str], str]
+) -> str:
+    """Replace each tag, and each text between tags."""
+    parts, end = [], 0
+    for found in TAG.finditer(written):
+        parts += [text(written[end : found.start()]), tag(found)]
+        end = found.end()
+    return "".join(parts) + text(written[end:])
+
+
+def _without_brackets(text: str) -> str:
+    return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _seconds(parts: tuple[str | None, ...]) -> float:
@@ -68,11 +127,11 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
     return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
 
 
+def _times(cue: Cue) -> str:
+    return f"{_clock(cue.start)} --> {_clock(cue.end)} {cue.settings}".rstrip()
+
+
 def _clock(seconds: float) -> str:
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     minutes, second = divmod(whole, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{thousandths:03}"
-
-
-def _escaped(words: str) -> str:
-    return words.replace("&", "&amp;").replace("<", "&lt;").replace("-->", "->")

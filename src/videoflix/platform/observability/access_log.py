@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from structlog.contextvars import bound_contextvars
 
 from videoflix.platform.http.security_headers import Headers, with_security_headers
+from videoflix.platform.http.token_cors import with_token_cors
 from videoflix.platform.observability import metrics
 from videoflix.platform.observability.logs import READY
 from videoflix.platform.observability.masking import masked_text
@@ -61,7 +62,7 @@ class AccessLogMiddleware:
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
                 last = [CLOSE] if shutdown.draining else []
-                headers = with_security_headers(message["headers"])
+                headers = with_token_cors(scope, with_security_headers(message["headers"]))
                 message["headers"] = [*self._with_allow(scope, headers), own, *last]
             await send(message)
 

@@ -9,7 +9,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from conftest import PASSWORD
 from videoflix.accounts.service import Accounts
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import transaction
+from videoflix.platform.storage.media_storage import media_storage
 
 pytestmark = pytest.mark.journey
 
@@ -28,9 +29,13 @@ ROLES = (None, Role.VIEWER, Role.EDITOR, Role.OWNER)
 
 
 @pytest.fixture
-def server(committed: None) -> Iterator[Server]:
+async def server(committed: None) -> AsyncIterator[Server]:
+    before = set(await media_storage().keys(""))
     with serving(METRICS_TOKEN="a-token-for-tests") as running:
         yield running
+    await media_storage().delete(
+        [key for key in await media_storage().keys("") if key not in before]
+    )
 
 
 async def user_of(role: Role) -> int:

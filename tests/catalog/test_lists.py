@@ -60,6 +60,21 @@ async def test_lists_are_filtered_and_ordered(
     assert await titles(viewer, query) == expected
 
 
+async def test_unknown_durations_come_last(
+    films: list[int], session: AsyncSession, viewer: httpx.AsyncClient
+) -> None:
+    await session.execute(
+        text("update video set duration = null where id = any(:ids)"), {"ids": films[2:]}
+    )
+    await session.commit()
+    assert await titles(viewer, "ordering=duration") == ["bees", "Äpfel", "dunes", "Cold War"]
+    page = (await viewer.get(f"{VIDEOS}?ordering=duration&limit=3&cursor=")).json()
+    rest = await titles(viewer, f"ordering=duration&limit=3&cursor={page['next_cursor']}")
+    assert [item["title"] for item in page["items"]] + rest == [
+        *("bees", "Äpfel", "dunes", "Cold War")
+    ]
+
+
 async def test_most_watched_and_best_voted_come_first(
     films: list[int], session: AsyncSession, viewer: httpx.AsyncClient
 ) -> None:

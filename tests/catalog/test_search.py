@@ -91,6 +91,49 @@ async def test_spoken_words_are_found_with_their_time(
 
 
 @pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("東京物語", ["東京", "物語", "京", "東京物語", '"東京"']),
+        ("となりのトトロ", ["トトロ", "ﾄﾄﾛ"]),
+        ("서울의 봄", ["서울", "봄", "서울의 봄"]),
+        ("ฉลาดเกมส์โกง", ["เกมส์", "โกง"]),
+        ("Ναυτίλος", ["ΝΑΥΤΙΛΟΣ", "ναυτιλος", "Ναυτί"]),
+        ("Don't Look Now", ["dont", "don't", "don’t look", "Dont Loo"]),
+        ("L’Avventura", ["avventura", "lavventura", "l'avventura"]),
+        ("Тихий Дон", ["тихии", "ТИХИЙ", "дон"]),
+        ("كِتَاب", ["كتاب"]),
+        ("Cafe\u0301 ＭＯＣＨＡ", ["café", "mocha", "CAFE moc"]),
+    ],
+)
+async def test_words_of_every_script(
+    session: AsyncSession, viewer: httpx.AsyncClient, title: str, words: list[str]
+) -> None:
+    await add_films(session, {"title": title}, {"title": "Another Film"}, {"title": "京都東山"})
+    for typed in words:
+        found = await search(viewer, typed)
+        assert [item["title"] for item in found["items"] if item["title"] != "京都東山"] == [title]
+        assert not found["corrected"], typed
+    suggested = await viewer.get(f"{VIDEOS}/suggest", params={"q": words[0]})
+    assert title in [item["title"] for item in suggested.json()]
+
+
+async def test_characters_must_follow_one_another(
+    session: AsyncSession, viewer: httpx.AsyncClient
+) -> None:
+    await add_films(session, {"title": "京都東山"}, {"title": "東京物語"})
+    assert await titles(viewer, "東京") == ["東京物語"]
+    assert await titles(viewer, "物語 -東京") == []
+
+
+async def test_long_compatibility_forms_are_no_error(
+    session: AsyncSession, viewer: httpx.AsyncClient
+) -> None:
+    """One character of the title becomes 18."""
+    await add_films(session, {"title": "\ufdfa" * 200})
+    assert len(await titles(viewer, "\ufdfa")) == 1
+
+
+@pytest.mark.parametrize(
     ("words", "corrected"),
     [("casablanka", "casablanca"), ("thrid man", "third man"), ("Curtis", "curtiz")],
 )

@@ -97,7 +97,7 @@ class Video(Record):
         Index("ix_video_language", "language", "shown_at", "id"),
         Index("ix_video_release_year", "release_year", "shown_at", "id"),
         Index("ix_video_uploaded_by", "uploaded_by", "shown_at", "id"),
-        Index("ix_video_duration", "duration", "id"),
+        Index("ix_video_duration", sql("coalesce(duration, 0)"), "id"),
         Index("ix_video_popularity", "popularity", "id"),
         Index("ix_video_score", "score", "id"),
         # Visibility as an index-only scan, for joins from categories and subtitles.

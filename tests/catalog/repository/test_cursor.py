@@ -84,7 +84,7 @@ def test_invented_cursors_are_refused(text: str, ordering: Ordering) -> None:
         (Ordering.NEWEST, False, "video.shown_at DESC, video.id DESC", "<"),
         (Ordering.OLDEST, False, "video.shown_at ASC, video.id ASC", ">"),
         (Ordering.TITLE, False, "video.title_key ASC, video.id ASC", ">"),
-        (Ordering.DURATION, False, "video.duration DESC, video.id DESC", "<"),
+        (Ordering.DURATION, False, "coalesce(video.duration, 0) DESC, video.id DESC", "<"),
         (Ordering.MOST_WATCHED, False, "video.popularity DESC, video.id DESC", "<"),
         (Ordering.BEST_VOTED, False, "video.score DESC, video.id DESC", "<"),
         (

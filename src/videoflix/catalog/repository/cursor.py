@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal_column, tuple_
 
 from videoflix.catalog.models import Video, video_category
 from videoflix.catalog.repository.rows import VideoRow
 from videoflix.catalog.schemas import Ordering
+
+# The expression of its index: a video whose duration is unknown comes last.
+KNOWN_DURATION = func.coalesce(Video.duration, literal_column("0"))
 
 
 class Cursor(msgspec.Struct, array_like=True):
@@ -73,7 +76,7 @@ def order_for(ordering: Ordering, *, by_category: bool) -> Order:
         Ordering.NEWEST: (shown, True),
         Ordering.OLDEST: (shown, False),
         Ordering.TITLE: (Video.title_key, False),
-        Ordering.DURATION: (Video.duration, True),
+        Ordering.DURATION: (KNOWN_DURATION, True),
         Ordering.MOST_WATCHED: (Video.popularity, True),
         Ordering.BEST_VOTED: (Video.score, True),
     }

@@ -1,6 +1,5 @@
 """Full-text search in titles, people, tags, descriptions and subtitles; docs/search.md."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from videoflix.catalog.repository.filters import Filters, category_id_of, matchi
 from videoflix.catalog.repository.rows import VideoRow, categories_of_video, subtitles_of_video
 from videoflix.catalog.repository.visibility import visible_to
 from videoflix.catalog.schemas import SubtitleHit, Suggestion
+from videoflix.catalog.search_terms import WORDS, has_operators, prefix_query, websearch_terms
 from videoflix.profiles.schemas import Viewer
 
 # At most this many matches are ranked, to bound the cost of common words.
@@ -35,8 +35,6 @@ RANKED = 500
 HITS_PER_VIDEO = 3
 # Rank of a match in subtitles: below every match in title, people or tags.
 MENTION = 0.05
-WORDS = re.compile(r"\w+")
-OPERATORS = re.compile(r'"|\bOR\b|(?:^|\s)-\w', re.IGNORECASE)
 LANGUAGES = {
     "en": "english",
     "de": "german",
@@ -177,10 +175,10 @@ class SearchRepository:
         shown = select(Video.id, Video.slug, Video.title).where(visible_to(viewer))
         first = shown.where(begins).order_by(Video.title_key, Video.id).limit(count)
         found = {row.id: Suggestion(*row) for row in await self.session.execute(first)}
-        prefix = prefix_of(typed, weight="A")
+        prefix = prefix_query(typed, weight="A")
         if prefix and len(found) < count:
             await self.session.execute(select(BY_INDEX))
-            holding = Video.search.op("@@")(func.to_tsquery(config("simple"), prefix))
+            holding = Video.search.op("@@")(func.to_tsquery(config("simple"), folded(prefix)))
             inside = (
                 select(Video.id, Video.slug, Video.title, Video.popularity)
                 .where(holding, visible_to(viewer))
@@ -202,12 +200,13 @@ async def forms_of(session: AsyncSession, words: str) -> SearchQueries:
     Quotes, `-` and `or` work as in web search engines (websearch_to_tsquery); a query that uses
     them is not stemmed.
     """
-    literally = OPERATORS.search(words) is not None
-    prefix = "" if literally else prefix_of(words)
-    asked = [func.websearch_to_tsquery(config("simple"), words)]
+    literally = has_operators(words)
+    terms = folded(websearch_terms(words))
+    prefix = folded("" if literally else prefix_query(words))
+    asked = [func.websearch_to_tsquery(config("simple"), terms)]
     asked.append(func.to_tsquery(config("simple"), prefix))
     if not literally:
-        asked += [func.websearch_to_tsquery(config(name), words) for name in LANGUAGES.values()]
+        asked += [func.websearch_to_tsquery(config(name), terms) for name in LANGUAGES.values()]
     _, exact, begun, *inflected = (
         await session.execute(select(BY_INDEX, *[cast(query, Text) for query in asked]))
     ).one()
@@ -241,16 +240,9 @@ def either(queries: Sequence[str]) -> str:
     return " | ".join(f"({query})" for query in queries)
 
 
-def prefix_of(words: str, weight: str = "") -> str:
-    """A to_tsquery that matches all words, the last one as a prefix of at least 3 letters.
-
-    Empty if the last word is shorter.
-    """
-    found = WORDS.findall(words)[:16]
-    if not found or len(found[-1]) < 3:
-        return ""
-    whole = [f"{word}:{weight}" if weight else word for word in found[:-1]]
-    return " & ".join([*whole, f"{found[-1]}:*{weight}"])
+def folded(words: str) -> ColumnElement[str]:
+    """Ignore case, marks and compatibility forms, as the index does."""
+    return func.videoflix_folded(cast(words, Text))
 
 
 def config(name: str) -> ColumnElement[Any]:

@@ -49,8 +49,6 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         """Select a page of a list, plus one row if there is a next page."""
         order = order_for(ordering, by_category=filters.category is not None)
         statement = self._filtered(select_videos().add_columns(order.key), viewer, filters)
-        if ordering is Ordering.DURATION:
-            statement = statement.where(Video.duration.is_not(None))
         if cursor is not None:
             statement = statement.where(order.after(cursor))
         statement = order.sort(statement).limit(page.limit + 1).offset(page.offset)

@@ -294,7 +294,8 @@ async def test_invoice_is_a_pdf_and_a_month_a_csv(
     assert (await viewer.get(f"{path}.exe")).status_code == 400
     assert (await admin.get(f"{INVOICES}/999.pdf")).status_code == 404
     exported = await admin.get(f"{INVOICES}/export?month=2026-05")
-    assert exported.text.splitlines() == [
+    assert exported.content.startswith(b"\xef\xbb\xbf"), "Excel reads UTF-8 by this mark"
+    assert exported.content.decode("utf-8-sig").splitlines() == [
         "number,month,owner,status,currency,amount",
         "2026-000001,2026-05,Viewer <viewer@example.org>,outstanding,EUR,1770",
     ]

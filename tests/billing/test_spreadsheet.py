@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from videoflix.billing.models import Invoice
-from videoflix.billing.spreadsheet import as_cell, as_rows
+from videoflix.billing.spreadsheet import as_cell, as_csv, as_rows
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
@@ -28,5 +28,9 @@ def test_rows() -> None:
         currency="EUR",
         amount=1299,
     )
-    assert as_rows([]) == [["number", "month", "owner", "status", "currency", "amount"]]
-    assert as_rows([invoice])[1:] == [["2026-7", "2026-03", "'=cmd()", "paid", "EUR", "1299"]]
+    assert as_rows([]) == []
+    assert as_rows([invoice]) == [["2026-7", "2026-03", "'=cmd()", "paid", "EUR", "1299"]]
+
+
+def test_csv_is_quoted_and_encoded() -> None:
+    assert as_csv([["Straße", 'a "b", c']]) == 'Straße,"a ""b"", c"\r\n'.encode()

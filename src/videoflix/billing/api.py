@@ -1,7 +1,5 @@
 """Invoices over HTTP: members read their own, administrators manage all."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -10,9 +8,11 @@ from anyio import CapacityLimiter, to_thread
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
+from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
+from videoflix.billing.month_export import month_csv
 from videoflix.billing.problems import (
     ChargeNotDeletable,
     InvoiceClosed,
@@ -32,9 +32,9 @@ from videoflix.billing.schemas import (
     InvoiceRead,
     InvoiceUpdate,
     InvoiceWithLines,
+    first_day,
 )
 from videoflix.billing.service import Invoices, format_amount
-from videoflix.billing.spreadsheet import as_rows
 from videoflix.memberships.service import UserNotFound
 from videoflix.platform.auth.identity import CurrentUser, Identity, Role, admins_only, signed_in
 from videoflix.platform.http.idempotency import Key, KeyReused, run_once
@@ -70,8 +70,6 @@ STAFF_PROBLEMS = (Unauthorized, Forbidden)
 PRIVATE = {"Cache-Control": "private, no-store"}
 # Render one PDF at a time: a long invoice takes a second of CPU time.
 _pdf_limiter = CapacityLimiter(1)
-# An upper bound on the invoices of a month.
-EXPORTED = 1_000_000
 
 
 class OwnInvoiceController(Controller):
@@ -126,15 +124,10 @@ class InvoiceController(Controller):
         media_type="text/csv",
         responses=problems(*STAFF_PROBLEMS),
     )
-    async def export_month(
-        self, invoices: NamedDependency[Invoices], month: ThatMonth
-    ) -> Response[str]:
+    async def export_month(self, month: ThatMonth) -> Stream:
         """Download a month's invoices as CSV (RFC 4180), amounts in minor units."""
-        found, _ = await invoices.list_page(LimitOffset(EXPORTED, 0), user_id=None, month=month)
-        file = io.StringIO()
-        csv.writer(file).writerows(as_rows(found))
         headers = {"Content-Disposition": f'attachment; filename="invoices-{month}.csv"'}
-        return Response(file.getvalue(), media_type="text/csv", headers=headers | PRIVATE)
+        return Stream(month_csv(first_day(month)), media_type="text/csv", headers=headers | PRIVATE)
 
     @post(
         summary="Open an invoice",

@@ -58,6 +58,16 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         )
         return list(found), total
 
+    async def of_period(self, period: date, before: int, count: int) -> Sequence[Invoice]:
+        """Invoices of a month with ids below `before`, newest first (keyset pagination)."""
+        found = await self.session.scalars(
+            select(Invoice)
+            .where(Invoice.period == period, Invoice.id < before)
+            .order_by(Invoice.id.desc())
+            .limit(count)
+        )
+        return found.all()
+
     async def locked(self, invoice_id: int) -> Invoice | None:
         found: Invoice | None = await self.session.scalar(
             select(Invoice)

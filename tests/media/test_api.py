@@ -73,6 +73,23 @@ async def test_title_may_come_after_the_file(editor: httpx.AsyncClient) -> None:
     assert answer.json()["title"] == "Late"
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+async def test_file_names_have_either_encoding(
+    editor: httpx.AsyncClient, session: AsyncSession, charset: str
+) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nGru\xc3\x9f\r\n--x\r\n'
+        b'Content-Disposition: form-data; name="file"; filename="C:\\Filme\\'
+        + "Grüße.mp4".encode(charset)
+        + b'"\r\n\r\nabc\r\n--x--\r\n'
+    )
+    answer = await editor.post(
+        VIDEOS, content=body, headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert (answer.status_code, answer.json()["title"]) == (201, "Gruß")
+    assert (await session.scalars(select(Asset))).one().source_name == "Grüße.mp4"
+
+
 async def test_a_field_is_sent_once(editor: httpx.AsyncClient) -> None:
     form = {"title": ["First", "Second"]}
     answer = await editor.post(VIDEOS, data=form, files=FILE)

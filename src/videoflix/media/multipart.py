@@ -21,6 +21,8 @@ from videoflix.platform.storage.media_storage import Storage, StorageProblem
 
 FIELD_MAX_BYTES = 64 * 1024
 FIELDS_MAX = 20
+# Decodes any bytes; file names are decoded again as UTF-8, which most clients send.
+HEADER_CHARSET = "latin-1"
 
 Event: TypeAlias = Any  # a MultipartSegment, its bytes, or None at its end
 
@@ -83,7 +85,9 @@ async def receive_form(
 
 
 async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[Event]:
-    parser = PushMultipartParser(boundary, max_segment_count=FIELDS_MAX)
+    parser = PushMultipartParser(
+        boundary, max_segment_count=FIELDS_MAX, header_charset=HEADER_CHARSET
+    )
     try:
         with parser:
             async for data in body:
@@ -112,8 +116,14 @@ async def _store(
                 raise UploadTooLarge(f"At most {limit} bytes are accepted.")
             digest.update(data)
             await writer.write(data)
-    name = PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")[:255]
-    return StoredFile(folder, key, name, size, digest.hexdigest())
+    return StoredFile(folder, key, _base_name(filename), size, digest.hexdigest())
+
+
+def _base_name(filename: str) -> str:
+    """The file name without folders, as UTF-8 or else Latin-1, at most 255 characters."""
+    with suppress(UnicodeDecodeError):
+        filename = filename.encode(HEADER_CHARSET).decode()
+    return PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")[:255]
 
 
 async def _skip(events: AsyncIterator[Event]) -> None:

@@ -20,7 +20,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "audit/test_api.py": ("audit", "jobs repository service"),
     "backup/test_backup_page.py": ("backup", "api jobs schemas"),
     "backup/test_round_trip.py": ("backup/repository", "restore tables"),
-    "billing/test_api.py": ("billing", "invoice_pdf repository schemas service"),
+    "billing/test_api.py": ("billing", "invoice_pdf repository schemas service/invoices"),
     "operations/test_aborted_export.py": ("platform/http", "disconnect"),
     "billing/test_closing.py": ("billing", "jobs"),
     "catalog/test_api.py": ("catalog", "api/videos repository/videos schemas service/catalog"),

@@ -19,11 +19,12 @@ from catalog.factories import add_films
 from conftest import PASSWORD, http_client
 from queue_helpers import rows
 from videoflix.accounts.service import Accounts
-from videoflix.billing import api, service
+from videoflix.billing import api
 from videoflix.billing.jobs import close
 from videoflix.billing.periods import months_before
 from videoflix.billing.schemas import InvoiceCreate, StreamUsage
 from videoflix.billing.service import Invoices, format_amount
+from videoflix.billing.service import invoices as service
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships

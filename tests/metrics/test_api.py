@@ -17,6 +17,7 @@ from queue_helpers import Count
 from videoflix.media.payloads import EncodeChunk
 from videoflix.metrics import api
 from videoflix.metrics.service import MetricsText
+from videoflix.platform.auth import scrapers
 from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.queue import enqueue
 from videoflix.settings import settings
@@ -30,7 +31,9 @@ TOKEN = {"Authorization": "Bearer figures"}
 @pytest.fixture(autouse=True)
 def fresh_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "metrics_text", MetricsText())
-    monkeypatch.setattr(api, "settings", msgspec.structs.replace(settings, metrics_token="figures"))
+    monkeypatch.setattr(
+        scrapers, "settings", msgspec.structs.replace(settings, metrics_token="figures")
+    )
 
 
 def at(app: Litestar, address: str | None, **headers: str) -> httpx.AsyncClient:
@@ -146,7 +149,7 @@ async def test_without_a_token_nobody_may_ask(
     path: str,
 ) -> None:
     """Behind a proxy on this machine everybody comes from this machine."""
-    monkeypatch.setattr(api, "settings", msgspec.structs.replace(settings, metrics_token=""))
+    monkeypatch.setattr(scrapers, "settings", msgspec.structs.replace(settings, metrics_token=""))
     async with at(app, address) as client:
         answer = await client.get(f"http://test{path}")
         assert answer.status_code in {403, 404}

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import http_client
 from factories import JobIncidentFactory, create
-from videoflix.operations import api
 from videoflix.operations import service as operations_service
 from videoflix.operations.health_checks import SharedChecks
 from videoflix.operations.schemas import Check
+from videoflix.platform.auth import scrapers
 from videoflix.platform.mail import queue_mail
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import settings
@@ -103,7 +103,9 @@ async def test_details_are_for_staff_and_scrapers(
         "storage": True,
         "worker": False,
     }
-    monkeypatch.setattr(api, "settings", msgspec.structs.replace(settings, metrics_token="figures"))
+    monkeypatch.setattr(
+        scrapers, "settings", msgspec.structs.replace(settings, metrics_token="figures")
+    )
     for token, status in (("figures", 200), ("figure", 401)):
         headers = {"Authorization": f"Bearer {token}"}
         assert (await client.get("/health/details", headers=headers)).status_code == status

@@ -12,7 +12,6 @@ from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
-from videoflix.billing.month_export import month_csv
 from videoflix.billing.problems import (
     ChargeNotDeletable,
     InvoiceClosed,
@@ -34,7 +33,7 @@ from videoflix.billing.schemas import (
     InvoiceWithLines,
     first_day,
 )
-from videoflix.billing.service import Invoices, format_amount
+from videoflix.billing.service import Invoices, format_amount, month_csv
 from videoflix.memberships.service import UserNotFound
 from videoflix.platform.auth.identity import CurrentUser, Identity, Role, admins_only, signed_in
 from videoflix.platform.http.idempotency import Key, KeyReused, run_once

@@ -1,6 +1,5 @@
 """HTTP API of the Prometheus metrics."""
 
-import hmac
 from typing import Any, ClassVar
 
 from litestar import Controller, Request, Response, get
@@ -9,9 +8,9 @@ from litestar.handlers import BaseRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from videoflix.metrics.service import metrics_text
+from videoflix.platform.auth.scrapers import is_scraper, metrics_enabled
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
-from videoflix.settings import settings
 
 
 class MetricsTokenRequired(Unauthorized):
@@ -31,11 +30,9 @@ async def scrapers_only(
 
     Client addresses are not checked: behind a local proxy all requests come from this machine.
     """
-    if not settings.metrics_token:
+    if not metrics_enabled():
         raise MetricsClosed
-    expected = f"Bearer {settings.metrics_token}"
-    sent = connection.headers.get("authorization", "")
-    if not hmac.compare_digest(sent.encode(), expected.encode()):
+    if not is_scraper(connection):
         raise MetricsTokenRequired
 
 

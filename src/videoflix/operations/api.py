@@ -1,6 +1,5 @@
 """HTTP API of operations: health checks, overview, settings, mails and data exports."""
 
-import hmac
 from typing import Any
 
 from advanced_alchemy.filters import LimitOffset
@@ -31,6 +30,7 @@ from videoflix.platform.auth.identity import (
     admins_only,
     owners_only,
 )
+from videoflix.platform.auth.scrapers import is_scraper
 from videoflix.platform.http.disconnect import while_connected
 from videoflix.platform.http.params import Id, Limit, Offset, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
@@ -43,9 +43,7 @@ async def staff_or_scrapers(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """Guard: require METRICS_TOKEN or an administrator."""
-    sent = connection.headers.get("authorization", "").encode()
-    token = settings.metrics_token
-    if not (token and hmac.compare_digest(sent, f"Bearer {token}".encode())):
+    if not is_scraper(connection):
         await admins_only(connection, handler)
 
 

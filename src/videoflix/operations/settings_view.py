@@ -6,14 +6,12 @@ from typing import Any
 import msgspec
 
 from videoflix.operations.schemas import SettingRead
+from videoflix.platform.observability.masking import masked_url
 from videoflix.setting_types import SmtpServer
 from videoflix.settings import Settings
 
 MASK = "••••••"
 SECRET_NAME = re.compile(r"(SECRET|KEY|TOKEN|PASSWORD|CREDENTIAL)S?$")
-# user:password@ and ?password=… in URLs.
-USER_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\s]*@")
-SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:secret|key|token|password)[^=&]*=)[^&\s,]*", re.I)
 
 
 def effective_settings(settings: Settings) -> list[SettingRead]:
@@ -25,7 +23,7 @@ def effective_settings(settings: Settings) -> list[SettingRead]:
 def _effective(field: msgspec.structs.FieldInfo, value: Any) -> SettingRead:
     name, formatted = field.name.upper(), _format(value)
     is_secret = bool(SECRET_NAME.search(name)) and isinstance(value, str) and value != ""
-    shown = MASK if is_secret else masked(formatted)
+    shown = MASK if is_secret else masked_url(formatted, MASK)
     return SettingRead(
         name=name,
         value=shown,
@@ -37,11 +35,6 @@ def _effective(field: msgspec.structs.FieldInfo, value: Any) -> SettingRead:
 def _default(field: msgspec.structs.FieldInfo) -> Any:
     made = field.default_factory
     return field.default if made is msgspec.NODEFAULT else made()
-
-
-def masked(text: str) -> str:
-    """Mask passwords and secret parameters in URLs."""
-    return SECRET_PARAMETER.sub(rf"\1{MASK}", USER_PASSWORD.sub(rf"\1:{MASK}@", text))
 
 
 def _format(value: Any) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoflix.platform.auth.tokens import Purpose, sign, sign_compact
-from videoflix.platform.observability.masking import masked, masked_text
+from videoflix.platform.observability.masking import masked, masked_text, masked_url
 from videoflix.settings import settings
 
 JWT = sign(Purpose.PLAY, 1, settings.play_token_lifetime)
@@ -27,6 +27,7 @@ MAILED = secrets.token_urlsafe(32)
         (f"https://films.example/#/reset/{MAILED} was opened", MAILED),
         ("cannot reach smtp://robot:hunter2@mail.example:587", "hunter2"),
         ("connection to postgresql://videoflix:s3cr3t@db/videoflix failed", "s3cr3t"),
+        ("cannot reach smtp://robot:p@ss:w/r,d@mail.example:587", "ss:w/r,d"),
         ("host=db user=videoflix password=s3cr3t", "s3cr3t"),
         ('{"password": "correct horse"}', "correct"),
         ("https://bucket/x?X-Amz-Signature=abcdef&a=1", "abcdef"),
@@ -48,6 +49,7 @@ def test_secrets_are_found_by_names(name: str) -> None:
     "value",
     [
         "forgot 3 mailed links",
+        "GET http://127.0.0.1:8000/users?email=ada@example.org",
         "assets/0f8fad5bd9cb469fa16570867728950e/source",
         "chunk 12 is decoded from the film's start: packet at 12.5",
         {"status": 200, "ms": 1.5, "path": "/api/v1/auth/token", "token": ""},
@@ -80,6 +82,23 @@ def test_everything_else_stays(value: Any) -> None:
 )
 def test_shortest_secrets(text: str, is_masked: bool) -> None:
     assert (masked(text) != text) is is_masked
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("smtp://user:p@ss:w/rd@host", "smtp://user:***@host"),
+        ("postgresql://u:pa,ss@host/db", "postgresql://u:***@host/db"),
+        ("postgresql://:pw@/db?host=/run", "postgresql://:***@/db?host=/run"),
+        (
+            "s3://films/media?secret_key=a,b&region=eu",
+            "s3://films/media?secret_key=***,b&region=eu",
+        ),
+        ("https://films.example/a:b@c", "https://films.example/a:b@c"),
+    ],
+)
+def test_urls(url: str, shown: str) -> None:
+    assert masked_url(url) == shown
 
 
 @pytest.mark.parametrize("name", ["pin", "PIN", "access", "dsn", "database_url", "smtp_url"])

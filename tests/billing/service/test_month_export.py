@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from factories import InvoiceFactory, create
-from videoflix.billing import month_export
+from videoflix.billing.service import month_export
 
 MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
 

@@ -39,7 +39,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
         "compat",
         "basic_auth drf/errors drf/formats drf/parsing registry",
     ),
-    "compat/test_netiflex.py": ("compat/netiflex", "auth errors pages registration"),
+    "compat/test_netiflex.py": ("compat/netiflex", "auth errors registration"),
     "compat/test_streaming.py": ("compat/streaming", "access checkins invoice_lines invoices"),
     "compat/test_videos.py": ("compat", "categories video_object video_requests"),
     "database/test_address.py": ("platform/postgres", "connect engine parameters"),

@@ -419,17 +419,3 @@ async def test_token_is_kept_as_a_hash_and_shown_as_a_device(
     assert (await client.post("/api/v1/auth/logout/all", headers=header)).status_code == 204
     await heard(session)
     assert (await client.get("/api/v1/me", headers=header)).status_code == 401
-
-
-@pytest.mark.parametrize(
-    ("page", "ours"),
-    [
-        ("/swagger/", "/schema/swagger"),
-        ("/redoc/", "/schema/redoc"),
-        ("/swagger.json", "/schema/openapi.json"),
-    ],
-)
-async def test_documentation(client: httpx.AsyncClient, page: str, ours: str) -> None:
-    answer = await client.get(page)
-    assert answer.headers["location"] == ours
-    assert (await client.get(ours)).status_code == 200

@@ -18,6 +18,7 @@ from videoflix.compat.dialect import Dialect
 from videoflix.compat.drf.errors import NON_FIELD, NOT_ALLOWED, DrfError, field_error, not_found
 from videoflix.compat.drf.formats import stamp
 from videoflix.compat.drf.parsing import Email, read, read_fields
+from videoflix.compat.pages import DOCUMENT, REDOC, SWAGGER, redirects
 from videoflix.movies.api.movies import MovieController, found_movie, found_page
 from videoflix.movies.api.ratings import MovieRatingController, rating_page
 from videoflix.movies.models import MovieRating, RatingType
@@ -32,6 +33,11 @@ from videoflix.registration.service import Registration
 from videoflix.settings import settings
 
 PAGE = "Invalid page."
+PAGES = {
+    "/api/schema": DOCUMENT,
+    "/api/schema/swagger-ui": SWAGGER,
+    "/api/schema/redoc": REDOC,
+}
 RATED = "You can have only one rating per movie"
 
 
@@ -216,6 +222,6 @@ def _serialize(rating: MovieRating | RatingRead) -> dict[str, Any]:
 
 MOVIES = Dialect(
     "movies",
-    (RegisterController, OlderMovieController, OlderRatingController),
+    (RegisterController, OlderMovieController, OlderRatingController, redirects(PAGES)),
     replaces=(MovieController, MovieRatingController),
 )

@@ -9,6 +9,7 @@ from videoflix.compat.academy.videos import VideoController
 from videoflix.compat.academy.watchlist import EntryController, WatchlistController
 from videoflix.compat.categories import CategoryController
 from videoflix.compat.dialect import Dialect
+from videoflix.compat.pages import JOB_MONITOR, redirects
 
 ACADEMY = Dialect(
     "academy",
@@ -22,5 +23,6 @@ ACADEMY = Dialect(
         WatchlistController,
         EntryController,
         HistoryController,
+        redirects({"/django-rq": JOB_MONITOR}),
     ),
 )

@@ -2,11 +2,12 @@
 
 from videoflix.compat.dialect import Dialect
 from videoflix.compat.netiflex.auth import AuthController
-from videoflix.compat.netiflex.pages import show_page
 from videoflix.compat.netiflex.registration import RegistrationController
+from videoflix.compat.pages import DOCUMENT, REDOC, SWAGGER, redirects
 from videoflix.compat.videos import RootController, VideosController
 
+PAGES = {"/swagger": SWAGGER, "/swagger.json": DOCUMENT, "/redoc": REDOC}
 NETIFLEX = Dialect(
     "netiflex",
-    (RegistrationController, AuthController, show_page, VideosController, RootController),
+    (RegistrationController, AuthController, redirects(PAGES), VideosController, RootController),
 )

@@ -17,6 +17,7 @@ UNSPACED = (
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3007\u3040-\u30ff\u31f0-\u31ff"
     r"\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f]"
 )
+# Functions name their schema: pg_restore runs them without a search path.
 # Compatibility forms (full-width letters, ligatures), marks, case and the final sigma are ignored.
 # Each character of an unspaced script is indexed as a word, and "dont" beside "Don't".
 FOLDING = r"""
@@ -30,15 +31,15 @@ $$;
 create function videoflix_indexed(words text) returns text
 language sql immutable parallel safe strict
 as $$
-    select regexp_replace(videoflix_folded(words), '(UNSPACED)', ' \1 ', 'g')
+    select regexp_replace(public.videoflix_folded(words), '(UNSPACED)', ' \1 ', 'g')
         || coalesce((select ' ' || string_agg(translate(found[1], '''’ʼ', ''), ' ')
-                     from regexp_matches(videoflix_folded(words), '\w+(?:[''’ʼ]\w+)+', 'g')
+                     from regexp_matches(public.videoflix_folded(words), '\w+(?:[''’ʼ]\w+)+', 'g')
                           as found), '')
 $$;
 
 create or replace function videoflix_plain(words text) returns text
 language sql immutable parallel safe strict
-as $$ select left(public.unaccent('public.unaccent', videoflix_folded(words)), 400) $$;
+as $$ select left(public.unaccent('public.unaccent', public.videoflix_folded(words)), 400) $$;
 """
 SEARCH = """
 create or replace function video_search(title text, author text, tags text[], genre text,
@@ -73,7 +74,7 @@ EXPRESSIONS = {
 
 
 def upgrade() -> None:
-    indexed = {name: f"videoflix_indexed({value})" for name, value in EXPRESSIONS.items()}
+    indexed = {name: f"public.videoflix_indexed({value})" for name, value in EXPRESSIONS.items()}
     op.drop_index("ix_video_duration", "video")
     op.create_index("ix_video_duration", "video", [sa.text("coalesce(duration, 0)"), "id"])
     folding = FOLDING.replace("UNSPACED", UNSPACED).replace("MARKS", MARKS)

@@ -1,4 +1,4 @@
-"""Search in every script; lists by duration contain videos whose duration is unknown."""
+"""Search in every script; indexes of videos by duration and of invoices by month."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -77,6 +77,8 @@ def upgrade() -> None:
     indexed = {name: f"public.videoflix_indexed({value})" for name, value in EXPRESSIONS.items()}
     op.drop_index("ix_video_duration", "video")
     op.create_index("ix_video_duration", "video", [sa.text("coalesce(duration, 0)"), "id"])
+    op.drop_index("ix_invoice_period", "invoice")
+    op.create_index("ix_invoice_period", "invoice", ["period", "id"])
     folding = FOLDING.replace("UNSPACED", UNSPACED).replace("MARKS", MARKS)
     run_script(op.get_bind(), folding + SEARCH.format(**indexed))
 
@@ -84,6 +86,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_video_duration", "video")
     op.create_index("ix_video_duration", "video", ["duration", "id"])
+    op.drop_index("ix_invoice_period", "invoice")
+    op.create_index("ix_invoice_period", "invoice", ["period"])
     run_script(
         op.get_bind(),
         """

@@ -49,6 +49,7 @@ from videoflix.platform.http.head import HeadMiddleware
 from videoflix.platform.http.json_body import StrictRequest
 from videoflix.platform.http.openapi import DocumentConfig, LimitedValues, StrictStructs
 from videoflix.platform.http.params import BodyGate
+from videoflix.platform.http.token_cors import TOKEN_CORS
 from videoflix.platform.observability.access_log import AccessLogMiddleware
 from videoflix.platform.observability.logs import StructuredLogs
 from videoflix.platform.postgres.notify import event_bus
@@ -252,8 +253,20 @@ def create_app() -> Litestar:
         logging_config=StructuredLogs(),
         openapi_config=_document(),
     )
-    app.asgi_handler = AccessLogMiddleware(HeadMiddleware(app.asgi_handler), _methods_of(app))
+    app.asgi_handler = AccessLogMiddleware(
+        HeadMiddleware(app.asgi_handler), _methods_of(app), _token_cors_of(app)
+    )
     return app
+
+
+def _token_cors_of(app: Litestar) -> frozenset[str]:
+    """Return the path templates whose handlers have TOKEN_CORS."""
+    return frozenset(
+        route.path_format
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        and any(TOKEN_CORS.items() <= handler.opt.items() for handler in route.route_handlers)
+    )
 
 
 def _methods_of(app: Litestar) -> dict[str, set[str]]:

@@ -77,6 +77,7 @@ def test_subrip() -> None:
         ("see <Anna> at <12:30>", "see <Anna> at <12:30>", "see &lt;Anna&gt; at &lt;12:30&gt;"),
         ("--<s>> next", "--> next", "--&gt; next"),
         ("one\n  two  ", "one two", "one\ntwo"),
+        ("{\\i1}\n<font>\none\n</font>\ntwo", "one two", "one\ntwo"),
     ],
 )
 def test_lines_of_subrip_are_shown_as_written(line: str, text: str, payload: str) -> None:

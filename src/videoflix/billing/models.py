@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     SmallInteger,
     String,
@@ -39,7 +40,7 @@ class Invoice(Record):
 
     user_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     owner: Mapped[str] = mapped_column(String(300))
-    period: Mapped[date] = mapped_column(index=True)
+    period: Mapped[date]
     number: Mapped[str] = mapped_column(String(20), unique=True)
     currency: Mapped[str] = mapped_column(String(3))
     status: Mapped[InvoiceStatus] = mapped_column(default=InvoiceStatus.OUTSTANDING)
@@ -50,6 +51,7 @@ class Invoice(Record):
 
     __table_args__ = (
         UniqueConstraint("user_id", "period"),
+        Index("ix_invoice_period", "period", "id"),
         CheckConstraint("amount >= 0", name="ck_invoice_amount"),
         CheckConstraint("extract(day from period) = 1", name="ck_invoice_period"),
     )

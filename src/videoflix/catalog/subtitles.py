@@ -70,8 +70,9 @@ def _cue(block: str, read: Callable[[str], str]) -> Cue | None:
     lines = block.strip().splitlines()
     for number, line in enumerate(lines[:2]):
         if found := TIMES.match(line):
-            written = "\n".join(filter(None, map(str.strip, lines[number + 1 :])))
-            payload = read(OVERRIDES.sub("", written))
+            written = "\n".join(lines[number + 1 :])
+            shown = read(OVERRIDES.sub("", written)).split("\n")
+            payload = "\n".join(filter(None, map(str.strip, shown)))  # an empty line ends a cue
             words = " ".join(html.unescape(TAG.sub("", payload)).split())
             start, end = _seconds(found.groups()[:4]), _seconds(found.groups()[4:])
             settings = SETTINGS.findall(line, found.end())

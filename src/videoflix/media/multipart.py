@@ -21,7 +21,7 @@ from videoflix.platform.storage.media_storage import Storage, StorageProblem
 
 FIELD_MAX_BYTES = 64 * 1024
 FIELDS_MAX = 20
-# Decodes any bytes; file names are decoded again as UTF-8, which most clients send.
+# Decodes any bytes; names are decoded again as UTF-8, which most clients send.
 HEADER_CHARSET = "latin-1"
 
 Event: TypeAlias = Any  # a MultipartSegment, its bytes, or None at its end
@@ -68,12 +68,13 @@ async def receive_form(
         async for event in events:
             if not isinstance(event, MultipartSegment):
                 continue
-            if event.name == file_field and event.filename is not None and form.file is None:
+            name = _utf8(event.name)
+            if name == file_field and event.filename is not None and form.file is None:
                 form.file = await _store(events, event.filename, storage, limit)
             elif event.filename is None:
-                if event.name in form.fields:
-                    raise UploadIncomplete(f"The field “{event.name[:50]}” occurs twice.")
-                form.fields[event.name] = await _text(events)
+                if name in form.fields:
+                    raise UploadIncomplete(f"The field “{name[:50]}” occurs twice.")
+                form.fields[name] = await _text(events)
             else:
                 await _skip(events)
     except BaseException:
@@ -120,10 +121,16 @@ async def _store(
 
 
 def _base_name(filename: str) -> str:
-    """The file name without folders, as UTF-8 or else Latin-1, at most 255 characters."""
-    with suppress(UnicodeDecodeError):
-        filename = filename.encode(HEADER_CHARSET).decode()
-    return PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")[:255]
+    """The file name without folders, at most 255 characters."""
+    return PurePosixPath(_utf8(filename).replace("\\", "/")).name.replace("\x00", "")[:255]
+
+
+def _utf8(name: str) -> str:
+    """Decode a name of a header as UTF-8; it stays Latin-1 where that is impossible."""
+    try:
+        return name.encode(HEADER_CHARSET).decode()
+    except UnicodeDecodeError:
+        return name
 
 
 async def _skip(events: AsyncIterator[Event]) -> None:

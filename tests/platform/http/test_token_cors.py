@@ -35,7 +35,11 @@ async def test_urls_with_a_token_are_readable_by_every_site(
     [
         ("GET", "/api/v1/videos/1/master.m3u8"),
         ("GET", "/api/v1/videos/1/master.m3u8?token="),
-        ("GET", "/api/v1/videos?mytoken=x"),
+        ("GET", "/api/v1/videos/1/master.m3u8?mytoken=x"),
+        ("GET", "/api/v1/videos?token=x"),
+        ("GET", "/api/v1/videos/1/poster.jpg?token=x"),
+        ("OPTIONS", "/api/activate/1/x"),
+        ("OPTIONS", "/api/v1/videos/1/master.m3u8"),
         ("POST", "/api/v1/auth/token?token=x"),
         ("GET", "/api/v1/me"),
     ],

@@ -28,6 +28,8 @@ MAILED = secrets.token_urlsafe(32)
         ("cannot reach smtp://robot:hunter2@mail.example:587", "hunter2"),
         ("connection to postgresql://videoflix:s3cr3t@db/videoflix failed", "s3cr3t"),
         ("cannot reach smtp://robot:p@ss:w/r,d@mail.example:587", "ss:w/r,d"),
+        ("cannot reach smtp://robot:'p\"w<@mail.example:587", 'p"w<'),
+        ("postgresql://videoflix:" + "a-" * 1000 + "b@db/videoflix", "a-a-b"),
         ("host=db user=videoflix password=s3cr3t", "s3cr3t"),
         ('{"password": "correct horse"}', "correct"),
         ("https://bucket/x?X-Amz-Signature=abcdef&a=1", "abcdef"),
@@ -92,8 +94,9 @@ def test_shortest_secrets(text: str, is_masked: bool) -> None:
         ("postgresql://:pw@/db?host=/run", "postgresql://:***@/db?host=/run"),
         (
             "s3://films/media?secret_key=a,b&region=eu",
-            "s3://films/media?secret_key=***,b&region=eu",
+            "s3://films/media?secret_key=***&region=eu",
         ),
+        ("smtp://u:1234/p'w@host", "smtp://u:***@host"),
         ("https://films.example/a:b@c", "https://films.example/a:b@c"),
     ],
 )

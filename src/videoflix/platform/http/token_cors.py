@@ -1,6 +1,7 @@
 """CORS for URLs that carry their own token: any site's player may fetch them (Chromecast, hls.js).
 
-`*` excludes cookies, so a page reads nothing that it could not fetch without a browser.
+`*` excludes cookies, so a page reads nothing that it could not fetch without a browser. Handlers
+choose it with `opt=TOKEN_CORS`; without a token in the URL they are as closed as all others.
 """
 
 import re
@@ -8,7 +9,7 @@ from typing import Any
 
 from videoflix.platform.http.security_headers import Headers
 
-METHODS = {"GET", "HEAD", "OPTIONS"}
+TOKEN_CORS = {"token_cors": True}
 TOKEN = re.compile(rb"(?:^|&)token=[^&]")
 ALLOW_ORIGIN = b"access-control-allow-origin"
 RESPONSE = [
@@ -24,13 +25,11 @@ PREFLIGHT = [
 
 
 def with_token_cors(scope: Any, headers: Headers) -> Headers:
-    """Add CORS headers if the URL has a token; those of CORS_ORIGINS take precedence."""
-    if any(name == ALLOW_ORIGIN for name, _ in headers) or not _has_token(scope):
+    """Add CORS headers if the URL has a token; those of CORS_ORIGINS take precedence.
+
+    For requests to the path templates of handlers that have TOKEN_CORS.
+    """
+    has_token = "{token" in scope["path_template"] or TOKEN.search(scope["query_string"])
+    if not has_token or any(name == ALLOW_ORIGIN for name, _ in headers):
         return headers
     return [*headers, *(PREFLIGHT if scope["method"] == "OPTIONS" else RESPONSE)]
-
-
-def _has_token(scope: Any) -> bool:
-    if "{token" in scope.get("path_template", ""):
-        return True
-    return scope["method"] in METHODS and TOKEN.search(scope["query_string"]) is not None

@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -43,10 +43,19 @@ class ServerStopping(Unavailable):
 class AccessLogMiddleware:
     """ASGI middleware around the application."""
 
-    def __init__(self, app: ASGIApp, methods: Mapping[str, set[str]] | None = None) -> None:
-        """`methods` holds the methods of each path template, for OPTIONS."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        methods: Mapping[str, set[str]] | None = None,
+        token_cors: Collection[str] = (),
+    ) -> None:
+        """`methods` holds the methods of each path template, for OPTIONS.
+
+        `token_cors` are the path templates of handlers with TOKEN_CORS.
+        """
         self._app = app
         self._methods = methods or {}
+        self._token_cors = token_cors
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,7 +71,9 @@ class AccessLogMiddleware:
                 status = message["status"]
                 own = (b"x-request-id", request_id.encode())
                 last = [CLOSE] if shutdown.draining else []
-                headers = with_token_cors(scope, with_security_headers(message["headers"]))
+                headers = with_security_headers(message["headers"])
+                if scope.get("path_template") in self._token_cors:
+                    headers = with_token_cors(scope, headers)
                 message["headers"] = [*self._with_allow(scope, headers), own, *last]
             await send(message)
 

@@ -10,16 +10,17 @@ SECRET_NAMES = re.compile(
     r"|^(database|smtp)_url$|^dsn$",
     re.IGNORECASE,
 )
-# A password in a URL ends at the last "@"; digits before a slash are a port.
-URL_PASSWORD = re.compile(r"(\b\w+://[^\s:/@]*):(?!\d{1,5}/)[^\s\"'<>]{0,500}@")
-SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:secret|key|token|password)[^=&]*=)[^&\s,]*", re.I)
+# A password ends at the last "@" of its URL; in other text, digits before a slash are a port.
+URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):\S*@")
+PASSWORD_IN_TEXT = re.compile(r"(\b\w+://[^\s:/@]*):(?!\d{1,5}/)\S{1,4096}@")
+SECRET_PARAMETER = re.compile(r"([?&][^=&]*(?:secret|key|token|password)[^=&]*=)[^&\s]*", re.I)
 # Patterns of secrets and their replacements.
 PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"eyJ[\w-]{5,}\.[\w-]*\.[\w-]*"), MASK),  # a JWT
     (re.compile(r"\bvf_[\w-]{10,}"), MASK),  # an API token
     (re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])"), MASK),  # 256 random bits: mailed links
     (re.compile(r"(/play/)[\w.-]{30,}"), rf"\1{MASK}"),  # a play token in a path
-    (URL_PASSWORD, rf"\1:{MASK}@"),
+    (PASSWORD_IN_TEXT, rf"\1:{MASK}@"),
     (
         re.compile(
             r"((?:token|password|passwd|secret|signature|api_?key|x-amz-\w+)[\"']?\s*[=:]\s*[\"']?)"
@@ -55,7 +56,7 @@ def masked(value: Any, name: str = "") -> Any:
 
 
 def masked_url(url: str, mask: str = MASK) -> str:
-    """Mask the password and the secret parameters of a URL."""
+    """Mask the password and the secret parameters of a value that is a URL."""
     return SECRET_PARAMETER.sub(rf"\1{mask}", URL_PASSWORD.sub(rf"\1:{mask}@", url))
 
 

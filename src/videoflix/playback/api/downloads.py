@@ -9,6 +9,7 @@ from videoflix.catalog.service import VideoNotFound
 from videoflix.platform.auth.identity import CurrentUser, signed_in
 from videoflix.platform.http.params import Id
 from videoflix.platform.http.ranges import FileNotFound, RangeUnsatisfiable, serve
+from videoflix.platform.http.token_cors import TOKEN_CORS
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
@@ -55,7 +56,7 @@ class DownloadController(Controller):
         http_method=[HttpMethod.GET, HttpMethod.HEAD],
         summary="Download a file",
         media_type="video/mp4",
-        opt=UNLIMITED,
+        opt=UNLIMITED | TOKEN_CORS,
         responses=problems(
             Unauthorized,
             ProfileNotFound,

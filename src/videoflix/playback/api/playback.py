@@ -11,6 +11,7 @@ from litestar.status_codes import HTTP_200_OK
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, service
+from videoflix.platform.http.token_cors import TOKEN_CORS
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
@@ -83,7 +84,7 @@ class PlaybackController(Controller):
     @route(
         "/master.m3u8",
         http_method=READ,
-        opt=UNLIMITED,
+        opt=UNLIMITED | TOKEN_CORS,
         summary="Get the multivariant playlist",
         media_type=HLS,
         responses=problems(*PLAYBACK_PROBLEMS, NotPlayableYet),
@@ -103,7 +104,7 @@ class PlaybackController(Controller):
     @route(
         ["/assets/{asset_id:int}/{rendition:str}/index.m3u8"],
         http_method=READ,
-        opt=UNLIMITED,
+        opt=UNLIMITED | TOKEN_CORS,
         summary="Get a media playlist",
         media_type=HLS,
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
@@ -128,7 +129,7 @@ class PlaybackController(Controller):
     @route(
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/index.m3u8",
         http_method=READ,
-        opt=UNLIMITED,
+        opt=UNLIMITED | TOKEN_CORS,
         summary="Get a media playlist (play token in the path)",
         media_type=HLS,
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
@@ -149,7 +150,7 @@ class PlaybackController(Controller):
     @route(
         "/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
         http_method=READ,
-        opt=UNLIMITED,
+        opt=UNLIMITED | TOKEN_CORS,
         summary="Get a segment or initialisation section",
         media_type="video/mp4",
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
@@ -170,7 +171,7 @@ class PlaybackController(Controller):
     @route(
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
         http_method=READ,
-        opt=UNLIMITED,
+        opt=UNLIMITED | TOKEN_CORS,
         summary="Get a segment or initialisation section (play token in the path)",
         media_type="video/mp4",
         responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),

@@ -36,7 +36,7 @@ async def pass_on(
     """Whether the replica answered; what it was told is kept for the next one."""
     try:
         answer, forth = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused; or reset: it stopped listening before it accepted
         return False
     forth.write(request)
     sending = asyncio.create_task(send(request, client, forth))

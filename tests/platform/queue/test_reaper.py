@@ -1,12 +1,17 @@
 """Jobs come back from workers that are gone."""
 
+import asyncio
+
+import msgspec
 import pytest
 
 from queue_helpers import Behaviour, Count, execute, incidents, make_due, run_jobs, states
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import enqueue, queue
+from videoflix.platform.queue import reaper as reaping
 from videoflix.platform.queue.manager import ResilientJobManager
 from videoflix.platform.queue.reaper import Reaper
+from videoflix.settings import settings
 
 FETCHED = """
 with worker as (
@@ -49,6 +54,24 @@ async def test_job_of_a_dead_worker_runs_again(behaviour: Behaviour, reaper: Rea
     assert behaviour.calls == [("work", 5)]
     assert await incidents() == [("rescued", "its worker stopped sending heartbeats")]
     assert await reaper.reap() == 0
+
+
+async def test_outage_gives_every_worker_time_to_reconnect(
+    reaper: Reaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = msgspec.structs.replace(settings, worker_stall_seconds=1.5)
+    monkeypatch.setattr(reaping, "settings", soon)
+    await add(silent=120)
+    task = asyncio.create_task(reaper.reap_forever())
+    try:
+        for _ in range(4):  # the last failure is never long ago
+            queue.job_manager.outage.record_failure(ConnectionError())
+            await asyncio.sleep(1)
+            assert await states() == [("doing", 0)]
+        await asyncio.sleep(2)
+        assert await states() == [("todo", 1)]
+    finally:
+        task.cancel()
 
 
 async def test_living_workers_keep_their_jobs(reaper: Reaper) -> None:

@@ -71,13 +71,14 @@ class Reaper:
         self._suspects: set[int] = set()
 
     async def reap_forever(self) -> None:
-        """Reap until cancelled, skipping rounds after a connection failure.
+        """Reap until cancelled, in rounds that found the database available for long enough.
 
-        After an outage every worker looks stalled until it has sent a heartbeat.
+        After an outage every worker looks stalled until it has sent a heartbeat, and each needs
+        its own time to reconnect.
         """
         while True:
             await asyncio.sleep(settings.worker_reap_seconds)
-            if self._manager.outage.stable_for(settings.worker_stall_seconds / 2):
+            if self._manager.outage.stable_for(settings.worker_stall_seconds):
                 try:
                     await self.reap()
                 except DatabaseUnavailable:

@@ -49,7 +49,7 @@ from videoflix.platform.http.head import HeadMiddleware
 from videoflix.platform.http.json_body import StrictRequest
 from videoflix.platform.http.openapi import DocumentConfig, LimitedValues, StrictStructs
 from videoflix.platform.http.params import BodyGate
-from videoflix.platform.http.token_cors import TOKEN_CORS
+from videoflix.platform.http.token_cors import TOKEN_CORS, TokenCorsMiddleware
 from videoflix.platform.observability.access_log import AccessLogMiddleware
 from videoflix.platform.observability.logs import StructuredLogs
 from videoflix.platform.postgres.notify import event_bus
@@ -181,10 +181,21 @@ def _cors() -> CORSConfig | None:
             "authorization",
             "content-type",
             "idempotency-key",
+            "if-none-match",
+            "range",
             "x-request-id",
             *OUR_HEADERS,
         ],
-        expose_headers=["etag", "location", "retry-after", "x-request-id", *RATE_HEADERS],
+        expose_headers=[
+            "content-disposition",
+            "content-length",
+            "content-range",
+            "etag",
+            "location",
+            "retry-after",
+            "x-request-id",
+            *RATE_HEADERS,
+        ],
     )
 
 
@@ -253,20 +264,19 @@ def create_app() -> Litestar:
         logging_config=StructuredLogs(),
         openapi_config=_document(),
     )
-    app.asgi_handler = AccessLogMiddleware(
-        HeadMiddleware(app.asgi_handler), _methods_of(app), _token_cors_of(app)
-    )
+    with_cors = TokenCorsMiddleware(app.asgi_handler, _token_cors_of(app), app.cors_config)
+    app.asgi_handler = AccessLogMiddleware(HeadMiddleware(with_cors), _methods_of(app))
     return app
 
 
-def _token_cors_of(app: Litestar) -> frozenset[str]:
+def _token_cors_of(app: Litestar) -> set[str]:
     """Return the path templates whose handlers have TOKEN_CORS."""
-    return frozenset(
+    return {
         route.path_format
         for route in app.routes
         if isinstance(route, HTTPRoute)
         and any(TOKEN_CORS.items() <= handler.opt.items() for handler in route.route_handlers)
-    )
+    }
 
 
 def _methods_of(app: Litestar) -> dict[str, set[str]]:

@@ -1,7 +1,12 @@
 """Which answers pages of other sites may read."""
 
 import httpx
+import msgspec
 import pytest
+
+from conftest import http_client
+from videoflix import app
+from videoflix.settings import settings
 
 ORIGIN = {"Origin": "https://player.example"}
 ALLOW_ORIGIN = "access-control-allow-origin"
@@ -28,6 +33,34 @@ async def test_urls_with_a_token_are_readable_by_every_site(
     preflight = await client.options(path, headers=asked)
     assert (preflight.status_code, preflight.headers[ALLOW_ORIGIN]) == (204, "*")
     assert "range" in preflight.headers["access-control-allow-headers"]
+
+
+async def test_listed_front_ends_may_send_cookies_and_others_may_not(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_origins = msgspec.structs.replace(settings, cors_origins="https://films.example")
+    monkeypatch.setattr(app, "settings", with_origins)
+    listed = {"Origin": "https://films.example"}
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range"}
+    async with http_client(app.create_app()) as client:
+        for path in (
+            "/api/v1/videos/1/master.m3u8?token=x",
+            "/api/v1/videos/1/play/x/assets/1/360p/00000.m4s",
+        ):
+            for origin, allowed, credentials in (
+                (ORIGIN, "*", None),
+                (listed, listed["Origin"], "true"),
+            ):
+                preflight = await client.options(path, headers=origin | asked)
+                answer = await client.get(path, headers=origin)
+                assert (preflight.status_code, answer.status_code) == (204, 401)
+                assert "range" in preflight.headers["access-control-allow-headers"]
+                assert "content-range" in answer.headers["access-control-expose-headers"]
+                for headers in (preflight.headers, answer.headers):
+                    assert headers[ALLOW_ORIGIN] == allowed
+                    assert headers.get("access-control-allow-credentials") == credentials
+        closed = await client.options("/api/v1/videos/1/master.m3u8", headers=ORIGIN | asked)
+        assert ALLOW_ORIGIN not in closed.headers
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,14 @@ def running() -> set[int]:
 
 
 @pytest.fixture
-async def reaper(behaviour: Behaviour, running: set[int]) -> Reaper:
+def manager() -> ResilientJobManager:
     manager = queue.job_manager
     assert isinstance(manager, ResilientJobManager)
+    return manager
+
+
+@pytest.fixture
+async def reaper(behaviour: Behaviour, running: set[int], manager: ResilientJobManager) -> Reaper:
     await manager.update_heartbeat(MYSELF)
     return Reaper(manager, MYSELF, lambda: set(running))
 
@@ -57,7 +62,7 @@ async def test_job_of_a_dead_worker_runs_again(behaviour: Behaviour, reaper: Rea
 
 
 async def test_outage_gives_every_worker_time_to_reconnect(
-    reaper: Reaper, monkeypatch: pytest.MonkeyPatch
+    reaper: Reaper, manager: ResilientJobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = msgspec.structs.replace(settings, worker_stall_seconds=1.5)
     monkeypatch.setattr(reaping, "settings", soon)
@@ -65,7 +70,7 @@ async def test_outage_gives_every_worker_time_to_reconnect(
     task = asyncio.create_task(reaper.reap_forever())
     try:
         for _ in range(4):  # the last failure is never long ago
-            queue.job_manager.outage.record_failure(ConnectionError())
+            manager.outage.record_failure(ConnectionError())
             await asyncio.sleep(1)
             assert await states() == [("doing", 0)]
         await asyncio.sleep(2)
@@ -132,9 +137,10 @@ async def test_two_equal_orphans_do_not_block_the_reaper(reaper: Reaper) -> None
     assert await states() == [("todo", 1), ("aborted", 1)]
 
 
-async def test_forgotten_worker_that_comes_back_keeps_its_number(reaper: Reaper) -> None:
+async def test_forgotten_worker_that_comes_back_keeps_its_number(
+    reaper: Reaper, manager: ResilientJobManager
+) -> None:
     await execute("delete from procrastinate_workers")
-    manager = queue.job_manager
     await add()
     await execute("update procrastinate_jobs set status = 'todo', worker_id = null")
     assert await manager.fetch_job(["counting"], MYSELF) is None

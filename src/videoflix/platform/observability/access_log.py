@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -16,7 +16,6 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from structlog.contextvars import bound_contextvars
 
 from videoflix.platform.http.security_headers import Headers, with_security_headers
-from videoflix.platform.http.token_cors import with_token_cors
 from videoflix.platform.observability import metrics
 from videoflix.platform.observability.logs import READY
 from videoflix.platform.observability.masking import masked_text
@@ -43,19 +42,10 @@ class ServerStopping(Unavailable):
 class AccessLogMiddleware:
     """ASGI middleware around the application."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        methods: Mapping[str, set[str]] | None = None,
-        token_cors: Collection[str] = (),
-    ) -> None:
-        """`methods` holds the methods of each path template, for OPTIONS.
-
-        `token_cors` are the path templates of handlers with TOKEN_CORS.
-        """
+    def __init__(self, app: ASGIApp, methods: Mapping[str, set[str]] | None = None) -> None:
+        """`methods` holds the methods of each path template, for OPTIONS."""
         self._app = app
         self._methods = methods or {}
-        self._token_cors = token_cors
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,8 +62,6 @@ class AccessLogMiddleware:
                 own = (b"x-request-id", request_id.encode())
                 last = [CLOSE] if shutdown.draining else []
                 headers = with_security_headers(message["headers"])
-                if scope.get("path_template") in self._token_cors:
-                    headers = with_token_cors(scope, headers)
                 message["headers"] = [*self._with_allow(scope, headers), own, *last]
             await send(message)
 

@@ -57,6 +57,8 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "media/test_jobs.py": ("media", "jobs/cleanup service/sweeping"),
     "media/test_first_chunk.py": ("media", "payloads"),
     "media/test_locks.py": ("media/repository", "assets chunks renditions"),
+    "media/test_odd_recordings.py": ("media", "mend probe/clock"),
+    "media/test_placement.py": ("media", "sample_run"),
     "media/test_probe.py": ("media/probe", "child rejection result source"),
     "memberships/test_api.py": ("memberships", "repository schemas service"),
     "metrics/test_api.py": ("metrics", "repository service"),

@@ -5,7 +5,7 @@ from fractions import Fraction
 import msgspec
 import pytest
 
-from videoflix.media.filters import audio, frame_grid, ladder, video
+from videoflix.media.filters import audio, decoded_audio, frame_grid, ladder, video
 from videoflix.media.ladder import make_ladder
 from videoflix.media.plan import ChunkSpec, EncodePlan
 
@@ -33,11 +33,25 @@ def test_frame_grid() -> None:
     assert frame_grid(PLAN, CHUNK, from_start=False).split(",") == [
         "setpts=round(PTS-(1/2)/TB)",
         "settb=1/10000",
-        "setpts=PTS-80000",  # 200 frames of 400 ticks
         "fps=25",
         "tpad=stop_mode=clone:stop=100",
-        "trim=start_pts=0:end_pts=50",
+        "trim=start_pts=200:end_pts=250",
+        "setpts=PTS-200",
     ]
+
+
+def test_last_picture_stands_as_long_as_planned() -> None:
+    plan = changed(picture_frames=210)
+    assert "tpad=stop_mode=clone:stop=140" in frame_grid(plan, CHUNK, from_start=False)
+    earlier = ChunkSpec(index=1, first_frame=100, frame_count=100, entry=None)
+    assert "tpad=stop_mode=clone:stop=100" in frame_grid(plan, earlier, from_start=False)
+
+
+def test_frames_are_upright_and_of_one_size_before_they_are_deinterlaced() -> None:
+    plan = changed(turned="transpose=clock", shown_width=360, shown_height=640, interlaced=True)
+    steps = frame_grid(plan, CHUNK, from_start=False).split(",")
+    assert steps[:2] == ["transpose=clock", "scale=360:640:interl=-1"]
+    assert steps[2].startswith("bwdif")
 
 
 def test_missing_first_frame_is_filled_only_at_the_start_of_the_file() -> None:
@@ -95,10 +109,13 @@ def test_single_rung_needs_no_split() -> None:
     assert graph.endswith("[120p]")
 
 
+def test_audio_is_put_on_the_clock_before_anything_is_counted() -> None:
+    assert decoded_audio(PLAN) == "asetpts=round(PTS-(1/2)/TB),aresample=48000,atrim=start=0"
+
+
 def test_audio_is_as_long_as_the_video() -> None:
     assert audio(PLAN).split(",") == [
-        "asetpts=round(PTS-(1/2)/TB)",
-        "aresample=48000:async=1:first_pts=0",
+        "aresample=48000:async=1000:min_hard_comp=0.03:first_pts=0",
         "apad=whole_len=480000",  # 250 frames are 10 seconds
         "atrim=start_sample=1024:end_sample=480000",
         "asetpts=PTS-1024",

@@ -6,11 +6,17 @@ tests/media/test_encode.py reads what FFmpeg wrote.
 import struct
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from videoflix.media.filters import SAMPLE_RATE
-from videoflix.media.fmp4 import InvalidOutput, Segment, boxes, index_audio, index_video, shift
+from videoflix.media.fmp4 import (
+    InvalidOutput,
+    Segment,
+    boxes,
+    complete_boxes,
+    index_audio,
+    index_video,
+)
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import ChunkSpec, EncodePlan
 
@@ -63,6 +69,15 @@ def fragment(time: int, samples: int, *, sync: bool = True, data: int | None = N
     return moof + box(b"mdat", bytes(10 * samples if data is None else data))
 
 
+def delayed(samples: int, ticks: int) -> bytes:
+    """A fragment whose last sample is shown late."""
+    values = [value for n in range(samples) for value in (10, ticks * (n == samples - 1))]
+    trun = box(b"trun", integers(0xA04, samples, SYNC, *values))
+    tfdt = box(b"tfdt", struct.pack(">IQ", 1 << 24, 0))
+    moof = box(b"moof", box(b"traf", box(b"tfhd", integers(0, 1)), tfdt, trun))
+    return moof + box(b"mdat", bytes(10 * samples))
+
+
 INIT = initialization()
 WHOLE = INIT + fragment(0, 4) + fragment(4 * TICKS, 2)
 
@@ -106,6 +121,7 @@ def test_fragments_within_a_segment_are_joined(file: Path) -> None:
         (INIT + fragment(0, 4) + fragment(4 * TICKS, 3), "7 frames instead of 6"),
         (INIT + fragment(TICKS, 4) + fragment(5 * TICKS, 2), "starts at 400 instead of 0"),
         (INIT + fragment(0, 4) + fragment(5 * TICKS, 2), "a gap in time"),
+        (INIT + delayed(4, 1) + fragment(4 * TICKS, 2), "another time than planned"),
         (INIT + fragment(0, 4, data=39) + fragment(4 * TICKS, 2), "do not add up to the mdat"),
         (INIT + fragment(0, 4) + fragment(4 * TICKS, 2, sync=False), "cannot be decoded by itself"),
         (INIT + fragment(0, 6), "wrong number of segments"),
@@ -135,14 +151,6 @@ def test_boxes_of_64_bits(file: Path) -> None:
         assert list(boxes(opened, 0, 26)) == [(b"mdat", 16, 18), (b"free", 26, 26)]
 
 
-def test_shift_moves_every_decode_time(file: Path) -> None:
-    file.write_bytes(WHOLE)
-    shift(file, 6 * TICKS)
-    later = ChunkSpec(index=1, first_frame=6, frame_count=6, entry=None)
-    assert index_video(file, PLAN, later).start == 6 * TICKS
-    assert file.read_bytes() == INIT + fragment(6 * TICKS, 4) + fragment(10 * TICKS, 2)
-
-
 def test_defaults_of_a_fragment_replace_those_of_the_track(file: Path) -> None:
     """tfhd with every optional field: base offset, description, duration, size and flags."""
     flags = 0x1 | 0x2 | 0x8 | 0x10 | 0x20
@@ -154,16 +162,22 @@ def test_defaults_of_a_fragment_replace_those_of_the_track(file: Path) -> None:
     assert index_video(file, PLAN, CHUNK).segments[0] == Segment(4 * TICKS, len(INIT), len(first))
 
 
-@pytest.mark.parametrize(("missing", "is_accepted"), [(0.0, True), (0.49, True), (0.51, False)])
-def test_audio_may_be_half_a_second_shorter(file: Path, missing: float, is_accepted: bool) -> None:
-    seconds = 10
-    plan = msgspec.structs.replace(PLAN, frame_count=seconds * 25)
-    samples = round((seconds - missing) * SAMPLE_RATE / TICKS)
+def test_audio_fragments_are_segments(file: Path) -> None:
     head = initialization(SAMPLE_RATE, box(b"mp4a"))
-    file.write_bytes(head + fragment(0, samples))
-    if is_accepted:
-        index = index_audio(file, plan)
-        assert (index.codec, len(index.segments)) == ("mp4a.40.2", 1)
-    else:
-        with pytest.raises(InvalidOutput, match="s of audio instead of"):
-            index_audio(file, plan)
+    file.write_bytes(head + fragment(0, 10) + fragment(10 * TICKS, 5))
+    index = index_audio(file)
+    assert index.codec == "mp4a.40.2"
+    assert [segment.duration for segment in index.segments] == [10 * TICKS, 5 * TICKS]
+
+
+def test_boxes_of_a_growing_file_are_those_that_are_complete(file: Path) -> None:
+    complete = [b"ftyp", b"moov", b"moof", b"mdat", b"moof", b"mdat"]
+    for length in range(len(WHOLE)):
+        file.write_bytes(WHOLE[:length])
+        with file.open("rb") as opened:
+            names = [name for name, _, end in complete_boxes(opened, 0) if end <= length]
+        assert names == complete[: len(names)]
+    file.write_bytes(WHOLE)
+    with file.open("rb") as opened:
+        assert [name for name, _, _ in complete_boxes(opened, 0)] == complete
+        assert len(list(complete_boxes(opened, len(INIT)))) == 4

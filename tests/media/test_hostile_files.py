@@ -21,7 +21,9 @@ from videoflix.catalog.picture_exit_codes import NO_PICTURE
 from videoflix.catalog.pictures import LIMITS as PICTURE_LIMITS
 from videoflix.catalog.pictures import InvalidPicture, reencode
 from videoflix.media import ffmpeg, poster
-from videoflix.media.encode import encode_audio, encode_chunk
+from videoflix.media.encode import encode_chunk
+from videoflix.media.encode_audio import AudioPart, encode_audio
+from videoflix.media.ffmpeg import PIPE_FORMAT
 from videoflix.media.fmp4 import InvalidOutput
 from videoflix.media.mp4 import package
 from videoflix.media.plan import EncodePlan, make_plan
@@ -153,9 +155,16 @@ async def _storyboard(file: Path, plan: EncodePlan, folder: Path) -> object:
     return await make_sprite(file, layout_of(plan), folder)
 
 
+async def _sound(source: Path, plan: EncodePlan, folder: Path) -> None:
+    async def never(_: AudioPart) -> None:
+        raise AssertionError
+
+    await encode_audio(source, plan, folder, never)
+
+
 ENTRIES: dict[str, Callable[[Path, EncodePlan, Path], Awaitable[object]]] = {
     "chunk": _chunk,
-    "sound": encode_audio,
+    "sound": _sound,
     "poster": make_poster,
     "storyboard": _storyboard,
     "package": _package_picture,
@@ -213,7 +222,9 @@ def assert_pinned(command: list[str]) -> None:
     for before, place in pairwise(places):
         options = command[before + 1 : place]
         assert options[options.index("-protocol_whitelist") + 1] == "file"
-        assert options[options.index("-format_whitelist") + 1] == DEMUXERS
+        is_pipe = command[place + 1].endswith("/decoded")  # from one of our own processes
+        formats = PIPE_FORMAT if is_pipe else DEMUXERS
+        assert options[options.index("-format_whitelist") + 1] == formats
         assert command[place + 1].startswith("file:/")
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from media.clips import ffmpeg, make_clip
+from media.numbered import no_part
 from media.test_encode import difference, encoded, joined, picture_times, size_of
-from videoflix.media.encode import encode_audio
+from videoflix.media.encode_audio import encode_audio
 from videoflix.media.ffmpeg import find_ffmpeg
 from videoflix.media.fmp4 import InvalidOutput
 from videoflix.media.ladder import Rung
@@ -23,7 +24,7 @@ async def packaged(source: Path, folder: Path) -> tuple[Path, EncodePlan]:
     plan, _ = await encoded(source, folder)
     sound = None
     if plan.has_audio:
-        await encode_audio(source, plan, folder)
+        await encode_audio(source, plan, folder, no_part)
         sound = folder / "audio.mp4"
     picture = joined(folder, plan, plan.rungs[0].name)
     return await package(picture, sound, plan, folder), plan
@@ -87,7 +88,7 @@ async def test_storyboard_shows_what_is_on_at_each_time(tmp_path: Path) -> None:
     sprite = await make_sprite(source, layout, tmp_path)
     assert size_of(sprite) == "960x540"
     raw = tmp_path / "grey.raw"
-    ffmpeg("-i", sprite, "-vf", "format=gray,scale=3:3:flags=area", "-f", "rawvideo", raw)
+    ffmpeg("-i", sprite, "-vf", "scale=3:3:flags=area:out_range=pc,extractplanes=y", "-f", "rawvideo", raw)
     greys = list(raw.read_bytes())
     steps = [later - earlier for earlier, later in pairwise(greys)]
     assert all(15 < step < 40 for step in steps), greys

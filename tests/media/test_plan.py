@@ -8,18 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoflix.media.plan import EncodePlan, make_plan
+from videoflix.media.probe.result import AudioTrack
+from videoflix.media.probe.shown import ShownPicture
 from videoflix.media.probe.source import ProbedSource
 
 FILM = ProbedSource(
     container="mov",
+    video_index=0,
     video_codec="h264",
     width=640,
     height=360,
+    shown=ShownPicture(640, 360, Fraction(1)),
     frame_rate_num=25,
     frame_rate_den=1,
     frame_count=25 * 60,
+    picture_frames=25 * 60,
     origin="0/1",
-    has_audio=True,
+    audio=(AudioTrack(index=1, begin=Fraction(0), end=Fraction(60)),),
     interlaced=False,
     hdr="",
     matrix="auto",

@@ -189,7 +189,8 @@ def long_track(segments: int) -> SegmentedTrack:
     record = (96096).to_bytes(4, "little") + (500_000).to_bytes(4, "little") + bytes(8)
     return SegmentedTrack(
         name="720p", kind=TrackKind.VIDEO, width=1280, height=720, max_bitrate=1,
-        codec="avc1", segments=record * segments, firsts=(0,), keys=("a/b",), timescales=(24000,),
+        codec="avc1", duration=4.004 * segments, segments=record * segments,
+        firsts=(0,), keys=("a/b",), timescales=(24000,),
         init_lengths=(800,), maps=(0,),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ async def test_renders_a_film_with_picture_and_sound(tmp_path: Path) -> None:
     film = await probe(tmp_path / "film.mp4")
     assert (film.width, film.height) == (1280, 720)
     assert film.frame_count == SECONDS * 25
-    assert film.has_audio
+    assert film.audio
     assert told == sorted(told)
     assert told[-1] > 0.9
 

@@ -1,30 +1,29 @@
-"""Encode chunks and audio with ffmpeg; the output is verified box by box (fmp4.py)."""
+"""Encode chunks with ffmpeg; the output is verified box by box (fmp4.py)."""
 
 import asyncio
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
-from videoflix.media.filters import SAMPLE_RATE, audio, ladder
-from videoflix.media.fmp4 import Index, InvalidOutput, index_audio, index_video, shift
+from videoflix.media.filters import ladder
+from videoflix.media.fmp4 import Index, InvalidOutput, index_video
 from videoflix.media.ladder import Rung
+from videoflix.media.placement import place
 from videoflix.media.plan import ChunkSpec, EncodePlan
 from videoflix.platform.process.run import OnLine
 from videoflix.platform.storage.media_storage import StorageFull
 from videoflix.settings import settings
 
 OnFrames = Callable[[int], Awaitable[None]]
-Result = TypeVar("Result")
 
 # With less free space, broken output is attributed to a full disk.
 SPACE_LOW_BYTES = 16 * 1024 * 1024
-# CMAF: no samples in the moov, offsets relative to each moof, and negative composition offsets
-# instead of an edit list, which not every player honours.
-FRAGMENTED = "+empty_moov+default_base_moof+negative_cts_offsets"
+# CMAF: no samples in the moov, and offsets relative to each moof.
+FRAGMENTED = "+empty_moov+default_base_moof"
 # Copy nothing but the mapped tracks: metadata may be private, chapters and data need no player.
 CLEAN = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
 # Written to the bitstream, or players would guess by the picture's size.
@@ -55,26 +54,6 @@ async def encode_chunk(
     return await _encoded(source, plan, span, folder, on_line, from_start=True)
 
 
-async def encode_audio(source: Path, plan: EncodePlan, folder: Path) -> Index:
-    """Encode the audio to `folder/audio.mp4`, as long as the video, and verify the file.
-
-    Raises InvalidOutput, ProcessFailed, or StorageFull.
-    """
-    file = folder / "audio.mp4"
-    segment = round(plan.segment_frames / plan.frame_rate * 1_000_000)
-    options = [
-        "-map", "0:a:0", "-vn", *CLEAN,
-        "-af", audio(plan),
-        "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", str(SAMPLE_RATE),
-        "-avoid_negative_ts", "disabled",  # the timestamps are final; do not shift them
-        "-f", "mp4", "-frag_duration", str(segment), "-movflags", FRAGMENTED,
-        f"file:{file}",  # never a protocol, whatever the name
-    ]  # fmt: skip
-    # -copyts: the filters subtract the plan's origin from the source's own timestamps.
-    await run_ffmpeg([Input(source, ["-copyts"])], options, folder, plan.duration)
-    return await _verified(lambda: index_audio(file, plan), folder)
-
-
 async def _encoded(
     source: Path,
     plan: EncodePlan,
@@ -90,9 +69,12 @@ async def _encoded(
     ]  # fmt: skip
     begin = 0 if from_start else span.first_frame
     frames = span.first_frame + span.frame_count - begin
-    opened = Input(source, ["-copyts", *([] if from_start else _seek(span))])
+    # One filter graph from start to end: a new one, after a change of size, would count again.
+    reading = ["-copyts", "-reinit_filter", "0", *(["-noautorotate"] if plan.turned else [])]
+    opened = Input(source, [*reading, *([] if from_start else _seek(span))])
     await run_ffmpeg([opened], options, folder, float(frames / plan.frame_rate), on_line)
-    return await _verified(lambda: _indexes(plan, span, folder), folder)
+    async with attribute_to_full_disk(folder):
+        return await asyncio.to_thread(_indexes, plan, span, folder)
 
 
 def _seek(span: ChunkSpec) -> list[str]:
@@ -114,7 +96,7 @@ def _output(plan: EncodePlan, rung: Rung, folder: Path) -> list[str]:
         # Closed GOPs: a segment must decode on its own. No other key frames by interval.
         "-g", str(2 * plan.segment_frames), "-flags", "+cgop",
         *COLOURS,
-        "-avoid_negative_ts", "disabled",  # chunks are placed by `shift`, not by ffmpeg
+        "-avoid_negative_ts", "disabled",  # chunks are placed by placement.py, not by ffmpeg
         "-video_track_timescale", str(plan.timescale),  # a frame is a whole number of ticks
         "-f", "mp4", "-movflags", f"+frag_keyframe{FRAGMENTED}",
         f"file:{folder / rung.name}.mp4",
@@ -125,15 +107,16 @@ def _indexes(plan: EncodePlan, span: ChunkSpec, folder: Path) -> dict[str, Index
     found: dict[str, Index] = {}
     for rung in plan.rungs:
         file = folder / f"{rung.name}.mp4"
-        shift(file, span.first_frame * plan.frame_ticks)
+        place(file, span.first_frame, plan.frame_ticks)
         found[rung.name] = index_video(file, plan, span)
     return found
 
 
-async def _verified(verify: Callable[[], Result], folder: Path) -> Result:
-    """Run a verification; a failure on a full disk becomes StorageFull."""
+@asynccontextmanager
+async def attribute_to_full_disk(folder: Path) -> AsyncGenerator[None]:
+    """Raise StorageFull for invalid output on a full disk."""
     try:
-        return await asyncio.to_thread(verify)
+        yield
     except (InvalidOutput, FileNotFoundError) as error:
         if shutil.disk_usage(folder).free < SPACE_LOW_BYTES:
             raise StorageFull from error

@@ -16,6 +16,8 @@ from videoflix.settings import settings
 NEEDED = {"-encoders": ("libx264", "aac"), "-filters": ("bwdif", "zscale", "tonemap")}
 # Enough to keep the encoders busy; more threads cost CPU time and memory.
 DECODER_THREADS = 1
+# Between two of our processes: its timestamps are as fine as the samples.
+PIPE_FORMAT = "nut"
 
 
 class FFmpegMissing(Exception):
@@ -85,10 +87,11 @@ def base_command() -> list[str]:
 
 
 class Input(NamedTuple):
-    """An untrusted input file, and ffmpeg options for reading it."""
+    """An untrusted input file, ffmpeg options for reading it, and its possible formats."""
 
     path: Path
     options: Sequence[str] = ()
+    formats: str = DEMUXERS
 
 
 def command(inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
@@ -103,7 +106,7 @@ def command(inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
         for option in (
             *source.options,
             "-protocol_whitelist", "file",
-            "-format_whitelist", DEMUXERS,
+            "-format_whitelist", source.formats,
             "-max_pixels", str(settings.film_max_pixels),
             "-threads", str(DECODER_THREADS),
             "-i", f"file:{source.path}",

@@ -33,3 +33,8 @@ async def run_ffmpeg(
         if any(words in error.log for words in NO_SPACE):
             raise StorageFull from error
         raise
+
+
+async def ffmpeg_output(source: Input, outputs: Sequence[str]) -> str:
+    """Run ffmpeg on one file, without writing any, and return its stdout. Raises ProcessFailed."""
+    return await run(command([source], outputs), limits(0), reads=[source.path])

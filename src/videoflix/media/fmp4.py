@@ -6,15 +6,19 @@ is accepted only if its boxes contain exactly the planned frames; the segment in
 
 import struct
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from contextlib import suppress
+from io import SEEK_END
+from itertools import accumulate, pairwise
+from operator import add
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from videoflix.media.plan import ChunkSpec, EncodePlan
+from videoflix.media.sample_run import DURATION, FLAGS, SIZE, SampleRun
 
-AUDIO_TOLERANCE_SECONDS = 0.5
+NOT_SYNC = 0x10000  # sample_is_non_sync_sample
 
 
 class InvalidOutput(Exception):
@@ -44,11 +48,14 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class Fragment(msgspec.Struct, frozen=True):
-    """One moof and its mdat: times in ticks, `offset` and `length` in bytes."""
+    """One moof and its mdat: times in ticks, `offset` and `length` in bytes.
+
+    `shown` is when each sample is shown, in the order of decoding.
+    """
 
     decode_time: int
     duration: int
-    samples: int
+    shown: tuple[int, ...]
     begins_with_sync: bool
     offset: int
     length: int
@@ -57,47 +64,34 @@ class Fragment(msgspec.Struct, frozen=True):
 def index_video(path: Path, plan: EncodePlan, span: ChunkSpec) -> Index:
     """Verify an encoded chunk and index its segments.
 
-    Raises InvalidOutput unless the file is complete and holds exactly the chunk's frames, and each
-    segment starts with a sync sample.
+    Raises InvalidOutput unless the file is complete and shows exactly the chunk's frames, each at
+    its time, and each segment starts with a sync sample.
     """
     index, fragments = _read(path)
     check(index.timescale == plan.timescale, f"timescale {index.timescale}")
-    frames = sum(fragment.samples for fragment in fragments)
-    check(frames == span.frame_count, f"{frames} frames instead of {span.frame_count}")
-    first = span.first_frame * plan.frame_ticks
-    check(index.start == first, f"starts at {index.start} instead of {first}")
-    grid = plan.segment_frames * plan.frame_ticks
-    segments = _grouped(fragments, lambda fragment: (fragment.decode_time - first) % grid == 0)
+    shown = sorted(time for fragment in fragments for time in fragment.shown)
+    check(len(shown) == span.frame_count, f"{len(shown)} frames instead of {span.frame_count}")
+    first, ticks = span.first_frame * plan.frame_ticks, plan.frame_ticks
+    check(shown[0] == first, f"starts at {shown[0]} instead of {first}")
+    last = first + span.frame_count * ticks
+    check(shown == list(range(first, last, ticks)), "a frame at another time than planned")
+    grid = plan.segment_frames * ticks
+    # Decoding runs ahead of the grid; a segment lasts as long as its frames are shown.
+    timed = [
+        msgspec.structs.replace(fragment, duration=len(fragment.shown) * ticks)
+        for fragment in fragments
+    ]
+    segments = _grouped(timed, lambda fragment: (fragment.shown[0] - first) % grid == 0)
     for segment in segments[:-1]:
         check(segment.duration == grid, f"a segment of {segment.duration} ticks instead of {grid}")
     check(len(segments) == -(-span.frame_count // plan.segment_frames), "wrong number of segments")
     return msgspec.structs.replace(index, segments=segments)
 
 
-def index_audio(path: Path, plan: EncodePlan) -> Index:
-    """Index the audio's segments. Raises InvalidOutput unless it is as long as the video."""
+def index_audio(path: Path) -> Index:
+    """Index the segments of audio. Raises InvalidOutput if the file is incomplete."""
     index, fragments = _read(path)
-    segments = _grouped(fragments, lambda _: True)
-    seconds = sum(segment.duration for segment in segments) / index.timescale
-    missing = abs(seconds - plan.duration)
-    check(
-        missing <= AUDIO_TOLERANCE_SECONDS,
-        f"{seconds:.2f} s of audio instead of {plan.duration:.2f} s",
-    )
-    return msgspec.structs.replace(index, segments=segments)
-
-
-def shift(path: Path, ticks: int) -> None:
-    """Add `ticks` to a file's decode times, in place: FFmpeg starts each chunk at 0."""
-    with path.open("r+b") as file:
-        for name, start, end in boxes(file, 0, path.stat().st_size):
-            if name == b"moof":
-                at = _find(file, (start, end), b"traf", b"tfdt")[0]
-                file.seek(at)
-                version, time = struct.unpack(">IQ", file.read(12))
-                check(version >> 24 == 1, "decode times of 32 bits")
-                file.seek(at + 4)
-                file.write(struct.pack(">Q", time + ticks))
+    return msgspec.structs.replace(index, segments=_grouped(fragments, lambda _: True))
 
 
 def check(condition: bool, difference: str) -> None:
@@ -120,7 +114,14 @@ def boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, in
         start += size
 
 
-def _find(file: BinaryIO, within: tuple[int, int], *names: bytes) -> tuple[int, int]:
+def complete_boxes(file: BinaryIO, start: int) -> Iterator[tuple[bytes, int, int]]:
+    """Iterate over the top-level boxes from an offset, in a file that is still being written."""
+    end = file.seek(0, SEEK_END)
+    with suppress(InvalidOutput):  # the last box is not complete yet
+        yield from boxes(file, start, end)
+
+
+def find(file: BinaryIO, within: tuple[int, int], *names: bytes) -> tuple[int, int]:
     """Find a nested box; return start and end of its content. Raises InvalidOutput."""
     for wanted in names:
         found = [(s, e) for name, s, e in boxes(file, *within) if name == wanted]
@@ -150,7 +151,7 @@ def _fragments(
         if name != b"moof":
             continue
         check(following == b"mdat", "a moof without its mdat")
-        traf = _find(file, (start, end), b"traf")
+        traf = find(file, (start, end), b"traf")
         fragment, data = _fragment(file, traf, defaults, start - 8, mdat_end)
         check(data == mdat_end - mdat_start, "sample sizes do not add up to the mdat")
         if found:
@@ -164,9 +165,10 @@ def _fragments(
 def _fragment(
     file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int], begin: int, end: int
 ) -> tuple[Fragment, int]:
-    duration, data, samples, sync = 0, 0, 0, False
     default_duration, default_size, default_flags = _tfhd(file, traf, trex)
-    time = 0
+    durations: list[int] = []
+    compositions: list[int] = []
+    time, data, sync = 0, 0, False
     for name, start, stop in boxes(file, *traf):
         file.seek(start)
         content = file.read(stop - start)
@@ -174,14 +176,20 @@ def _fragment(
             wide = content[0] == 1
             (time,) = struct.unpack_from(">Q" if wide else ">I", content, 4)
         elif name == b"trun":
-            run = _trun(content, default_duration, default_size, default_flags)
-            sync = run[3] if samples == 0 else sync
-            duration, data, samples = duration + run[0], data + run[1], samples + run[2]
-    return Fragment(time, duration, samples, sync, begin, end - begin), data
+            run = SampleRun.parse(content)
+            if not durations and run.count:
+                flags = run.columns.get(FLAGS, (run.first_flags,))[0]
+                sync = not (default_flags if flags is None else flags) & NOT_SYNC
+            durations += run.columns.get(DURATION, (default_duration,) * run.count)
+            compositions += run.compositions
+            data += sum(run.columns.get(SIZE, (default_size,) * run.count))
+    decoded = accumulate(durations, initial=time)
+    shown = tuple(map(add, decoded, compositions))
+    return Fragment(time, sum(durations), shown, sync, begin, end - begin), data
 
 
 def _tfhd(file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int]) -> tuple[int, int, int]:
-    start, end = _find(file, traf, b"tfhd")
+    start, end = find(file, traf, b"tfhd")
     file.seek(start)
     content = file.read(end - start)
     (flags,) = struct.unpack_from(">I", content)
@@ -194,36 +202,16 @@ def _tfhd(file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int]) -> tuple
     return values[0], values[1], values[2]
 
 
-def _trun(content: bytes, duration: int, size: int, flags: int) -> tuple[int, int, int, bool]:
-    """Read a trun: ticks, bytes, number of samples, and whether the first is a sync sample."""
-    has, count = struct.unpack_from(">II", content)
-    has &= 0xFFFFFF
-    at = 8 + (4 if has & 1 else 0)
-    first_flags = flags
-    if has & 4:
-        (first_flags,) = struct.unpack_from(">I", content, at)
-        at += 4
-    fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if has & bit]
-    width = len(fields)
-    values = struct.unpack_from(f">{width * count}I", content, at)
-    columns = {bit: values[place::width] for place, bit in enumerate(fields)}
-    if 0x400 in columns and count:
-        first_flags = columns[0x400][0]
-    ticks = sum(columns[0x100]) if 0x100 in columns else duration * count
-    data = sum(columns[0x200]) if 0x200 in columns else size * count
-    return ticks, data, count, not first_flags & 0x10000
-
-
 def _trex(file: BinaryIO, moov: tuple[int, int]) -> tuple[int, int]:
     """Read the trex: default duration and flags of samples."""
-    start, _ = _find(file, moov, b"mvex", b"trex")
+    start, _ = find(file, moov, b"mvex", b"trex")
     file.seek(start + 12)
     duration, _, flags = struct.unpack(">III", file.read(12))
     return duration, flags
 
 
 def _timescale(file: BinaryIO, moov: tuple[int, int]) -> int:
-    start, end = _find(file, moov, b"trak", b"mdia", b"mdhd")
+    start, end = find(file, moov, b"trak", b"mdia", b"mdhd")
     file.seek(start)
     content = file.read(end - start)
     (timescale,) = struct.unpack_from(">I", content, 20 if content[0] == 1 else 12)
@@ -231,7 +219,7 @@ def _timescale(file: BinaryIO, moov: tuple[int, int]) -> int:
 
 
 def _codec(file: BinaryIO, moov: tuple[int, int]) -> str:
-    start, end = _find(file, moov, b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+    start, end = find(file, moov, b"trak", b"mdia", b"minf", b"stbl", b"stsd")
     file.seek(start)
     entry = file.read(end - start)
     at = entry.find(b"avcC")

@@ -122,7 +122,8 @@ class Rendition(Record):
     """A track that players can choose: one rung of the ladder, or the audio.
 
     `max_bitrate` is in bits per second; audio has no width and height. `file_key` is the packaged
-    MP4 file with video and audio, of `file_bytes` bytes; null until it is made.
+    MP4 file with video and audio, of `file_bytes` bytes; null until it is made. `is_complete`: all
+    parts of the audio are published; for video, the chunks tell.
     """
 
     __tablename__ = "media_rendition"
@@ -133,6 +134,7 @@ class Rendition(Record):
     width: Mapped[int | None] = mapped_column(default=None)
     height: Mapped[int | None] = mapped_column(default=None)
     max_bitrate: Mapped[int]
+    is_complete: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     file_key: Mapped[str | None] = mapped_column(default=None)
     file_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
     file_sha256: Mapped[str | None] = mapped_column(String(64), default=None)

@@ -11,6 +11,7 @@ from operator import itemgetter
 import msgspec
 
 from videoflix.media.ladder import Rung, make_ladder
+from videoflix.media.mend import Mending
 from videoflix.media.probe.source import ProbedSource
 
 SEGMENT_SECONDS = 4
@@ -34,8 +35,11 @@ class ChunkSpec(msgspec.Struct, frozen=True):
 class EncodePlan(msgspec.Struct, frozen=True):
     """The result of inspection; stored as JSON with the asset.
 
-    `origin` is the timestamp of the source's first frame, in seconds as "num/den"; all tracks
-    start there. `hdr` and `matrix` are those of ProbedSource.
+    `origin` is the timestamp of the first frame, in seconds as "num/den"; all tracks start there.
+    `interlaced`, `hdr` and `matrix` are those of ProbedSource, and so are `shown_*` and `turned`
+    of its picture. The last picture stands from frame `picture_frames` on. With `mending`, tracks
+    and times are those of the mended copy. Fields with defaults are unknown in plans of earlier
+    versions, which chose the first tracks.
     """
 
     frame_rate_num: int
@@ -49,6 +53,27 @@ class EncodePlan(msgspec.Struct, frozen=True):
     interlaced: bool
     hdr: str
     matrix: str
+    video_index: int | None = None
+    audio_index: int | None = None
+    shown_width: int = 0
+    shown_height: int = 0
+    turned: str = ""
+    picture_frames: int = 0
+    mending: Mending | None = None
+
+    @property
+    def video_stream(self) -> str:
+        """The picture, as ffmpeg's stream specifier."""
+        return "0:V:0" if self.video_index is None else f"0:{self.video_index}"
+
+    @property
+    def audio_stream(self) -> str:
+        return "0:a:0" if self.audio_index is None else f"0:{self.audio_index}"
+
+    def standing_frames(self, chunk: "ChunkSpec") -> int:
+        """How many frames from the end of the picture to the end of a chunk show its last one."""
+        end = chunk.first_frame + chunk.frame_count
+        return max(0, end - (self.picture_frames or self.frame_count))
 
     @property
     def frame_rate(self) -> Fraction:
@@ -73,8 +98,8 @@ class EncodePlan(msgspec.Struct, frozen=True):
         return -(-TIMESCALE_AT_LEAST // self.frame_rate_num)
 
 
-def make_plan(source: ProbedSource) -> EncodePlan:
-    """Plan the encoding of a source."""
+def make_plan(source: ProbedSource, mending: Mending | None = None) -> EncodePlan:
+    """Plan the encoding of a source, which may have to be mended first."""
     frame_rate = Fraction(source.frame_rate_num, source.frame_rate_den)
     segment_frames = max(1, round(SEGMENT_SECONDS * frame_rate))
     return EncodePlan(
@@ -84,11 +109,18 @@ def make_plan(source: ProbedSource) -> EncodePlan:
         segment_frames=segment_frames,
         rungs=make_ladder(source.width, source.height, frame_rate),
         spans=_chunk_specs(source, frame_rate, segment_frames),
-        has_audio=source.has_audio,
+        has_audio=bool(source.audio),
         origin=source.origin,
         interlaced=source.interlaced,
         hdr=source.hdr,
         matrix=source.matrix,
+        video_index=source.video_index,
+        audio_index=source.audio[0].index if source.audio else None,
+        shown_width=source.shown.width,
+        shown_height=source.shown.height,
+        turned=source.shown.turned,
+        picture_frames=source.picture_frames,
+        mending=mending,
     )
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
+from videoflix.media.filters import still
+from videoflix.media.ladder import even
 from videoflix.media.plan import EncodePlan
 from videoflix.platform.process.run import LaunchFailed, ProcessFailed, ProcessKilled
 
@@ -40,12 +42,15 @@ async def _frame(source: Path, plan: EncodePlan, folder: Path, number: int) -> P
     time = Fraction(plan.origin) + Fraction(round(plan.duration * share * 1000), 1000)
     file = folder / f"candidate-{number}.jpg"
     top = plan.rungs[0]
+    width = min(WIDEST, top.width)
+    height = even(width * top.height / top.width)
     # The next key frame, at a time in the source's own timestamps.
-    seek = ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(time):.6f}"]
+    turning = ["-noautorotate"] if plan.turned else []
+    seek = [*turning, "-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{float(time):.6f}"]
     options = [
-        "-map", "0:V:0", "-frames:v", "1",
-        "-vf", f"scale={top.width}:{top.height},setsar=1,scale='min({WIDEST},iw)':-2",
-        "-pix_fmt", "yuvj420p", "-q:v", "4", "-f", "image2", "-update", "1",
+        "-map", plan.video_stream, "-frames:v", "1",
+        "-vf", still(plan, width, height),
+        "-q:v", "4", "-f", "image2", "-update", "1",
         f"file:{file}",
     ]  # fmt: skip
     try:

@@ -112,7 +112,7 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
 
     Part `n` is chunk `n`. `segments` holds the records of all parts (media.segment_index); part
     `n` starts with segment `firsts[n]`. `maps` lists the chunks whose initialisation
-    section differs from the one before.
+    section differs from the one before. `duration` is in seconds.
     """
 
     name: str
@@ -121,6 +121,7 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
     height: int
     max_bitrate: int
     codec: str
+    duration: float
     segments: bytes
     firsts: tuple[int, ...]
     keys: tuple[str, ...]
@@ -169,6 +170,11 @@ class Presentation(msgspec.Struct, frozen=True):
     frame_rate: float
     segment_seconds: float
     tracks: dict[str, SegmentedTrack]
+
+    @property
+    def common_duration(self) -> float:
+        """How many seconds every track has; they are encoded independently."""
+        return min((track.duration for track in self.tracks.values()), default=0.0)
 
     @property
     def bytes_held(self) -> int:

@@ -10,6 +10,7 @@ import msgspec
 
 from videoflix.media.ffmpeg import Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
+from videoflix.media.filters import JPEG
 from videoflix.media.plan import EncodePlan
 
 # Bounds the size of the sheet for browsers; long videos get a thumbnail every few seconds.
@@ -60,12 +61,13 @@ async def make_sprite(video: Path, layout: Layout, folder: Path) -> Path:
         f"scale={layout.width}:{layout.height}",
         f"tpad=stop_mode=clone:stop={layout.count}",
         f"tile={layout.columns}x{rows}:nb_frames={layout.count}",
+        JPEG,
     ]
     skipped = ["-skip_frame", "nokey"] if layout.seconds >= KEY_FRAMES_FROM else []
     options = [
         "-map", "0:v:0", "-frames:v", "1",
         "-vf", ",".join(steps),
-        "-pix_fmt", "yuvj420p", "-q:v", "5", "-f", "image2", "-update", "1",
+        "-q:v", "5", "-f", "image2", "-update", "1",
         f"file:{file}",
     ]  # fmt: skip
     await run_ffmpeg([Input(video, skipped)], options, folder, layout.duration)

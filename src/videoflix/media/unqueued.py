@@ -37,10 +37,10 @@ with unfinished as materialized (
     where planned and sound
       and not exists (
           select from queued where asset_id = unfinished.id and task_name = 'media.encode_audio')
-      and not exists (
+      and exists (
           select from media_rendition as rendition
-          join media_part as part on part.rendition_id = rendition.id
-          where rendition.kind = 'audio' and rendition.asset_id = unfinished.id)
+          where rendition.kind = 'audio' and rendition.asset_id = unfinished.id
+            and not rendition.is_complete)
     union
     select id from unfinished
     where planned and not exists (select from queued where asset_id = unfinished.id)

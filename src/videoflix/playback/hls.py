@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import msgspec
 
+# Players would begin near the end of a playlist that grows.
+FROM_START = "#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"
 VERSION = 7  # EXT-X-MAP in media playlists, fragmented MP4
 
 
@@ -52,6 +54,8 @@ def media_playlist(
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
+    if not complete:
+        lines.append(FROM_START)
     map_uri = ""
     for segment in segments:
         if segment.map_uri != map_uri:

@@ -19,7 +19,8 @@ from typing import Self
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from videoflix.media.encode import encode_audio, encode_chunk
+from videoflix.media.encode import encode_chunk
+from videoflix.media.encode_audio import FIRST_SEGMENTS, AudioPart, encode_audio
 from videoflix.media.fmp4 import Index, InvalidOutput
 from videoflix.media.jobs.faults import (
     SourceUnavailable,
@@ -29,14 +30,15 @@ from videoflix.media.jobs.faults import (
     wait_bounded,
     with_classified_faults,
 )
+from videoflix.media.mend import mend, mending_of
 from videoflix.media.models import Asset
 from videoflix.media.payloads import EncodeAudio, EncodeChunk, Inspect, MakePoster
 from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe.rejection import SourceRejected
-from videoflix.media.probe.source import probe
+from videoflix.media.probe.source import ClockBroken, probe
 from videoflix.media.schemas import StoredFileIndex
-from videoflix.media.service import AUDIO, Failures, Media
+from videoflix.media.service import Failures, Media
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.process.run import ProcessFailed
 from videoflix.platform.process.scratch import scratch_folder
@@ -73,6 +75,11 @@ class EncodeTask(msgspec.Struct, frozen=True):
             plan=msgspec.convert(asset.plan, EncodePlan) if asset.plan else None,
         )
 
+    def in_new_folder(self) -> Self:
+        """The same input with another folder, for results that are published one by one."""
+        folder = self.attempt.rpartition("/")[0]
+        return msgspec.structs.replace(self, attempt=f"{folder}/{uuid.uuid4().hex}")
+
 
 async def task_for(asset_id: int) -> EncodeTask | None:
     """Load an unfinished asset's task; None if there is no work left."""
@@ -94,14 +101,37 @@ async def inspect(job: Inspect) -> None:
     if work is None or work.plan is not None:
         return
     try:
-        async with source_workspace(work) as (source, _):
-            plan = make_plan(await probe(source))
+        async with source_workspace(work) as (source, folder):
+            plan = await planned(source, folder)
     except SourceRejected as refusal:  # permanent: a retry cannot succeed
         async with complete_job() as session:
             await Failures(session).reject(job.asset_id, refusal.code, refusal.reason)
         return
     async with complete_job() as session:
         await Media(session).adopt_plan(job.asset_id, plan)
+
+
+async def planned(source: Path, folder: Path) -> EncodePlan:
+    """Plan the encoding of a source, mended if its clock is broken. Raises SourceRejected."""
+    try:
+        return make_plan(await probe(source))
+    except ClockBroken as broken:
+        mending = mending_of(broken)
+        if mending is None:
+            raise _joined() from broken
+        mended = await mend(source, mending, folder, broken.seconds)
+    try:
+        return make_plan(await probe(mended), mending)
+    except ClockBroken as broken:
+        raise _joined() from broken
+
+
+def _joined() -> SourceRejected:
+    return SourceRejected(
+        "clock-restarts",
+        "The times in the file start again or jump: it was joined from several recordings."
+        " Upload the recordings one by one, or join them with a video editor.",
+    )
 
 
 @handles(EncodeChunk, on_stall=stall)
@@ -126,9 +156,27 @@ async def run_encode_audio(job: EncodeAudio) -> None:
     work = await task_for(job.asset_id)
     if work is None or work.plan is None:
         return
+    async with transaction() as session:
+        if await Media(session).adopt_whole_audio(job.asset_id, FIRST_SEGMENTS):
+            return
+        published = await Media(session).audio_parts(job.asset_id)
+
+    async def publish_part(part: AudioPart) -> None:
+        if part.is_last or part.number not in published:
+            await publish_audio(job.asset_id, part, work.in_new_folder())
+        part.file.unlink()
+
     async with source_workspace(work) as (source, folder):
-        index = await encode_audio(source, work.plan, folder)
-        await publish(job.asset_id, None, work, folder, {AUDIO: index})
+        await encode_audio(source, work.plan, folder, publish_part)
+
+
+async def publish_audio(asset_id: int, part: AudioPart, work: EncodeTask) -> None:
+    """Store a part of the audio, then publish it; the last one completes the job."""
+    stored = await _stored(work, part.number, part.file, part.index)
+    async with complete_job() if part.is_last else transaction() as session:
+        is_new = await Media(session).publish_audio(asset_id, stored, is_last=part.is_last)
+    if not is_new:  # another attempt published it, or the video was deleted
+        await media_storage().delete_below(work.attempt)
 
 
 @handles(MakePoster, on_stall=wait_bounded)
@@ -184,6 +232,8 @@ async def source_workspace(work: EncodeTask) -> AsyncGenerator[tuple[Path, Path]
             raise SourceUnavailable from error
         await check_size(source, work.source_bytes)
         async with verify_before_verdict(work, source), classify_faults():
+            if work.plan is not None and work.plan.mending is not None:
+                source = await mend(source, work.plan.mending, folder, work.plan.duration)
             yield source, folder
 
 
@@ -206,12 +256,12 @@ async def workspace() -> AsyncGenerator[Path]:
 
 
 async def publish(
-    asset_id: int, index: int | None, work: EncodeTask, folder: Path, indexes: dict[str, Index]
+    asset_id: int, index: int, work: EncodeTask, folder: Path, indexes: dict[str, Index]
 ) -> None:
-    """Store an attempt's verified files, then publish them in one fenced transaction."""
+    """Store a chunk's verified files, then publish them in one fenced transaction."""
     async with attempt_files(work):
         pieces = {
-            name: await _stored(work, index or 0, folder / f"{name}.mp4", found)
+            name: await _stored(work, index, folder / f"{name}.mp4", found)
             for name, found in indexes.items()
         }
         async with complete_job() as session:

@@ -6,45 +6,62 @@ once, and only the first frames are decoded.
 """
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import islice, pairwise
-from math import ceil
+from pathlib import Path
 from typing import Any
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videoflix.media.probe.clock import StreamClock, jumps, read_clocks
+from videoflix.media.probe.completeness import missing_bytes
+from videoflix.media.probe.grid import choose_rate, choose_shift
 from videoflix.media.probe.rejection import SourceRejected
-from videoflix.media.probe.result import DEMUXERS, ProbeRejection, ProbeResult, encode_result
+from videoflix.media.probe.result import (
+    DEMUXERS,
+    ProbeRejection,
+    ProbeResult,
+    encode_result,
+)
+from videoflix.media.probe.tracks import audio_tracks, choose_video
 
-ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC
 FIRST_FRAMES = 12  # enough to detect interlacing after a static title
 SEEK_POINT_SPACING = 1  # seconds
 # Demuxers that seek by presentation time. The ffmpeg command seeks 3/23 s earlier if frames are
 # reordered (B-frames), so that much is added to reach the intended key frame.
 INDEXED = {"mov", "matroska", "flv", "avi"}
 SEEK_LEAD = 0.14
+# MPEG streams join recordings by starting the clock again; in other formats a gap is a still.
+JOINABLE = {"mpegts", "mpeg"}
 
 
 def inspect(path: str, max_pixels: int) -> ProbeResult:
     """Probe a file. Raises SourceRejected."""
     with open_container(path) as container:
-        stream = _video_track(container)
+        clocks = read_clocks(container)
+        stream = choose_video(container, clocks)
         _refuse_size(stream, max_pixels)
+        if stream.index not in clocks:
+            raise SourceRejected("empty-film", "The file contains no frames.")
         about = _describe(container, stream)
-        has_audio = bool(container.streams.audio)
-    frames = _first_frames(path)
+        declared_rate = stream.guessed_rate or stream.average_rate or Fraction(0)
+        audio_indexes = [track.index for track in container.streams.audio]
+    decodable = frozenset(index for index in audio_indexes if _is_decodable(path, index))
     with open_container(path) as container:
-        times = _timing(container, _video_track(container), frames[0])
+        audio = audio_tracks(container, clocks, decodable)
+    index = about["video_index"]
+    frames = _first_frames(path, index)
+    picture, sounds = clocks[index], [clocks[track.index] for track in audio]
+    times = _timing(picture, about["container"], declared_rate, frames[0])
     if frames[0].format.has_palette:
         times["seek_points"] = ()  # no seeking: the palette may come with the first frame only
+    formats = _formats(about["container"])
     return ProbeResult(
         **about,
         **times,
@@ -53,7 +70,11 @@ def inspect(path: str, max_pixels: int) -> ProbeResult:
         is_rgb=frames[0].format.is_rgb,
         transfer=int(frames[0].color_trc or 0),
         matrix=int(frames[0].colorspace or 0),
-        has_audio=has_audio and _has_decodable_audio(path),
+        audio=audio,
+        seconds_of_all=clocks.seconds,
+        clock_restarts=any(clock.restarts for clock in (picture, *sounds)),
+        clock_jumps=not JOINABLE.isdisjoint(formats) and jumps(picture, sounds),
+        missing_bytes=missing_bytes(Path(path), about["container"]),
     )
 
 
@@ -65,17 +86,6 @@ def open_container(path: str) -> Iterator[InputContainer]:
             yield container
     except (FFmpegError, MemoryError, UnicodeDecodeError) as error:
         raise SourceRejected("not-a-video", "We can't read this video file.") from error
-
-
-def _video_track(container: InputContainer) -> VideoStream:
-    tracks = [s for s in container.streams.video if not s.disposition & ATTACHED_PICTURE]
-    if not tracks and container.streams:
-        raise SourceRejected("no-picture", "The file has audio but no video.")
-    if not tracks:
-        raise SourceRejected("not-a-video", "We can't read this video file.")
-    if not tracks[0].codec_context:
-        raise SourceRejected("codec-unknown", "The file's video codec is not supported.")
-    return tracks[0]
 
 
 def _refuse_size(stream: VideoStream, max_pixels: int) -> None:
@@ -92,73 +102,59 @@ def _refuse_size(stream: VideoStream, max_pixels: int) -> None:
 def _describe(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
     return {
         "container": container.format.name,
+        "video_index": stream.index,
         "video_codec": stream.codec_context.name,
         "width": stream.codec_context.width,
         "height": stream.codec_context.height,
         "sample_aspect": stream.sample_aspect_ratio or Fraction(1),
-        "declared_rate": stream.guessed_rate or stream.average_rate or Fraction(0),
         "declared": float((stream.duration or 0) * (stream.time_base or 0)),
         "declared_of_all": (container.duration or 0) / av.time_base,
     }
 
 
-def _first_frames(path: str) -> list[VideoFrame]:
+def _first_frames(path: str, index: int) -> list[VideoFrame]:
     """Decode the first frames; packets before them cannot be decoded. Raises SourceRejected."""
     with open_container(path) as container:
         frames: list[VideoFrame] = []
         with suppress(FFmpegError):  # damage further on
-            for frame in islice(container.decode(_video_track(container)), FIRST_FRAMES):
+            for frame in islice(container.decode(container.streams[index]), FIRST_FRAMES):
+                assert isinstance(frame, VideoFrame)  # noqa: S101 - of a video stream
                 frames.append(frame)
     if not frames:
         raise SourceRejected("not-a-video", "None of the file's frames can be decoded.")
     return frames
 
 
-def _has_decodable_audio(path: str) -> bool:
+def _is_decodable(path: str, index: int) -> bool:
     with suppress(SourceRejected), open_container(path) as container:
-        return next(iter(container.decode(audio=0)), None) is not None
+        return next(iter(container.decode(container.streams[index])), None) is not None
     return False
 
 
-def _timing(container: InputContainer, stream: VideoStream, first: VideoFrame) -> dict[str, Any]:
-    """Read the timestamps of all packets without decoding: start, end, rates, seek points."""
-    ticks: list[int] = []
-    keys: list[tuple[int, int]] = []
-    base = stream.time_base or Fraction(1)
-    end, begin_of_all, end_of_all = 0, float("inf"), 0.0
-    for packet in _packets(container):
-        pts = packet.dts if packet.pts is None else packet.pts
-        if pts is None or not packet.time_base:
-            continue
-        begin_of_all = min(begin_of_all, float(pts * packet.time_base))
-        end_of_all = max(end_of_all, float((pts + (packet.duration or 0)) * packet.time_base))
-        if packet.stream_index != stream.index:
-            continue
-        ticks.append(pts)
-        end = max(end, pts + (packet.duration or 0))
-        if packet.is_keyframe:
-            keys.append((pts, pts if packet.dts is None else packet.dts))
-    if not ticks:
-        raise SourceRejected("empty-film", "The file contains no frames.")
-    ticks.sort()
+def _timing(
+    picture: StreamClock, container: str, declared: Fraction, first: VideoFrame
+) -> dict[str, Any]:
+    """Compute start, end, rates and seek points of the picture."""
+    base, ticks = picture.base, sorted(picture.ticks)
     origin = ticks[0] if first.pts is None else first.pts
+    rate = choose_rate(ticks, base, declared)
+    decodable = [tick for tick in ticks if tick >= origin] or [origin]
     return {
-        "frame_count": len(ticks),
+        "frame_rate": rate,
+        "grid_shift": choose_shift(decodable, base, rate),
         "begin": ticks[0] * base,
         "origin": origin * base,
         "last": max(ticks[-1], origin) * base,
-        "end": max(end, ticks[-1], origin) * base,
-        "p90_frame_rate": _p90_frame_rate(ticks, float(base)),
-        "seconds_of_all": end_of_all - begin_of_all,
-        "seek_points": _seek_points(container, keys, float(base)),
+        "end": max(picture.end, ticks[-1], origin) * base,
+        "seek_points": _seek_points(container, picture.keys, float(base)),
     }
 
 
 def _seek_points(
-    container: InputContainer, keys: list[tuple[int, int]], base: float
+    container: str, keys: list[tuple[int, int]], base: float
 ) -> tuple[tuple[float, float], ...]:
     """Compute the seek points from (pts, dts) of key frames; see ProbeResult."""
-    indexed = not INDEXED.isdisjoint(container.format.name.split(","))
+    indexed = not INDEXED.isdisjoint(_formats(container))
     dense = any((after[0] - key[0]) * base <= SEEK_LEAD for key, after in pairwise(keys))
     entries: list[tuple[float, float]] = []
     for pts, dts in keys:
@@ -170,22 +166,8 @@ def _seek_points(
     return tuple(entries)
 
 
-def _packets(container: InputContainer) -> Iterator["Packet[Any]"]:  # generic for mypy only
-    """Iterate over the packets to be shown, up to the end or to unreadable damage."""
-    with suppress(FFmpegError):
-        for packet in container.demux():
-            # Edit lists discard packets that are only needed to decode others.
-            if packet.size and not packet.is_discard:
-                yield packet
-
-
-def _p90_frame_rate(ticks: list[int], base: float) -> float:
-    """The 90th percentile of frames per second, counted over whole seconds."""
-    seconds = (ticks[-1] - ticks[0]) * base
-    if seconds < 2:
-        return (len(ticks) - 1) / seconds if seconds else 0.0
-    counts = sorted(Counter(int((tick - ticks[0]) * base) for tick in ticks).values())
-    return float(counts[ceil(len(counts) * 0.9) - 1])
+def _formats(container: str) -> set[str]:
+    return set(container.split(","))
 
 
 def main(path: str, max_pixels: str) -> None:

@@ -9,16 +9,35 @@ import msgspec
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mp3,wav,flac,aac"
 
 
+class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
+    """A decodable audio track; `begin` and `end` are in seconds of the source's timestamps.
+
+    `index` is the stream's in the container. `language` is a code of the container (ISO 639, BCP
+    47), or empty; `is_described`: for viewers who do not see the picture.
+    """
+
+    index: int
+    begin: Fraction
+    end: Fraction
+    language: str = ""
+    title: str = ""
+    channels: int = 2
+    is_described: bool = False
+    is_commentary: bool = False
+
+
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A source as described by its container and its first frames.
 
-    `width` and `height` are those of the coded frame, `rotation` is in degrees, `transfer` and
-    `matrix` are code points of ITU-T H.273. Times are in seconds: the track starts at `begin`, the
-    first decodable frame is shown at `origin`, the last one from `last` to `end`. `declared*` are
-    0 if the container declares nothing.
+    `video_index` is the index of the film's picture among the streams; `audio` are the decodable
+    audio tracks, the default first. `width` and `height` are those of the coded frame, `rotation`
+    is in degrees, `transfer` and `matrix` are code points of ITU-T H.273. Times are in seconds:
+    the picture starts at `begin`, the first decodable frame is shown at `origin`, the last one
+    from `last` to `end`. `declared*` are 0 if the container declares nothing.
     """
 
     container: str
+    video_index: int
     video_codec: str
     width: int
     height: int
@@ -28,8 +47,7 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     is_rgb: bool
     transfer: int
     matrix: int
-    has_audio: bool
-    frame_count: int
+    audio: tuple[AudioTrack, ...]
     begin: Fraction
     origin: Fraction
     last: Fraction
@@ -38,9 +56,14 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds_of_all: float
     declared_of_all: float
     declared: float
-    # Frames per second: as declared, and the 90th percentile as measured.
-    declared_rate: Fraction
-    p90_frame_rate: float
+    # The grid of constant frame rate; it begins this share of a frame before `origin`.
+    frame_rate: Fraction
+    grid_shift: Fraction
+    # Decode times that go back, or pause in all tracks: recordings that were joined.
+    clock_restarts: bool
+    clock_jumps: bool
+    # At the end of the file, by the sizes in its container.
+    missing_bytes: int
     # (time from which all frames can be shown, seek target), in seconds.
     seek_points: tuple[tuple[float, float], ...]
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import LargeBinary, delete, exists, func, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.models import Asset, AssetState, Chunk, Rendition, RenditionFile, TrackKind
+from videoflix.media.segment_index import RECORD
 
 
 class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
@@ -79,9 +80,12 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         )
 
     async def reset_audio(self, rendition_id: int) -> None:
-        """Delete the audio's file, so that it is encoded again."""
+        """Delete the audio's files, so that it is encoded again."""
         await self.session.execute(
             delete(RenditionFile).where(RenditionFile.rendition_id == rendition_id)
+        )
+        await self.session.execute(
+            update(Rendition).where(Rendition.id == rendition_id).values(is_complete=False)
         )
 
     async def forget_file(self, rendition_id: int) -> None:
@@ -102,10 +106,33 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         )
         return lacking == 0
 
-    async def has_audio_file(self, asset_id: int) -> bool:
-        found = await self.session.scalar(
-            select(RenditionFile.id)
+    async def audio_parts(self, asset_id: int) -> frozenset[int]:
+        """The numbers of the parts of the audio that are published."""
+        found = await self.session.scalars(
+            select(RenditionFile.chunk_index)
             .join(Rendition, RenditionFile.rendition_id == Rendition.id)
             .where(Rendition.asset_id == asset_id, Rendition.kind == TrackKind.AUDIO)
         )
-        return found is not None
+        return frozenset(found)
+
+    async def audio_in_one_file(self, asset_id: int, segments: int) -> Rendition | None:
+        """The audio, if its first file has more segments than a first part."""
+        return await self.session.scalar(
+            select(Rendition)
+            .join(RenditionFile, RenditionFile.rendition_id == Rendition.id)
+            .where(
+                Rendition.asset_id == asset_id,
+                Rendition.kind == TrackKind.AUDIO,
+                RenditionFile.chunk_index == 0,
+                func.length(type_coerce(RenditionFile.segments, LargeBinary))
+                > segments * RECORD.size,
+            )
+        )
+
+    async def has_all_audio(self, asset_id: int) -> bool:
+        """Whether no audio rendition lacks a part."""
+        return not await self.count(
+            Rendition.asset_id == asset_id,
+            Rendition.kind == TrackKind.AUDIO,
+            Rendition.is_complete.is_(False),
+        )

@@ -141,7 +141,7 @@ class Media:
         waiting = await self.chunks.get_many(Chunk.asset_id == asset.id, Chunk.done.is_(False))
         left: list[Job] = [EncodeChunk(asset_id=asset.id, index=chunk.index) for chunk in waiting]
         if msgspec.convert(asset.plan, EncodePlan).has_audio and not (
-            await self.renditions.has_audio_file(asset.id)
+            await self.renditions.has_all_audio(asset.id)
         ):
             left.append(EncodeAudio(asset_id=asset.id))
         if await self.catalog.poster(asset.video_id) is None:
@@ -189,9 +189,9 @@ class Media:
         return None if asset is None or asset.state in GONE else asset
 
     async def publish_files(
-        self, asset_id: int, index: int | None, pieces: Mapping[str, FileIndex]
+        self, asset_id: int, index: int, pieces: Mapping[str, FileIndex]
     ) -> bool:
-        """Publish an attempt's verified files: a chunk's, or the audio's (`index` None).
+        """Publish an attempt's verified files of a chunk.
 
         Returns False if another attempt published first or the video was deleted; the files are
         not needed then. An asset that failed meanwhile keeps the result for a retry.
@@ -199,16 +199,47 @@ class Media:
         asset = await self.locked(asset_id)
         if asset is None or asset.plan is None or asset.state in FINAL:
             return False
-        if index is not None and not await self.chunks.complete(asset_id, index):
+        if not await self.chunks.complete(asset_id, index):
             return False
         renditions = await self.renditions.of_asset(asset_id)
         parts = [_part(renditions[name].id, piece) for name, piece in pieces.items()]
         if not await self.renditions.add_files(parts):
             return False
+        await self._progressed(asset)
+        return True
+
+    async def audio_parts(self, asset_id: int) -> frozenset[int]:
+        """The numbers of the parts of the audio that are published."""
+        return await self.renditions.audio_parts(asset_id)
+
+    async def adopt_whole_audio(self, asset_id: int, first_segments: int) -> bool:
+        """Complete audio that a worker of an earlier version published in one file.
+
+        Returns False if there is none; `first_segments` is the length of a first part.
+        """
+        asset = await self.locked(asset_id)
+        rendition = await self.renditions.audio_in_one_file(asset_id, first_segments)
+        if asset is None or rendition is None:
+            return False
+        rendition.is_complete = True
+        await self._progressed(asset)
+        return True
+
+    async def publish_audio(self, asset_id: int, piece: FileIndex, *, is_last: bool) -> bool:
+        """Publish a part of the audio; see publish_files."""
+        asset = await self.locked(asset_id)
+        if asset is None or asset.plan is None or asset.state in FINAL:
+            return False
+        rendition = (await self.renditions.of_asset(asset_id))[AUDIO]
+        is_new = await self.renditions.add_files([_part(rendition.id, piece)])
+        rendition.is_complete = rendition.is_complete or is_last
+        await self._progressed(asset)
+        return is_new
+
+    async def _progressed(self, asset: Asset) -> None:
         if asset.is_unfinished:
             await self._clear_stall(asset)
             await self.update_progress(asset)
-        return True
 
     async def _clear_stall(self, asset: Asset) -> None:
         """Clear the stall: processing has resumed."""
@@ -248,7 +279,8 @@ class Media:
         """Update the video's progress; when all chunks are done, complete the asset."""
         share = await self.chunks.share_encoded(asset.id)
         playable = await self.renditions.all_begun(asset.id)
-        if playable and not await self.chunks.waiting(asset.id):
+        has_all = playable and await self.renditions.has_all_audio(asset.id)
+        if has_all and not await self.chunks.waiting(asset.id):
             await self._retire_others(asset)
             asset.state = AssetState.READY
             plan = msgspec.convert(asset.plan, EncodePlan)

@@ -57,10 +57,17 @@ def _track(row: Any) -> SegmentedTrack:
         height=row.height,
         max_bitrate=row.max_bitrate,
         codec=row.codecs[0] if whole else "",
+        duration=sum(map(_seconds, parts, row.timescales)),
         segments=b"".join(parts),
         firsts=tuple(firsts[:-1]),
         keys=tuple(row.keys[:whole]),
         timescales=tuple(row.timescales[:whole]),
         init_lengths=tuple(row.init_lengths[:whole]),
         maps=tuple(changed),
+    )
+
+
+def _seconds(part: bytes, timescale: int) -> float:
+    return (
+        sum(ticks for ticks, _ in segment_index.run(part, 0, segment_index.count(part))) / timescale
     )

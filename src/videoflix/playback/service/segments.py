@@ -7,7 +7,7 @@ with one query for all concurrent requests (single flight).
 import gzip
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -21,6 +21,7 @@ from videoflix.playback.hls import MediaSegment, bit_rates, media_playlist
 from videoflix.settings import settings
 
 REREAD_SECONDS = 1.0
+ROUNDING_SECONDS = 0.001
 # Size of the negative caches.
 UNKNOWN_MAX = 10_000
 
@@ -108,8 +109,8 @@ class SegmentStore:
 
         Both should not depend on the viewer: each pair is a cache entry of its own.
         """
-        is_complete = presentation.complete
-        version = (presentation.asset_id, track.name, track.count, is_complete, prefix, query)
+        ends = None if presentation.complete else presentation.common_duration
+        version = (presentation.asset_id, track.name, track.count, ends, prefix, query)
         found = self._kept.get(version)
         if not isinstance(found, Playlist):
             found = _playlist(presentation, track, prefix, query)
@@ -180,6 +181,20 @@ def segments_of(track: SegmentedTrack, prefix: str = "") -> Iterator[MediaSegmen
             number += 1
 
 
+def until(segments: Iterable[MediaSegment], end: float) -> Iterator[MediaSegment]:
+    """Iterate over the segments that begin before `end`, in seconds.
+
+    While a video is encoded, all its playlists end together: players that begin near the end of
+    each, as if it were live, would begin at different times.
+    """
+    begin = 0.0
+    for segment in segments:
+        if begin >= end - ROUNDING_SECONDS:
+            return
+        yield segment
+        begin += float(segment.duration)
+
+
 def segment_slice(track: SegmentedTrack, number: int) -> Slice | None:
     """Locate a segment by number; None if it does not exist (yet)."""
     if number >= track.count:
@@ -198,6 +213,8 @@ def _playlist(
     presentation: Presentation, track: SegmentedTrack, prefix: str, query: str
 ) -> Playlist:
     segments = list(segments_of(track, prefix))
+    if not presentation.complete:
+        segments = list(until(segments, presentation.common_duration))
     # Audio is cut at its own frames, so its longest segment may exceed the video's.
     longest = max([float(found.duration) for found in segments], default=0.0)
     target = max(presentation.segment_seconds, longest)

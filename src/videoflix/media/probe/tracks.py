@@ -1,0 +1,76 @@
+"""Choose which of a file's tracks are the film."""
+
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from videoflix.media.probe.clock import Clocks
+from videoflix.media.probe.rejection import SourceRejected
+from videoflix.media.probe.result import AudioTrack
+
+# Audio beside the film's own.
+SECONDARY = (
+    Disposition.comment
+    | Disposition.visual_impaired
+    | Disposition.descriptions
+    | Disposition.karaoke
+    | Disposition.clean_effects
+    | Disposition.non_diegetic
+)
+DESCRIBED = Disposition.visual_impaired | Disposition.descriptions
+LANGUAGE_UNKNOWN = {"und", "unk", "zxx", "mis"}
+
+
+def choose_video(container: InputContainer, clocks: Clocks) -> VideoStream:
+    """Choose the film's picture: what moves, before a default flag, before size.
+
+    Cover art is never chosen. Raises SourceRejected.
+    """
+    tracks = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not tracks and container.streams:
+        raise SourceRejected("no-picture", "The file has audio but no video.")
+    if not tracks:
+        raise SourceRejected("not-a-video", "We can't read this video file.")
+    readable = [track for track in tracks if track.codec_context]
+    if not readable:
+        raise SourceRejected("codec-unknown", "The file's video codec is not supported.")
+
+    def rank(track: VideoStream) -> tuple[bool, bool, int]:
+        clock = clocks.get(track.index)
+        moves = clock is not None and clock.count > 1
+        pixels = track.codec_context.width * track.codec_context.height
+        return moves, bool(track.disposition & Disposition.default), pixels
+
+    return max(readable, key=rank)  # of equals, the first
+
+
+def audio_tracks(
+    container: InputContainer, clocks: Clocks, decodable: frozenset[int]
+) -> tuple[AudioTrack, ...]:
+    """List the decodable audio tracks, the one to play by default first."""
+    streams = [s for s in container.streams.audio if s.index in decodable and s.index in clocks]
+    streams.sort(key=lambda stream: (_is_secondary(stream), not _is_default(stream), stream.index))
+    return tuple(_track(stream, clocks) for stream in streams)
+
+
+def _track(stream: Stream, clocks: Clocks) -> AudioTrack:
+    clock = clocks[stream.index]
+    language = (stream.language or "").lower()
+    return AudioTrack(
+        index=stream.index,
+        begin=clock.begin_seconds or clock.base * 0,
+        end=clock.end_seconds,
+        language="" if language in LANGUAGE_UNKNOWN else language,
+        title=stream.metadata.get("title", "").strip()[:100],
+        channels=getattr(stream.codec_context, "channels", 2) or 2,
+        is_described=bool(stream.disposition & DESCRIBED),
+        is_commentary=bool(stream.disposition & Disposition.comment),
+    )
+
+
+def _is_default(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.default)
+
+
+def _is_secondary(stream: Stream) -> bool:
+    return bool(stream.disposition & SECONDARY)

@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import time
@@ -29,6 +30,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from videoflix.media import encode
+from videoflix.media.encode_audio import AudioPart, encode_audio
 from videoflix.media.ffmpeg import find_ffmpeg
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import EncodePlan, make_plan
@@ -118,7 +120,10 @@ class Contest:
 
         async def sound() -> None:
             async with turn:
-                await encode.encode_audio(self.source, self.plan, self.folder)
+                folder = self.folder / "ours-audio"
+                folder.mkdir()
+                await encode_audio(self.source, self.plan, folder, no_part)
+                shutil.rmtree(folder)
 
         await asyncio.gather(sound(), *(chunk(span.index) for span in self.plan.spans))
 
@@ -153,6 +158,10 @@ class Contest:
 
 async def no_report(frames: int) -> None:
     """Nobody watches."""
+
+
+async def no_part(_: AudioPart) -> None:
+    """Nobody plays it yet."""
 
 
 def contest(seconds: int, rounds: int, folder: Path) -> dict[str, list[Cost]]:

@@ -55,6 +55,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "media/test_failures.py": ("media", "self_tests unqueued jobs/faults jobs/reconcile"),
     "media/test_fsck.py": ("media", "inventory service/repair"),
     "media/test_jobs.py": ("media", "jobs/cleanup service/sweeping"),
+    "media/test_audio_jobs.py": ("media", "service/publication"),
     "media/test_first_chunk.py": ("media", "payloads"),
     "media/test_locks.py": ("media/repository", "assets chunks renditions"),
     "media/test_odd_recordings.py": ("media", "mend probe/clock"),

@@ -11,7 +11,7 @@ from videoflix.catalog.service import VideoNotFound
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import ChunkSpec, EncodePlan
 from videoflix.media.schemas import FileIndex
-from videoflix.media.service import Failures, Media
+from videoflix.media.service import Failures, Media, Publication
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import TransientError
 
@@ -44,7 +44,7 @@ async def add_film() -> tuple[int, int]:
 async def show(asset_id: int, index: int) -> None:
     piece = FileIndex(index, f"k/{index}", "avc1", 25, 1, "", ((100, 1, 1),))
     async with transaction() as session:
-        await Media(session).publish_files(asset_id, index, {"180p": piece})
+        await Publication(session).publish_files(asset_id, index, {"180p": piece})
 
 
 async def report(asset_id: int, index: int) -> None:

@@ -76,7 +76,7 @@ def test_bit_rates_are_peak_and_mean_a_second() -> None:
 def test_empty_playlist_is_complete_or_grows() -> None:
     head = media_playlist([], target=4.0, complete=False).splitlines()
     assert head[2:4] == ["#EXT-X-TARGETDURATION:4", "#EXT-X-PLAYLIST-TYPE:EVENT"]
-    assert len(head) == 6
+    assert head[6:] == ["#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"]
     assert media_playlist([], target=4.0, complete=True).endswith("\n#EXT-X-ENDLIST\n")
 
 

@@ -38,7 +38,7 @@ from videoflix.media.poster import make_poster
 from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.source import ClockBroken, probe
 from videoflix.media.schemas import StoredFileIndex
-from videoflix.media.service import Failures, Media
+from videoflix.media.service import Failures, Media, Publication
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.process.run import ProcessFailed
 from videoflix.platform.process.scratch import scratch_folder
@@ -157,9 +157,9 @@ async def run_encode_audio(job: EncodeAudio) -> None:
     if work is None or work.plan is None:
         return
     async with transaction() as session:
-        if await Media(session).adopt_whole_audio(job.asset_id, FIRST_SEGMENTS):
+        if await Publication(session).adopt_whole_audio(job.asset_id, FIRST_SEGMENTS):
             return
-        published = await Media(session).audio_parts(job.asset_id)
+        published = await Publication(session).audio_parts(job.asset_id)
 
     async def publish_part(part: AudioPart) -> None:
         if part.is_last or part.number not in published:
@@ -174,7 +174,7 @@ async def publish_audio(asset_id: int, part: AudioPart, work: EncodeTask) -> Non
     """Store a part of the audio, then publish it; the last one completes the job."""
     stored = await _stored(work, part.number, part.file, part.index)
     async with complete_job() if part.is_last else transaction() as session:
-        is_new = await Media(session).publish_audio(asset_id, stored, is_last=part.is_last)
+        is_new = await Publication(session).publish_audio(asset_id, stored, is_last=part.is_last)
     if not is_new:  # another attempt published it, or the video was deleted
         await media_storage().delete_below(work.attempt)
 
@@ -265,7 +265,7 @@ async def publish(
             for name, found in indexes.items()
         }
         async with complete_job() as session:
-            if not await Media(session).publish_files(asset_id, index, pieces):
+            if not await Publication(session).publish_files(asset_id, index, pieces):
                 raise SupersededAttempt
 
 

@@ -1,8 +1,9 @@
 """Use cases of the media."""
 
-from videoflix.media.service.assets import AUDIO, Media
+from videoflix.media.service.assets import Media
 from videoflix.media.service.failures import Failures
 from videoflix.media.service.mp4 import Mp4Files
 from videoflix.media.service.presentations import Presentations
+from videoflix.media.service.publication import AUDIO, Publication
 
-__all__ = ["AUDIO", "Failures", "Media", "Mp4Files", "Presentations"]
+__all__ = ["AUDIO", "Failures", "Media", "Mp4Files", "Presentations", "Publication"]

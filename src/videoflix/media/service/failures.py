@@ -74,7 +74,7 @@ class Failures:
         await self._failed(asset_id, code, reason)
 
     async def _failed(self, asset_id: int, code: str, reason: str) -> Asset | None:
-        asset = await self.media.locked(asset_id)
+        asset = await self.media.publication.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return None
         asset.state = AssetState.FAILED
@@ -93,7 +93,7 @@ class Failures:
         Raises StallLimitReached after STALL_MAX_HOURS, or after SUSPECT_ATTEMPTS_MAX faults that
         the file may have caused.
         """
-        asset = await self.media.locked(asset_id)
+        asset = await self.media.publication.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return
         now = await transaction_time(self.session)
@@ -122,7 +122,7 @@ class Failures:
 
     async def resume_served(self, asset_id: int) -> None:
         """Clear the stall: a worker encodes again."""
-        asset = await self.media.locked(asset_id)
+        asset = await self.media.publication.locked(asset_id)
         if asset is not None and asset.stalled_code == NO_WORKER:
             asset.state = _resumed_state(asset)
             asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
@@ -151,7 +151,7 @@ class Failures:
 
     async def retry_job_of(self, asset_id: int) -> list[Job]:
         """List the jobs an asset needs when one of its jobs is retried. Raises SourceRemoved."""
-        asset = await self.media.locked(asset_id)
+        asset = await self.media.publication.locked(asset_id)
         if asset is None or asset.state is AssetState.READY:
             return []
         return await self.resume(asset)
@@ -177,7 +177,7 @@ class Failures:
             return
         await self.catalog.resume(asset.video_id)
         if asset.plan is not None:
-            await self.media.update_progress(asset)
+            await self.media.publication.update_progress(asset)
 
     async def missing_jobs(self, asset: Asset) -> list[Job]:
         """The jobs an unfinished asset needs that are neither queued nor running."""
@@ -190,7 +190,7 @@ class Failures:
 
     async def requeue(self, asset_id: int) -> int:
         """Enqueue the missing jobs of an unfinished asset; return how many."""
-        asset = await self.media.locked(asset_id)
+        asset = await self.media.publication.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return 0
         missing = await self.missing_jobs(asset)
@@ -198,7 +198,7 @@ class Failures:
             ids = await enqueue_many(self.session, missing)
             await self.work.note_requeued(ids)
         elif not await self.media.work_left(asset):
-            await self.media.update_progress(asset)
+            await self.media.publication.update_progress(asset)
         return len(missing)
 
     async def settle(self, video_id: int) -> bool:
@@ -217,7 +217,7 @@ class Failures:
 
     async def expire(self, asset_id: int) -> bool:
         """Expire a rejected source; False if it was retried meanwhile."""
-        asset = await self.media.locked(asset_id)
+        asset = await self.media.publication.locked(asset_id)
         if asset is None or not await self.work.is_expired(asset_id):
             return False
         asset.source_removed_at = await transaction_time(self.session)

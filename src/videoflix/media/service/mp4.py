@@ -11,7 +11,7 @@ from videoflix.media.payloads import MakePoster, MakeStoryboard, PackageRenditio
 from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import DownloadFiles, Mp4File
-from videoflix.media.service.assets import SWEEP_AFTER
+from videoflix.media.service.publication import SWEEP_AFTER
 from videoflix.media.storyboard import Layout
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.queue import Job, enqueue

@@ -19,6 +19,7 @@ from videoflix.media.payloads import (
 )
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.service.assets import Media
+from videoflix.media.service.publication import Publication
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import Job, enqueue
@@ -40,7 +41,7 @@ class Repairs:
         broken = [self._asset.expected[key] for key in keys if key in self._asset.expected]
         source_fault = next((found for found in broken if found.role is ObjectRole.SOURCE), None)
         async with transaction() as session:
-            asset = await Media(session).locked(self._asset.asset_id)
+            asset = await Publication(session).locked(self._asset.asset_id)
             if asset is None:
                 return {}
             asset.source_fault = await self._fault(source_fault)

@@ -1,0 +1,154 @@
+"""Publish encoded files, and complete the asset with the last of them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videoflix.catalog.service import Catalog
+from videoflix.media.models import Asset, AssetState, RenditionFile
+from videoflix.media.payloads import (
+    DeleteFolder,
+    MakePoster,
+    MakeStoryboard,
+    PackageRendition,
+    SweepAttempts,
+)
+from videoflix.media.plan import EncodePlan
+from videoflix.media.repository.assets import AssetRepository
+from videoflix.media.repository.chunks import ChunkRepository
+from videoflix.media.repository.renditions import RenditionRepository
+from videoflix.media.schemas import FileIndex
+from videoflix.platform.queue import Job, enqueue
+from videoflix.settings import settings
+
+AUDIO = "audio"
+SWEEP_AFTER = timedelta(hours=2)
+# How long the segments of a replaced asset can still be fetched.
+RETIRED_RETENTION = timedelta(hours=2)
+# Accept no more results.
+FINAL = frozenset({AssetState.READY, AssetState.RETIRED})
+
+
+class Publication:
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.catalog = Catalog(session)
+        self.assets = AssetRepository(session=session)
+        self.chunks = ChunkRepository(session=session)
+        self.renditions = RenditionRepository(session=session)
+
+    async def locked(self, asset_id: int) -> Asset | None:
+        """Lock a video and then its asset: the lock order that prevents deadlocks."""
+        video_id = await self.assets.video_of(asset_id)
+        if video_id is None or await self.catalog.videos.locked(video_id) is None:
+            return None
+        return await self.assets.locked(asset_id)
+
+    async def publish_files(
+        self, asset_id: int, index: int, pieces: Mapping[str, FileIndex]
+    ) -> bool:
+        """Publish an attempt's verified files of a chunk.
+
+        Returns False if another attempt published first or the video was deleted; the files are
+        not needed then. An asset that failed meanwhile keeps the result for a retry.
+        """
+        asset = await self.locked(asset_id)
+        if asset is None or asset.plan is None or asset.state in FINAL:
+            return False
+        if not await self.chunks.complete(asset_id, index):
+            return False
+        renditions = await self.renditions.of_asset(asset_id)
+        parts = [_part(renditions[name].id, piece) for name, piece in pieces.items()]
+        if not await self.renditions.add_files(parts):
+            return False
+        await self._progressed(asset)
+        return True
+
+    async def audio_parts(self, asset_id: int) -> frozenset[int]:
+        """The numbers of the parts of the audio that are published."""
+        return await self.renditions.audio_parts(asset_id)
+
+    async def adopt_whole_audio(self, asset_id: int, first_segments: int) -> bool:
+        """Complete audio that a worker of an earlier version published in one file.
+
+        Returns False if there is none; `first_segments` is the length of a first part.
+        """
+        asset = await self.locked(asset_id)
+        rendition = await self.renditions.audio_in_one_file(asset_id, first_segments)
+        if asset is None or rendition is None:
+            return False
+        rendition.is_complete = True
+        await self._progressed(asset)
+        return True
+
+    async def publish_audio(self, asset_id: int, piece: FileIndex, *, is_last: bool) -> bool:
+        """Publish a part of the audio; see publish_files."""
+        asset = await self.locked(asset_id)
+        if asset is None or asset.plan is None or asset.state in FINAL:
+            return False
+        rendition = (await self.renditions.of_asset(asset_id))[AUDIO]
+        is_new = await self.renditions.add_files([_part(rendition.id, piece)])
+        rendition.is_complete = rendition.is_complete or is_last
+        await self._progressed(asset)
+        return is_new
+
+    async def _progressed(self, asset: Asset) -> None:
+        if asset.is_unfinished:
+            await self.clear_stall(asset)
+            await self.update_progress(asset)
+
+    async def clear_stall(self, asset: Asset) -> None:
+        """Clear the stall: processing has resumed."""
+        was_stalled, asset.state = asset.state is AssetState.STALLED, AssetState.ENCODING
+        asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
+        if was_stalled:
+            await self.catalog.clear_failure(asset.video_id)
+
+    async def update_progress(self, asset: Asset) -> None:
+        """Update the video's progress; when all chunks are done, complete the asset."""
+        share = await self.chunks.share_encoded(asset.id)
+        playable = await self.renditions.all_begun(asset.id)
+        has_all = playable and await self.renditions.has_all_audio(asset.id)
+        if has_all and not await self.chunks.waiting(asset.id):
+            await self._retire_others(asset)
+            asset.state = AssetState.READY
+            plan = msgspec.convert(asset.plan, EncodePlan)
+            await self.describe(asset.video_id, plan)
+            await self.catalog.complete(asset.video_id)
+            poster = await self.catalog.poster(asset.video_id)
+            if poster is None or not poster.startswith(f"{asset.folder}/"):
+                await enqueue(self.session, MakePoster(asset_id=asset.id))
+            for job in _packaging(asset.id, plan):
+                await enqueue(self.session, job)
+            later = datetime.now(UTC) + SWEEP_AFTER
+            await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
+        elif not await self.assets.ready_of(asset.video_id):
+            await self.catalog.update_progress(asset.video_id, share, playable=playable)
+
+    async def describe(self, video_id: int, plan: EncodePlan) -> None:
+        qualities = [rung.name for rung in plan.rungs]
+        await self.catalog.set_media_info(video_id, duration=plan.duration, qualities=qualities)
+
+    async def _retire_others(self, asset: Asset) -> None:
+        """Retire earlier assets; their files stay for RETIRED_RETENTION for running streams."""
+        later = datetime.now(UTC) + RETIRED_RETENTION
+        for folder in await self.assets.retire_others(asset):
+            await enqueue(self.session, DeleteFolder(folder=folder), at=later)
+
+
+def _packaging(asset_id: int, plan: EncodePlan) -> list[Job]:
+    """Jobs for players without HLS."""
+    if not settings.mp4_files:
+        return []
+    packages = [PackageRendition(asset_id=asset_id, rendition=rung.name) for rung in plan.rungs]
+    return [*packages, MakeStoryboard(asset_id=asset_id)]
+
+
+def _part(rendition_id: int, piece: FileIndex) -> RenditionFile:
+    return RenditionFile(
+        rendition_id=rendition_id,
+        **{name: getattr(piece, name) for name in piece.__struct_fields__ if name != "segments"},
+        segments=piece.segments,
+    )

@@ -58,7 +58,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "media/test_audio_jobs.py": ("media", "service/publication"),
     "media/test_first_chunk.py": ("media", "payloads"),
     "media/test_locks.py": ("media/repository", "assets chunks renditions"),
-    "media/test_odd_recordings.py": ("media", "mend probe/clock"),
+    "media/test_odd_recordings.py": ("media", "remux probe/clock"),
     "media/test_placement.py": ("media", "sample_run"),
     "media/test_probe.py": ("media/probe", "child rejection result source"),
     "memberships/test_api.py": ("memberships", "repository schemas service"),

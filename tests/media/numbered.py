@@ -12,8 +12,8 @@ from media.clips import ffmpeg
 from videoflix.media.encode import encode_chunk
 from videoflix.media.encode_audio import AudioPart, encode_audio
 from videoflix.media.jobs.encode import planned
-from videoflix.media.mend import mend
 from videoflix.media.plan import EncodePlan
+from videoflix.media.remux import remux
 
 RATE = 25
 PICTURE = "color=s=320x180:r=25:d={seconds},format=yuv420p"
@@ -69,8 +69,8 @@ async def film_of(source: Path, folder: Path) -> Film:
     """Encode a recording as the jobs do, and decode what a player gets."""
     folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - nothing else runs
     plan = await planned(source, folder)
-    if plan.mending:
-        source = await mend(source, plan.mending, folder, plan.duration)
+    if plan.remux:
+        source = await remux(source, plan.remux, folder, plan.duration)
     picture = folder / "picture.mp4"
     with picture.open("wb") as out:
         for span in plan.spans:

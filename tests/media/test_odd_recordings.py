@@ -40,12 +40,12 @@ async def test_joined_recordings_get_one_clock(offset: str, tmp_path: Path) -> N
     first = numbered(tmp_path / "1.ts", 5, *TS)
     second = numbered(tmp_path / "2.ts", 5, *TS, "-output_ts_offset", offset, first=125)
     film = await film_of(joined(tmp_path / "a.ts", first, second), tmp_path / "out")
-    assert film.plan.mending is not None
+    assert film.plan.remux is not None
     assert_in_order(film, list(range(250)))
     assert_beeps(film, 10)
 
 
-async def test_joined_recordings_that_cannot_be_mended_are_refused(tmp_path: Path) -> None:
+async def test_joined_recordings_that_cannot_be_remuxed_are_refused(tmp_path: Path) -> None:
     first = numbered(tmp_path / "1.mkv", 3, sound=False)
     second = numbered(tmp_path / "2.mkv", 3, sound=False)
     source = joined(tmp_path / "a.mkv", first, second)
@@ -134,6 +134,6 @@ async def test_still_recordings_of_a_screen_have_no_jumps(tmp_path: Path) -> Non
         filters="select='lt(n,25)+gt(n,450)'",
     )  # fmt: skip
     film = await film_of(source, tmp_path / "out")
-    assert film.plan.mending is None
+    assert film.plan.remux is None
     assert film.plan.duration == pytest.approx(20, abs=0.1)
     assert_beeps(film, 20)

@@ -11,8 +11,8 @@ from operator import itemgetter
 import msgspec
 
 from videoflix.media.ladder import Rung, make_ladder
-from videoflix.media.mend import Mending
 from videoflix.media.probe.source import ProbedSource
+from videoflix.media.remux import RemuxSpec
 
 SEGMENT_SECONDS = 4
 CHUNK_SEGMENTS = (3, 4, 2)  # in order of preference
@@ -37,8 +37,8 @@ class EncodePlan(msgspec.Struct, frozen=True):
 
     `origin` is the timestamp of the first frame, in seconds as "num/den"; all tracks start there.
     `interlaced`, `hdr` and `matrix` are those of ProbedSource, and so are `shown_*` and `turned`
-    of its picture. The last picture stands from frame `picture_frames` on. With `mending`, tracks
-    and times are those of the mended copy. Fields with defaults are unknown in plans of earlier
+    of its picture. The last picture stands from frame `picture_frames` on. With `remux`, tracks
+    and times are those of the remuxed copy. Fields with defaults are unknown in plans of earlier
     versions, which chose the first tracks.
     """
 
@@ -59,7 +59,7 @@ class EncodePlan(msgspec.Struct, frozen=True):
     shown_height: int = 0
     turned: str = ""
     picture_frames: int = 0
-    mending: Mending | None = None
+    remux: RemuxSpec | None = None
 
     @property
     def video_stream(self) -> str:
@@ -98,8 +98,8 @@ class EncodePlan(msgspec.Struct, frozen=True):
         return -(-TIMESCALE_AT_LEAST // self.frame_rate_num)
 
 
-def make_plan(source: ProbedSource, mending: Mending | None = None) -> EncodePlan:
-    """Plan the encoding of a source, which may have to be mended first."""
+def make_plan(source: ProbedSource, remux: RemuxSpec | None = None) -> EncodePlan:
+    """Plan the encoding of a source, which may have to be remuxed first."""
     frame_rate = Fraction(source.frame_rate_num, source.frame_rate_den)
     segment_frames = max(1, round(SEGMENT_SECONDS * frame_rate))
     return EncodePlan(
@@ -120,7 +120,7 @@ def make_plan(source: ProbedSource, mending: Mending | None = None) -> EncodePla
         shown_height=source.shown.height,
         turned=source.shown.turned,
         picture_frames=source.picture_frames,
-        mending=mending,
+        remux=remux,
     )
 
 

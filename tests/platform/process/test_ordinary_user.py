@@ -20,7 +20,8 @@ ENCODE = """
 import asyncio, pathlib, sys
 sys.path.append(sys.argv[1])
 from media.clips import make_clip
-from videoflix.media.encode import encode_audio, encode_chunk
+from videoflix.media.encode import encode_chunk
+from videoflix.media.encode_audio import encode_audio
 from videoflix.media.plan import make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe.source import probe
@@ -35,7 +36,7 @@ async def main():
     for name in ("chunk", "sound", "poster"):
         (home / name).mkdir()
     indexes = await encode_chunk(source, plan, plan.spans[0], home / "chunk", report)
-    await encode_audio(source, plan, home / "sound")
+    await encode_audio(source, plan, home / "sound", report)
     poster = await make_poster(source, plan, home / "poster")
     print("rungs", len(indexes), "poster", poster.stat().st_size > 0)
 

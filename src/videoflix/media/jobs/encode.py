@@ -30,13 +30,13 @@ from videoflix.media.jobs.faults import (
     wait_bounded,
     with_classified_faults,
 )
-from videoflix.media.mend import mend, mending_of
 from videoflix.media.models import Asset
 from videoflix.media.payloads import EncodeAudio, EncodeChunk, Inspect, MakePoster
 from videoflix.media.plan import EncodePlan, make_plan
 from videoflix.media.poster import make_poster
 from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.source import ClockBroken, probe
+from videoflix.media.remux import remux, remux_spec
 from videoflix.media.schemas import StoredFileIndex
 from videoflix.media.service import Failures, Media, Publication
 from videoflix.platform.postgres.session import transaction
@@ -112,16 +112,16 @@ async def inspect(job: Inspect) -> None:
 
 
 async def planned(source: Path, folder: Path) -> EncodePlan:
-    """Plan the encoding of a source, mended if its clock is broken. Raises SourceRejected."""
+    """Plan the encoding of a source, remuxed if its clock is broken. Raises SourceRejected."""
     try:
         return make_plan(await probe(source))
     except ClockBroken as broken:
-        mending = mending_of(broken)
-        if mending is None:
+        spec = remux_spec(broken)
+        if spec is None:
             raise _joined() from broken
-        mended = await mend(source, mending, folder, broken.seconds)
+        remuxed = await remux(source, spec, folder, broken.seconds)
     try:
-        return make_plan(await probe(mended), mending)
+        return make_plan(await probe(remuxed), spec)
     except ClockBroken as broken:
         raise _joined() from broken
 
@@ -232,8 +232,8 @@ async def source_workspace(work: EncodeTask) -> AsyncGenerator[tuple[Path, Path]
             raise SourceUnavailable from error
         await check_size(source, work.source_bytes)
         async with verify_before_verdict(work, source), classify_faults():
-            if work.plan is not None and work.plan.mending is not None:
-                source = await mend(source, work.plan.mending, folder, work.plan.duration)
+            if work.plan is not None and work.plan.remux is not None:
+                source = await remux(source, work.plan.remux, folder, work.plan.duration)
             yield source, folder
 
 

@@ -63,7 +63,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
 
 
 class ClockBroken(Exception):
-    """Several recordings were joined: their times do not form one clock (mend.py)."""
+    """Several recordings were joined: their times do not form one clock (remux.py)."""
 
     def __init__(self, result: ProbeResult) -> None:
         super().__init__()

@@ -16,29 +16,29 @@ from videoflix.media.probe.source import ClockBroken
 JOINABLE = {"mpegts": "mpegts", "mpeg": "matroska"}
 
 
-class Mending(msgspec.Struct, frozen=True):
+class RemuxSpec(msgspec.Struct, frozen=True):
     """The streams to copy, by their index in the source, and the copy's format."""
 
     streams: tuple[int, ...]
     format: str
 
 
-def mending_of(broken: ClockBroken) -> Mending | None:
-    """Return how to mend a source; None if that is impossible."""
+def remux_spec(broken: ClockBroken) -> RemuxSpec | None:
+    """Return how to remux a source; None if that does not help."""
     copied = JOINABLE.get(broken.container)
-    return Mending(broken.streams, copied) if copied else None
+    return RemuxSpec(broken.streams, copied) if copied else None
 
 
-async def mend(source: Path, mending: Mending, folder: Path, seconds: float) -> Path:
-    """Write `folder/mended` with the streams of a source of that length, in the order given.
+async def remux(source: Path, spec: RemuxSpec, folder: Path, seconds: float) -> Path:
+    """Write `folder/remuxed` with the streams of a source of that length, in the order given.
 
     Raises ProcessFailed or StorageFull.
     """
-    file = folder / "mended"
+    file = folder / "remuxed"
     options = [
-        *(option for index in mending.streams for option in ("-map", f"0:{index}")),
+        *(option for index in spec.streams for option in ("-map", f"0:{index}")),
         "-c", "copy", "-map_metadata", "-1",
-        "-f", mending.format, f"file:{file}",
+        "-f", spec.format, f"file:{file}",
     ]  # fmt: skip
     await run_ffmpeg([Input(source)], options, folder, seconds)
     return file

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from media.clips import ffmpeg, make_clip
@@ -64,6 +65,20 @@ async def test_silence_follows_short_sound(sound: float, film: float, tmp_path: 
         "-i", f"sine=d={sound}", "-c:v", "libx264", "-preset", "ultrafast", source,
     )  # fmt: skip
     assert seconds_of(await parts_of(source, folder)) == pytest.approx(film, abs=0.07)
+
+
+async def test_sound_far_beyond_the_film_is_left_out(tmp_path: Path) -> None:
+    """The encoder has all that it needs while the decoder still writes."""
+    source, folder = make_clip(tmp_path / "source.mp4", seconds=20), tmp_path / "out"
+    folder.mkdir()
+    plan = msgspec.structs.replace(make_plan(await probe(source)), frame_count=25)
+    found: list[AudioPart] = []
+
+    async def note(part: AudioPart) -> None:
+        found.append(part)
+
+    await encode_audio(source, plan, folder, note)
+    assert seconds_of(found) == pytest.approx(1, abs=0.03)
 
 
 async def test_parts_joined_are_the_whole(tmp_path: Path) -> None:

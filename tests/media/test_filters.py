@@ -115,7 +115,7 @@ def test_audio_is_put_on_the_clock_before_anything_is_counted() -> None:
 
 def test_audio_is_as_long_as_the_video() -> None:
     assert audio(PLAN).split(",") == [
-        "aresample=48000:async=1000:min_hard_comp=0.03:first_pts=0",
+        "aresample=48000:async=1:min_hard_comp=0.03:first_pts=0",
         "apad=whole_len=480000",  # 250 frames are 10 seconds
         "atrim=start_sample=1024:end_sample=480000",
         "asetpts=PTS-1024",

@@ -20,10 +20,12 @@ from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.filters import SAMPLE_RATE, audio, decoded_audio
 from videoflix.media.fmp4 import Index, InvalidOutput, complete_boxes, index_audio
 from videoflix.media.plan import EncodePlan
+from videoflix.platform.process.run import ProcessFailed
 
 FIRST_SEGMENTS, PART_SEGMENTS = 1, 15
 # The last AAC frame is padded; more is a fault.
 TOLERANCE_SECONDS = 0.1
+BROKEN_PIPE = "Broken pipe"
 
 
 class AudioPart(msgspec.Struct, frozen=True):
@@ -52,8 +54,7 @@ async def encode_audio(source: Path, plan: EncodePlan, folder: Path, on_part: On
     async def on_line(_: str) -> None:
         await parts.publish()
 
-    # -copyts: the filters subtract the plan's origin from the source's own timestamps.
-    decoding = run_ffmpeg([Input(source, ["-copyts"])], _decoded(plan, pipe), folder, plan.duration)
+    decoding = _decode(source, plan, pipe)
     encoding = run_ffmpeg(
         [Input(pipe, ["-copyts"], PIPE_FORMAT)],
         _encoded(plan, file),
@@ -64,6 +65,18 @@ async def encode_audio(source: Path, plan: EncodePlan, folder: Path, on_part: On
     await _together(decoding, encoding)
     async with attribute_to_full_disk(folder):
         await parts.publish(ended=True)
+
+
+async def _decode(source: Path, plan: EncodePlan, pipe: Path) -> None:
+    """Write the decoded audio to the pipe. Raises ProcessFailed or StorageFull."""
+    # -copyts: the filters subtract the plan's origin from the source's own timestamps.
+    inputs = [Input(source, ["-copyts"])]
+    try:
+        await run_ffmpeg(inputs, _decoded(plan, pipe), pipe.parent, plan.duration)
+    except ProcessFailed as error:
+        # The reader has all that the film needs, or has failed and says so itself.
+        if BROKEN_PIPE not in error.log:
+            raise
 
 
 def _decoded(plan: EncodePlan, pipe: Path) -> list[str]:

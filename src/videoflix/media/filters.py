@@ -100,7 +100,7 @@ def audio(plan: EncodePlan) -> str:
     """
     samples = round(plan.duration * SAMPLE_RATE)
     steps = [
-        f"aresample={SAMPLE_RATE}:async=1000:min_hard_comp=0.03:first_pts=0",
+        f"aresample={SAMPLE_RATE}:async=1:min_hard_comp=0.03:first_pts=0",
         f"apad=whole_len={samples}",
         f"atrim=start_sample={PRIMING_SAMPLES}:end_sample={samples}",
         f"asetpts=PTS-{PRIMING_SAMPLES}",

@@ -1,5 +1,6 @@
 """Audio on the film's clock, in parts that can be played while it is encoded."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -79,6 +80,28 @@ async def test_sound_far_beyond_the_film_is_left_out(tmp_path: Path) -> None:
 
     await encode_audio(source, plan, folder, note)
     assert seconds_of(found) == pytest.approx(1, abs=0.03)
+
+
+async def test_silence_behind_the_decoder_is_not_published_early(tmp_path: Path) -> None:
+    """It cannot be told from the sound of a decoder that was killed, until that has ended well."""
+    source, folder = tmp_path / "source.mp4", tmp_path / "out"
+    folder.mkdir()
+    ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=s=64x36:r=1:d=7200", "-f", "lavfi", "-i", "sine=d=1",
+        "-c:v", "libx264", "-preset", "ultrafast", source,
+    )  # fmt: skip
+    whole_when_published: list[bool] = []
+
+    async def note(part: AudioPart) -> None:
+        if len(whole_when_published) > 5:
+            return
+        size = (folder / "audio.mp4").stat().st_size
+        await asyncio.sleep(0.2)
+        whole_when_published.append((folder / "audio.mp4").stat().st_size == size)
+
+    await encode_audio(source, make_plan(await probe(source)), folder, note)
+    assert len(whole_when_published) > 5
+    assert all(whole_when_published), "published while the encoder still wrote"
 
 
 async def test_parts_joined_are_the_whole(tmp_path: Path) -> None:

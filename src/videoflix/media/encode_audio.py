@@ -1,4 +1,4 @@
-"""Encode the audio in one pass, in parts that can be played while it goes on.
+"""Encode the audio in one pass, in parts that can be played while it is encoded.
 
 Two processes joined by a pipe: one decodes into uncompressed audio of one form, whatever changes
 in the source, and the other puts that on the film's clock and encodes it. Encoding is a hundred
@@ -20,7 +20,7 @@ from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.filters import SAMPLE_RATE, audio, decoded_audio
 from videoflix.media.fmp4 import Index, InvalidOutput, complete_boxes, index_audio
 from videoflix.media.plan import EncodePlan
-from videoflix.platform.process.run import ProcessFailed
+from videoflix.platform.process.run import OnLine, ProcessFailed
 
 FIRST_SEGMENTS, PART_SEGMENTS = 1, 15
 # The last AAC frame is padded; more is a fault.
@@ -54,7 +54,7 @@ async def encode_audio(source: Path, plan: EncodePlan, folder: Path, on_part: On
     async def on_line(_: str) -> None:
         await parts.publish()
 
-    decoding = _decode(source, plan, pipe)
+    decoding = _decode(source, plan, pipe, parts.note_decoded)
     encoding = run_ffmpeg(
         [Input(pipe, ["-copyts"], PIPE_FORMAT)],
         _encoded(plan, file),
@@ -67,12 +67,12 @@ async def encode_audio(source: Path, plan: EncodePlan, folder: Path, on_part: On
         await parts.publish(ended=True)
 
 
-async def _decode(source: Path, plan: EncodePlan, pipe: Path) -> None:
+async def _decode(source: Path, plan: EncodePlan, pipe: Path, on_line: OnLine) -> None:
     """Write the decoded audio to the pipe. Raises ProcessFailed or StorageFull."""
     # -copyts: the filters subtract the plan's origin from the source's own timestamps.
     inputs = [Input(source, ["-copyts"])]
     try:
-        await run_ffmpeg(inputs, _decoded(plan, pipe), pipe.parent, plan.duration)
+        await run_ffmpeg(inputs, _decoded(plan, pipe), pipe.parent, plan.duration, on_line)
     except ProcessFailed as error:
         # The reader has all that the film needs, or has failed and says so itself.
         if BROKEN_PIPE not in error.log:
@@ -119,11 +119,19 @@ class _Parts:
         self._file = file
         self._plan = plan
         self._on_part = on_part
+        self._segment_seconds = float(plan.segment_frames / plan.frame_rate)
         self._complete = 0  # bytes of complete boxes
         self._bounds: list[int] = []  # where the header and each fragment end, in bytes
         self._published = 0  # fragments
         self._number = 0  # of the next part
         self._ticks = 0
+        self._decoded_seconds = 0.0
+
+    def note_decoded(self, line: str) -> None:
+        """Read from the decoder's progress how far it has come."""
+        key, _, value = line.partition("=")
+        if key == "out_time_us" and value.strip().isdigit():
+            self._decoded_seconds = int(value) / 1_000_000
 
     async def publish(self, *, ended: bool = False) -> None:
         """Publish the parts that are complete; at the end, also the last one."""
@@ -138,8 +146,12 @@ class _Parts:
         """How many fragments the next part has; 0 if it is not complete yet."""
         ready = max(0, len(self._bounds) - 1 - self._published)
         wanted = PART_SEGMENTS if self._number else FIRST_SEGMENTS
-        # One more must follow, or this may be the last part.
-        return min(ready, wanted) if ended or ready > wanted else 0
+        if ended:
+            return min(ready, wanted)
+        # One more must follow, or this may be the last part. What lies beyond the decoder's
+        # progress may be silence: a decoder that is killed looks like the end of the sound.
+        end = (self._published + wanted + 1) * self._segment_seconds
+        return wanted if ready > wanted and end <= self._decoded_seconds else 0
 
     def _look(self) -> None:
         """Find the fragments that were added."""
@@ -161,7 +173,7 @@ class _Parts:
             file.write_bytes(header + whole.read(self._bounds[last] - self._bounds[first]))
         index = index_audio(file)
         if index.start != self._ticks:
-            raise InvalidOutput(f"the audio goes on at {index.start} instead of {self._ticks}")
+            raise InvalidOutput(f"the audio continues at {index.start} instead of {self._ticks}")
         self._ticks += sum(segment.duration for segment in index.segments)
         is_last = ended and last == len(self._bounds) - 1
         if is_last:

@@ -70,10 +70,10 @@ class Killed(BaseException):
 def killed_before(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     publish = encode.publish_audio
 
-    async def publish_some(asset_id: int, found: AudioPart, work: EncodeTask) -> None:
+    async def publish_some(job: EncodeAudio, found: AudioPart, work: EncodeTask) -> None:
         if found.number == part:
             raise Killed
-        await publish(asset_id, found, work)
+        await publish(job, found, work)
 
     monkeypatch.setattr(encode, "publish_audio", publish_some)
 

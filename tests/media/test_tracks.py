@@ -61,7 +61,7 @@ async def test_default_sound_comes_before_commentary(plain: Path, tmp_path: Path
         "-metadata:s:a:2", "language=deu", "-disposition:a:2", "default", source,
     )  # fmt: skip
     first, commentary, described = (await probe(source)).audio
-    assert (first.index, first.language, first.channels) == (3, "deu", 2)
+    assert (first.index, first.language, first.channels) == (3, "de", 2)
     assert (commentary.title, commentary.is_commentary) == ("Commentary", True)
     assert described.is_described
     film = await film_of(source, tmp_path / "out")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoflix.playback.hls import (
+    Alternative,
     MediaSegment,
     Variant,
     bit_rates,
@@ -52,14 +53,23 @@ def test_complete_playlist_in_full() -> None:
 
 
 def test_multivariant_playlist_in_full() -> None:
-    variant = Variant("a/720p/index.m3u8", 1280, 720, 23.976, "avc1.64001f,mp4a.40.2", 900, 700)
-    text = multivariant_playlist([variant], audio_uri="a/audio/index.m3u8")
+    codecs = "avc1.64001f,mp4a.40.2"
+    variant = Variant("a/720p/index.m3u8", 1280, 720, 23.976, codecs, 900, 700, "audio")
+    main = Alternative(
+        "AUDIO", "audio", "a/audio/index.m3u8", 'The "\nMain', "de-AT", True, True, channels=2
+    )
+    described = Alternative(
+        "AUDIO", "audio", "a/audio2/index.m3u8", "Described", characteristics="public.described"
+    )
+    text = multivariant_playlist([variant], [main, described])
     assert text.splitlines() == [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Main",DEFAULT=YES,AUTOSELECT=YES,'
-        'CHANNELS="2",URI="a/audio/index.m3u8"',
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="The \' Main",LANGUAGE="de-AT",'
+        'DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="a/audio/index.m3u8"',
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Described",DEFAULT=NO,AUTOSELECT=NO,'
+        'CHARACTERISTICS="public.described",URI="a/audio2/index.m3u8"',
         '#EXT-X-STREAM-INF:BANDWIDTH=900,AVERAGE-BANDWIDTH=700,CODECS="avc1.64001f,mp4a.40.2",'
         'RESOLUTION=1280x720,FRAME-RATE=23.976,AUDIO="audio"',
         "a/720p/index.m3u8",
@@ -89,7 +99,7 @@ def test_target_duration_is_rounded_up(target: float, expected: int) -> None:
 
 def test_video_without_audio_names_no_group() -> None:
     variant = Variant("v.m3u8", 640, 360, 25.0, "avc1.64001f", 900, 700)
-    text = multivariant_playlist([variant, variant], audio_uri=None)
+    text = multivariant_playlist([variant, variant])
     assert "AUDIO" not in text
     assert text.count("FRAME-RATE=25.000\nv.m3u8\n") == 2
 

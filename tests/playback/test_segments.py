@@ -198,7 +198,7 @@ def long_track(segments: int) -> SegmentedTrack:
 def presentation(asset: int, track: SegmentedTrack) -> Presentation:
     return Presentation(
         asset_id=asset, video_id=1, complete=True, frame_rate=24.0, segment_seconds=4.004,
-        tracks={track.name: track},
+        duration=track.duration,        tracks={track.name: track},
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from videoflix.media.ffmpeg import PIPE_FORMAT, Input
 from videoflix.media.ffmpeg_process import run_ffmpeg
 from videoflix.media.filters import SAMPLE_RATE, audio, decoded_audio
 from videoflix.media.fmp4 import Index, InvalidOutput, complete_boxes, index_audio
-from videoflix.media.plan import EncodePlan
+from videoflix.media.plan import AudioSpec, EncodePlan
 from videoflix.platform.process.run import OnLine, ProcessFailed
 
 FIRST_SEGMENTS, PART_SEGMENTS = 1, 15
@@ -40,8 +40,10 @@ class AudioPart(msgspec.Struct, frozen=True):
 OnPart = Callable[[AudioPart], Awaitable[None]]
 
 
-async def encode_audio(source: Path, plan: EncodePlan, folder: Path, on_part: OnPart) -> None:
-    """Encode the audio, as long as the video, and call `on_part` with each part in turn.
+async def encode_audio(
+    source: Path, plan: EncodePlan, folder: Path, on_part: OnPart, track: int = 0
+) -> None:
+    """Encode an audio rendition, as long as the video, and call `on_part` with each part in turn.
 
     The boundaries of parts are the same in each attempt. Raises InvalidOutput, ProcessFailed, or
     StorageFull.
@@ -54,10 +56,10 @@ async def encode_audio(source: Path, plan: EncodePlan, folder: Path, on_part: On
     async def on_line(_: str) -> None:
         await parts.publish()
 
-    decoding = _decode(source, plan, pipe, parts.note_decoded)
+    decoding = _decode(source, plan, track, pipe, parts.note_decoded)
     encoding = run_ffmpeg(
         [Input(pipe, ["-copyts"], PIPE_FORMAT)],
-        _encoded(plan, file),
+        _encoded(plan, plan.audio_renditions[track], file),
         folder,
         plan.duration,
         on_line,
@@ -67,34 +69,37 @@ async def encode_audio(source: Path, plan: EncodePlan, folder: Path, on_part: On
         await parts.publish(ended=True)
 
 
-async def _decode(source: Path, plan: EncodePlan, pipe: Path, on_line: OnLine) -> None:
+async def _decode(source: Path, plan: EncodePlan, track: int, pipe: Path, on_line: OnLine) -> None:
     """Write the decoded audio to the pipe. Raises ProcessFailed or StorageFull."""
     # -copyts: the filters subtract the plan's origin from the source's own timestamps.
     inputs = [Input(source, ["-copyts"])]
+    written = _decoded(plan, plan.audio_renditions[track], pipe)
     try:
-        await run_ffmpeg(inputs, _decoded(plan, pipe), pipe.parent, plan.duration, on_line)
+        await run_ffmpeg(inputs, written, pipe.parent, plan.duration, on_line)
     except ProcessFailed as error:
         # The reader has all that the film needs, or has failed and says so itself.
         if BROKEN_PIPE not in error.log:
             raise
 
 
-def _decoded(plan: EncodePlan, pipe: Path) -> list[str]:
+def _decoded(plan: EncodePlan, spec: AudioSpec, pipe: Path) -> list[str]:
+    stream = "a:0" if spec.index < 0 else str(spec.index)
     return [
-        "-map", plan.audio_stream, "-vn", *CLEAN,
+        "-map", f"0:{stream}", "-vn", *CLEAN,
         "-af", decoded_audio(plan),
-        "-c:a", "pcm_f32le", "-ac", "2", "-ar", str(SAMPLE_RATE),
+        "-c:a", "pcm_f32le", "-ac", str(spec.channels), "-ar", str(SAMPLE_RATE),
         "-avoid_negative_ts", "disabled",
         "-f", PIPE_FORMAT, f"file:{pipe}",
     ]  # fmt: skip
 
 
-def _encoded(plan: EncodePlan, file: Path) -> list[str]:
+def _encoded(plan: EncodePlan, spec: AudioSpec, file: Path) -> list[str]:
     segment = round(plan.segment_frames / plan.frame_rate * 1_000_000)
     return [
         "-map", "0:a:0", "-vn", *CLEAN,
         "-af", audio(plan),
-        "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", str(SAMPLE_RATE),
+        "-c:a", "aac", "-b:a", str(spec.bitrate),
+        "-ac", str(spec.channels), "-ar", str(SAMPLE_RATE),
         "-avoid_negative_ts", "disabled",  # the timestamps are final; do not shift them
         "-f", "mp4", "-frag_duration", str(segment), "-movflags", FRAGMENTED,
         f"file:{file}",  # never a protocol, whatever the name

@@ -47,6 +47,7 @@ class ExpectedObject(msgspec.Struct, frozen=True):
     rendition_id: int | None = None
     rendition: str = ""
     chunk_index: int = 0
+    track: int = 0
 
 
 class AssetInventory(msgspec.Struct, frozen=True):
@@ -150,12 +151,17 @@ class Inventory:
                 Rendition.id,
                 Rendition.name,
                 Rendition.kind,
+                Rendition.track,
             )
             .join(Rendition, Rendition.id == RenditionFile.rendition_id)
             .where(Rendition.asset_id == asset_id)
         )
-        for key, sha256, chunk_index, ((_, offset, length),), rendition_id, name, kind in rows:
+        for key, sha256, chunk_index, (
+            (_, offset, length),
+        ), rendition_id, name, kind, track in rows:
             role = ObjectRole.AUDIO if kind is TrackKind.AUDIO else ObjectRole.PART
             size = offset + length
-            found.append(ExpectedObject(key, role, size, sha256, rendition_id, name, chunk_index))
+            found.append(
+                ExpectedObject(key, role, size, sha256, rendition_id, name, chunk_index, track)
+            )
         return found

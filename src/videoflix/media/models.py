@@ -46,8 +46,17 @@ class AssetState(StrEnum):
 UNFINISHED = (AssetState.UPLOADED, AssetState.ENCODING, AssetState.STALLED)
 
 
+# The name of the default audio rendition; see audio_name.
+AUDIO = "audio"
+
+
+def audio_name(track: int) -> str:
+    """The name of an audio rendition by its number."""
+    return f"{AUDIO}{track + 1}" if track else AUDIO
+
+
 class TrackKind(StrEnum):
-    """Kind of a track; all video tracks share one audio track."""
+    """Kind of a track; all video tracks share the audio tracks."""
 
     VIDEO = "video"
     AUDIO = "audio"
@@ -119,11 +128,14 @@ class Chunk(Record):
 
 
 class Rendition(Record):
-    """A track that players can choose: one rung of the ladder, or the audio.
+    """A track that players can choose: one rung of the ladder, or an audio track.
 
     `max_bitrate` is in bits per second; audio has no width and height. `file_key` is the packaged
     MP4 file with video and audio, of `file_bytes` bytes; null until it is made. `is_complete`: all
-    parts of the audio are published; for video, the chunks tell.
+    parts of the audio are published; for video, the chunks tell. `track` numbers the audio
+    renditions from 0, the default; `language` is a BCP 47 tag or empty, `label` is shown to
+    viewers, and `is_described` is for viewers who do not see the picture. `source_index` is the
+    audio's stream in the source.
     """
 
     __tablename__ = "media_rendition"
@@ -135,6 +147,12 @@ class Rendition(Record):
     height: Mapped[int | None] = mapped_column(default=None)
     max_bitrate: Mapped[int]
     is_complete: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    track: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    language: Mapped[str] = mapped_column(String(35), server_default="", default="")
+    label: Mapped[str] = mapped_column(String(100), server_default="", default="")
+    is_described: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    channels: Mapped[int] = mapped_column(server_default=text("2"), default=2)
+    source_index: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     file_key: Mapped[str | None] = mapped_column(default=None)
     file_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
     file_sha256: Mapped[str | None] = mapped_column(String(64), default=None)

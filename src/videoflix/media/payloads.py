@@ -7,7 +7,8 @@ from videoflix.platform.queue import Job, schedule
 # What viewers wait for comes first: inspection, the first seconds and the audio, the poster, the
 # chunks a player is about to reach. MP4 files take seconds. The remaining chunks of all videos
 # take turns, from this priority downwards.
-INSPECTION, FIRST_CHUNK, AUDIO, POSTER, WATCHED, PACKAGE, REST = 30, 20, 19, 15, 14, 12, 10
+INSPECTION, FIRST_CHUNK, AUDIO, POSTER, WATCHED, PACKAGE = 30, 20, 19, 15, 14, 12
+MORE_AUDIO, REST = 11, 10
 
 
 # Seconds; a source with a damaged index may have to be decoded from its start for each chunk.
@@ -47,15 +48,19 @@ class EncodeChunk(Job):
 
 
 class EncodeAudio(Job):
-    """Encode the audio of the whole video, part by part."""
+    """Encode an audio rendition of the whole video, part by part; 0 is the default one."""
 
     name: ClassVar = "media.encode_audio"
     queue: ClassVar = "transcode"
     unique: ClassVar = True
     subject: ClassVar = "asset_id"
-    priority: ClassVar = AUDIO
     deadline: ClassVar = ENCODING_SECONDS
     asset_id: int
+    track: int = 0
+
+    @property
+    def effective_priority(self) -> int:
+        return MORE_AUDIO if self.track else AUDIO
 
 
 class MakePoster(Job):

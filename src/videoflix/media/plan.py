@@ -11,12 +11,35 @@ from operator import itemgetter
 import msgspec
 
 from videoflix.media.ladder import Rung, make_ladder
+from videoflix.media.probe.result import AudioTrack
 from videoflix.media.probe.source import ProbedSource
 from videoflix.media.remux import RemuxSpec
 
 SEGMENT_SECONDS = 4
 CHUNK_SEGMENTS = (3, 4, 2)  # in order of preference
 TIMESCALE_AT_LEAST = 10_000
+AUDIO_TRACKS_MAX = 16
+STEREO, SURROUND = 2, 6
+# In bits per second, by channels.
+AUDIO_BITRATES = {STEREO: 128_000, SURROUND: 384_000}
+
+
+class AudioSpec(msgspec.Struct, frozen=True):
+    """An audio rendition: the source's stream of this index, with 2 or 6 channels (5.1).
+
+    `language` is a BCP 47 tag or empty, `label` what viewers choose it by, or empty.
+    """
+
+    index: int
+    channels: int
+    language: str = ""
+    label: str = ""
+    is_described: bool = False
+
+    @property
+    def bitrate(self) -> int:
+        """In bits per second."""
+        return AUDIO_BITRATES[self.channels]
 
 
 class ChunkSpec(msgspec.Struct, frozen=True):
@@ -39,7 +62,7 @@ class EncodePlan(msgspec.Struct, frozen=True):
     `interlaced`, `hdr` and `matrix` are those of ProbedSource, and so are `shown_*` and `turned`
     of its picture. The last picture stands from frame `picture_frames` on. With `remux`, tracks
     and times are those of the remuxed copy. Fields with defaults are unknown in plans of earlier
-    versions, which chose the first tracks.
+    versions, which chose the first tracks and encoded one track of audio.
     """
 
     frame_rate_num: int
@@ -54,6 +77,7 @@ class EncodePlan(msgspec.Struct, frozen=True):
     hdr: str
     matrix: str
     video_index: int | None = None
+    audio: tuple[AudioSpec, ...] = ()
     audio_index: int | None = None
     shown_width: int = 0
     shown_height: int = 0
@@ -67,8 +91,11 @@ class EncodePlan(msgspec.Struct, frozen=True):
         return "0:V:0" if self.video_index is None else f"0:{self.video_index}"
 
     @property
-    def audio_stream(self) -> str:
-        return "0:a:0" if self.audio_index is None else f"0:{self.audio_index}"
+    def audio_renditions(self) -> tuple[AudioSpec, ...]:
+        """All audio renditions, the default first; plans of earlier versions list only that."""
+        if self.audio or not self.has_audio:
+            return self.audio
+        return (AudioSpec(-1 if self.audio_index is None else self.audio_index, STEREO),)
 
     def standing_frames(self, chunk: "ChunkSpec") -> int:
         """How many frames from the end of the picture to the end of a chunk show its last one."""
@@ -98,6 +125,17 @@ class EncodePlan(msgspec.Struct, frozen=True):
         return -(-TIMESCALE_AT_LEAST // self.frame_rate_num)
 
 
+def plan_audio(tracks: tuple[AudioTrack, ...]) -> tuple[AudioSpec, ...]:
+    """All tracks in stereo, then those with 5.1 channels or more in 5.1 as well."""
+    stereo = [_audio_spec(track, STEREO) for track in tracks]
+    surround = [_audio_spec(track, SURROUND) for track in tracks if track.channels >= SURROUND]
+    return (*stereo, *surround)
+
+
+def _audio_spec(track: AudioTrack, channels: int) -> AudioSpec:
+    return AudioSpec(track.index, channels, track.language, track.label, track.is_described)
+
+
 def make_plan(source: ProbedSource, remux: RemuxSpec | None = None) -> EncodePlan:
     """Plan the encoding of a source, which may have to be remuxed first."""
     frame_rate = Fraction(source.frame_rate_num, source.frame_rate_den)
@@ -115,7 +153,7 @@ def make_plan(source: ProbedSource, remux: RemuxSpec | None = None) -> EncodePla
         hdr=source.hdr,
         matrix=source.matrix,
         video_index=source.video_index,
-        audio_index=source.audio[0].index if source.audio else None,
+        audio=plan_audio(source.audio[:AUDIO_TRACKS_MAX]),
         shown_width=source.shown.width,
         shown_height=source.shown.height,
         turned=source.shown.turned,

@@ -9,7 +9,7 @@ import msgspec
 
 from videoflix.catalog.schemas import Failure
 from videoflix.media import segment_index
-from videoflix.media.models import AssetState, TrackKind
+from videoflix.media.models import AUDIO, AssetState, TrackKind
 from videoflix.media.storyboard import Layout, storyboard_vtt
 
 
@@ -128,11 +128,21 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
     timescales: tuple[int, ...]
     init_lengths: tuple[int, ...]
     maps: tuple[int, ...]
+    language: str = ""
+    label: str = ""
+    is_described: bool = False
+    channels: int = 2
+    source_index: int = 0
 
     @property
     def count(self) -> int:
         """Number of segments."""
         return segment_index.count(self.segments)
+
+    @property
+    def is_additional(self) -> bool:
+        """Whether it is audio that only some viewers choose."""
+        return self.kind is TrackKind.AUDIO and self.name != AUDIO
 
     @property
     def lines(self) -> int:
@@ -161,7 +171,8 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
 class Presentation(msgspec.Struct, frozen=True):
     """What can currently be played of an asset; final if `complete`.
 
-    `frame_rate` is in frames per second, `segment_seconds` the nominal length of segments.
+    `frame_rate` is in frames per second, `segment_seconds` the nominal length of segments,
+    `duration` that of the film, in seconds.
     """
 
     asset_id: int
@@ -169,12 +180,14 @@ class Presentation(msgspec.Struct, frozen=True):
     complete: bool
     frame_rate: float
     segment_seconds: float
+    duration: float
     tracks: dict[str, SegmentedTrack]
 
     @property
     def common_duration(self) -> float:
-        """How many seconds every track has; they are encoded independently."""
-        return min((track.duration for track in self.tracks.values()), default=0.0)
+        """How many seconds every needed track has; they are encoded independently."""
+        tracks = self.tracks.values()
+        return min((track.duration for track in tracks if not track.is_additional), default=0.0)
 
     @property
     def bytes_held(self) -> int:

@@ -18,7 +18,8 @@ with unfinished as materialized (
     select id, plan is not null as planned, coalesce((plan ->> 'has_audio')::bool, false) as sound
     from media_asset where state in ('uploaded', 'encoding', 'stalled')
 ), queued as materialized (
-    select task_name, (args ->> 'asset_id')::bigint as asset_id, (args ->> 'index')::int as number
+    select task_name, (args ->> 'asset_id')::bigint as asset_id,
+           coalesce(args ->> 'index', args ->> 'track', '0')::int as number
     from procrastinate_jobs
     where status in ('todo', 'doing')
       and task_name in ('media.inspect', 'media.encode_chunk', 'media.encode_audio')
@@ -35,12 +36,12 @@ with unfinished as materialized (
     union
     select id from unfinished
     where planned and sound
-      and not exists (
-          select from queued where asset_id = unfinished.id and task_name = 'media.encode_audio')
       and exists (
           select from media_rendition as rendition
           where rendition.kind = 'audio' and rendition.asset_id = unfinished.id
-            and not rendition.is_complete)
+            and not rendition.is_complete and not exists (
+                select from queued where asset_id = unfinished.id
+                  and task_name = 'media.encode_audio' and number = rendition.track))
     union
     select id from unfinished
     where planned and not exists (select from queued where asset_id = unfinished.id)
@@ -48,7 +49,7 @@ with unfinished as materialized (
 select id from lacking order by id limit cast(:limit as bigint)
 """)
 QUEUED = text("""
-select task_name, (args ->> 'index')::int from procrastinate_jobs
+select task_name, coalesce(args ->> 'index', args ->> 'track', '0')::int from procrastinate_jobs
 where status in ('todo', 'doing') and task_name like 'media.%'
   and args ->> 'asset_id' = cast(cast(:asset_id as bigint) as text)
 """)
@@ -164,8 +165,8 @@ class UnqueuedWork:
         """Unfinished assets with a missing job."""
         return list(await self.session.scalars(LACKING, {"limit": limit}))
 
-    async def queued(self, asset_id: int) -> set[tuple[str, int | None]]:
-        """Names and chunk indexes of the jobs that are queued or running for an asset."""
+    async def queued(self, asset_id: int) -> set[tuple[str, int]]:
+        """The jobs that are queued or running for an asset: name, and chunk or audio track."""
         rows = await self.session.execute(QUEUED, {"asset_id": asset_id})
         return {(name, number) for name, number in rows}
 

@@ -23,8 +23,43 @@ class MediaSegment(msgspec.Struct, frozen=True):
     length: int
 
 
+class Alternative(msgspec.Struct, frozen=True):
+    """Audio or subtitles that viewers choose (EXT-X-MEDIA).
+
+    `kind` is its TYPE, `group` the GROUP-ID that variants refer to, `language` a BCP 47 tag or
+    empty. Of a group, one is the default; those with `autoselect` are chosen by the viewer's
+    language. `channels` is 0 for subtitles.
+    """
+
+    kind: str
+    group: str
+    uri: str
+    name: str
+    language: str = ""
+    is_default: bool = False
+    autoselect: bool = False
+    characteristics: str = ""
+    channels: int = 0
+
+    def line(self) -> str:
+        attributes = {
+            "TYPE": self.kind,
+            "GROUP-ID": _quoted(self.group),
+            "NAME": _quoted(self.name),
+            "LANGUAGE": _quoted(self.language) if self.language else "",
+            "DEFAULT": "YES" if self.is_default else "NO",
+            "AUTOSELECT": "YES" if self.autoselect else "NO",
+            "CHARACTERISTICS": _quoted(self.characteristics) if self.characteristics else "",
+            "CHANNELS": _quoted(str(self.channels)) if self.channels else "",
+            "URI": _quoted(self.uri),
+        }
+        return "#EXT-X-MEDIA:" + ",".join(
+            f"{key}={value}" for key, value in attributes.items() if value
+        )
+
+
 class Variant(msgspec.Struct, frozen=True):
-    """A video rendition in the multivariant playlist.
+    """A video rendition in the multivariant playlist, with the audio of one group.
 
     `bandwidth` (peak) and `average_bandwidth` are in bits per second, including audio.
     """
@@ -36,6 +71,19 @@ class Variant(msgspec.Struct, frozen=True):
     codecs: str
     bandwidth: int
     average_bandwidth: int
+    audio: str = ""
+    subtitles: str = ""
+
+    def line(self) -> str:
+        groups = {"AUDIO": self.audio, "SUBTITLES": self.subtitles}
+        named = "".join(f",{key}={_quoted(group)}" for key, group in groups.items() if group)
+        return (
+            f"#EXT-X-STREAM-INF:BANDWIDTH={self.bandwidth},"
+            f"AVERAGE-BANDWIDTH={self.average_bandwidth},"
+            f'CODECS="{self.codecs}",'
+            f"RESOLUTION={self.width}x{self.height},"
+            f"FRAME-RATE={self.frame_rate:.3f}{named}"
+        )
 
 
 def media_playlist(
@@ -67,26 +115,20 @@ def media_playlist(
     return "\n".join(lines) + "\n"
 
 
-def multivariant_playlist(variants: Sequence[Variant], *, audio_uri: str | None) -> str:
+def multivariant_playlist(
+    variants: Sequence[Variant], alternatives: Iterable[Alternative] = ()
+) -> str:
     """Format the multivariant playlist; players start with the first variant."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    group = ""
-    if audio_uri:
-        group = ',AUDIO="audio"'
-        lines.append(
-            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Main",DEFAULT=YES,AUTOSELECT=YES,'
-            f'CHANNELS="2",URI="{audio_uri}"'
-        )
+    lines += [alternative.line() for alternative in alternatives]
     for variant in variants:
-        lines += [
-            f"#EXT-X-STREAM-INF:BANDWIDTH={variant.bandwidth},"
-            f"AVERAGE-BANDWIDTH={variant.average_bandwidth},"
-            f'CODECS="{variant.codecs}",'
-            f"RESOLUTION={variant.width}x{variant.height},"
-            f"FRAME-RATE={variant.frame_rate:.3f}{group}",
-            variant.uri,
-        ]
+        lines += [variant.line(), variant.uri]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A quoted-string, which has neither quotes nor line breaks (RFC 8216bis, 4.2)."""
+    return '"' + " ".join(text.replace('"', "'").split()) + '"'
 
 
 def bit_rates(segments: Sequence[MediaSegment]) -> tuple[int, int]:

@@ -157,24 +157,27 @@ async def run_encode_audio(job: EncodeAudio) -> None:
     if work is None or work.plan is None:
         return
     async with transaction() as session:
-        if await Publication(session).adopt_whole_audio(job.asset_id, FIRST_SEGMENTS):
+        publication = Publication(session)
+        if not job.track and await publication.adopt_whole_audio(job.asset_id, FIRST_SEGMENTS):
             return
-        published = await Publication(session).audio_parts(job.asset_id)
+        published = await publication.audio_parts(job.asset_id, job.track)
 
     async def publish_part(part: AudioPart) -> None:
         if part.is_last or part.number not in published:
-            await publish_audio(job.asset_id, part, work.in_new_folder())
+            await publish_audio(job, part, work.in_new_folder())
         part.file.unlink()
 
     async with source_workspace(work) as (source, folder):
-        await encode_audio(source, work.plan, folder, publish_part)
+        await encode_audio(source, work.plan, folder, publish_part, job.track)
 
 
-async def publish_audio(asset_id: int, part: AudioPart, work: EncodeTask) -> None:
+async def publish_audio(job: EncodeAudio, part: AudioPart, work: EncodeTask) -> None:
     """Store a part of the audio, then publish it; the last one completes the job."""
     stored = await _stored(work, part.number, part.file, part.index)
     async with complete_job() if part.is_last else transaction() as session:
-        is_new = await Publication(session).publish_audio(asset_id, stored, is_last=part.is_last)
+        is_new = await Publication(session).publish_audio(
+            job.asset_id, job.track, stored, is_last=part.is_last
+        )
     if not is_new:  # another attempt published it, or the video was deleted
         await media_storage().delete_below(work.attempt)
 

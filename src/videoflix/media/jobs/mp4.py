@@ -12,11 +12,12 @@ import msgspec
 
 from videoflix.media.jobs.encode import EncodeTask, SupersededAttempt, attempt_files, workspace
 from videoflix.media.jobs.faults import wait_bounded, with_classified_faults
+from videoflix.media.models import AUDIO, TrackKind
 from videoflix.media.mp4 import package
 from videoflix.media.payloads import MakeStoryboard, PackageMissing, PackageRendition
 from videoflix.media.plan import EncodePlan
 from videoflix.media.schemas import FileIndex, Track
-from videoflix.media.service import AUDIO, Media, Mp4Files
+from videoflix.media.service import Media, Mp4Files
 from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import complete_job, handles
@@ -49,9 +50,8 @@ async def load_tracks(asset_id: int) -> Tracks | None:
             return None
         plan = msgspec.convert(asset.plan, EncodePlan)
         work = EncodeTask.on(asset)
-    tracks = {track.name: track for track in timeline.tracks}
-    audio = tracks.pop(AUDIO, None)
-    return Tracks(work, plan, tracks, audio)
+    videos = {track.name: track for track in timeline.tracks if track.kind is TrackKind.VIDEO}
+    return Tracks(work, plan, videos, timeline.track(AUDIO))
 
 
 @handles(PackageRendition, on_stall=wait_bounded)

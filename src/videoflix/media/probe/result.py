@@ -12,8 +12,8 @@ DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mp
 class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
     """A decodable audio track; `begin` and `end` are in seconds of the source's timestamps.
 
-    `index` is the stream's in the container. `language` is a code of the container (ISO 639, BCP
-    47), or empty; `is_described`: for viewers who do not see the picture.
+    `index` is the stream's in the container. `language` is a BCP 47 tag or empty;
+    `is_described`: for viewers who do not see the picture.
     """
 
     index: int
@@ -24,6 +24,15 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
     channels: int = 2
     is_described: bool = False
     is_commentary: bool = False
+
+    @property
+    def label(self) -> str:
+        """What viewers choose it by, or empty: its title, or what it is."""
+        if self.title:
+            return self.title
+        if self.is_commentary:
+            return "Commentary"
+        return "Audio description" if self.is_described else ""
 
 
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -7,6 +7,7 @@ from av.video.stream import VideoStream
 from videoflix.media.probe.clock import Clocks
 from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.result import AudioTrack
+from videoflix.platform.languages import language_tag
 
 # Audio beside the film's own.
 SECONDARY = (
@@ -18,7 +19,6 @@ SECONDARY = (
     | Disposition.non_diegetic
 )
 DESCRIBED = Disposition.visual_impaired | Disposition.descriptions
-LANGUAGE_UNKNOWN = {"und", "unk", "zxx", "mis"}
 
 
 def choose_video(container: InputContainer, clocks: Clocks) -> VideoStream:
@@ -55,12 +55,11 @@ def audio_tracks(
 
 def _track(stream: Stream, clocks: Clocks) -> AudioTrack:
     clock = clocks[stream.index]
-    language = (stream.language or "").lower()
     return AudioTrack(
         index=stream.index,
         begin=clock.begin_seconds or clock.base * 0,
         end=clock.end_seconds,
-        language="" if language in LANGUAGE_UNKNOWN else language,
+        language=language_tag(stream.language or ""),
         title=stream.metadata.get("title", "").strip()[:100],
         channels=getattr(stream.codec_context, "channels", 2) or 2,
         is_described=bool(stream.disposition & DESCRIBED),

@@ -20,7 +20,8 @@ PLAYING_STATES = (AssetState.READY, AssetState.ENCODING, AssetState.STALLED)
 PLAYABLE = text("""
 select asset.id, asset.video_id, asset.state,
        (plan->>'frame_rate_num')::float8 / (plan->>'frame_rate_den')::float8 as frame_rate,
-       (plan->>'segment_frames')::float8 as segment_frames
+       (plan->>'segment_frames')::float8 as segment_frames,
+       (plan->>'frame_count')::float8 as frame_count
 from media_asset as asset
 where asset.id = :asset and asset.video_id = :video and plan is not null
   and (state in ('ready', 'retired') or state in ('encoding', 'stalled') and not exists (
@@ -29,8 +30,8 @@ where asset.id = :asset and asset.video_id = :video and plan is not null
 """)
 # One row per rendition, with its chunks as arrays: faster than thousands of small rows.
 TRACKS = text("""
-select r.name, r.kind, coalesce(r.width, 0) as width, coalesce(r.height, 0) as height,
-       r.max_bitrate,
+select r.name, r.kind, r.language, r.label, r.is_described, r.channels, r.source_index,
+       coalesce(r.width, 0) as width, coalesce(r.height, 0) as height, r.max_bitrate,
        array_agg(p.chunk_index order by p.chunk_index) filter (where p.id is not null) as chunks,
        array_agg(p.key order by p.chunk_index) as keys,
        array_agg(p.codec order by p.chunk_index) as codecs,

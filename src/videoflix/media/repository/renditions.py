@@ -97,21 +97,25 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         )
 
     async def all_begun(self, asset_id: int) -> bool:
-        """Whether every rendition has its first chunk."""
+        """Whether every rendition but additional audio tracks has its first chunk."""
         begun = exists().where(
             RenditionFile.rendition_id == Rendition.id, RenditionFile.chunk_index == 0
         )
         lacking = await self.session.scalar(
-            select(func.count()).where(Rendition.asset_id == asset_id, ~begun)
+            select(func.count()).where(Rendition.asset_id == asset_id, Rendition.track == 0, ~begun)
         )
         return lacking == 0
 
-    async def audio_parts(self, asset_id: int) -> frozenset[int]:
-        """The numbers of the parts of the audio that are published."""
+    async def audio_parts(self, asset_id: int, track: int) -> frozenset[int]:
+        """The numbers of the parts of an audio track that are published."""
         found = await self.session.scalars(
             select(RenditionFile.chunk_index)
             .join(Rendition, RenditionFile.rendition_id == Rendition.id)
-            .where(Rendition.asset_id == asset_id, Rendition.kind == TrackKind.AUDIO)
+            .where(
+                Rendition.asset_id == asset_id,
+                Rendition.kind == TrackKind.AUDIO,
+                Rendition.track == track,
+            )
         )
         return frozenset(found)
 
@@ -123,16 +127,23 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
             .where(
                 Rendition.asset_id == asset_id,
                 Rendition.kind == TrackKind.AUDIO,
+                Rendition.track == 0,
+                Rendition.is_complete.is_(False),
                 RenditionFile.chunk_index == 0,
                 func.length(type_coerce(RenditionFile.segments, LargeBinary))
                 > segments * RECORD.size,
             )
         )
 
-    async def has_all_audio(self, asset_id: int) -> bool:
-        """Whether no audio rendition lacks a part."""
-        return not await self.count(
-            Rendition.asset_id == asset_id,
-            Rendition.kind == TrackKind.AUDIO,
-            Rendition.is_complete.is_(False),
+    async def incomplete_audio(self, asset_id: int) -> list[int]:
+        """The audio tracks that lack a part."""
+        found = await self.session.scalars(
+            select(Rendition.track)
+            .where(
+                Rendition.asset_id == asset_id,
+                Rendition.kind == TrackKind.AUDIO,
+                Rendition.is_complete.is_(False),
+            )
+            .order_by(Rendition.track)
         )
+        return list(found)

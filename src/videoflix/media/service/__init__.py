@@ -4,6 +4,6 @@ from videoflix.media.service.assets import Media
 from videoflix.media.service.failures import Failures
 from videoflix.media.service.mp4 import Mp4Files
 from videoflix.media.service.presentations import Presentations
-from videoflix.media.service.publication import AUDIO, Publication
+from videoflix.media.service.publication import Publication
 
-__all__ = ["AUDIO", "Failures", "Media", "Mp4Files", "Presentations", "Publication"]
+__all__ = ["Failures", "Media", "Mp4Files", "Presentations", "Publication"]

@@ -9,7 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import VideoCreate
 from videoflix.catalog.service import Catalog, VideoNotFound
-from videoflix.media.models import Asset, AssetState, Chunk, Rendition, RenditionFile, TrackKind
+from videoflix.media.models import (
+    Asset,
+    AssetState,
+    Chunk,
+    Rendition,
+    RenditionFile,
+    TrackKind,
+    audio_name,
+)
 from videoflix.media.payloads import (
     WATCHED,
     DeleteFolder,
@@ -18,15 +26,14 @@ from videoflix.media.payloads import (
     Inspect,
     MakePoster,
 )
-from videoflix.media.plan import EncodePlan
+from videoflix.media.plan import AudioSpec, EncodePlan
 from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.repository.chunks import ChunkRepository
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import AssetRead, FileIndex, KeysInUse, StoredFile, Timeline, Track
-from videoflix.media.service.publication import AUDIO, RETIRED_RETENTION, Publication
+from videoflix.media.service.publication import RETIRED_RETENTION, Publication
 from videoflix.platform.queue import Job, enqueue, enqueue_many, prioritize
 
-AUDIO_BITRATE = 128_000
 PREFETCH_CHUNKS = 4
 # Not played any more, unless a failed one is retried.
 GONE = frozenset({AssetState.RETIRED, AssetState.FAILED})
@@ -111,7 +118,10 @@ class Media:
         await enqueue_many(
             self.session,
             [
-                *([EncodeAudio(asset_id=asset_id)] if plan.has_audio else []),
+                *(
+                    EncodeAudio(asset_id=asset_id, track=track)
+                    for track in range(len(plan.audio_renditions))
+                ),
                 MakePoster(asset_id=asset_id),
                 *(EncodeChunk(asset_id=asset_id, index=span.index) for span in plan.spans),
             ],
@@ -123,10 +133,10 @@ class Media:
             return [Inspect(asset_id=asset.id)]
         waiting = await self.chunks.get_many(Chunk.asset_id == asset.id, Chunk.done.is_(False))
         left: list[Job] = [EncodeChunk(asset_id=asset.id, index=chunk.index) for chunk in waiting]
-        if msgspec.convert(asset.plan, EncodePlan).has_audio and not (
-            await self.renditions.has_all_audio(asset.id)
-        ):
-            left.append(EncodeAudio(asset_id=asset.id))
+        left += [
+            EncodeAudio(asset_id=asset.id, track=track)
+            for track in await self.renditions.incomplete_audio(asset.id)
+        ]
         if await self.catalog.poster(asset.video_id) is None:
             left.append(MakePoster(asset_id=asset.id))
         return left
@@ -229,13 +239,23 @@ def _renditions(asset_id: int, plan: EncodePlan) -> list[Rendition]:
         )
         for rung in plan.rungs
     ]
-    if plan.has_audio:
-        found.append(
-            Rendition(
-                asset_id=asset_id, name=AUDIO, kind=TrackKind.AUDIO, max_bitrate=AUDIO_BITRATE
-            )
-        )
-    return found
+    audio = enumerate(plan.audio_renditions)
+    return [*found, *(_audio_rendition(asset_id, track, spec) for track, spec in audio)]
+
+
+def _audio_rendition(asset_id: int, track: int, spec: AudioSpec) -> Rendition:
+    return Rendition(
+        asset_id=asset_id,
+        name=audio_name(track),
+        kind=TrackKind.AUDIO,
+        max_bitrate=spec.bitrate,
+        track=track,
+        channels=spec.channels,
+        source_index=spec.index,
+        language=spec.language,
+        label=spec.label,
+        is_described=spec.is_described,
+    )
 
 
 def _track(rendition: Rendition, parts: list[RenditionFile]) -> Track:

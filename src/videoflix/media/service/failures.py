@@ -185,7 +185,7 @@ class Failures:
         return [
             job
             for job in await self.media.work_left(asset)
-            if (job.name, getattr(job, "index", None)) not in queued
+            if (job.name, getattr(job, "index", getattr(job, "track", 0))) not in queued
         ]
 
     async def requeue(self, asset_id: int) -> int:

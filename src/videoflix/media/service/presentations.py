@@ -37,6 +37,7 @@ class Presentations:
             complete=asset.state in COMPLETE,
             frame_rate=asset.frame_rate,
             segment_seconds=asset.segment_frames / asset.frame_rate,
+            duration=asset.frame_count / asset.frame_rate,
             tracks={track.name: track for track in tracks},
         )
 
@@ -53,6 +54,11 @@ def _track(row: Any) -> SegmentedTrack:
     return SegmentedTrack(
         name=row.name,
         kind=TrackKind(row.kind),
+        language=row.language,
+        label=row.label,
+        is_described=row.is_described,
+        channels=row.channels,
+        source_index=row.source_index,
         width=row.width,
         height=row.height,
         max_bitrate=row.max_bitrate,

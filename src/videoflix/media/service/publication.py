@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import Catalog
-from videoflix.media.models import Asset, AssetState, RenditionFile
+from videoflix.media.models import Asset, AssetState, RenditionFile, audio_name
 from videoflix.media.payloads import (
     DeleteFolder,
     MakePoster,
@@ -23,7 +23,6 @@ from videoflix.media.schemas import FileIndex
 from videoflix.platform.queue import Job, enqueue
 from videoflix.settings import settings
 
-AUDIO = "audio"
 SWEEP_AFTER = timedelta(hours=2)
 # How long the segments of a replaced asset can still be fetched.
 RETIRED_RETENTION = timedelta(hours=2)
@@ -66,9 +65,9 @@ class Publication:
         await self._progressed(asset)
         return True
 
-    async def audio_parts(self, asset_id: int) -> frozenset[int]:
-        """The numbers of the parts of the audio that are published."""
-        return await self.renditions.audio_parts(asset_id)
+    async def audio_parts(self, asset_id: int, track: int) -> frozenset[int]:
+        """The numbers of the parts of an audio track that are published."""
+        return await self.renditions.audio_parts(asset_id, track)
 
     async def adopt_whole_audio(self, asset_id: int, first_segments: int) -> bool:
         """Complete audio that a worker of an earlier version published in one file.
@@ -83,12 +82,14 @@ class Publication:
         await self._progressed(asset)
         return True
 
-    async def publish_audio(self, asset_id: int, piece: FileIndex, *, is_last: bool) -> bool:
-        """Publish a part of the audio; see publish_files."""
+    async def publish_audio(
+        self, asset_id: int, track: int, piece: FileIndex, *, is_last: bool
+    ) -> bool:
+        """Publish a part of an audio track; see publish_files."""
         asset = await self.locked(asset_id)
         if asset is None or asset.plan is None or asset.state in FINAL:
             return False
-        rendition = (await self.renditions.of_asset(asset_id))[AUDIO]
+        rendition = (await self.renditions.of_asset(asset_id))[audio_name(track)]
         is_new = await self.renditions.add_files([_part(rendition.id, piece)])
         rendition.is_complete = rendition.is_complete or is_last
         await self._progressed(asset)
@@ -110,7 +111,7 @@ class Publication:
         """Update the video's progress; when all chunks are done, complete the asset."""
         share = await self.chunks.share_encoded(asset.id)
         playable = await self.renditions.all_begun(asset.id)
-        has_all = playable and await self.renditions.has_all_audio(asset.id)
+        has_all = playable and not await self.renditions.incomplete_audio(asset.id)
         if has_all and not await self.chunks.waiting(asset.id):
             await self._retire_others(asset)
             asset.state = AssetState.READY

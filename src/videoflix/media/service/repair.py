@@ -75,7 +75,7 @@ class Repairs:
         elif lost.role is ObjectRole.AUDIO:
             await rows.reset_audio(lost.rendition_id or 0)
             _reopen(asset)
-            job = EncodeAudio(asset_id=asset.id)
+            job = EncodeAudio(asset_id=asset.id, track=lost.track)
         elif lost.role is ObjectRole.MP4:
             await rows.forget_file(lost.rendition_id or 0)
             job = PackageRendition(asset_id=asset.id, rendition=lost.rendition)

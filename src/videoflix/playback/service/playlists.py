@@ -8,15 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import VideoState
 from videoflix.catalog.service import Catalog
-from videoflix.media.models import TrackKind
+from videoflix.media.models import AUDIO, TrackKind
 from videoflix.media.schemas import Presentation, SegmentedTrack
-from videoflix.media.service import AUDIO, Presentations
+from videoflix.media.service import Presentations
 from videoflix.platform.auth.tokens import Purpose
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict
 from videoflix.playback.hls import Variant, multivariant_playlist
 from videoflix.playback.schemas import PlaybackUrl
 from videoflix.playback.service.access import VideoFailed
+from videoflix.playback.service.alternatives import audio_alternatives, audio_groups
 from videoflix.playback.service.play_tokens import Grant, sign_play_token
 from videoflix.playback.service.playheads import playheads
 from videoflix.playback.service.segments import (
@@ -64,35 +65,37 @@ async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
     Raises NotPlayableYet.
     """
     presentation = await _current(video_id)
-    audio = presentation.tracks.get(AUDIO)
 
     def address(track: SegmentedTrack) -> str:
         return f"{base}assets/{presentation.asset_id}/{track.name}/index.m3u8"
 
+    groups = audio_groups(presentation)
     variants = [
-        _variant(presentation, track, audio, address(track))
+        _variant(presentation, track, group, groups.get(group, []), address(track))
+        for group in groups or [""]
         for track in allowed_tracks(viewer, presentation)
     ]
-    return multivariant_playlist(variants, audio_uri=address(audio) if audio else None)
+    return multivariant_playlist(variants, audio_alternatives(groups, address))
 
 
 async def single_variant_playlist(
     viewer: Viewer, video_id: int, lines: int, address: Callable[[int, str], str]
 ) -> str:
-    """Make a multivariant playlist with one rendition of at most `lines` lines, and audio.
+    """Make a multivariant playlist with one rendition of at most `lines` lines, and its audio.
 
     `address` maps asset id and rendition name to a URI. If all renditions are larger, the smallest
     is used. Raises NotPlayableYet.
     """
     presentation = await _current(video_id)
-    audio = presentation.tracks.get(AUDIO)
+    stereo = dict(list(audio_groups(presentation).items())[:1])
     renditions = sorted(allowed_tracks(viewer, presentation), key=lambda found: found.lines)
     fitting = [found for found in renditions if found.lines <= lines]
     chosen = (fitting or renditions[:1])[-1]
+    group, audio = next(iter(stereo.items()), ("", []))
     uri = address(presentation.asset_id, chosen.name)
     return multivariant_playlist(
-        [_variant(presentation, chosen, audio, uri)],
-        audio_uri=address(presentation.asset_id, audio.name) if audio else None,
+        [_variant(presentation, chosen, group, audio, uri)],
+        audio_alternatives(stereo, lambda track: address(presentation.asset_id, track.name)),
     )
 
 
@@ -176,22 +179,25 @@ def allowed_tracks(viewer: Viewer, presentation: Presentation) -> list[Segmented
 
 
 def _variant(
-    presentation: Presentation, track: SegmentedTrack, audio: SegmentedTrack | None, uri: str
+    presentation: Presentation,
+    track: SegmentedTrack,
+    group: str,
+    audio: list[SegmentedTrack],
+    uri: str,
 ) -> Variant:
+    """A variant with the audio of a group; the bit rates are those with its largest track."""
     peak, mean = _rates(presentation, track)
-    codecs = track.codec
-    if audio and audio.keys:
-        audio_peak, audio_mean = _rates(presentation, audio)
-        peak, mean = peak + audio_peak, mean + audio_mean
-        codecs += f",{audio.codec}"
+    audio_rates = [_rates(presentation, found) for found in audio]
+    codecs = dict.fromkeys([track.codec, *(found.codec for found in audio)])
     return Variant(
         uri=uri,
         width=track.width,
         height=track.height,
         frame_rate=presentation.frame_rate,
-        codecs=codecs,
-        bandwidth=peak,
-        average_bandwidth=mean,
+        codecs=",".join(codecs),
+        bandwidth=peak + max([peak for peak, _ in audio_rates], default=0),
+        average_bandwidth=mean + max([mean for _, mean in audio_rates], default=0),
+        audio=group,
     )
 
 

@@ -56,6 +56,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "media/test_fsck.py": ("media", "inventory service/repair"),
     "media/test_jobs.py": ("media", "jobs/cleanup service/sweeping"),
     "media/test_audio_jobs.py": ("media", "service/publication"),
+    "media/test_audio_tracks.py": ("playback", "service/alternatives"),
     "media/test_first_chunk.py": ("media", "payloads"),
     "media/test_locks.py": ("media/repository", "assets chunks renditions"),
     "media/test_odd_recordings.py": ("media", "remux probe/clock"),
@@ -95,6 +96,11 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "playback/test_segments.py": (
         "",
         "media/service/presentations playback/api/playback playback/service/playlists",
+    ),
+    "playback/test_subtitles.py": (
+        "",
+        "catalog/api/subtitles catalog/repository/subtitles catalog/service/subtitles"
+        " media/extract_subtitles media/jobs/subtitles",
     ),
     "playback/test_streams.py": (
         "",

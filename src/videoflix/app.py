@@ -20,7 +20,8 @@ from videoflix.audit.api import ActivityController, AuditController, provide_ses
 from videoflix.backup.api import ArchiveController
 from videoflix.billing.api import InvoiceController, OwnInvoiceController
 from videoflix.catalog.api.categories import CategoryController, CategoryVideoController
-from videoflix.catalog.api.editing import SubtitleController, VideoEditingController
+from videoflix.catalog.api.editing import VideoEditingController
+from videoflix.catalog.api.subtitles import SubtitleController, SubtitleEditingController
 from videoflix.catalog.api.videos import VideoController
 from videoflix.cli import OperatorCommands
 from videoflix.compat.registry import dialect_routes, replaced_by
@@ -70,6 +71,7 @@ from videoflix.platform.storage.installation import claiming_storage
 from videoflix.playback.api.downloads import DownloadController
 from videoflix.playback.api.playback import PlaybackController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
+from videoflix.playback.api.subtitles import SubtitleRenditionController
 from videoflix.playback.service.streams import recently_ended_streams
 from videoflix.profiles.api import ProfileController
 from videoflix.profiles.service import viewer_cache
@@ -102,6 +104,7 @@ CONTROLLERS = [
     CategoryController,
     VideoEditingController,
     SubtitleController,
+    SubtitleEditingController,
     UploadController,
     AssetController,
     WatchlistController,
@@ -112,6 +115,7 @@ CONTROLLERS = [
     MovieController,
     MovieRatingController,
     PlaybackController,
+    SubtitleRenditionController,
     DownloadController,
     StreamController,
     OwnMembershipController,

@@ -25,6 +25,7 @@ FILM = ProbedSource(
     picture_frames=25 * 60,
     origin="0/1",
     audio=(AudioTrack(index=1, begin=Fraction(0), end=Fraction(60)),),
+    subtitles=(),
     interlaced=False,
     hdr="",
     matrix="auto",

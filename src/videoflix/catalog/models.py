@@ -151,14 +151,18 @@ search_word = Table(
 
 
 class Subtitle(Record):
-    """A subtitle track of a video in one language, as WebVTT."""
+    """A subtitle track of a video in one language (BCP 47), as WebVTT.
+
+    `is_extracted`: it is from the video's file, and replaced with it.
+    """
 
     __tablename__ = "subtitle"
 
     video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"))
-    language: Mapped[str] = mapped_column(String(5))
-    label: Mapped[str] = mapped_column(String(50))
+    language: Mapped[str] = mapped_column(String(35))
+    label: Mapped[str] = mapped_column(String(100))
     text: Mapped[str]
+    is_extracted: Mapped[bool] = mapped_column(server_default=sql("false"), default=False)
 
     __table_args__ = (UniqueConstraint("video_id", "language"),)
 
@@ -172,7 +176,7 @@ class SubtitleCue(Record):
         ForeignKey(Subtitle.id, ondelete="CASCADE"), index=True
     )
     video_id: Mapped[int] = mapped_column(BigInteger)
-    language: Mapped[str] = mapped_column(String(5))
+    language: Mapped[str] = mapped_column(String(35))
     at: Mapped[float]
     text: Mapped[str]
     search: Mapped[str] = mapped_column(TSVECTOR, server_default=sql("''"), deferred=True)

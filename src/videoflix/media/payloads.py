@@ -8,7 +8,7 @@ from videoflix.platform.queue import Job, schedule
 # chunks a player is about to reach. MP4 files take seconds. The remaining chunks of all videos
 # take turns, from this priority downwards.
 INSPECTION, FIRST_CHUNK, AUDIO, POSTER, WATCHED, PACKAGE = 30, 20, 19, 15, 14, 12
-MORE_AUDIO, REST = 11, 10
+MORE_TRACKS, REST = 11, 10
 
 
 # Seconds; a source with a damaged index may have to be decoded from its start for each chunk.
@@ -60,7 +60,7 @@ class EncodeAudio(Job):
 
     @property
     def effective_priority(self) -> int:
-        return MORE_AUDIO if self.track else AUDIO
+        return MORE_TRACKS if self.track else AUDIO
 
 
 class MakePoster(Job):
@@ -71,6 +71,17 @@ class MakePoster(Job):
     unique: ClassVar = True
     subject: ClassVar = "asset_id"
     priority: ClassVar = POSTER
+    asset_id: int
+
+
+class ExtractSubtitles(Job):
+    """Extract the text subtitles of the uploaded file, in place of those of an earlier file."""
+
+    name: ClassVar = "media.extract_subtitles"
+    queue: ClassVar = "transcode"
+    unique: ClassVar = True
+    subject: ClassVar = "asset_id"
+    priority: ClassVar = MORE_TRACKS
     asset_id: int
 
 

@@ -11,7 +11,7 @@ from operator import itemgetter
 import msgspec
 
 from videoflix.media.ladder import Rung, make_ladder
-from videoflix.media.probe.result import AudioTrack
+from videoflix.media.probe.result import AudioTrack, SubtitleTrack
 from videoflix.media.probe.source import ProbedSource
 from videoflix.media.remux import RemuxSpec
 
@@ -79,6 +79,7 @@ class EncodePlan(msgspec.Struct, frozen=True):
     video_index: int | None = None
     audio: tuple[AudioSpec, ...] = ()
     audio_index: int | None = None
+    subtitles: tuple[SubtitleTrack, ...] = ()
     shown_width: int = 0
     shown_height: int = 0
     turned: str = ""
@@ -153,6 +154,8 @@ def make_plan(source: ProbedSource, remux: RemuxSpec | None = None) -> EncodePla
         hdr=source.hdr,
         matrix=source.matrix,
         video_index=source.video_index,
+        # A remuxed copy has picture and audio only.
+        subtitles=() if remux else source.subtitles,
         audio=plan_audio(source.audio[:AUDIO_TRACKS_MAX]),
         shown_width=source.shown.width,
         shown_height=source.shown.height,

@@ -12,7 +12,7 @@ VERSION = 7  # EXT-X-MAP in media playlists, fragmented MP4
 
 
 class MediaSegment(msgspec.Struct, frozen=True):
-    """A segment in a media playlist; `map_uri` is its initialisation section.
+    """A segment in a media playlist; `map_uri` is its initialisation section, empty for subtitles.
 
     `duration` is in seconds, `length` in bytes.
     """

@@ -1,14 +1,9 @@
-"""Routes for editors: update, publish, delete and restore videos; subtitles."""
+"""Routes for editors: update, publish, delete and restore videos."""
 
-from typing import Annotated
-
-import msgspec
-from litestar import Controller, Response, delete, get, patch, post, put
-from litestar.datastructures import UploadFile
+from litestar import Controller, patch, post
 from litestar.di import NamedDependency
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, JSONBody, PathParameter
-from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
+from litestar.params import JSONBody
+from litestar.status_codes import HTTP_200_OK
 
 from videoflix.catalog.schemas import (
     BulkRequest,
@@ -18,25 +13,13 @@ from videoflix.catalog.schemas import (
     VideoUpdate,
 )
 from videoflix.catalog.service.catalog import Catalog, UnknownCategory, VideoNotFound
-from videoflix.catalog.service.editing import Editing, SubtitleNotFound, SubtitleUnreadable
-from videoflix.catalog.subtitles import MAX_BYTES
-from videoflix.platform.auth.identity import CurrentUser, Identity, editors_only, signed_in
+from videoflix.catalog.service.editing import Editing
+from videoflix.platform.auth.identity import CurrentUser, Identity, editors_only
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems
 from videoflix.profiles.schemas import unrestricted_viewer
-from videoflix.profiles.service import current_viewer
 
-Language = Annotated[str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(?!\n)$", max_length=5)]
-VttFile = Annotated[
-    str, PathParameter(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?\.vtt(?!\n)$", max_length=9)
-]
 EDITOR_PROBLEMS = (Unauthorized, Forbidden, VideoNotFound)
-
-
-class SubtitleForm(msgspec.Struct):
-    """A form with the subtitle file in its field `data`."""
-
-    data: UploadFile
 
 
 class VideoEditingController(Controller):
@@ -115,60 +98,6 @@ class VideoEditingController(Controller):
     ) -> BulkResult:
         """Publish, unpublish, delete, restore or feature up to 100 videos, in one transaction."""
         return BulkResult(await editing.apply_bulk(data))
-
-    @put(
-        "/{video_id:int}/subtitles/{language:str}",
-        summary="Upload subtitles",
-        status_code=HTTP_204_NO_CONTENT,
-        request_max_body_size=MAX_BYTES + 64 * 1024,
-        responses=problems(*EDITOR_PROBLEMS, SubtitleUnreadable),
-    )
-    async def put_subtitle(
-        self,
-        editing: NamedDependency[Editing],
-        video_id: Id,
-        language: Language,
-        data: Annotated[SubtitleForm, Body(media_type=RequestEncodingType.MULTI_PART)],
-    ) -> None:
-        """Store a WebVTT or SubRip file, sent as the form field `data`, and index it for search."""
-        await editing.put_subtitle(video_id, language, "", await data.data.read())
-
-    @delete(
-        "/{video_id:int}/subtitles/{language:str}",
-        summary="Delete subtitles",
-        responses=problems(*EDITOR_PROBLEMS, SubtitleNotFound),
-    )
-    async def delete_subtitle(
-        self, editing: NamedDependency[Editing], video_id: Id, language: Language
-    ) -> None:
-        """Delete the subtitles of one language."""
-        await editing.remove_subtitle(video_id, language)
-
-
-class SubtitleController(Controller):
-    path = "/videos/{video_id:int}/subtitles"
-    tags = ("Playback",)
-    guards = (signed_in,)
-    dependencies = {"editing": service(Editing)}
-
-    @get(
-        "/{language:str}",
-        summary="Get subtitles",
-        media_type="text/vtt",
-        responses=problems(Unauthorized, VideoNotFound, SubtitleNotFound),
-    )
-    async def show_subtitle(
-        self,
-        user: CurrentUser,
-        editing: NamedDependency[Editing],
-        video_id: Id,
-        language: VttFile,
-    ) -> Response[str]:
-        """Return subtitles as WebVTT, such as `en.vtt`."""
-        viewer = await current_viewer(user)
-        text = await editing.subtitle(viewer, video_id, language.removesuffix(".vtt"))
-        headers = {"Cache-Control": "private, no-cache"}
-        return Response(text, media_type="text/vtt", headers=headers)
 
 
 async def _read(editor: Identity, editing: Editing, video_id: int) -> VideoRead:

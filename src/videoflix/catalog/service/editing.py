@@ -1,33 +1,18 @@
-"""Use cases of editors: update, publish, delete and restore videos; subtitles."""
+"""Use cases of editors: update, publish, delete and restore videos."""
 
 from datetime import datetime, timedelta
-from typing import ClassVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.models import Subtitle, Video
-from videoflix.catalog.repository.subtitles import SubtitleRepository
+from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import AnnouncePublication, BulkRequest, VideoUpdate
 from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_for
-from videoflix.catalog.subtitles import InvalidSubtitles, parse_cues, to_webvtt
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time
-from videoflix.platform.problems import BadRequest, NotFound
 from videoflix.platform.queue import cancel_pending, enqueue
-from videoflix.profiles.schemas import Viewer
 
 DELETED_RETENTION = timedelta(days=30)
-
-
-class SubtitleNotFound(NotFound):
-    """This film has no subtitles in that language."""
-
-
-class SubtitleUnreadable(BadRequest):
-    """We can't read this subtitle file."""
-
-    slug: ClassVar[str] = "subtitle-refused"
 
 
 class Editing:
@@ -35,7 +20,6 @@ class Editing:
         self.session = session
         self.catalog = Catalog(session)
         self.videos = self.catalog.videos
-        self.subtitles = SubtitleRepository(session=session)
 
     async def change(self, video_id: int, change: VideoUpdate) -> None:
         """Update a video's details. Raises VideoNotFound or UnknownCategory."""
@@ -114,33 +98,6 @@ class Editing:
         if video is None or video.deleted_at is None:
             return False
         return video.deleted_at < await transaction_time(self.session) - DELETED_RETENTION
-
-    async def put_subtitle(self, video_id: int, language: str, label: str, data: bytes) -> None:
-        """Store a WebVTT or SubRip file. Raises VideoNotFound or SubtitleUnreadable."""
-        await self._locked(video_id)
-        try:
-            cues = parse_cues(data)
-        except InvalidSubtitles as error:
-            raise SubtitleUnreadable(str(error)) from error
-        await self.subtitles.replace(video_id, language, label or language, to_webvtt(cues), cues)
-        await publish(self.session, topic_for(video_id))
-
-    async def remove_subtitle(self, video_id: int, language: str) -> None:
-        """Delete a subtitle track. Raises VideoNotFound or SubtitleNotFound."""
-        await self._locked(video_id)
-        if not await self.subtitles.remove(video_id, language):
-            raise SubtitleNotFound
-        await publish(self.session, topic_for(video_id))
-
-    async def subtitle(self, viewer: Viewer, video_id: int, language: str) -> str:
-        """Return a subtitle track as WebVTT. Raises VideoNotFound or SubtitleNotFound."""
-        await self.catalog.video(viewer, video_id)
-        found = await self.subtitles.get_one_or_none(
-            Subtitle.video_id == video_id, Subtitle.language == language
-        )
-        if found is None:
-            raise SubtitleNotFound
-        return found.text
 
     async def _publish(self, video: Video, at: datetime | None) -> None:
         now = await transaction_time(self.session)

@@ -29,7 +29,7 @@ from videoflix.media.probe.result import (
     ProbeResult,
     encode_result,
 )
-from videoflix.media.probe.tracks import audio_tracks, choose_video
+from videoflix.media.probe.tracks import audio_tracks, choose_video, subtitle_tracks
 
 FIRST_FRAMES = 12  # enough to detect interlacing after a static title
 SEEK_POINT_SPACING = 1  # seconds
@@ -55,6 +55,7 @@ def inspect(path: str, max_pixels: int) -> ProbeResult:
     decodable = frozenset(index for index in audio_indexes if _is_decodable(path, index))
     with open_container(path) as container:
         audio = audio_tracks(container, clocks, decodable)
+        subtitles = subtitle_tracks(container)
     index = about["video_index"]
     frames = _first_frames(path, index)
     picture, sounds = clocks[index], [clocks[track.index] for track in audio]
@@ -71,6 +72,7 @@ def inspect(path: str, max_pixels: int) -> ProbeResult:
         transfer=int(frames[0].color_trc or 0),
         matrix=int(frames[0].colorspace or 0),
         audio=audio,
+        subtitles=subtitles,
         seconds_of_all=clocks.seconds,
         clock_restarts=any(clock.restarts for clock in (picture, *sounds)),
         clock_jumps=not JOINABLE.isdisjoint(formats) and jumps(picture, sounds),

@@ -35,14 +35,23 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
         return "Audio description" if self.is_described else ""
 
 
+class SubtitleTrack(msgspec.Struct, frozen=True):
+    """A subtitle track of text: the stream's index, a BCP 47 tag or "und", and a label."""
+
+    index: int
+    language: str
+    label: str
+
+
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A source as described by its container and its first frames.
 
     `video_index` is the index of the film's picture among the streams; `audio` are the decodable
-    audio tracks, the default first. `width` and `height` are those of the coded frame, `rotation`
-    is in degrees, `transfer` and `matrix` are code points of ITU-T H.273. Times are in seconds:
-    the picture starts at `begin`, the first decodable frame is shown at `origin`, the last one
-    from `last` to `end`. `declared*` are 0 if the container declares nothing.
+    audio tracks, the default first, `subtitles` one of each language. `width` and `height` are
+    those of the coded frame, `rotation` is in degrees, `transfer` and `matrix` are code points of
+    ITU-T H.273. Times are in seconds: the picture starts at `begin`, the first decodable frame is
+    shown at `origin`, the last one from `last` to `end`. `declared*` are 0 if the container
+    declares nothing.
     """
 
     container: str
@@ -57,6 +66,7 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     transfer: int
     matrix: int
     audio: tuple[AudioTrack, ...]
+    subtitles: tuple[SubtitleTrack, ...]
     begin: Fraction
     origin: Fraction
     last: Fraction

@@ -11,7 +11,13 @@ from pathlib import Path
 import msgspec
 
 from videoflix.media.probe.rejection import SourceRejected
-from videoflix.media.probe.result import AudioTrack, ProbeRejection, ProbeResult, decode_result
+from videoflix.media.probe.result import (
+    AudioTrack,
+    ProbeRejection,
+    ProbeResult,
+    SubtitleTrack,
+    decode_result,
+)
 from videoflix.media.probe.shown import ShownPicture, shown_picture
 from videoflix.platform.process.run import LimitExceeded, Limits, run
 from videoflix.settings import settings
@@ -56,6 +62,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     picture_frames: int
     origin: str
     audio: tuple[AudioTrack, ...]
+    subtitles: tuple[SubtitleTrack, ...]
     interlaced: bool
     hdr: str
     matrix: str
@@ -115,6 +122,7 @@ def _source(result: ProbeResult, shown: ShownPicture) -> ProbedSource:
         picture_frames=max(1, round((picture_end - begin) * rate)),
         origin=str(begin),
         audio=result.audio,
+        subtitles=result.subtitles,
         interlaced=result.interlaced or not result.is_rgb,
         hdr="" if result.is_rgb else HDR_TRANSFERS.get(result.transfer, ""),
         matrix=_matrix(result),

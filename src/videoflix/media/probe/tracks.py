@@ -6,9 +6,13 @@ from av.video.stream import VideoStream
 
 from videoflix.media.probe.clock import Clocks
 from videoflix.media.probe.rejection import SourceRejected
-from videoflix.media.probe.result import AudioTrack
+from videoflix.media.probe.result import AudioTrack, SubtitleTrack
 from videoflix.platform.languages import language_tag
 
+UNKNOWN_LANGUAGE = "und"
+SUBTITLES_MAX = 40
+# Names of FFmpeg's decoders of subtitles as text; others are of pictures.
+TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
 # Audio beside the film's own.
 SECONDARY = (
     Disposition.comment
@@ -64,6 +68,25 @@ def _track(stream: Stream, clocks: Clocks) -> AudioTrack:
         channels=getattr(stream.codec_context, "channels", 2) or 2,
         is_described=bool(stream.disposition & DESCRIBED),
         is_commentary=bool(stream.disposition & Disposition.comment),
+    )
+
+
+def subtitle_tracks(container: InputContainer) -> tuple[SubtitleTrack, ...]:
+    """List the subtitles of text, one of each language: whole dialogue before forced lines."""
+    streams = [s for s in container.streams.subtitles if s.codec_context.name in TEXT_CODECS]
+    streams.sort(key=lambda stream: (_is_partial(stream), not _is_default(stream), stream.index))
+    found: dict[str, SubtitleTrack] = {}
+    for stream in streams:
+        language = language_tag(stream.language or "") or UNKNOWN_LANGUAGE
+        label = stream.metadata.get("title", "").strip()[:100]
+        found.setdefault(language, SubtitleTrack(stream.index, language, label or language))
+    return tuple(found.values())[:SUBTITLES_MAX]
+
+
+def _is_partial(stream: Stream) -> int:
+    """Subtitles for the hard of hearing come after the plain ones, lines of signs after those."""
+    return 2 * bool(stream.disposition & Disposition.forced) + bool(
+        stream.disposition & Disposition.hearing_impaired
     )
 
 

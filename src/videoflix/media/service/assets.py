@@ -1,5 +1,6 @@
 """Assets: from the uploaded file to published renditions."""
 
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 import msgspec
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import VideoCreate
 from videoflix.catalog.service import Catalog, VideoNotFound
+from videoflix.catalog.service.subtitles import Subtitles
 from videoflix.media.models import (
     Asset,
     AssetState,
@@ -23,6 +25,7 @@ from videoflix.media.payloads import (
     DeleteFolder,
     EncodeAudio,
     EncodeChunk,
+    ExtractSubtitles,
     Inspect,
     MakePoster,
 )
@@ -33,6 +36,7 @@ from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import AssetRead, FileIndex, KeysInUse, StoredFile, Timeline, Track
 from videoflix.media.service.publication import RETIRED_RETENTION, Publication
 from videoflix.platform.queue import Job, enqueue, enqueue_many, prioritize
+from videoflix.platform.webvtt import Cue
 
 PREFETCH_CHUNKS = 4
 # Not played any more, unless a failed one is retried.
@@ -123,6 +127,7 @@ class Media:
                     for track in range(len(plan.audio_renditions))
                 ),
                 MakePoster(asset_id=asset_id),
+                *([ExtractSubtitles(asset_id=asset_id)] if plan.subtitles else []),
                 *(EncodeChunk(asset_id=asset_id, index=span.index) for span in plan.spans),
             ],
         )
@@ -169,13 +174,31 @@ class Media:
 
     async def set_poster(self, asset_id: int, key: str) -> bool:
         """Set the poster; False if the video was deleted, or while an earlier asset is played."""
-        asset = await self.publication.locked(asset_id)
-        if asset is None or asset.state in GONE:
-            return False
-        if asset.state is not AssetState.READY and await self.assets.ready_of(asset.video_id):
+        asset = await self._shown(asset_id)
+        if asset is None:
             return False
         await self.catalog.set_poster(asset.video_id, key)
         return True
+
+    async def set_subtitles(
+        self, asset_id: int, tracks: Mapping[str, tuple[str, Sequence[Cue]]]
+    ) -> None:
+        """Publish the subtitles of the file: label and cues by language.
+
+        While an earlier asset is played, those of that asset stay.
+        """
+        asset = await self._shown(asset_id)
+        if asset is not None:
+            await Subtitles(self.session).replace_extracted(asset.video_id, tracks)
+
+    async def _shown(self, asset_id: int) -> Asset | None:
+        """Lock an asset that is played, or will be as no earlier one is."""
+        asset = await self.publication.locked(asset_id)
+        if asset is None or asset.state in GONE:
+            return None
+        if asset.state is not AssetState.READY and await self.assets.ready_of(asset.video_id):
+            return None
+        return asset
 
     async def asset_to_illustrate(self, asset_id: int) -> Asset | None:
         asset = await self.assets.get_one_or_none(id=asset_id)

@@ -10,6 +10,7 @@ from videoflix.catalog.service import Catalog
 from videoflix.media.models import Asset, AssetState, RenditionFile, audio_name
 from videoflix.media.payloads import (
     DeleteFolder,
+    ExtractSubtitles,
     MakePoster,
     MakeStoryboard,
     PackageRendition,
@@ -113,7 +114,8 @@ class Publication:
         playable = await self.renditions.all_begun(asset.id)
         has_all = playable and not await self.renditions.incomplete_audio(asset.id)
         if has_all and not await self.chunks.waiting(asset.id):
-            await self._retire_others(asset)
+            if await self._retire_others(asset):
+                await enqueue(self.session, ExtractSubtitles(asset_id=asset.id))
             asset.state = AssetState.READY
             plan = msgspec.convert(asset.plan, EncodePlan)
             await self.describe(asset.video_id, plan)
@@ -132,11 +134,16 @@ class Publication:
         qualities = [rung.name for rung in plan.rungs]
         await self.catalog.set_media_info(video_id, duration=plan.duration, qualities=qualities)
 
-    async def _retire_others(self, asset: Asset) -> None:
-        """Retire earlier assets; their files stay for RETIRED_RETENTION for running streams."""
+    async def _retire_others(self, asset: Asset) -> bool:
+        """Retire earlier assets; their files stay for RETIRED_RETENTION for running streams.
+
+        Returns whether there were any.
+        """
         later = datetime.now(UTC) + RETIRED_RETENTION
-        for folder in await self.assets.retire_others(asset):
+        folders = await self.assets.retire_others(asset)
+        for folder in folders:
             await enqueue(self.session, DeleteFolder(folder=folder), at=later)
+        return bool(folders)
 
 
 def _packaging(asset_id: int, plan: EncodePlan) -> list[Job]:

@@ -30,6 +30,9 @@ JSON = "application/json"
 MULTIPART = {"multipart": True}
 
 Id = Annotated[int, PathParameter(ge=1, le=BIGINT_MAX)]
+# BCP 47, as far as subtitles need it.
+LANGUAGE_TAG = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
+LanguageTag = Annotated[str, PathParameter(pattern=rf"^{LANGUAGE_TAG}(?!\n)$", max_length=30)]
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Maximum number of items.")]
 Offset = Annotated[int, QueryParameter(ge=0, le=BIGINT_MAX, description="Number of items to skip.")]
 

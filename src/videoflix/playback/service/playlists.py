@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import VideoState
 from videoflix.catalog.service import Catalog
+from videoflix.catalog.service.subtitles import Subtitles, SubtitleVersion
 from videoflix.media.models import AUDIO, TrackKind
 from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Presentations
@@ -28,6 +30,7 @@ from videoflix.playback.service.segments import (
     segment_slice,
     store,
 )
+from videoflix.playback.service.subtitles import GROUP, subtitle_alternatives
 from videoflix.profiles.schemas import Viewer
 from videoflix.settings import settings
 
@@ -64,18 +67,21 @@ async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
 
     Raises NotPlayableYet.
     """
-    presentation = await _current(video_id)
+    presentation = await current_presentation(video_id)
 
     def address(track: SegmentedTrack) -> str:
         return f"{base}assets/{presentation.asset_id}/{track.name}/index.m3u8"
 
     groups = audio_groups(presentation)
+    texts = subtitle_alternatives(presentation, await _subtitles(video_id), base)
     variants = [
         _variant(presentation, track, group, groups.get(group, []), address(track))
         for group in groups or [""]
         for track in allowed_tracks(viewer, presentation)
     ]
-    return multivariant_playlist(variants, audio_alternatives(groups, address))
+    if texts:
+        variants = [msgspec.structs.replace(found, subtitles=GROUP) for found in variants]
+    return multivariant_playlist(variants, [*audio_alternatives(groups, address), *texts])
 
 
 async def single_variant_playlist(
@@ -86,7 +92,7 @@ async def single_variant_playlist(
     `address` maps asset id and rendition name to a URI. If all renditions are larger, the smallest
     is used. Raises NotPlayableYet.
     """
-    presentation = await _current(video_id)
+    presentation = await current_presentation(video_id)
     stereo = dict(list(audio_groups(presentation).items())[:1])
     renditions = sorted(allowed_tracks(viewer, presentation), key=lambda found: found.lines)
     fitting = [found for found in renditions if found.lines <= lines]
@@ -139,12 +145,18 @@ async def locate(
     return found
 
 
-async def _current(video_id: int) -> Presentation:
+async def current_presentation(video_id: int) -> Presentation:
+    """What can be played of a video now. Raises NotPlayableYet."""
     async with transaction() as session:
         asset_id = await Presentations(session).current_of(video_id)
     if asset_id is None:
         raise NotPlayableYet
     return await store.presentation(video_id, asset_id)
+
+
+async def _subtitles(video_id: int) -> list[SubtitleVersion]:
+    async with transaction() as session:
+        return await Subtitles(session).versions(video_id)
 
 
 def plan_allows_track(viewer: Viewer, presentation: Presentation, track: SegmentedTrack) -> bool:

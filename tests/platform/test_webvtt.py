@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videoflix.catalog.subtitles import (
+from videoflix.platform.webvtt import (
     MAX_BYTES,
     MAX_CUES,
     Cue,

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -60,10 +60,10 @@ def parse_cues(data: bytes) -> list[Cue]:
     return sorted(cues)
 
 
-def to_webvtt(cues: list[Cue]) -> str:
-    """Format cues as a WebVTT file."""
+def to_webvtt(cues: Iterable[Cue], header: str = "") -> str:
+    """Format cues as a WebVTT file; `header` are lines such as X-TIMESTAMP-MAP."""
     blocks = [f"{_times(cue)}\n{cue.payload}" for cue in cues]
-    return "WEBVTT\n\n" + "\n\n".join(blocks) + "\n"
+    return "\n\n".join([f"WEBVTT\n{header}".rstrip(), *blocks]) + "\n"
 
 
 def _cue(block: str, read: Callable[[str], str]) -> Cue | None:

@@ -39,6 +39,8 @@ COVERED_BY: dict[str, tuple[str, str]] = {
         "compat",
         "basic_auth drf/errors drf/formats drf/parsing registry",
     ),
+    "compat/test_movies.py": ("compat/movies", "ratings registration search"),
+    "compat/test_movie_tokens.py": ("compat", "drf/simplejwt movies/tokens"),
     "compat/test_netiflex.py": ("compat/netiflex", "auth errors registration"),
     "compat/test_streaming.py": ("compat/streaming", "access checkins invoice_lines invoices"),
     "compat/test_videos.py": ("compat", "categories video_object video_requests"),

@@ -78,7 +78,7 @@ from videoflix.profiles.service import viewer_cache
 from videoflix.registration.api import AccountDeletionController, RegistrationController
 from videoflix.sessions.api.api_tokens import ApiTokenController
 from videoflix.sessions.api.cookies import CookieSessionController
-from videoflix.sessions.api.tokens import AuthController
+from videoflix.sessions.api.tokens import AuthController, TokenController
 from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import recently_ended
 from videoflix.settings import settings
@@ -87,6 +87,7 @@ from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
 
 CONTROLLERS = [
+    TokenController,
     AuthController,
     CookieSessionController,
     RegistrationController,

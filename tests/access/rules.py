@@ -181,6 +181,10 @@ ELSEWHERE = """
     GET /api/v1/videos/{video_id}/assets/{asset_id}/{rendition}/{file_name}
     GET /api/v1/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8
     GET /api/v1/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/{file_name}
+    GET /api/v1/videos/{video_id}/subtitles/{language}/{digest}/{step}/index.m3u8
+    GET /api/v1/videos/{video_id}/subtitles/{language}/{digest}/{step}/{file_name}
+    GET /api/v1/videos/{video_id}/play/{token}/subtitles/{language}/{digest}/{step}/index.m3u8
+    GET /api/v1/videos/{video_id}/play/{token}/subtitles/{language}/{digest}/{step}/{file_name}
     GET /api/v1/videos/{video_id}/files/{file_name}
     GET /api/v1/videos/{video_id}/poster.jpg
     DELETE /api/v1/streams/{stream_id}

@@ -35,12 +35,15 @@ FILMS: dict[str, tuple[str, set[str]]] = {
     "scheduled": ("published_at = now() + interval '1 hour'", STAFF),
     "deleted": ("deleted_at = now()", set()),
 }
+DIGEST = "0" * 32
 ROUTES = (
     "GET /videos/{film}",
     "GET /videos/by-slug/{slug}",
     "GET /videos/{film}/related",
     "GET /videos/{film}/files",
     "GET /videos/{film}/subtitles/en.vtt",
+    f"GET /videos/{{film}}/subtitles/en/{DIGEST}/15/index.m3u8",
+    f"GET /videos/{{film}}/subtitles/en/{DIGEST}/15/00000.vtt",
     "GET /videos/{film}/vote",
     "GET /videos/{film}/master.m3u8",
     "GET /videos/{film}/assets/{asset}/360p/index.m3u8",

@@ -12,6 +12,7 @@ from videoflix.compat.authemail import AUTHEMAIL
 from videoflix.compat.dialect import Dialect
 from videoflix.compat.drf.errors import ALLOWED, error_shapes, method_not_allowed
 from videoflix.compat.movies import MOVIES
+from videoflix.compat.movies.registration import RegisterController
 from videoflix.compat.netiflex import NETIFLEX
 from videoflix.compat.streaming import STREAMING
 from videoflix.platform.auth.csrf import OLDER_CLIENT
@@ -19,19 +20,19 @@ from videoflix.platform.auth.csrf import OLDER_CLIENT
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (ACADEMY, NETIFLEX, AUTHEMAIL, STREAMING, MOVIES)
 }
+# Served whatever DIALECTS lists.
+ALWAYS: tuple[ControllerRouterHandler, ...] = (RegisterController,)
 # Upload routes override this.
 BODY_MAX = 64 * 1024
 METHODS = (HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE)
 
 
 def dialect_routes(names: Sequence[str]) -> list[Router]:
-    """The routes of these dialects. Raises SystemExit for unknown names."""
+    """The routes of these dialects, and those of all. Raises SystemExit for unknown names."""
     for name in names:
         if name not in DIALECTS:
             sys.exit(f"DIALECTS is wrong: there is no “{name}”, only {', '.join(DIALECTS)}.")
-    routes = [found for name in names for found in DIALECTS[name].routes]
-    if not routes:
-        return []
+    routes = [*ALWAYS, *(found for name in names for found in DIALECTS[name].routes)]
     once = list(dict.fromkeys(routes))
     return [_router([*once, *_refusals(_router(once))])]
 

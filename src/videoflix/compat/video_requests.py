@@ -10,24 +10,22 @@ from litestar.enums import RequestEncodingType
 from videoflix.catalog.schemas import Ordering, VideoRead
 from videoflix.catalog.service import Browse, Filters
 from videoflix.compat.drf.errors import not_found
-from videoflix.compat.drf.parsing import sent_fields
+from videoflix.compat.drf.parsing import numeric_id, sent_fields
 from videoflix.media.api import discard_on_error, read_upload
 from videoflix.media.schemas import StoredFile, UploadForm
-from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.profiles.schemas import Viewer
 
 # The older wire has no pagination: lists hold at most this many, newest first.
 LIST_MAX = 2_000
-DIGITS = len(str(BIGINT_MAX))
 PAGE = 100
 
 
 def parse_id(video_id: str) -> int:
     """Parse a video's id. Raises DrfError, as in older backends."""
-    is_number = video_id.isascii() and video_id.isdigit() and len(video_id) <= DIGITS
-    if not (is_number and 0 < int(video_id) <= BIGINT_MAX):
+    number = numeric_id(video_id)
+    if number is None:
         raise not_found("Video")
-    return int(video_id)
+    return number
 
 
 async def list_videos(

@@ -51,13 +51,20 @@ class MovieRatingRepository(SQLAlchemyAsyncRepository[MovieRating]):
     model_type = MovieRating
 
     async def for_user(
-        self, user_id: int, rating_type: RatingType | None, page: LimitOffset
+        self,
+        user_id: int,
+        rating_type: RatingType | None,
+        page: LimitOffset,
+        *,
+        newest_first: bool = True,
     ) -> tuple[list[MovieRating], int]:
-        """List a user's ratings, newest first, with the total."""
+        """List a user's ratings, with the total."""
         conditions = [MovieRating.user_id == user_id]
         if rating_type is not None:
             conditions.append(MovieRating.rating_type == rating_type)
-        found, total = await self.get_many_and_count(*conditions, page, order_by=("id", True))
+        found, total = await self.get_many_and_count(
+            *conditions, page, order_by=("id", newest_first)
+        )
         return list(found), total
 
     async def owned(self, user_id: int, rating_id: int) -> MovieRating | None:

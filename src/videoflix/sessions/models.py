@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
@@ -14,7 +15,8 @@ class SignIn(Record):
     """A session on one device, extended by a family of refresh tokens.
 
     With `token_hash` (SHA-256) it has a single opaque token instead. An API token is such a
-    session with a scope, and with its name as the device.
+    session with a scope, and with its name as the device. `keeps_refresh_token`: its refresh token
+    is not rotated, for older clients that use one until it expires.
     """
 
     __tablename__ = "sign_in"
@@ -25,6 +27,7 @@ class SignIn(Record):
     last_seen_at: Mapped[datetime]
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True, default=None)
     scope: Mapped[Scope | None] = mapped_column(default=None)
+    keeps_refresh_token: Mapped[bool] = mapped_column(server_default=sql("false"), default=False)
     ended_at: Mapped[datetime | None] = mapped_column(default=None, index=True)
 
 

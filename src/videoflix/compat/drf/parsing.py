@@ -11,6 +11,7 @@ from litestar.enums import RequestEncodingType
 
 from videoflix.accounts import schemas as accounts
 from videoflix.compat.drf.errors import BLANK, NON_FIELD, REQUIRED, DrfError
+from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.problems import UnsupportedMediaType
 
 FIELDS_MAX = 100
@@ -37,7 +38,14 @@ TEXTS = (
     (r"Expected `str", "Not a valid string."),
 )
 
+DIGITS = len(str(BIGINT_MAX))
 FormType = TypeVar("FormType", bound=msgspec.Struct)
+
+
+def numeric_id(text: str) -> int | None:
+    """Parse the id in a path; None if there can be no such row."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= DIGITS
+    return int(text) if is_number and 0 < int(text) <= BIGINT_MAX else None
 
 
 async def read(request: Request[Any, Any, Any], kind: type[FormType]) -> FormType:

@@ -17,12 +17,13 @@ from videoflix.accounts.problems import AccountDisabled, EmailUnconfirmed, Inval
 from videoflix.accounts.schemas import Typed
 from videoflix.accounts.service import Accounts
 from videoflix.compat.basic_auth import SESSION_COOKIE, BasicAuthMiddleware
-from videoflix.compat.drf.errors import SIGN_IN, DrfError
+from videoflix.compat.drf.errors import CHALLENGE, SIGN_IN, DrfError
 from videoflix.compat.drf.parsing import Email, read, read_fields, sent_fields
+from videoflix.compat.drf.simplejwt import NO_ACCOUNT, refusal_of
 from videoflix.compat.netiflex.errors import error_body
 from videoflix.platform.auth.csrf import CSRF_COOKIE
 from videoflix.platform.auth.identity import ScopeTooNarrow
-from videoflix.platform.auth.tokens import InvalidToken, Purpose, csrf_token, verify
+from videoflix.platform.auth.tokens import Purpose, csrf_token
 from videoflix.platform.http.params import service
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.server.client_address import client_address, device_of
@@ -35,7 +36,6 @@ from videoflix.settings import settings
 GUEST = "guest@videoflix.com"
 SESSION_SECONDS = 14 * 24 * 3600
 CSRF_SECONDS = 365 * 24 * 3600
-NOT_VALID = "token_not_valid"
 
 
 class LoginForm(msgspec.Struct):
@@ -116,8 +116,7 @@ class AuthController(Controller):
         try:
             user = await authenticated(request, accounts, sessions, typed)
         except InvalidCredentials as error:
-            body = {"detail": "No active account found with the given credentials"}
-            raise DrfError(body, HTTPStatus.UNAUTHORIZED) from error
+            raise DrfError({"detail": NO_ACCOUNT}, HTTPStatus.UNAUTHORIZED, CHALLENGE) from error
         pair = await sessions.open(user, device_of(request))
         return {"refresh": pair.refresh, "access": pair.access}
 
@@ -134,8 +133,7 @@ class AuthController(Controller):
         try:
             return {"access": await sessions.issue_access_token(token)}
         except RefreshTokenInvalid as error:
-            body = {"detail": _wrong_with(token), "code": NOT_VALID}
-            raise DrfError(body, HTTPStatus.UNAUTHORIZED) from error
+            raise refusal_of(token, Purpose.ACCESS) from error
 
 
 def _signed_in(user: User, opened: TokenOpened) -> Response[dict[str, str]]:
@@ -158,11 +156,3 @@ async def _refused(email: str) -> DrfError:
     if known is None:
         return error_body("email", "No user found with this email")
     return wrong
-
-
-def _wrong_with(token: str) -> str:
-    try:
-        verify(Purpose.ACCESS, token)
-    except InvalidToken:
-        return "Token is invalid or expired"
-    return "Token has wrong type"

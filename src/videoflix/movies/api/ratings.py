@@ -114,10 +114,15 @@ class MovieRatingController(Controller):
 
 
 async def rating_page(
-    user: Identity, votes: MovieVotes, wanted: RatingType | None, page: int
+    user: Identity,
+    votes: MovieVotes,
+    wanted: RatingType | None,
+    page: int,
+    *,
+    oldest_first: bool = False,
 ) -> RatingPage:
-    """A page of the user's ratings. Raises InvalidPage."""
-    found, total = await votes.for_user(user.user_id, wanted, page)
+    """A page of the user's ratings, newest first by default. Raises InvalidPage."""
+    found, total = await votes.for_user(user.user_id, wanted, page, oldest_first=oldest_first)
     params = {"rating_type": wanted.value} if wanted else {}
     following, previous = neighbours(PATH, page, total, **params)
     return RatingPage(total, following, previous, [RatingRead.of(one) for one in found])

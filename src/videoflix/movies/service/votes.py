@@ -37,13 +37,20 @@ class MovieVotes:
         return {movie_id: found.get(movie_id, VoteCounts()) for movie_id in movie_ids}
 
     async def for_user(
-        self, user_id: int, rating_type: RatingType | None, page: int
+        self,
+        user_id: int,
+        rating_type: RatingType | None,
+        page: int,
+        *,
+        oldest_first: bool = False,
     ) -> tuple[list[MovieRating], int]:
         """A page of a user's ratings, with the total. Raises InvalidPage."""
         if page < 1:
             raise InvalidPage
         part = LimitOffset(PAGE_SIZE, (page - 1) * PAGE_SIZE)
-        found, total = await self.ratings.for_user(user_id, rating_type, part)
+        found, total = await self.ratings.for_user(
+            user_id, rating_type, part, newest_first=not oldest_first
+        )
         if page > 1 and not found:
             raise InvalidPage
         return found, total

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import uuid
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,14 +52,17 @@ class Sessions:
         self.sign_ins = SignInRepository(session=session)
         self.tokens = RefreshTokenRepository(session=session)
 
-    async def open(self, user: User, device: str = "") -> TokenPair:
-        """Open a session for a verified user.
+    async def open(
+        self, user: User, device: str = "", *, keeps_refresh_token: bool = False
+    ) -> TokenPair:
+        """Open a session for a verified user, whose refresh token is rotated unless it is kept.
 
         Raises InvalidCredentials, like all `open_…` methods, if the account changed since its
         verification (new password or role, signed out everywhere).
         """
         user = await self.accounts.lock_for_sign_in(user)
         sign_in = await self._begin(user, device)
+        sign_in.keeps_refresh_token = keeps_refresh_token
         token = await self.tokens.add(_new_token(sign_in))
         return _pair(user, sign_in, token, settings.refresh_token_lifetime)
 
@@ -90,7 +93,7 @@ class Sessions:
         return guest, await self.open_by_token(guest, device)
 
     async def refresh(self, token: str) -> TokenPair:
-        """Rotate a refresh token. Raises RefreshTokenInvalid.
+        """Rotate a refresh token, unless its session keeps it. Raises RefreshTokenInvalid.
 
         Concurrent requests with the same token are serialized and get the same successor within
         the grace period. Later reuse indicates a stolen token, and the session is revoked, as
@@ -101,6 +104,9 @@ class Sessions:
         used = await self.tokens.by_jti(jti)
         if used is None:
             raise RefreshTokenInvalid
+        if sign_in.keeps_refresh_token:
+            sign_in.last_seen_at = now = await transaction_time(self.session)
+            return _pair(user, sign_in, used, sign_in.expires_at - now)
         if used.used_at and not await self.tokens.was_used_within(used, GRACE):
             user_id, sign_in_id = user.id, sign_in.id
             await self.session.rollback()  # returns its connection before another one is taken
@@ -283,6 +289,7 @@ def _pair(user: User, sign_in: SignIn, token: RefreshToken, remaining: timedelta
             issued_at=token.created_at,
             jti=token.jti,
             sid=sign_in.id,
+            **_older_claims(user, sign_in, "refresh"),
         ),
         refresh_expires_in=int(remaining.total_seconds()),
     )
@@ -290,7 +297,13 @@ def _pair(user: User, sign_in: SignIn, token: RefreshToken, remaining: timedelta
 
 def _access(user: User, sign_in: SignIn, remaining: timedelta) -> str:
     lifetime = min(settings.access_token_lifetime, remaining)
-    return sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value, sid=sign_in.id)
+    older = _older_claims(user, sign_in, "access")
+    return sign(Purpose.ACCESS, user.id, lifetime, role=user.role.value, sid=sign_in.id, **older)
+
+
+def _older_claims(user: User, sign_in: SignIn, kind: str) -> dict[str, Any]:
+    """Claims that clients of Simple JWT read."""
+    return {"token_type": kind, "user_id": user.id} if sign_in.keeps_refresh_token else {}
 
 
 def _jti_of(token: str) -> str:

@@ -63,6 +63,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "media/test_locks.py": ("media/repository", "assets chunks renditions"),
     "media/test_odd_recordings.py": ("media", "remux probe/clock"),
     "media/test_placement.py": ("media", "sample_run"),
+    "media/test_index.py": ("media/probe", "sample_tables"),
     "media/test_probe.py": ("media/probe", "child rejection result source"),
     "memberships/test_api.py": ("memberships", "repository schemas service"),
     "metrics/test_api.py": ("metrics", "repository service"),

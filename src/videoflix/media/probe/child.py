@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from videoflix.media.probe.clock import StreamClock, jumps, read_clocks
 from videoflix.media.probe.completeness import missing_bytes
 from videoflix.media.probe.grid import choose_rate, choose_shift
+from videoflix.media.probe.index import read_index
 from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.result import (
     DEMUXERS,
@@ -44,7 +45,9 @@ JOINABLE = {"mpegts", "mpeg"}
 def inspect(path: str, max_pixels: int) -> ProbeResult:
     """Probe a file. Raises SourceRejected."""
     with open_container(path) as container:
-        clocks = read_clocks(container)
+        indexed = read_index(container, path)
+    with open_container(path) as container:
+        clocks = read_clocks(container) if indexed is None else indexed
         stream = choose_video(container, clocks)
         _refuse_size(stream, max_pixels)
         if stream.index not in clocks:

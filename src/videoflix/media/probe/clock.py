@@ -35,7 +35,8 @@ class StreamClock:
         self.first: int | None = None
         self.end = 0
         self._keeps_ticks = stream.type == "video"
-        self._last: int | None = None
+        self._seconds_per_tick = float(self.base)  # fractions take too long for each packet
+        self._last: float | None = None
         self._seconds: set[int] = set()  # in which packets begin
 
     @property
@@ -46,26 +47,29 @@ class StreamClock:
     def end_seconds(self) -> Fraction:
         return self.end * self.base
 
-    def add(self, packet: "Packet[Any]", pts: int) -> None:
-        duration = packet.duration or 0
+    def add(self, pts: int, dts: int, duration: int, *, is_key: bool) -> None:
+        """Add a packet; all times are in ticks."""
+        end = pts + duration
         self.count += 1
-        self.first = pts if self.first is None else min(self.first, pts)
-        self.end = max(self.end, pts + duration) if self.count > 1 else pts + duration
-        dts = pts if packet.dts is None else packet.dts
-        self._follow(dts)
+        if self.first is None:
+            self.first, self.end = pts, end
+        elif pts < self.first:
+            self.first = pts
+        if end > self.end:
+            self.end = end
+        self._follow(dts * self._seconds_per_tick)
         if self._keeps_ticks:
             self.ticks.append(pts)
-            if packet.is_keyframe:
+            if is_key:
                 self.keys.append((pts, dts))
 
-    def _follow(self, dts: int) -> None:
-        now = float(dts * self.base)
-        if self._last is not None:
-            before = float(self._last * self.base)
-            self.restarts |= before - now > RESTART_SECONDS
-            if now - before > GAP_SECONDS:
+    def _follow(self, now: float) -> None:
+        before, self._last = self._last, now
+        if before is not None:
+            if before - now > RESTART_SECONDS:
+                self.restarts = True
+            elif now - before > GAP_SECONDS:
                 self.gaps.append((before, now))
-        self._last = dts
         self._seconds.add(floor(now))
 
     def is_silent(self, after: float, before: float) -> bool:
@@ -76,23 +80,26 @@ class StreamClock:
 class Clocks(dict[int, StreamClock]):
     """The clock of each stream by its index, and the time from first to last packet of all."""
 
-    seconds = 0.0
+    @property
+    def seconds(self) -> float:
+        begins = [clock.begin_seconds for clock in self.values() if clock.begin_seconds is not None]
+        ends = [clock.end_seconds for clock in self.values()]
+        return max(0.0, float(max(ends) - min(begins))) if begins else 0.0
 
 
 def read_clocks(container: InputContainer) -> Clocks:
     clocks = Clocks()
-    begin, end = float("inf"), 0.0
     for packet in _packets(container):
-        pts = packet.dts if packet.pts is None else packet.pts
-        if pts is None or not packet.time_base:
+        pts, dts = packet.pts, packet.dts
+        pts = dts if pts is None else pts
+        if pts is None:
             continue
-        begin = min(begin, float(pts * packet.time_base))
-        end = max(end, float((pts + (packet.duration or 0)) * packet.time_base))
-        clock = clocks.get(packet.stream_index)
+        index = packet.stream_index
+        clock = clocks.get(index)
         if clock is None:
-            clock = clocks[packet.stream_index] = StreamClock(packet.stream)
-        clock.add(packet, pts)
-    clocks.seconds = max(0.0, end - begin)
+            clock = clocks[index] = StreamClock(packet.stream)
+        dts = pts if dts is None else dts
+        clock.add(pts, dts, packet.duration or 0, is_key=packet.is_keyframe)
     return clocks
 
 

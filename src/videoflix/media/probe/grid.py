@@ -44,7 +44,9 @@ def choose_shift(ticks: Sequence[int], base: Fraction, rate: Fraction) -> Fracti
     Where recordings were joined, a few frames may be less than a frame apart; a shifted grid has a
     place for each. Otherwise, the grid begins with the first picture.
     """
-    places = [float((tick - ticks[0]) * base * rate) for tick in ticks]
+    scale = base * rate
+    first, numerator, denominator = ticks[0], scale.numerator, scale.denominator
+    places = [(tick - first) * numerator / denominator for tick in ticks]
 
     def collisions(shift: Fraction) -> int:
         return len(places) - len({round(place + float(shift)) for place in places})

@@ -71,7 +71,7 @@ def page(browser: Browser, site: Site, expected: list[str]) -> Iterator[Page]:
     )
     yield page
     context.close()
-    assert complaints == []
+    assert complaints == [], complaints
 
 
 def shoot(page: Page, name: str, *, whole: bool = False) -> None:

@@ -36,7 +36,7 @@ SECTIONS = {
 # hls.js plays from blob: URLs that it creates; everything else must come from our own origin.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "media-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {

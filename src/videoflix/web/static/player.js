@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
 import { bindKeys } from "./shortcuts.js";
+import { offerTracks, toggleSubtitles } from "./tracks.js";
 
 // How often the playback position is saved.
 const SAVE_INTERVAL_MS = 10_000;
@@ -115,6 +116,7 @@ class Player {
     hls.on(Hls.Events.MANIFEST_PARSED, () => this.offerQualities());
     hls.on(Hls.Events.LEVEL_SWITCHED, (_, data) => this.nameLevel(data.level));
     hls.on(Hls.Events.ERROR, (_, data) => this.recover(Hls, data));
+    offerTracks(Hls, hls, this.part(".audio select"), this.part(".subtitles select"));
     hls.loadSource(url);
     hls.attachMedia(this.video);
   }
@@ -129,7 +131,9 @@ class Player {
   offerQualities() {
     const select = this.part(".quality select");
     const levels = this.hls.levels.map((level, index) => ({ index, height: Math.min(level.height, level.width) }));
-    const options = [{ index: -1, height: 0 }, ...levels.reverse()].map(({ index, height }) => {
+    // A height may be there twice: with stereo, and with 5.1.
+    const heights = levels.filter((level, at) => levels.findIndex((other) => other.height === level.height) === at);
+    const options = [{ index: -1, height: 0 }, ...heights.reverse()].map(({ index, height }) => {
       const option = document.createElement("option");
       option.value = index;
       option.textContent = index < 0 ? "Auto" : `${height}p`;
@@ -205,6 +209,10 @@ class Player {
 
   toggleMute() {
     this.video.muted = !this.video.muted;
+  }
+
+  toggleSubtitles() {
+    toggleSubtitles(this.part(".subtitles select"));
   }
 
   toggleFull() {

@@ -9,6 +9,7 @@ export function bindKeys(player) {
     " ": () => player.toggle(),
     k: () => player.toggle(),
     m: () => player.toggleMute(),
+    c: () => player.toggleSubtitles(),
     f: () => player.toggleFull(),
     j: () => player.seekBy(-LEAP),
     l: () => player.seekBy(LEAP),

@@ -1,0 +1,116 @@
+"""Audio tracks and subtitles in a real browser: hls.js follows the playlist, and the page offers
+what it finds.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from journeys.browsing import DESKTOP, PHONE, browser, expected, page, shoot, sign_in
+from journeys.conftest import Site, follow, upload
+from journeys.test_browser import advances, until, video
+from media.clips import ffmpeg
+from videoflix.media.ffmpeg import find_ffmpeg
+
+__all__ = ["browser", "expected", "page"]
+
+pytestmark = [pytest.mark.journey, pytest.mark.browser]
+
+SECONDS = 10
+
+
+def make_recording(folder: Path) -> Path:
+    """German in 5.1 and English in stereo, each with its subtitles."""
+    inputs: list[str | Path] = ["-f", "lavfi", "-i", f"testsrc2=s=320x180:r=25:d={SECONDS}"]
+    for tone in (300, 600):
+        inputs += ["-f", "lavfi", "-i", f"sine=f={tone}:d={SECONDS}"]
+    for language, line in (("de", "Guten Tag"), ("en", "Hello")):
+        file = folder / f"{language}.srt"
+        file.write_text(f"1\n00:00:00,100 --> 00:00:09,000\n{line}\n")
+        inputs += ["-i", file]
+    options = [
+        "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4",
+        "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+        "-c:a", "aac", "-ac:a:0", "6", "-ac:a:1", "2", "-c:s", "subrip",
+        "-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng",
+        "-metadata:s:s:0", "language=ger", "-metadata:s:s:1", "language=eng",
+    ]  # fmt: skip
+    film = folder / "two-languages.mkv"
+    ffmpeg(*inputs, *options, film)
+    return film
+
+
+def shown(page: Page) -> list[str]:
+    """The subtitles on the screen."""
+    found: list[str] = page.evaluate(
+        "[...document.querySelector('video').textTracks].filter(t => t.mode === 'showing')"
+        ".flatMap(t => [...(t.activeCues ?? [])].map(cue => cue.text))"
+    )
+    return found
+
+
+def until_shown(page: Page, *lines: str) -> None:
+    for _ in range(60):
+        if shown(page) == list(lines):
+            return
+        page.wait_for_timeout(200)
+    pytest.fail(f"{shown(page)} is shown, not {lines}")
+
+
+def test_viewers_choose_audio_and_subtitles(page: Page, site: Site, tmp_path: Path) -> None:
+    with site.client() as client:
+        film = upload(client, make_recording(tmp_path), "Two languages")
+        assert follow(client, film["id"])[-1]["state"] == "ready"
+    sign_in(page, site)
+    page.get_by_role("link", name="Two languages").first.click()
+    expect(page.locator(".big-play")).to_be_visible(timeout=60_000)
+    audio, subtitles = page.get_by_label("Audio"), page.get_by_label("Subtitles (c)")
+    expect(audio.locator("option")).to_have_text(["Deutsch", "English"])
+    expect(subtitles.locator("option")).to_have_text(["Off", "Deutsch", "English"])
+    qualities = page.get_by_label("Quality").locator("option")
+    names = qualities.all_text_contents()
+    assert len(names) == len(set(names)), names
+    page.set_viewport_size(PHONE)
+    page.locator(".big-play").click()  # nothing lies over it
+    until(page, "!v.paused")
+    page.set_viewport_size(DESKTOP)
+    advances(page)
+    assert shown(page) == []
+    subtitles.select_option(label="Deutsch")
+    until_shown(page, "Guten Tag")
+    shoot(page, "subtitles")
+    audio.select_option(label="English")
+    subtitles.select_option(label="English")
+    until_shown(page, "Hello")
+    advances(page)
+    until(page, "v.webkitAudioDecodedByteCount > 0")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("c")
+    until_shown(page)
+    page.keyboard.press("c")
+    page.reload()
+    # The languages are remembered.
+    expect(page.locator(".big-play")).to_be_visible(timeout=60_000)
+    expect(audio).to_have_value("1")
+    page.evaluate("document.querySelector('video').currentTime = 1")
+    advances(page)
+    until_shown(page, "Hello")
+    assert video(page, "videoHeight") > 0
+
+
+def test_ffmpeg_reads_every_track(site: Site, tmp_path: Path) -> None:
+    """A player without hls.js finds two audio tracks, 5.1 beside stereo, and the subtitles."""
+    with site.client() as client:
+        found = client.get("/api/v1/videos", params={"search": "languages"}).json()["items"][0]
+        play = client.post(f"/api/v1/videos/{found['id']}/play").json()
+    url = f"{site.url}{play['master_url']}"
+    written = tmp_path / "out.mkv"
+    ffmpeg("-i", url, "-map", "0", "-c", "copy", written)
+    listed = subprocess.run(
+        [find_ffmpeg(), "-hide_banner", "-i", written], capture_output=True, text=True, check=False
+    ).stderr
+    assert listed.count("Audio: aac") >= 3, listed
+    assert "5.1" in listed
+    assert listed.count("Subtitle: webvtt") == 2, listed

@@ -30,7 +30,8 @@ from videoflix.library.api.dependencies import counting_views
 from videoflix.library.api.history import HistoryController, ProgressController
 from videoflix.library.api.votes import VoteController, VotesController
 from videoflix.library.api.watchlist import WatchlistController
-from videoflix.media.api import AssetController, UploadController
+from videoflix.media.api.encoding import EncodingController
+from videoflix.media.api.uploads import AssetController, UploadController
 from videoflix.memberships.api import MembershipController, PlanController
 from videoflix.metrics.api import MetricsController
 from videoflix.movies.api.movies import MovieController
@@ -107,6 +108,7 @@ CONTROLLERS = [
     SubtitleController,
     SubtitleEditingController,
     UploadController,
+    EncodingController,
     AssetController,
     WatchlistController,
     HistoryController,

@@ -118,6 +118,9 @@ RULES = {
         POST /api/v1/videos/{video_id}/restore
         POST /api/v1/videos/{video_id}/retry
         GET /api/v1/videos/{video_id}/sources
+        GET /api/v1/videos/{video_id}/encoding
+        POST /api/v1/videos/{video_id}/encoding/cancel
+        POST /api/v1/videos/{video_id}/encoding/again
         POST /api/v1/videos/{video_id}/unpublish
         PUT /api/v1/videos/{video_id}/subtitles/{language}
         DELETE /api/v1/videos/{video_id}/subtitles/{language}
@@ -189,6 +192,7 @@ ELSEWHERE = """
     GET /api/v1/videos/{video_id}/poster.jpg
     DELETE /api/v1/streams/{stream_id}
     GET /api/v1/videos/{video_id}/events
+    GET /api/v1/videos/{video_id}/encoding/events
     GET /api/v1/operations/jobs/events
     GET /metrics
     POST /api/v1/auth/logout/all

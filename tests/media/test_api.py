@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.media import api as media_api
+from videoflix.media.api import uploads as media_api
 from videoflix.media.models import Asset
 from videoflix.platform.process.scratch import scratch_folder
 from videoflix.platform.storage.media_storage import media_storage

@@ -11,7 +11,7 @@ from videoflix.catalog.schemas import Ordering, VideoRead
 from videoflix.catalog.service import Browse, Filters
 from videoflix.compat.drf.errors import not_found
 from videoflix.compat.drf.parsing import numeric_id, sent_fields
-from videoflix.media.api import discard_on_error, read_upload
+from videoflix.media.api.uploads import discard_on_error, read_upload
 from videoflix.media.schemas import StoredFile, UploadForm
 from videoflix.profiles.schemas import Viewer
 

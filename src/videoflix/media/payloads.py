@@ -85,6 +85,18 @@ class ExtractSubtitles(Job):
     asset_id: int
 
 
+class EncodeAgain(Job):
+    """Encode a copy of an uploaded file with the present settings, as the video's newest file."""
+
+    name: ClassVar = "media.encode_again"
+    queue: ClassVar = "transcode"
+    unique: ClassVar = True
+    subject: ClassVar = "asset_id"
+    priority: ClassVar = INSPECTION
+    deadline: ClassVar = 2 * 3600.0
+    asset_id: int
+
+
 class PackageRendition(Job):
     """Package a rendition and the audio into one MP4 file."""
 

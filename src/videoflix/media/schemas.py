@@ -37,6 +37,38 @@ class AssetRead(msgspec.Struct):
     created_at: datetime
 
 
+class TrackProgress(msgspec.Struct):
+    """A track of a file: `encoded` is 0 to 1, `playable_seconds` what players can fetch."""
+
+    name: str
+    kind: TrackKind
+    width: int | None
+    height: int | None
+    language: str | None
+    label: str | None
+    channels: int | None
+    encoded: float
+    playable_seconds: float
+
+
+class EncodingRead(msgspec.Struct):
+    """The processing of a video's newest file; `encoded` is 0 to 1.
+
+    `seconds_left` is an estimate from the speed of the last five minutes, null while it is unknown;
+    `films_ahead` is how many films wait before this one. Both are null once processing has ended.
+    """
+
+    video_id: int
+    asset_id: int
+    state: AssetState
+    encoded: float
+    failure: Failure | None
+    stalled: Failure | None
+    seconds_left: float | None
+    films_ahead: int | None
+    tracks: list[TrackProgress]
+
+
 class KeysInUse(msgspec.Struct, frozen=True):
     """The folder of an asset, and the keys of its objects that are referenced."""
 

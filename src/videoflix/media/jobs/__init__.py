@@ -1,6 +1,6 @@
 """Jobs of the media."""
 
 from videoflix.media import self_tests
-from videoflix.media.jobs import cleanup, encode, mp4, reconcile, subtitles
+from videoflix.media.jobs import cleanup, encode, encode_again, mp4, reconcile, subtitles
 
-__all__ = ["cleanup", "encode", "mp4", "reconcile", "self_tests", "subtitles"]
+__all__ = ["cleanup", "encode", "encode_again", "mp4", "reconcile", "self_tests", "subtitles"]

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import Failure
-from videoflix.media.models import Asset, AssetState, Chunk, Rendition
+from videoflix.media.models import UNFINISHED, Asset, AssetState, Chunk, Rendition
 from videoflix.media.schemas import AssetRead
 
 PLAYING_STATES = (AssetState.READY, AssetState.ENCODING, AssetState.STALLED)
@@ -75,6 +75,17 @@ class AssetRepository(SQLAlchemyAsyncRepository[Asset]):
             .limit(1)
             .with_for_update()
             .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def unfinished_before(self, asset_id: int) -> int:
+        """Count the assets of other videos that were uploaded earlier and are not complete."""
+        return await self.count(Asset.id < asset_id, Asset.state.in_(UNFINISHED))
+
+    async def latest_of(self, video_id: int) -> Asset | None:
+        """The asset of a video's last upload."""
+        found: Asset | None = await self.session.scalar(
+            select(Asset).where(Asset.video_id == video_id).order_by(Asset.id.desc()).limit(1)
         )
         return found
 

@@ -1,9 +1,21 @@
 """Chunks and their progress."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import func, select, update
 
 from videoflix.media.models import Chunk
+
+
+class Work(NamedTuple):
+    """Frames: all of them, those that are encoded, and those of chunks that progressed recently."""
+
+    total: int
+    encoded: int
+    recent: int
+    begun_at: datetime
 
 
 class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
@@ -41,6 +53,21 @@ class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
             ).where(Chunk.asset_id == asset_id)
         )
         return float(share or 0)
+
+    async def progress_since(self, asset_id: int, since: datetime) -> Work | None:
+        """How far the chunks are, and what of them progressed since then; None without chunks."""
+        recent = func.sum(Chunk.encoded_frames).filter(Chunk.updated_at > since)
+        row = (
+            await self.session.execute(
+                select(
+                    func.sum(Chunk.frame_count),
+                    func.sum(Chunk.encoded_frames),
+                    func.coalesce(recent, 0),
+                    func.min(Chunk.created_at),
+                ).where(Chunk.asset_id == asset_id)
+            )
+        ).one()
+        return Work(*row) if row[0] else None
 
     async def waiting(self, asset_id: int) -> int:
         """Count the chunks that are not done."""

@@ -25,6 +25,10 @@ class Presentations:
         """All assets of a video, in any state."""
         return await self.assets.ids_of(video_id)
 
+    async def tracks_of(self, asset_id: int) -> list[SegmentedTrack]:
+        """The tracks of an asset in any state, as far as they are encoded."""
+        return [_track(row) for row in await self.assets.tracks(asset_id)]
+
     async def for_asset(self, video_id: int, asset_id: int) -> Presentation | None:
         """An asset's segments; also of a retired asset, until its files are deleted."""
         asset = await self.assets.playable(video_id, asset_id)

@@ -1,0 +1,27 @@
+"""`videoflix seed`."""
+
+import asyncio
+
+import click
+
+from videoflix.cli.root import main
+from videoflix.platform.late_import import late
+
+
+@main.group()
+def seed() -> None:
+    """Fill the catalogue with sample videos."""
+
+
+@seed.command("demo")
+def seed_demo() -> None:
+    """Add a few short videos with categories, for a first look."""
+    asyncio.run(late("videoflix.up.seed:demo")())
+    click.echo("Films added. The workers are encoding them now.")
+
+
+@seed.command("bulk")
+@click.option("--videos", type=click.IntRange(1, 10_000_000), default=100_000, show_default=True)
+def seed_bulk(videos: int) -> None:
+    """Add very many videos without files, for benchmarks."""
+    asyncio.run(late("videoflix.up.seed:bulk")(videos))

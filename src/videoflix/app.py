@@ -24,6 +24,7 @@ from videoflix.catalog.api.editing import VideoEditingController
 from videoflix.catalog.api.subtitles import SubtitleController, SubtitleEditingController
 from videoflix.catalog.api.videos import VideoController
 from videoflix.cli import OperatorCommands
+from videoflix.compat.drf.errors import method_not_allowed
 from videoflix.compat.registry import dialect_routes, replaced_by
 from videoflix.job_monitor.api import JobController
 from videoflix.library.api.dependencies import counting_views
@@ -291,5 +292,10 @@ def _methods_of(app: Litestar) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for route in app.routes:
         if isinstance(route, HTTPRoute):
-            found.setdefault(route.path_format, set()).update(route.methods)
+            refused = {
+                method
+                for method, handler in app.route_handler_method_map[route.path].items()
+                if handler.fn is method_not_allowed
+            }
+            found.setdefault(route.path_format, set()).update(route.methods - refused)
     return found

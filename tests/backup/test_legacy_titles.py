@@ -110,7 +110,7 @@ def test_wrong_lists_are_refused(file: Path, text: str, sentence: str) -> None:
 
 @pytest.mark.parametrize("command", ["export-videos", "export_video_data"])
 def test_titles_are_written_as_older_backends_did(
-    committed: None, tmp_path: Path, command: str
+    committed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     run(furnish())
     run(execute("update video set created_at = '2026-01-02 03:04:05.678+00', updated_at ="
@@ -119,6 +119,10 @@ def test_titles_are_written_as_older_backends_did(
     done = videoflix(command, path)
     assert done.exit_code == 0, done.output
     assert "2 titles" in done.output
+    monkeypatch.chdir(tmp_path)
+    assert videoflix(command).exit_code == 0
+    (named,) = (tmp_path / "exports").glob("video_data_????-??-??_??-??-??.json")
+    assert named.read_bytes() == path.read_bytes()
     first, second = json.loads(path.read_text())
     assert first == dict.fromkeys(OLD[0], "") | {
         "id": "1",

@@ -247,6 +247,7 @@ async def test_login_sets_cookies(ada: httpx.AsyncClient, session: AsyncSession)
 async def test_logins_that_are_refused(ada: httpx.AsyncClient, email: str, text: str) -> None:
     answer = await ada.post("/api/login/", json={"email": email, "password": "wrong password"})
     assert (answer.status_code, answer.json()) == (400, {"non_field_errors": [text]})
+    assert answer.headers["set-cookie"].startswith("csrftoken=")
 
 
 async def test_login_names_missing_fields(client: httpx.AsyncClient) -> None:
@@ -345,8 +346,8 @@ async def test_people_see_and_change_themselves(
         "id": await new_id(session),
         "first_name": "",
         "last_name": "",
-        "address": "",
-        "phone": "",
+        "address": None,
+        "phone": None,
     }
     assert (await ada.get("/api/user/")).json() == [me]
     assert (await ada.get("/api/user/me/")).json() == me
@@ -551,6 +552,9 @@ async def test_staff_uploads_a_film(
     assert film["uploaded_by"] == await new_id(session, "editor@example.org"), "whatever is sent"
     jobs = await session.scalars(text("select task_name from procrastinate_jobs"))
     assert "media.inspect" in set(jobs)
+    # What the editor sent, in minutes, until the file tells.
+    shown = (await editor.get(f"/api/video/{film['id']}/")).json()
+    assert (shown["duration"], film["duration"]) == (12, 720)
 
 
 async def test_uploads_that_are_refused(

@@ -300,7 +300,8 @@ async def test_entries_are_removed_by_their_film(
 async def test_progress_is_saved_and_read(ada: httpx.AsyncClient, session: AsyncSession) -> None:
     (film,) = await add_films(session, {"title": "One", "duration": 100.0})
     where = f"/api/history/get-progress/{film}/"
-    assert (await ada.get(where)).json() == {"progress_seconds": 0}
+    for place in (where, "/api/history/get-progress/999999/"):
+        assert (await ada.get(place)).json() == {"progress_seconds": 0}
     path = "/api/history/save-progress/"
     first = await ada.post(path, json={"video_id": film, "progress_seconds": 0})
     assert first.status_code == 201, "0 is a place, too"

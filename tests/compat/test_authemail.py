@@ -202,7 +202,7 @@ async def test_an_activation_code_resets_no_password(
 async def test_change_the_password(
     client: httpx.AsyncClient, session: AsyncSession, ada: None
 ) -> None:
-    header = await log_in(client)
+    header, other = await log_in(client), await log_in(client)
     path, current = f"{ACCOUNTS}/password/change/", "current_password"
     for sent, text_ in (
         ({}, "This field is required."),
@@ -214,7 +214,9 @@ async def test_change_the_password(
     changed = await client.post(path, json=sent, headers=header)
     assert (changed.status_code, changed.json()) == (200, {"success": "Password changed."})
     await heard(session)
-    assert (await client.get(f"{ACCOUNTS}/users/me/", headers=header)).status_code == 401
+    # The token stays, as there; the other sign-ins end.
+    assert (await client.get(f"{ACCOUNTS}/users/me/", headers=header)).status_code == 200
+    assert (await client.get(f"{ACCOUNTS}/users/me/", headers=other)).status_code == 401
     await log_in(client, OTHER)
 
 

@@ -104,6 +104,17 @@ async def test_the_token_of_registering_signs_nobody_in(client: httpx.AsyncClien
             },
         ),
         (
+            {"password": "123456", "confirm_password": "123456"},
+            {
+                "type": ["password"],
+                "message": [
+                    "This password is too short. It must contain at least 8 characters.",
+                    "This password is too common; choose another.",
+                    "This password is entirely numeric.",
+                ],
+            },
+        ),
+        (
             {"password": "password123", "confirm_password": "password123"},
             {
                 "type": ["password"],

@@ -359,9 +359,28 @@ async def test_categories(
 
 
 async def test_links(viewer: httpx.AsyncClient) -> None:
-    assert (await viewer.get("/api/")).json() == {
-        "categories": "http://test/api/categories/",
-        "videos": "http://test/api/videos/",
+    names = (
+        "categories", "history", "user", "video", "videos", "watchlist", "watchlist-entries",
+    )  # fmt: skip
+    found = await viewer.get("/api/")
+    assert found.json() == {name: f"http://test/api/{name}/" for name in names}
+    for path in found.json().values():
+        assert (await viewer.get(path)).status_code == 200, path
+
+
+async def test_metadata(viewer: httpx.AsyncClient) -> None:
+    answer = await viewer.options("/api/videos/")
+    assert answer.status_code == 200
+    assert answer.headers["allow"] == "GET, OPTIONS, POST"
+    assert answer.json() == {
+        "name": "Api Videos",
+        "description": "",
+        "renders": ["application/json"],
+        "parses": [
+            "application/json",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+        ],
     }
 
 

@@ -1,6 +1,7 @@
 """Commands that export and import the installation."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -44,9 +45,16 @@ def import_file(file: Path, dry_run: bool, replace: bool) -> None:
 
 
 @main.command("export-videos")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def export_videos(file: Path) -> None:
-    """Export the titles as a JSON list, in the format of older backends."""
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+def export_videos(file: Path | None) -> None:
+    """Export the titles as a JSON list, in the format of older backends.
+
+    Without FILE: to exports/video_data_DATE_TIME.json.
+    """
+    if file is None:
+        now = datetime.now(UTC).astimezone()
+        file = Path("exports") / f"video_data_{now:%Y-%m-%d_%H-%M-%S}.json"
+        file.parent.mkdir(exist_ok=True)
     asyncio.run(late("videoflix.up.backup:export_videos")(file))
 
 

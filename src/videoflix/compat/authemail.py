@@ -209,16 +209,19 @@ class UserController(Controller):
     async def change_password(
         self, request: Request[Any, Any, Any], registration: NamedDependency[Registration]
     ) -> dict[str, str]:
-        """Change the password; needs `current_password` unless DIALECTS_TRUST_SIGN_IN is set."""
+        """Change the password; needs `current_password` unless DIALECTS_TRUST_SIGN_IN is set.
+
+        The requesting sign-in stays, as in the older backend; all others end.
+        """
         chosen = await read(request, PasswordChangeForm)
-        user_id = request.user.user_id
+        user_id, stays = request.user.user_id, request.user.sign_in_id
         if chosen.current_password is not None:
             current = chosen.current_password
             with _named_wrong():
-                await registration.change_password(user_id, current, chosen.password)
+                await registration.change_password(user_id, current, chosen.password, stays=stays)
         elif settings.dialects_trust_sign_in:
             await ensure_no_child(request.user)
-            await registration.replace_password(user_id, chosen.password)
+            await registration.replace_password(user_id, chosen.password, stays=stays)
         else:
             raise field_error(CURRENT, REQUIRED)
         return {"success": "Password changed."}

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from litestar import Controller, HttpMethod, Router, route
 from litestar.handlers import HTTPRouteHandler
@@ -10,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from videoflix.compat.academy import ACADEMY
 from videoflix.compat.authemail import AUTHEMAIL
 from videoflix.compat.dialect import Dialect
-from videoflix.compat.drf.errors import ALLOWED, error_shapes, method_not_allowed
+from videoflix.compat.drf.errors import ALLOWED, error_shapes, metadata, method_not_allowed
 from videoflix.compat.movies import MOVIES
 from videoflix.compat.movies.registration import RegisterController
 from videoflix.compat.netiflex import NETIFLEX
@@ -34,7 +35,9 @@ def dialect_routes(names: Sequence[str]) -> list[Router]:
             sys.exit(f"DIALECTS is wrong: there is no “{name}”, only {', '.join(DIALECTS)}.")
     routes = [*ALWAYS, *(found for name in names for found in DIALECTS[name].routes)]
     once = list(dict.fromkeys(routes))
-    return [_router([*once, *_refusals(_router(once))])]
+    served = _router(once)
+    # OPTIONS first: Litestar adds a handler of its own to paths without one.
+    return [_router([*_options(served), *once, *_refusals(served)])]
 
 
 def replaced_by(names: Sequence[str]) -> set[type[Controller]]:
@@ -62,4 +65,17 @@ def _refusals(router: Router) -> list[HTTPRouteHandler]:
         )(method_not_allowed)
         for served in router.routes
         if (others := [method for method in METHODS if method not in served.methods])
+    ]
+
+
+def _options(router: Router) -> list[HTTPRouteHandler]:
+    """Handlers of OPTIONS, with the metadata of Django REST framework."""
+    return [
+        route(
+            path=served.path,
+            http_method=HttpMethod.OPTIONS,
+            status_code=HTTPStatus.OK,
+            opt={ALLOWED: ", ".join(sorted({*served.methods, "OPTIONS"}))},
+        )(metadata)
+        for served in router.routes
     ]

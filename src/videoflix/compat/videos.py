@@ -42,7 +42,14 @@ from videoflix.platform.postgres.session import transaction
 from videoflix.platform.rate_limit.middleware import UPLOAD
 from videoflix.profiles.schemas import Viewer, unrestricted_viewer
 from videoflix.profiles.service import current_viewer
+from videoflix.settings import settings
 
+# Names below /api, by dialect.
+LISTS = {
+    "academy": ("categories", "history", "user", "video", "watchlist", "watchlist-entries"),
+    "authemail": ("categories", "videos"),
+    "netiflex": ("videos",),
+}
 RECENT = 5
 WORDS_MAX = 200
 BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
@@ -205,7 +212,10 @@ class RootController(Controller):
 
     @get(opt={"canonical": NONE})
     async def list_routes(self) -> dict[str, str | None]:
-        return {name: absolute(f"/api/{name}/") for name in ("categories", "videos")}
+        """Links to the lists of the dialects that are switched on."""
+        enabled = [LISTS.get(name, ()) for name in settings.dialect_names]
+        names = dict.fromkeys(name for lists in enabled for name in lists)
+        return {name: absolute(f"/api/{name}/") for name in sorted(names)}
 
 
 async def _search(browse: Browse, viewer: Viewer, asked: MultiDict[str]) -> list[VideoRead]:

@@ -152,15 +152,23 @@ class Registration:
         """Return whether a password reset link is valid, without using it."""
         return await self.tokens.holder_of(Proof.RESET_PASSWORD, hash_of(token)) is not None
 
-    async def change_password(self, user_id: int, current: str, password: str) -> None:
-        """Set a new password and end all sessions. Raises WrongPassword or WeakPassword."""
-        await self._change_password(await self.accounts.reauthenticate(user_id, current), password)
+    async def change_password(
+        self, user_id: int, current: str, password: str, *, stays: int | None = None
+    ) -> None:
+        """Set a new password and end all sessions, except the session `stays`.
 
-    async def replace_password(self, user_id: int, password: str) -> None:
+        Raises WrongPassword or WeakPassword.
+        """
+        known = await self.accounts.reauthenticate(user_id, current)
+        await self._change_password(known, password, stays)
+
+    async def replace_password(
+        self, user_id: int, password: str, *, stays: int | None = None
+    ) -> None:
         """Set a new password without the current one. Raises WeakPassword."""
         async with transaction() as session:
             known = await Accounts(session).get_active(user_id)
-        await self._change_password(known, password)
+        await self._change_password(known, password, stays)
 
     async def change_email(self, user_id: int, password: str, email: str) -> None:
         """Mail a confirmation link to a new address, which then replaces the old one.
@@ -320,17 +328,17 @@ class Registration:
         request = SendEmailChangeMail(user_id=user.id, email=email, auth_version=user.auth_version)
         await enqueue(self.session, request)
 
-    async def _change_password(self, known: User, password: str) -> None:
+    async def _change_password(self, known: User, password: str, stays: int | None) -> None:
         ensure_strong(password, known.email)
         password_hash = await hash_secret(password)
         user = await self.accounts.lock_unchanged(known)
-        await self._set_password(user, password_hash)
+        await self._set_password(user, password_hash, stays)
         await self.audit.record(EventKind.PASSWORD_CHANGED, user.id, by=user.id)
 
-    async def _set_password(self, user: User, password_hash: str) -> None:
+    async def _set_password(self, user: User, password_hash: str, stays: int | None = None) -> None:
         self.accounts.set_password(user, password_hash)
         await self.tokens.void(user.id)
-        await self.sessions.end_all(user.id)
+        await self.sessions.end_all(user.id, but=stays)
         await self._queue_link_mail(user, "password-changed", url=f"{settings.site_url}/")
 
 

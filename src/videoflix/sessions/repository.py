@@ -52,15 +52,22 @@ class SignInRepository(SQLAlchemyAsyncRepository[SignIn]):
         return found
 
     async def end(
-        self, user_id: int, *, only: int | None = None, by_token: bool = False
+        self,
+        user_id: int,
+        *,
+        only: int | None = None,
+        by_token: bool = False,
+        but: int | None = None,
     ) -> list[int]:
-        """End a user's open sessions, or one of them, or those with an opaque token.
+        """End a user's open sessions, or one of them, those with an opaque token, all but one.
 
         Return the IDs of the ended sessions.
         """
         statement = update(SignIn).where(SignIn.user_id == user_id, SignIn.ended_at.is_(None))
         if only is not None:
             statement = statement.where(SignIn.id == only)
+        if but is not None:
+            statement = statement.where(SignIn.id != but)
         if by_token:
             statement = statement.where(SignIn.token_hash.is_not(None), SignIn.scope.is_(None))
         ended = await self.session.scalars(

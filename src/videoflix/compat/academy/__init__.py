@@ -10,6 +10,7 @@ from videoflix.compat.academy.watchlist import EntryController, WatchlistControl
 from videoflix.compat.categories import CategoryController
 from videoflix.compat.dialect import Dialect
 from videoflix.compat.pages import JOB_MONITOR, redirects
+from videoflix.compat.videos import RootController
 
 ACADEMY = Dialect(
     "academy",
@@ -23,6 +24,7 @@ ACADEMY = Dialect(
         WatchlistController,
         EntryController,
         HistoryController,
+        RootController,
         redirects({"/django-rq": JOB_MONITOR}),
     ),
 )

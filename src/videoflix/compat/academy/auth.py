@@ -11,7 +11,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_401_UNAUTHORIZED
 from videoflix.accounts.problems import InvalidCredentials
 from videoflix.accounts.service import Accounts
 from videoflix.compat.dialect import NONE
-from videoflix.compat.drf.errors import NON_FIELD, DrfError, field_error
+from videoflix.compat.drf.errors import NON_FIELD, DrfError
 from videoflix.compat.drf.parsing import Email, read, read_fields, sent_fields
 from videoflix.platform.auth.cookies import cookie_value
 from videoflix.platform.auth.csrf import CSRF_COOKIE, ensure_same_site
@@ -52,7 +52,8 @@ class AuthController(Controller):
         try:
             user = await authenticated(request, accounts, sessions, typed)
         except InvalidCredentials as error:
-            raise field_error(NON_FIELD, await _why(typed.email)) from error
+            why = {NON_FIELD: [await _why(typed.email)]}
+            raise DrfError(why, headers={"Set-Cookie": _unusable().to_header(header="")}) from error
         pair = await sessions.open(user, device_of(request))
         body = {"detail": "Login successful", "user": {"id": user.id, "username": user.email}}
         return Response(body, cookies=_cookies(pair))
@@ -128,5 +129,10 @@ def _no_cookies() -> list[Cookie]:
     return [
         cookie(COOKIE, "", 0),
         cookie(REFRESH_COOKIE, "", 0),
-        cookie(CSRF_COOKIE, csrf_token(0), YEAR, readable=True, prefixed=False),
+        _unusable(),
     ]
+
+
+def _unusable() -> Cookie:
+    """A csrftoken of nobody: older pages read one whether they are signed in or not."""
+    return cookie(CSRF_COOKIE, csrf_token(0), YEAR, readable=True, prefixed=False)

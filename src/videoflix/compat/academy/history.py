@@ -3,6 +3,7 @@
 A record's id is its video's id: a profile has one record per video.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -68,8 +69,12 @@ class HistoryController(Controller):
     async def show_progress(
         self, request: Request[Any, Any, Any], video_id: FromPath[str]
     ) -> dict[str, Any]:
-        async with library_of(request.user) as library:
-            state = await library.position(parse_id(video_id))
+        """Show a position; that of an unknown video is 0."""
+        number = parse_id(video_id)
+        state = None
+        with suppress(VideoNotFound):
+            async with library_of(request.user) as library:
+                state = await library.position(number)
         return _serialize(request, state) if state else {"progress_seconds": 0}
 
     @get(opt={"canonical": "GET /api/v1/history"})

@@ -66,6 +66,6 @@ def _serialize(user: User) -> dict[str, Any]:
         "id": user.id,
         "first_name": user.first_name,
         "last_name": user.last_name,
-        "address": user.address,
-        "phone": user.phone,
+        "address": user.address or None,
+        "phone": user.phone or None,
     }

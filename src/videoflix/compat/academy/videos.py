@@ -48,11 +48,11 @@ NEWEST = 10
 
 
 class VideoForm(msgspec.Struct):
-    """`duration` and `user` are required by the older wire, but ignored."""
+    """`duration` is in minutes, shown until the file's own is known; `user` is ignored."""
 
     title: Title
     description: Description
-    duration: Annotated[int, msgspec.Meta(ge=0)]
+    duration: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
     category_id: BigId
     user: BigId
     is_featured: bool = False
@@ -150,7 +150,7 @@ class VideoController(Controller):
                 categories=[new.category_id],
             )
             with _known_category(new.category_id):
-                await _create(draft, file, request.user.user_id)
+                await _create(draft, file, request.user.user_id, new.duration * 60)
         body = {"message": "Video created successfully"}
         return Response(body, status_code=HTTP_201_CREATED)
 
@@ -186,13 +186,14 @@ class VideoController(Controller):
         await editing.delete(parse_id(video_id))
 
 
-async def _create(draft: VideoCreate, file: StoredFile | None, editor: int) -> None:
+async def _create(draft: VideoCreate, file: StoredFile | None, editor: int, seconds: int) -> None:
     """Create a video; without a file, only editors see it."""
     async with transaction() as session:
         if file:
-            await Media(session).accept(draft, file, editor)
+            video = await Media(session).accept(draft, file, editor)
         else:
-            await Catalog(session).add(draft, editor)
+            video = await Catalog(session).add(draft, editor)
+        video.duration = float(seconds) or None
 
 
 async def _change(request: Request[Any, Any, Any], video_id: int) -> dict[str, Any]:

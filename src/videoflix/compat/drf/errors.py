@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response
+from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
@@ -26,6 +27,11 @@ NOT_ALLOWED = "You do not have permission to perform this action."
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
 # Key in `opt` with the methods of a path, for the header Allow.
 ALLOWED = "allowed"
+PARSED = (
+    RequestEncodingType.JSON,
+    RequestEncodingType.URL_ENCODED,
+    RequestEncodingType.MULTI_PART,
+)
 # Django's model names in "No … matches the given query."
 MODELS: dict[type[Problem], str] = {VideoNotFound: "Video", CategoryNotFound: "Category"}
 
@@ -60,6 +66,18 @@ async def method_not_allowed(request: Request[Any, Any, Any]) -> None:
         HTTPStatus.METHOD_NOT_ALLOWED,
         {"Allow": request.route_handler.opt[ALLOWED]},
     )
+
+
+async def metadata(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+    """Describe a path to clients that ask by OPTIONS."""
+    words = [part for part in request.url.path.split("/") if part.isalpha()]
+    body = {
+        "name": " ".join(words[-2:]).title() or "Api Root",
+        "description": "",
+        "renders": ["application/json"],
+        "parses": [kind.value for kind in PARSED],
+    }
+    return Response(body, headers={"Allow": request.route_handler.opt[ALLOWED]})
 
 
 def drf_error_response(request: Request[Any, Any, Any], error: DrfError) -> Response[bytes]:

@@ -11,6 +11,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from videoflix.accounts.problems import WeakPassword
 from videoflix.accounts.schemas import Typed
+from videoflix.accounts.service import ensure_strong
 from videoflix.compat.drf.parsing import Email, read
 from videoflix.compat.netiflex.errors import error_body, error_item
 from videoflix.platform.http.params import service
@@ -60,9 +61,10 @@ class RegistrationController(Controller):
         new = await read(request, RegistrationForm)
         if not new.email:
             raise error_body("email", "Email address is required")
-        _refuse_short(new.password)
         if new.password != new.confirm_password:
             raise error_body("password", "Passwords must match")
+        if weak := _weaknesses(new.password, new.email):
+            raise error_body("password", *weak)
         await limit_mail(request, new.email)
         try:
             made = await registration.register(RegistrationCreate(new.email, new.password))
@@ -136,6 +138,18 @@ class RegistrationController(Controller):
         if user.id != int(chosen.uid):
             raise error_body("token", BAD_LINK)
         return {"message": "Password successfully reset!"}
+
+
+def _weaknesses(password: str, email: str) -> list[str]:
+    """All that is wrong with a password at once, in the words of the older backend."""
+    found = [TOO_SHORT] if len(password) < settings.password_min else []
+    try:
+        ensure_strong(password, email)
+    except WeakPassword as error:
+        found.append(error.detail)
+    if password.isdigit():
+        found.append("This password is entirely numeric.")
+    return found
 
 
 def _refuse_short(password: str) -> None:

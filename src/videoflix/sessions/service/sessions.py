@@ -180,12 +180,15 @@ class Sessions:
         await self.audit.record(EventKind.SIGNED_OUT_EVERYWHERE, user_id, by=user_id)
         await self.end_all(user_id)
 
-    async def end_all(self, user_id: int) -> None:
-        """End all of a user's sessions and API tokens, including sign-ins in progress."""
+    async def end_all(self, user_id: int, *, but: int | None = None) -> None:
+        """End all of a user's sessions and API tokens, including sign-ins in progress.
+
+        The session `but` goes on.
+        """
         user = await self.accounts.users.locked(user_id)
         if user is not None:
             user.auth_version += 1
-        await self._end(user_id)
+        await self._end(user_id, but=but)
 
     async def delete_guests(self) -> int:
         """Delete guests older than GUEST_RETENTION; return their number."""
@@ -234,11 +237,16 @@ class Sessions:
         )
 
     async def _end(
-        self, user_id: int, only: int | None = None, *, by_token: bool = False
+        self,
+        user_id: int,
+        only: int | None = None,
+        *,
+        by_token: bool = False,
+        but: int | None = None,
     ) -> list[int]:
         """End sessions and delete a guest; locks the account first, like sign-ins."""
         await self.accounts.users.lock(user_id)
-        ended = await self.sign_ins.end(user_id, only=only, by_token=by_token)
+        ended = await self.sign_ins.end(user_id, only=only, by_token=by_token, but=but)
         for sign_in_id in ended:
             await revocations.publish(self.session, sign_in_id)
         if ended:

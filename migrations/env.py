@@ -27,6 +27,7 @@ from videoflix.playback import models as playback_models
 from videoflix.profiles import models as profile_models
 from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
+from videoflix.uploads import models as upload_models
 
 MODELS = [
     accounts_models,
@@ -48,6 +49,7 @@ MODELS = [
     registration_models,
     session_models,
     rate_limit_models,
+    upload_models,
 ]
 
 

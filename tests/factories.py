@@ -38,6 +38,7 @@ from videoflix.playback.models import StreamLease
 from videoflix.profiles.models import Profile
 from videoflix.registration.models import MailToken, Proof
 from videoflix.sessions.models import RefreshToken, SignIn
+from videoflix.uploads.models import Upload, UploadPart
 
 # A video whose file is being encoded: `create(session, VideoFactory, **PROCESSING)`.
 PROCESSING = {"state": VideoState.PROCESSING, "playable": False, "progress": 0.0}
@@ -256,6 +257,20 @@ class MovieAnswerFactory(RowFactory[MovieAnswer]):
     payload = None
     fetched_at = Use(_now)
     claimed_until = None
+
+
+class UploadFactory(RowFactory[Upload]):
+    """Announced; nothing was received."""
+
+    public_id = _unique("{:032x}")
+    length = 1000
+    expires_at = Use(_tomorrow)
+
+
+class UploadPartFactory(RowFactory[UploadPart]):
+    start = 0
+    size = 1000
+    key = _unique("uploads/{}/0")
 
 
 class ExportFactory(RowFactory[Export]):

@@ -84,6 +84,8 @@ from videoflix.sessions.api.tokens import AuthController, TokenController
 from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import recently_ended
 from videoflix.settings import settings
+from videoflix.uploads.api.middleware import TusMiddleware
+from videoflix.uploads.api.uploads import ResumableUploadController
 from videoflix.user_admin.api import UserController
 from videoflix.web.api import page_handlers
 from videoflix.web.openapi import add_docs_policy, render_plugins
@@ -110,6 +112,7 @@ CONTROLLERS = [
     SubtitleEditingController,
     UploadController,
     EncodingController,
+    ResumableUploadController,
     AssetController,
     WatchlistController,
     HistoryController,
@@ -142,6 +145,7 @@ TAGS = (
     "Editing",
     "Playback",
     "Media",
+    "Uploads",
     "Library",
     "Movies",
     "Memberships",
@@ -152,6 +156,23 @@ TAGS = (
 
 # Custom request headers that CORS allows.
 OUR_HEADERS = ("x-csrftoken", "x-profile")
+# Headers of resumable uploads.
+UPLOAD_HEADERS = (
+    "tus-resumable",
+    "upload-concat",
+    "upload-defer-length",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
+)
+UPLOAD_RESPONSE_HEADERS = (
+    "tus-checksum-algorithm",
+    "tus-extension",
+    "tus-max-size",
+    "tus-version",
+    "upload-expires",
+    *UPLOAD_HEADERS,
+)
 RATE_HEADERS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 
 
@@ -192,7 +213,10 @@ def _cors() -> CORSConfig | None:
             "if-none-match",
             "range",
             "x-request-id",
+            "upload-checksum",
+            "x-http-method-override",
             *OUR_HEADERS,
+            *UPLOAD_HEADERS,
         ],
         expose_headers=[
             "content-disposition",
@@ -203,6 +227,7 @@ def _cors() -> CORSConfig | None:
             "retry-after",
             "x-request-id",
             *RATE_HEADERS,
+            *UPLOAD_RESPONSE_HEADERS,
         ],
     )
 
@@ -273,7 +298,8 @@ def create_app() -> Litestar:
         openapi_config=_document(),
     )
     with_cors = TokenCorsMiddleware(app.asgi_handler, _token_cors_of(app), app.cors_config)
-    app.asgi_handler = AccessLogMiddleware(HeadMiddleware(with_cors), _methods_of(app))
+    with_tus = TusMiddleware(HeadMiddleware(with_cors), "/api/v1/uploads")
+    app.asgi_handler = AccessLogMiddleware(with_tus, _methods_of(app))
     return app
 
 

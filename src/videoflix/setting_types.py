@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import quote, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
 
@@ -140,3 +141,23 @@ def socket_directory(postgres_home: Path) -> Path:
         return beside_data
     digest = hashlib.sha256(str(postgres_home).encode()).hexdigest()[:16]
     return Path("/tmp") / f"videoflix-{digest}"  # noqa: S108 - the folder itself is owned and closed
+
+
+def from_text(kind: type[Any], value: str) -> Any:
+    """Convert text to types that msgspec does not support."""
+    if kind is Path:
+        return Path(value).expanduser().absolute()
+    if kind in {SmtpServer, Rate, SiteUrl, StorageUrl}:
+        return kind(value)
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"expected a time zone like Europe/Berlin, not `{value}`") from None
+
+
+def file_content(name: str, path: str) -> str:
+    """Return the content of a file without its trailing line break."""
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{name}_FILE is wrong: {path} cannot be read ({error}).")

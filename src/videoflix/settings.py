@@ -5,9 +5,9 @@ import sys
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -19,6 +19,8 @@ from videoflix.setting_types import (
     StorageUrl,
     choices,
     default_home,
+    file_content,
+    from_text,
     networks,
     socket_directory,
 )
@@ -160,6 +162,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     sandbox_readable: str = ""
     # Maximum size of an uploaded file, in bytes.
     upload_max_bytes: Positive = 20 * 1024 * MiB
+    # Hours after its last byte for which an unfinished upload can be resumed.
+    upload_expiry_hours: Positive = 48
+    # Maximum number of unfinished uploads per user.
+    uploads_unfinished_max: Positive = 100
+    # Maximum number of resumable uploads per user within a day; 0: no limit.
+    uploads_daily_max: Annotated[int, msgspec.Meta(ge=0)] = 0
+    # Maximum size of a user's resumable uploads within a day, in bytes; 0: no limit.
+    uploads_daily_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    # Maximum size of all users' resumable uploads within a day, in bytes; 0: no limit.
+    uploads_daily_total_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
     # Free space that uploads leave on a local disk, in bytes.
     storage_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 * MiB
     # Number of exports of the installation to keep; older ones are deleted.
@@ -304,26 +316,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         return [part.strip() for part in self.previous_secret_keys.split(",") if part.strip()]
 
 
-def _from_text(kind: type[Any], value: str) -> Any:
-    """Convert text to types that msgspec does not support."""
-    if kind is Path:
-        return Path(value).expanduser().absolute()
-    if kind in {SmtpServer, Rate, SiteUrl, StorageUrl}:
-        return kind(value)
-    try:
-        return ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"expected a time zone like Europe/Berlin, not `{value}`") from None
-
-
-def _content(name: str, path: str) -> str:
-    """Return the content of a file without its trailing line break."""
-    try:
-        return Path(path).read_text().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        sys.exit(f"{name}_FILE is wrong: {path} cannot be read ({error}).")
-
-
 def read_settings(environment: dict[str, str]) -> Settings:
     """Read the settings; empty variables count as unset, NAME_FILE contains a path.
 
@@ -334,9 +326,9 @@ def read_settings(environment: dict[str, str]) -> Settings:
         if path := given.get(f"{field.encode_name}_FILE"):
             if field.encode_name in given:
                 sys.exit(f"Set {field.encode_name} or {field.encode_name}_FILE, not both.")
-            given[field.encode_name] = _content(field.encode_name, path)
+            given[field.encode_name] = file_content(field.encode_name, path)
     try:
-        return msgspec.convert(given, Settings, strict=False, dec_hook=_from_text)
+        return msgspec.convert(given, Settings, strict=False, dec_hook=from_text)
     except msgspec.ValidationError as error:
         reason, _, variable = str(error).partition(" - at `$.")
         name = variable.rstrip("`") or "A setting"

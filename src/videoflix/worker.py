@@ -28,6 +28,7 @@ from videoflix.platform.storage.installation import claiming_storage
 from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
 from videoflix.sessions import jobs as sessions_jobs
+from videoflix.uploads import jobs as uploads_jobs
 
 __all__ = [
     "ROLES",
@@ -46,6 +47,7 @@ __all__ = [
     "run",
     "sessions_jobs",
     "transfer_jobs",
+    "uploads_jobs",
 ]
 
 # Queues and concurrency by role. Encoding one chunk saturates a machine, and a job that crashes its

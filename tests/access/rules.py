@@ -105,6 +105,11 @@ RULES = {
         DELETE /api/v1/me/tokens/{token_id}
     """,
     Level.EDITOR: """
+        GET /api/v1/uploads
+        POST /api/v1/uploads
+        GET /api/v1/uploads/{upload_id}
+        PATCH /api/v1/uploads/{upload_id}
+        DELETE /api/v1/uploads/{upload_id}
         POST /api/v1/categories
         PATCH /api/v1/categories/{category}
         DELETE /api/v1/categories/{category}

@@ -8,15 +8,14 @@ import hashlib
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
-from http import HTTPStatus
-from pathlib import PurePosixPath
 from typing import Any, ClassVar, TypeAlias
 
 from litestar.exceptions import InternalServerException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from videoflix.media.schemas import StoredFile, UploadForm
-from videoflix.platform.problems import BadRequest, Problem, UnsupportedMediaType
+from videoflix.media.problems import UploadTooLarge
+from videoflix.media.schemas import StoredFile, UploadForm, base_name
+from videoflix.platform.problems import BadRequest, UnsupportedMediaType
 from videoflix.platform.storage.media_storage import Storage, StorageProblem
 
 FIELD_MAX_BYTES = 64 * 1024
@@ -31,20 +30,10 @@ class FileMissing(BadRequest):
     """The upload has no file: send it as the form field “file”."""
 
 
-class FileEmpty(BadRequest):
-    """The uploaded file is empty."""
-
-
 class UploadIncomplete(BadRequest):
     """The upload ended early or is not a valid multipart/form-data body."""
 
     slug: ClassVar[str] = "upload-broken"
-
-
-class UploadTooLarge(Problem):
-    """The file is larger than this installation accepts."""
-
-    status: ClassVar = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 async def receive_form(
@@ -117,12 +106,7 @@ async def _store(
                 raise UploadTooLarge(f"At most {limit} bytes are accepted.")
             digest.update(data)
             await writer.write(data)
-    return StoredFile(folder, key, _base_name(filename), size, digest.hexdigest())
-
-
-def _base_name(filename: str) -> str:
-    """The file name without folders, at most 255 characters."""
-    return PurePosixPath(_utf8(filename).replace("\\", "/")).name.replace("\x00", "")[:255]
+    return StoredFile(folder, key, base_name(_utf8(filename)), size, digest.hexdigest())
 
 
 def _utf8(name: str) -> str:

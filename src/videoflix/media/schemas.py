@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -84,6 +85,11 @@ class StoredFile(msgspec.Struct, frozen=True):
     name: str
     size: int
     sha256: str
+
+
+def base_name(filename: str) -> str:
+    """The file name without folders, at most 255 characters."""
+    return PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")[:255]
 
 
 class UploadForm(msgspec.Struct):

@@ -12,6 +12,7 @@ The docstring of each subclass is its title, shown to users.
 """
 
 import re
+from enum import IntEnum
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ PROBLEM_JSON = "application/problem+json"
 class Problem(Exception):
     """Something went wrong on our side."""
 
-    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    status: ClassVar[IntEnum] = HTTPStatus.INTERNAL_SERVER_ERROR
     headers: ClassVar[dict[str, str]] = {}
     slug: ClassVar[str] = ""  # the last part of `type`, if it differs from the class name
 

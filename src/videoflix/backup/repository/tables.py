@@ -44,6 +44,8 @@ EXCLUDED_TABLES = {
     "movie_answer": "a cache of provider responses",
     "throttle": "rate limits of the last minutes",
     "search_word": "derived from titles, people and tags",
+    "upload": "unfinished uploads; their bytes stay in this storage",
+    "upload_part": "bytes of unfinished uploads",
     "export": "its files stay in this storage",
     "cron_run": "runs of this installation",
     "job_incident": "incidents of this installation",

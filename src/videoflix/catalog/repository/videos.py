@@ -197,6 +197,13 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
         return list(found)
 
+    async def known_categories(self, category_ids: Sequence[int]) -> list[int]:
+        """Filter the categories that exist."""
+        found = await self.session.scalars(
+            select(Category.id).where(Category.id.in_(category_ids)).order_by(Category.id)
+        )
+        return list(found)
+
     async def set_categories(self, video_id: int, category_ids: Sequence[int]) -> int:
         """Replace a video's categories; return how many of them exist."""
         await self.session.execute(

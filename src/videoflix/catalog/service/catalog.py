@@ -98,6 +98,10 @@ class Catalog:
         if await self.videos.set_categories(video_id, list(wanted)) != len(wanted):
             raise UnknownCategory
 
+    async def known_categories(self, category_ids: list[int]) -> list[int]:
+        """Filter the categories that exist."""
+        return await self.videos.known_categories(category_ids)
+
     async def remove(self, video_id: int) -> None:
         """Delete a video permanently. Raises VideoNotFound."""
         await self.locked(video_id)

@@ -19,15 +19,11 @@ from videoflix.catalog.service.catalog import UnknownCategory
 from videoflix.catalog.service.editing import Editing
 from videoflix.media.forms import FileUpload, VideoUpload
 from videoflix.media.models import AssetState
-from videoflix.media.multipart import (
-    FileEmpty,
-    FileMissing,
-    UploadIncomplete,
-    UploadTooLarge,
-    receive_form,
-)
+from videoflix.media.multipart import FileMissing, UploadIncomplete, receive_form
+from videoflix.media.problems import FileEmpty, TitleMissing, UploadTooLarge
 from videoflix.media.schemas import AssetRead, StoredFile, UploadForm
 from videoflix.media.service import Failures, Media
+from videoflix.media.service.drafts import draft_of
 from videoflix.media.service.failures import NothingToRetry, SourceRemoved
 from videoflix.platform.auth.identity import CurrentUser, Role, admins_only, editors_only
 from videoflix.platform.http.json_body import invalid_input, with_integers
@@ -65,10 +61,6 @@ from videoflix.settings import settings
 OfVideo = Annotated[int | None, QueryParameter(ge=1, le=BIGINT_MAX)]
 # Litestar reserves the name `state`.
 OfState = Annotated[str | None, QueryParameter(name="state", schema_extra=names_of(AssetState))]
-
-
-class TitleMissing(BadRequest):
-    """Give the film a title: the form field “title”, at most 200 characters."""
 
 
 class UploadController(Controller):
@@ -269,7 +261,7 @@ async def discard_on_error(form: UploadForm) -> AsyncGenerator[StoredFile]:
 async def _create(form: UploadForm, uploaded_by: int) -> VideoRead:
     """Create a video for the stored file; deletes the file if the transaction fails."""
     async with discard_on_error(form) as file:
-        draft = _draft(form.fields)
+        draft = draft_of(form.fields)
         async with transaction() as session:
             video = await Media(session).accept(draft, file, uploaded_by)
             return await _created(session, video.id, uploaded_by)
@@ -293,20 +285,3 @@ async def _created(session: AsyncSession, video_id: int, editor: int) -> VideoRe
     await Audit(session).record_change(f"Upload a video: /videos/{video_id}", by=editor)
     viewer = Viewer(editor, 0, Role.EDITOR, ALL_AGES, member=True)
     return await Catalog(session).read(viewer, video_id)
-
-
-def _draft(fields: dict[str, str]) -> VideoCreate:
-    """Convert form fields to a VideoCreate; lists are separated by commas."""
-    title = fields.pop("title", "").strip()
-    if not title:
-        raise TitleMissing
-    lists: dict[str, list[str]] = {
-        name: [part.strip() for part in fields.pop(name).split(",") if part.strip()]
-        for name in ("tags", "categories")
-        if name in fields
-    }
-    described: dict[str, object] = {**fields, **lists, "title": title}
-    try:
-        return msgspec.convert(described, VideoCreate, strict=False)
-    except msgspec.ValidationError as error:
-        raise invalid_input(error) from error

@@ -28,6 +28,8 @@ VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 JSON = "application/json"
 # `opt` of routes that parse multipart/form-data themselves.
 MULTIPART = {"multipart": True}
+# `opt` of routes that read other bodies themselves: their content types.
+BODY_TYPES = "body_types"
 
 Id = Annotated[int, PathParameter(ge=1, le=BIGINT_MAX)]
 # BCP 47, as far as subtitles need it.
@@ -134,6 +136,8 @@ class BodyGate(ASGIMiddleware):
 
 def _reads(handler: Any, kind: str) -> bool:
     """Return whether a route accepts bodies of this content type."""
+    if kind in handler.opt.get(BODY_TYPES, ()):
+        return True
     if kind == JSON or (kind.startswith("application/") and kind.endswith("+json")):
         return True
     if kind == RequestEncodingType.MULTI_PART:
@@ -143,6 +147,8 @@ def _reads(handler: Any, kind: str) -> bool:
 
 def _expected(handler: Any) -> str:
     """Return an error message that names the accepted content type."""
+    if accepted := handler.opt.get(BODY_TYPES):
+        return f"Send a body as {' or '.join(accepted)}."
     if _reads_form(handler):
         return "Send a multipart/form-data body."
     return "Send a JSON body as application/json."

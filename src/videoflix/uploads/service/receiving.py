@@ -1,0 +1,266 @@
+"""Receive the body of one request: bytes first become durable, then the offset is committed.
+
+No database connection is held meanwhile. The row names the request that may write (`writer`);
+each commit is conditional on it, so that a replaced request cannot move the offset.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+from litestar.exceptions import InternalServerException
+from sqlalchemy.exc import SQLAlchemyError
+
+from videoflix.platform.cache.ttl import LruCache
+from videoflix.platform.http.disconnect import ClientDisconnected
+from videoflix.platform.postgres.notify import event_bus
+from videoflix.platform.postgres.session import transaction
+from videoflix.platform.server.shutdown import shutdown
+from videoflix.platform.storage.growing import (
+    Appender,
+    BytesMissing,
+    Part,
+    StillLocked,
+    appending,
+    publish_growing,
+)
+from videoflix.platform.storage.media_storage import media_storage
+from videoflix.settings import settings
+from videoflix.uploads.models import Upload, UploadKind
+from videoflix.uploads.problems import (
+    BytesLost,
+    ChecksumMismatch,
+    LengthExceeded,
+    UploadInterrupted,
+    UploadLocked,
+    UploadSuperseded,
+)
+from videoflix.uploads.repository import UploadRepository
+from videoflix.uploads.service.finishing import Finishing, stored_file
+from videoflix.uploads.service.uploads import Uploads, expiry, topic_of
+from videoflix.uploads.tus import ALGORITHMS, Checksum
+
+# How often the offset is committed while bytes arrive.
+SAVE_SECONDS = 2.0
+SAVE_BYTES = 64 * 1024 * 1024
+# How often a waiting request notices that it was replaced, or that the server stops.
+TICK_SECONDS = 0.5
+HASHES_MAX = 1000
+
+logger = logging.getLogger(__name__)
+
+
+class RollingHash(msgspec.Struct):
+    """The SHA-256 of the first `size` bytes of an upload."""
+
+    size: int
+    digest: Any
+
+
+# Between the requests of an upload, for the process that received all of its bytes.
+_hashes: LruCache[str, RollingHash] = LruCache("hashes of uploads", HASHES_MAX)
+
+
+class Append(msgspec.Struct, frozen=True):
+    """A request that appends bytes to an upload, from `offset`; `length` is the announced size."""
+
+    offset: int
+    length: int | None = None
+    content_length: int | None = None
+    checksum: Checksum | None = None
+
+
+async def append(
+    public_id: str, user_id: int, request: Append, body: AsyncIterator[bytes]
+) -> Upload:
+    """Append a request's body to an upload; with the last byte, create the video.
+
+    Returns the upload as it is afterwards. Raises a problem; what was received before is stored,
+    except bytes whose checksum could not be verified.
+    """
+    writer = secrets.token_hex(16)
+    async with transaction() as session:
+        upload = await Uploads(session).claim(
+            public_id, user_id, writer, request.offset, request.length
+        )
+    try:
+        if (request.content_length or 0) > _room(upload):
+            raise LengthExceeded(f"{_room(upload)} bytes are missing.")
+        await media_storage().refuse_if_full(request.content_length or 0)
+        with event_bus.subscribe(topic_of(upload)) as replaced:
+            async with _appender(upload) as appender:
+                receiver = Receiver(upload, writer, user_id, appender, request.checksum, replaced)
+                await receiver.run(body)
+    finally:
+        await _release(upload.id, writer)
+    async with transaction() as session:
+        return await Uploads(session).read(public_id, user_id)
+
+
+class Receiver:
+    """One request that is writing to an upload."""
+
+    def __init__(
+        self,
+        upload: Upload,
+        writer: str,
+        user_id: int,
+        appender: Appender,
+        checksum: Checksum | None,
+        replaced: asyncio.Event,
+    ) -> None:
+        self._upload = upload
+        self._writer = writer
+        self._user_id = user_id
+        self._appender = appender
+        self._replaced = replaced
+        self._received = self._saved = upload.received
+        self._saved_at = asyncio.get_running_loop().time()
+        self._rolling = _rolling_hash(upload)
+        self._checksum = checksum
+        self._checked: Any = ALGORITHMS[checksum.algorithm]() if checksum else None
+
+    async def run(self, body: AsyncIterator[bytes]) -> None:
+        """Write the body. Raises a problem after what can be kept was saved."""
+        try:
+            async for data in _with_ticks(body):
+                await self._write(data)
+                await self._check_in()
+        except InternalServerException as error:  # how Litestar reports a lost connection
+            await self._keep()
+            raise ClientDisconnected from error
+        except UploadInterrupted:
+            await self._keep()
+            raise
+        if self._checksum and self._checked.digest() != self._checksum.digest:
+            raise ChecksumMismatch
+        await self._save()
+
+    async def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._received + len(data) > self._upload.received + _room(self._upload):
+            raise LengthExceeded
+        self._received += len(data)
+        if self._rolling:
+            self._rolling.digest.update(data)
+        if self._checked:
+            self._checked.update(data)
+        await self._appender.write(data)
+
+    async def _check_in(self) -> None:
+        """Save regularly. Raises UploadInterrupted or UploadSuperseded."""
+        if shutdown.has_begun:
+            raise UploadInterrupted
+        if self._replaced.is_set():
+            self._replaced.clear()
+            await self._touch()
+        since = asyncio.get_running_loop().time() - self._saved_at
+        size = self._received - self._saved
+        if size >= SAVE_BYTES or (size and since >= SAVE_SECONDS):
+            await (self._touch() if self._checksum else self._save())
+
+    async def _keep(self) -> None:
+        """Save what was received, unless its checksum is unknown."""
+        if not self._checksum:
+            await self._save()
+
+    async def _touch(self) -> None:
+        async with transaction() as session:
+            if not await UploadRepository(session=session).touch(self._upload.id, self._writer):
+                raise UploadSuperseded
+        self._saved_at = asyncio.get_running_loop().time()
+
+    async def _save(self) -> None:
+        """Commit the offset of the bytes that are durable, and the video with the last one."""
+        parts = await self._appender.flush()
+        if self._received == self._upload.length:
+            await self._complete(parts)
+        elif self._received > self._saved:
+            async with transaction() as session:
+                uploads = UploadRepository(session=session)
+                if not await uploads.advance(
+                    self._upload.id, self._writer, self._received, expiry()
+                ):
+                    raise UploadSuperseded
+                await uploads.add_parts(self._upload.id, parts)
+            if self._rolling:
+                known = RollingHash(self._received, self._rolling.digest.copy())
+                _hashes[self._upload.public_id] = known
+        self._saved, self._saved_at = self._received, asyncio.get_running_loop().time()
+
+    async def _complete(self, parts: list[Part]) -> None:
+        upload, storage, file = self._upload, media_storage(), None
+        if self._rolling and storage.local and upload.kind is UploadKind.SINGLE:
+            await publish_growing(storage, upload.public_id, upload.source_key)
+            file = stored_file(upload, self._received, self._rolling.digest.hexdigest())
+        async with transaction() as session:
+            finishing = Finishing(session)
+            await finishing.uploads.add_parts(upload.id, parts)
+            stored = await finishing.complete(upload.id, self._writer, self._received)
+            await finishing.accept(stored, file, self._user_id)
+
+
+@asynccontextmanager
+async def _appender(upload: Upload) -> AsyncGenerator[Appender]:
+    storage = media_storage()
+    try:
+        async with appending(
+            storage, upload.public_id, upload.received, upload.source_key
+        ) as appender:
+            yield appender
+    except StillLocked as error:
+        raise UploadLocked from error
+    except BytesMissing as error:
+        logger.warning("the storage has lost bytes of upload %s", upload.public_id)
+        raise BytesLost from error
+
+
+async def _release(upload_id: int, writer: str) -> None:
+    """End the claim, best effort: the next request replaces a silent writer."""
+    with suppress(SQLAlchemyError, OSError):
+        async with transaction() as session:
+            await UploadRepository(session=session).release(upload_id, writer)
+
+
+async def _with_ticks(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield the chunks of a body, and an empty one whenever none arrives for TICK_SECONDS."""
+    coming: asyncio.Task[bytes | None] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.create_task(_next(body))
+            await asyncio.wait({coming}, timeout=TICK_SECONDS)
+            if not coming.done():
+                yield b""
+                continue
+            data, coming = coming.result(), None
+            if data is None:
+                return
+            yield data
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+
+async def _next(body: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(body, None)
+
+
+def _room(upload: Upload) -> int:
+    """How many bytes the upload can still receive."""
+    largest = settings.upload_max_bytes if upload.length is None else upload.length
+    return largest - upload.received
+
+
+def _rolling_hash(upload: Upload) -> RollingHash | None:
+    """Return the hash of the bytes so far; None if another process received some of them."""
+    known = _hashes.pop(upload.public_id, None)
+    if upload.received == 0:
+        return RollingHash(0, hashlib.sha256())
+    return known if known and known.size == upload.received else None

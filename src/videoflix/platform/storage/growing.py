@@ -8,6 +8,7 @@ and unlike unfinished parts these objects are listed. The caller keeps the list 
 
 import asyncio
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -26,6 +27,7 @@ PREFIX = "uploads"
 # All buffers of a process together; each upload has at least the minimum.
 BUFFERS_BYTES = 32 * 1024 * 1024
 FILE_BUFFER = 1024 * 1024
+WRITEBACK_BYTES = 8 * 1024 * 1024
 PART_BUFFER = 7 * 1024 * 1024  # with the last chunk less than the buffer of a single request
 BUFFER_MIN = 128 * 1024
 READ_BYTES = 4 * 1024 * 1024
@@ -85,13 +87,18 @@ buffers = Buffers()
 
 
 @asynccontextmanager
-async def appending(storage: Storage, name: str, offset: int, key: str) -> AsyncGenerator[Appender]:
+async def appending(
+    storage: Storage, name: str, offset: int, key: str, digest: "hashlib._Hash | None" = None
+) -> AsyncGenerator[Appender]:
     """Append to the file `name` from `offset`; `key` is the object it is published as.
 
-    Raises BytesMissing, StillLocked or a StorageProblem.
+    `digest` is updated with the bytes as they are written. Raises BytesMissing, StillLocked or a
+    StorageProblem.
     """
     local = storage.local
-    appender = FileAppender(local, name, key) if local else PartAppender(storage, name)
+    appender = (
+        FileAppender(local, name, key, digest) if local else PartAppender(storage, name, digest)
+    )
     buffers.count += 1
     try:
         await appender.open(offset)
@@ -102,14 +109,18 @@ async def appending(storage: Storage, name: str, offset: int, key: str) -> Async
 
 
 class FileAppender:
-    """Write to a file in a folder, in threads."""
+    """Write to a file in a folder, in a thread that works while the next bytes are received."""
 
-    def __init__(self, folder: LocalFolder, name: str, key: str) -> None:
+    def __init__(
+        self, folder: LocalFolder, name: str, key: str, digest: "hashlib._Hash | None"
+    ) -> None:
         self._folder = folder
         self._path = _data_path(folder, name)
         self._published = folder.root / key
+        self._unsynced = 0
         self._file = -1
         self._offset = 0
+        self._digest = digest
         self._buffer = bytearray()
         self._pending: asyncio.Future[Any] | None = None
 
@@ -129,6 +140,7 @@ class FileAppender:
 
     async def flush(self) -> list[Part]:
         await self._write_buffer()
+        await self._written()
         await self._run(partial(sync_file, self._file))
         return []
 
@@ -140,14 +152,24 @@ class FileAppender:
     async def _write_buffer(self) -> None:
         data, self._buffer = self._buffer, bytearray()
         if data:
-            await self._run(partial(self._write, data))
+            await self._written()
+            self._start(partial(self._write, data))
+
+    async def _written(self) -> None:
+        """Wait until the last buffer is written. Raises its error."""
+        if self._pending is not None:
+            with translated_errors():
+                await asyncio.shield(self._pending)
+
+    def _start(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        pending = asyncio.get_running_loop().run_in_executor(None, function)
+        self._pending = pending
+        return pending
 
     async def _run(self, function: Callable[[], T]) -> T:
         """Run in a thread, which `close` waits for if this task is cancelled."""
-        pending = asyncio.get_running_loop().run_in_executor(None, function)
-        self._pending = pending
         with translated_errors():
-            return await asyncio.shield(pending)
+            return await asyncio.shield(self._start(function))
 
     def _open(self) -> bool:
         """Open and lock the file; False if another process has locked it."""
@@ -171,11 +193,19 @@ class FileAppender:
         return True
 
     def _write(self, data: bytearray) -> None:
+        if self._digest:
+            self._digest.update(data)
         left = memoryview(data)
         while left:
             written = os.pwrite(self._file, left, self._offset)
             self._offset += written
             left = left[written:]
+        self._unsynced += len(data)
+        if self._unsynced >= WRITEBACK_BYTES and hasattr(os, "posix_fadvise"):
+            # Linux starts to write these pages to the disk, without waiting for it.
+            start = self._offset - self._unsynced
+            os.posix_fadvise(self._file, start, self._unsynced, os.POSIX_FADV_DONTNEED)
+            self._unsynced = 0
 
     def _close(self) -> None:
         if self._file >= 0:
@@ -186,8 +216,9 @@ class FileAppender:
 class PartAppender:
     """Write objects of bounded size to a bucket."""
 
-    def __init__(self, storage: Storage, name: str) -> None:
+    def __init__(self, storage: Storage, name: str, digest: "hashlib._Hash | None") -> None:
         self._storage = storage
+        self._digest = digest
         self._name = name
         self._offset = 0
         self._buffer = bytearray()
@@ -217,6 +248,8 @@ class PartAppender:
     async def _put(self) -> None:
         data, self._buffer = bytes(self._buffer), bytearray()
         key = f"{PREFIX}/{self._name}/{self._offset:015d}-{secrets.token_hex(4)}"
+        if self._digest:
+            await asyncio.to_thread(self._digest.update, data)
         async with self._storage.writing(key) as writer:
             await writer.write(data)
         self._parts.append(Part(self._offset, len(data), key))

@@ -126,7 +126,7 @@ class ResumableUploadController(Controller):
             else:
                 upload = await uploads.create(asked.announced, user_id)
         if asked.first is not None and not upload.is_complete:
-            upload = await append(upload.public_id, user_id, asked.first, request.stream())
+            upload = await append(upload.public_id, user_id, asked.first, request.receive)
         headers = {"Location": url_of(upload)} | progress_headers(upload)
         return Response(None, status_code=HTTP_201_CREATED, headers=headers)
 
@@ -203,7 +203,7 @@ class ResumableUploadController(Controller):
 
         If the connection is lost, what has arrived is kept.
         """
-        upload = await append(upload_id, request.user.user_id, append_in(request), request.stream())
+        upload = await append(upload_id, request.user.user_id, append_in(request), request.receive)
         return Response(None, status_code=HTTP_204_NO_CONTENT, headers=progress_headers(upload))
 
     @delete(

@@ -8,12 +8,12 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
-from litestar.exceptions import InternalServerException
+from litestar.types import Receive
 from sqlalchemy.exc import SQLAlchemyError
 
 from videoflix.platform.cache.ttl import LruCache
@@ -75,9 +75,7 @@ class Append(msgspec.Struct, frozen=True):
     checksum: Checksum | None = None
 
 
-async def append(
-    public_id: str, user_id: int, request: Append, body: AsyncIterator[bytes]
-) -> Upload:
+async def append(public_id: str, user_id: int, request: Append, receive: Receive) -> Upload:
     """Append a request's body to an upload; with the last byte, create the video.
 
     Returns the upload as it is afterwards. Raises a problem; what was received before is stored,
@@ -93,9 +91,10 @@ async def append(
             raise LengthExceeded(f"{_room(upload)} bytes are missing.")
         await media_storage().refuse_if_full(request.content_length or 0)
         with event_bus.subscribe(topic_of(upload)) as replaced:
-            async with _appender(upload) as appender:
-                receiver = Receiver(upload, writer, user_id, appender, request.checksum, replaced)
-                await receiver.run(body)
+            rolling = _rolling_hash(upload)
+            async with _appender(upload, rolling) as appender:
+                receiver = Receiver(upload, writer, user_id, appender, rolling, replaced)
+                await receiver.run(receive, request.checksum)
     finally:
         await _release(upload.id, writer)
     async with transaction() as session:
@@ -111,7 +110,7 @@ class Receiver:
         writer: str,
         user_id: int,
         appender: Appender,
-        checksum: Checksum | None,
+        rolling: RollingHash | None,
         replaced: asyncio.Event,
     ) -> None:
         self._upload = upload
@@ -121,23 +120,21 @@ class Receiver:
         self._replaced = replaced
         self._received = self._saved = upload.received
         self._saved_at = asyncio.get_running_loop().time()
-        self._rolling = _rolling_hash(upload)
-        self._checksum = checksum
-        self._checked: Any = ALGORITHMS[checksum.algorithm]() if checksum else None
+        self._rolling = rolling
+        self._checked: Any = None
 
-    async def run(self, body: AsyncIterator[bytes]) -> None:
+    async def run(self, receive: Receive, checksum: Checksum | None) -> None:
         """Write the body. Raises a problem after what can be kept was saved."""
+        self._checked = ALGORITHMS[checksum.algorithm]() if checksum else None
         try:
-            async for data in _with_ticks(body):
+            async for data in _body_of(receive):
                 await self._write(data)
                 await self._check_in()
-        except InternalServerException as error:  # how Litestar reports a lost connection
-            await self._keep()
-            raise ClientDisconnected from error
-        except UploadInterrupted:
-            await self._keep()
+        except (ClientDisconnected, UploadInterrupted):
+            if not checksum:  # otherwise it is unknown whether these bytes are right
+                await self._save()
             raise
-        if self._checksum and self._checked.digest() != self._checksum.digest:
+        if checksum and self._checked.digest() != checksum.digest:
             raise ChecksumMismatch
         await self._save()
 
@@ -147,8 +144,6 @@ class Receiver:
         if self._received + len(data) > self._upload.received + _room(self._upload):
             raise LengthExceeded
         self._received += len(data)
-        if self._rolling:
-            self._rolling.digest.update(data)
         if self._checked:
             self._checked.update(data)
         await self._appender.write(data)
@@ -163,12 +158,7 @@ class Receiver:
         since = asyncio.get_running_loop().time() - self._saved_at
         size = self._received - self._saved
         if size >= SAVE_BYTES or (size and since >= SAVE_SECONDS):
-            await (self._touch() if self._checksum else self._save())
-
-    async def _keep(self) -> None:
-        """Save what was received, unless its checksum is unknown."""
-        if not self._checksum:
-            await self._save()
+            await (self._touch() if self._checked else self._save())
 
     async def _touch(self) -> None:
         async with transaction() as session:
@@ -207,11 +197,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def _appender(upload: Upload) -> AsyncGenerator[Appender]:
+async def _appender(upload: Upload, rolling: RollingHash | None) -> AsyncGenerator[Appender]:
     storage = media_storage()
     try:
         async with appending(
-            storage, upload.public_id, upload.received, upload.source_key
+            storage,
+            upload.public_id,
+            upload.received,
+            upload.source_key,
+            rolling.digest if rolling else None,
         ) as appender:
             yield appender
     except StillLocked as error:
@@ -228,28 +222,24 @@ async def _release(upload_id: int, writer: str) -> None:
             await UploadRepository(session=session).release(upload_id, writer)
 
 
-async def _with_ticks(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """Yield the chunks of a body, and an empty one whenever none arrives for TICK_SECONDS."""
-    coming: asyncio.Task[bytes | None] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.create_task(_next(body))
-            await asyncio.wait({coming}, timeout=TICK_SECONDS)
-            if not coming.done():
-                yield b""
-                continue
-            data, coming = coming.result(), None
-            if data is None:
+async def _body_of(receive: Receive) -> AsyncGenerator[bytes]:
+    """Yield the chunks of a body, and an empty one whenever none arrives for TICK_SECONDS.
+
+    Raises ClientDisconnected if the body is incomplete.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(TICK_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            yield b""
+            continue
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        if message["type"] == "http.request":
+            yield message["body"]
+            if not message["more_body"]:
                 return
-            yield data
-    finally:
-        if coming is not None:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-
-
-async def _next(body: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(body, None)
 
 
 def _room(upload: Upload) -> int:

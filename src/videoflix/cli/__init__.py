@@ -2,7 +2,7 @@
 
 import click
 
-from videoflix.cli import backups, job_queue, media, processes, seed, users
+from videoflix.cli import backups, job_queue, media, processes, seed, upload, users
 from videoflix.cli.root import APP, LITESTAR_GROUP, main
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "media",
     "processes",
     "seed",
+    "upload",
     "users",
 ]
 

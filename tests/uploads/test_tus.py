@@ -142,6 +142,15 @@ async def test_length_of_complete_bytes_may_be_told_last(
     assert await stored(session, storage) == b"abc"
 
 
+async def test_metadata_is_returned(editor: httpx.AsyncClient) -> None:
+    described = metadata(title="Film", filename="a.mp4", relativePath="x/a.mp4")
+    url = await created(editor, 5, described=described)
+    answer = await editor.head(url, headers=TUS)
+    assert answer.headers["upload-metadata"] == described
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["upload-length"] == "5"
+
+
 async def test_announced_length_does_not_change(editor: httpx.AsyncClient) -> None:
     url = await created(editor, 5)
     assert (await send(editor, url, 0, b"abc", Upload_Length="6")).status_code == 400

@@ -38,7 +38,7 @@ from videoflix.playback.models import StreamLease
 from videoflix.profiles.models import Profile
 from videoflix.registration.models import MailToken, Proof
 from videoflix.sessions.models import RefreshToken, SignIn
-from videoflix.uploads.models import Upload, UploadPart
+from videoflix.uploads.models import Upload, UploadLink, UploadPart
 
 # A video whose file is being encoded: `create(session, VideoFactory, **PROCESSING)`.
 PROCESSING = {"state": VideoState.PROCESSING, "playable": False, "progress": 0.0}
@@ -264,6 +264,12 @@ class UploadFactory(RowFactory[Upload]):
 
     public_id = _unique("{:032x}")
     length = 1000
+    expires_at = Use(_tomorrow)
+
+
+class UploadLinkFactory(RowFactory[UploadLink]):
+    label = "A partner"
+    token_hash = _unique("{:064}")
     expires_at = Use(_tomorrow)
 
 

@@ -133,6 +133,16 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "up/test_seed.py": ("", "cli/seed up/demo_videos up/sample"),
     "up/test_up.py": ("up", "bootstrap bootstrap_child run"),
     "backup/test_exports.py": ("up", "backup"),
+    "uploads/test_tus.py": (
+        "",
+        "media/service/drafts uploads/api/documentation uploads/api/exchange"
+        " uploads/api/requests uploads/api/responses uploads/api/uploads uploads/jobs"
+        " uploads/models uploads/repository uploads/schemas uploads/service/finishing"
+        " uploads/service/sweeping uploads/service/uploads",
+    ),
+    "uploads/test_links.py": ("uploads/api", "middleware"),
+    "uploads/test_cuts.py": ("uploads/service", "receiving"),
+    "uploads/test_upload_command.py": ("up", "upload upload_command"),
     "user_admin/test_api.py": ("user_admin", "schemas service"),
     "journeys/test_film.py": ("", "worker"),
 }

@@ -20,6 +20,10 @@ class Level(IntEnum):
 
 RULES = {
     Level.PUBLIC: """
+        GET /api/v1/uploads/by-link/{token}
+        POST /api/v1/uploads/by-link/{token}
+        PATCH /api/v1/uploads/by-link/{token}/{upload_id}
+        DELETE /api/v1/uploads/by-link/{token}/{upload_id}
         POST /api/v1/auth/activate
         POST /api/v1/auth/activate/resend
         POST /api/v1/auth/email/confirm
@@ -105,6 +109,9 @@ RULES = {
         DELETE /api/v1/me/tokens/{token_id}
     """,
     Level.EDITOR: """
+        GET /api/v1/upload-links
+        POST /api/v1/upload-links
+        DELETE /api/v1/upload-links/{link_id}
         GET /api/v1/uploads
         POST /api/v1/uploads
         GET /api/v1/uploads/{upload_id}

@@ -58,6 +58,22 @@ async def test_command_uploads_a_file(token: str, film: Path) -> None:
     await media_storage().delete_below("assets")
 
 
+async def test_command_uploads_by_a_link(token: str, film: Path) -> None:
+    with serving() as server:
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            headers = {"Authorization": f"Bearer {token}"}
+            made = await client.post(
+                "/api/v1/upload-links", json={"label": "Partner"}, headers=headers
+            )
+        link = made.json()["url"].replace("http://test", server.url)
+        done = start(server, "", film, "--link", link, "--title", "Theirs")
+        said = done.communicate(timeout=60)[1]
+        assert done.returncode == 0, said
+    [video] = await rows("select title, published_at from video")
+    assert video == {"title": "Theirs", "published_at": None}
+    await media_storage().delete_below("assets")
+
+
 async def test_command_says_why_a_file_is_refused(token: str, film: Path) -> None:
     with serving() as server:
         done = start(server, token, film, "--category", "7")

@@ -20,6 +20,7 @@ FILES = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
     show_default=True,
     help="URL of the server; also VIDEOFLIX_SERVER.",
 )
+@click.option("--link", help="An upload link, which needs no account.")
 @click.option("--title", help="Title of the film; default: the name of the file.")
 @click.option("--description", default="", help="Description of the film.")
 @click.option("--category", "categories", type=int, multiple=True, help="ID of a category.")
@@ -35,6 +36,7 @@ FILES = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 def upload(
     files: tuple[Path, ...],
     server: str,
+    link: str | None,
     title: str | None,
     description: str,
     categories: tuple[int, ...],
@@ -46,7 +48,8 @@ def upload(
 
     Interrupted uploads resume where they stopped: by themselves while the command runs, and when
     it is started again. The variable VIDEOFLIX_TOKEN holds an API token with the scope “write”
-    (`POST /api/v1/me/tokens`); without it, the command asks for one.
+    (`POST /api/v1/me/tokens`); without it, the command asks for one. With --link, neither a
+    server nor a token is needed.
     """
     if len(files) > 1 and (title or replace):
         raise click.UsageError("--title and --replace need a single file.")
@@ -58,4 +61,5 @@ def upload(
         "video": str(replace or ""),
     }
     run = late("videoflix.up.upload:run")
-    sys.exit(run(files, server, {name: one for name, one in details.items() if one}, patience))
+    given = {name: one for name, one in details.items() if one}
+    sys.exit(run(files, server, link, given, patience))

@@ -11,6 +11,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import httpx
@@ -80,21 +81,35 @@ class KnownUploads:
 
 
 class FileUpload:
-    """The upload of one file; `details` are the fields of the new video."""
+    """The upload of one file; `details` are the fields of the new video.
 
-    def __init__(self, client: httpx.Client, file: Path, details: dict[str, str]) -> None:
+    `endpoint` is the path where it is created: that of all uploads, or of a link.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        file: Path,
+        details: dict[str, str],
+        endpoint: str = UPLOADS,
+    ) -> None:
         self._client = client
+        self._endpoint = endpoint
         self._file = file
         self._details = {"filename": file.name, **details}
         found = file.stat()
         self.size = found.st_size
-        identity = f"{client.base_url} {file.absolute()} {found.st_size} {found.st_mtime_ns}"
+        identity = (
+            f"{client.base_url} {endpoint} {file.absolute()} {found.st_size} {found.st_mtime_ns}"
+        )
         key = json.dumps([identity, self._details], sort_keys=True)
         self._key = hashlib.sha256(key.encode()).hexdigest()
         self._known = KnownUploads()
 
-    def run(self, on_progress: OnProgress, patience: float) -> int:
-        """Upload the file and return the ID of its video. Raises UploadFailed.
+    def run(self, on_progress: OnProgress, patience: float) -> int | None:
+        """Upload the file; return the ID of its video, unless it is sent by a link.
+
+        Raises UploadFailed.
 
         `patience` is how many seconds may pass without progress.
         """
@@ -111,7 +126,7 @@ class FileUpload:
                 attempt += 1
                 time.sleep(_pause(attempt, error))
 
-    def _attempt(self, on_progress: OnProgress) -> int:
+    def _attempt(self, on_progress: OnProgress) -> int | None:
         url = self._known.find(self._key)
         offset = None if url is None else self._offset(url)
         if url is None or offset is None:
@@ -126,11 +141,11 @@ class FileUpload:
             }
             content = _blocks(self._file, offset, on_progress)
             _check(self._client.patch(url, headers=headers, content=content))
-        shown = _check(self._client.get(url)).json()
-        if shown["video_id"] is None:
+        if self._offset(url) != self.size:
             raise Interrupted("The upload is incomplete.")
+        shown = {} if self._endpoint != UPLOADS else _check(self._client.get(url)).json()
         self._known.set(self._key, None)
-        return int(shown["video_id"])
+        return shown.get("video_id")
 
     def _create(self) -> str:
         described = ",".join(
@@ -138,7 +153,7 @@ class FileUpload:
             for name, value in self._details.items()
         )
         headers = TUS | {"Upload-Length": str(self.size), "Upload-Metadata": described}
-        url: str = _check(self._client.post(UPLOADS, headers=headers)).headers["location"]
+        url: str = _check(self._client.post(self._endpoint, headers=headers)).headers["location"]
         return url
 
     def _offset(self, url: str) -> int | None:
@@ -156,10 +171,17 @@ class FileUpload:
         return otherwise
 
 
-def run(files: Sequence[Path], server: str, details: dict[str, str], patience: int) -> int:
+def run(
+    files: Sequence[Path], server: str, link: str | None, details: dict[str, str], patience: int
+) -> int:
     """Upload files one after the other, with progress bars; return the exit status."""
-    token = os.environ.get("VIDEOFLIX_TOKEN") or click.prompt("API token", hide_input=True)
-    headers = {"Authorization": f"Bearer {token}"}
+    headers, endpoint = {}, UPLOADS
+    if link:
+        parts = urlsplit(link)
+        server, endpoint = f"{parts.scheme}://{parts.netloc}", parts.path
+    else:
+        token = os.environ.get("VIDEOFLIX_TOKEN") or click.prompt("API token", hide_input=True)
+        headers["Authorization"] = f"Bearer {token}"
     screen, failed = Console(stderr=True), 0
     columns = (
         TextColumn("{task.description}"),
@@ -175,10 +197,11 @@ def run(files: Sequence[Path], server: str, details: dict[str, str], patience: i
         for file in files:
             bar = progress.add_task(file.name, total=file.stat().st_size)
             try:
-                video_id = FileUpload(client, file, details).run(
+                video_id = FileUpload(client, file, details, endpoint).run(
                     _updating(progress, bar), patience * 60.0
                 )
-                progress.console.print(f"{file.name}: {server}/#/watch/{video_id}")
+                place = f"{server}/#/watch/{video_id}" if video_id else "uploaded"
+                progress.console.print(f"{file.name}: {place}")
             except (UploadFailed, OSError) as error:
                 progress.console.print(f"{file.name}: {error}", style="red")
                 failed += 1

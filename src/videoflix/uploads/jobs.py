@@ -3,15 +3,24 @@
 import logging
 from contextlib import suppress
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import complete_job, handles
+from videoflix.platform.retention import retention
 from videoflix.platform.storage.growing import delete_growing
 from videoflix.platform.storage.media_storage import StorageProblem, media_storage
 from videoflix.uploads.schemas import FinishUpload, SweepUploads
 from videoflix.uploads.service.finishing import Finishing, assemble
+from videoflix.uploads.service.links import UploadLinks
 from videoflix.uploads.service.sweeping import sweep_uploads
 
 logger = logging.getLogger(__name__)
+
+
+@retention("upload links", kept="30 days after they ended")
+async def delete_links(session: AsyncSession) -> int:
+    return await UploadLinks(session).delete_ended()
 
 
 @handles(FinishUpload)

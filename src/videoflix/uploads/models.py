@@ -20,15 +20,39 @@ class UploadKind(StrEnum):
     FINAL = "final"
 
 
+class UploadLink(Record):
+    """The right to upload files without an account, on behalf of the user who created the link.
+
+    `target_id` is the video whose file is replaced; otherwise each file becomes a new video with
+    the details in `draft`, or as an unpublished one with a title by the sender. `used` counts the
+    uploads that were created. Only the token's hash is stored.
+    """
+
+    __tablename__ = "upload_link"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    label: Mapped[str] = mapped_column(String(150))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    max_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    max_files: Mapped[int] = mapped_column(default=1)
+    used: Mapped[int] = mapped_column(default=0)
+    target_id: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    draft: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), default=None)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
 class Upload(Record):
     """One upload; `received` of its `length` bytes are durable in the storage.
 
-    `user_id` is null once the account was deleted, `length` while the client has not announced it.
-    `draft` holds the catalog.schemas.VideoCreate of a new video; `target_id` is the video whose
-    file is replaced instead. `video_id` is set with the last byte. `writer` identifies the request
-    that is receiving bytes; it was active at `active_at`. A partial upload has a `final_id` and its
-    `position` once it is part of a concatenation. `completed_at` is when all bytes were received,
-    `finished_at` when they were handed over to the media; rows are deleted after `expires_at`.
+    `link_id` is set if it was sent by a link. `user_id` is null once the account was deleted,
+    `length` while the client has not announced it. `draft` holds the
+    catalog.schemas.VideoCreate of a new video; `target_id` is the video whose file is replaced
+    instead. `video_id` is set with the last byte. `writer` identifies the request that is
+    receiving bytes; it was active at `active_at`. A partial upload has a `final_id` and its
+    `position` once it is part of a concatenation. `completed_at` is when all bytes were
+    received, `finished_at` when they were handed over to the media; rows are deleted after
+    `expires_at`.
     """
 
     __tablename__ = "upload"
@@ -36,6 +60,9 @@ class Upload(Record):
     public_id: Mapped[str] = mapped_column(String(32), unique=True)
     user_id: Mapped[int | None] = mapped_column(
         ForeignKey(User.id, ondelete="SET NULL"), index=True
+    )
+    link_id: Mapped[int | None] = mapped_column(
+        ForeignKey(UploadLink.id, ondelete="SET NULL"), index=True, default=None
     )
     kind: Mapped[UploadKind] = mapped_column(default=UploadKind.SINGLE)
     length: Mapped[int | None] = mapped_column(BigInteger, default=None)

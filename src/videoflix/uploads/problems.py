@@ -17,6 +17,10 @@ class UploadNotFound(NotFound):
     """This upload doesn't exist, was removed, or belongs to another account."""
 
 
+class UploadLinkNotFound(NotFound):
+    """This upload link doesn't exist, or has expired, was revoked or used up."""
+
+
 class UploadExpired(Problem):
     """This upload has expired; upload the file again."""
 

@@ -8,8 +8,11 @@ from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from videoflix.accounts.models import User
+from videoflix.platform.auth.identity import Role
 from videoflix.platform.storage.growing import Part
-from videoflix.uploads.models import Upload, UploadKind, UploadPart
+from videoflix.uploads.models import Upload, UploadKind, UploadLink, UploadPart
+from videoflix.uploads.schemas import Sender
 
 DAY = timedelta(days=1)
 
@@ -19,9 +22,13 @@ class UploadRepository(SQLAlchemyAsyncRepository[Upload]):
 
     model_type = Upload
 
-    async def owned(self, public_id: str, user_id: int, *, lock: bool = False) -> Upload | None:
-        """Get a user's upload."""
-        query = select(Upload).where(Upload.public_id == public_id, Upload.user_id == user_id)
+    async def owned(self, public_id: str, sender: Sender, *, lock: bool = False) -> Upload | None:
+        """Get an upload of a user, or of a link."""
+        query = select(Upload).where(
+            Upload.public_id == public_id, Upload.user_id == sender.user_id
+        )
+        if sender.link_id is not None:
+            query = query.where(Upload.link_id == sender.link_id)
         return (
             await self.session.scalars(query.with_for_update() if lock else query)
         ).one_or_none()
@@ -165,6 +172,71 @@ class UploadRepository(SQLAlchemyAsyncRepository[Upload]):
             )
         )
         return list(found)
+
+
+class UploadLinkRepository(SQLAlchemyAsyncRepository[UploadLink]):
+    """Links to upload without an account."""
+
+    model_type = UploadLink
+
+    async def usable(self, token_hash: str) -> UploadLink | None:
+        """Lock a link that is valid, and whose creator is still an editor."""
+        found = await self.session.scalars(
+            select(UploadLink)
+            .join(User, User.id == UploadLink.user_id)
+            .where(
+                UploadLink.token_hash == token_hash,
+                UploadLink.revoked_at.is_(None),
+                UploadLink.expires_at > func.now(),
+                User.is_active,
+                User.role != Role.VIEWER,
+            )
+            .with_for_update(of=UploadLink)
+        )
+        return found.one_or_none()
+
+    async def owned(self, link_id: int, user_id: int) -> UploadLink | None:
+        """Lock a user's link."""
+        found = await self.session.scalars(
+            select(UploadLink)
+            .where(UploadLink.id == link_id, UploadLink.user_id == user_id)
+            .with_for_update()
+        )
+        return found.one_or_none()
+
+    async def list_page(self, user_id: int, page: LimitOffset) -> tuple[list[UploadLink], int]:
+        """List a user's links, newest first, with the total."""
+        found, total = await self.get_many_and_count(
+            UploadLink.user_id == user_id, page, order_by=("id", True)
+        )
+        return list(found), total
+
+    async def give_back(self, link_id: int) -> None:
+        """Decrement the number of files: an upload ended without one."""
+        await self.session.execute(
+            update(UploadLink)
+            .where(UploadLink.id == link_id, UploadLink.used > 0)
+            .values(used=UploadLink.used - 1)
+            .execution_options(synchronize_session=False)
+        )
+
+    async def unfinished_of(self, link_id: int) -> list[Upload]:
+        """Lock the uploads of a link that are not complete."""
+        found = await self.session.scalars(
+            select(Upload)
+            .where(Upload.link_id == link_id, Upload.completed_at.is_(None))
+            .order_by(Upload.id)
+            .with_for_update()
+        )
+        return list(found)
+
+    async def delete_ended(self, kept: timedelta) -> int:
+        """Delete links that ended longer ago than this."""
+        ended = func.least(UploadLink.expires_at, UploadLink.revoked_at)
+        found = await self.session.scalars(
+            delete(UploadLink).where(ended < func.now() - kept).returning(UploadLink.id)
+        )
+        return len(found.all())
 
 
 def _is_expired() -> ColumnElement[bool]:

@@ -1,12 +1,18 @@
 """Wire types of resumable uploads, and payloads of their jobs."""
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import msgspec
 
+from videoflix.catalog.schemas import BigId, VideoCreate
+from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.queue import Job, schedule
-from videoflix.uploads.models import Upload, UploadKind
+from videoflix.uploads.models import Upload, UploadKind, UploadLink
+
+LinkLabel = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=150, pattern=r"^[^\x00\r\n]*(?!\n)$")
+]
 
 
 class UploadRead(msgspec.Struct):
@@ -38,6 +44,73 @@ class UploadRead(msgspec.Struct):
             expires_at=upload.expires_at,
             created_at=upload.created_at,
         )
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """On whose behalf a file is uploaded, and the link that allows it, if there is one."""
+
+    user_id: int
+    link_id: int | None = None
+
+
+class UploadLinkCreate(msgspec.Struct, forbid_unknown_fields=True):
+    """A link to upload files without an account.
+
+    With `video_id`, the file of that video is replaced. Otherwise each file becomes a new video
+    with the details in `draft`; without them, it is not published, and the sender may give a title
+    and a description. `max_bytes` limits each file.
+    """
+
+    label: LinkLabel
+    max_files: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)] | None = None
+    lifetime_seconds: Annotated[int, msgspec.Meta(ge=60, le=90 * 86_400)] = 7 * 86_400
+    video_id: BigId | None = None
+    draft: VideoCreate | None = None
+
+
+class UploadLinkRead(msgspec.Struct):
+    """A link to upload files without an account; `used` counts the files."""
+
+    id: int
+    label: str
+    max_files: int
+    max_bytes: int | None
+    used: int
+    video_id: int | None
+    expires_at: datetime
+    revoked_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, link: UploadLink) -> Self:
+        return cls(
+            id=link.id,
+            label=link.label,
+            max_files=link.max_files,
+            max_bytes=link.max_bytes,
+            used=link.used,
+            video_id=link.target_id,
+            expires_at=link.expires_at,
+            revoked_at=link.revoked_at,
+            created_at=link.created_at,
+        )
+
+
+class UploadLinkCreated(msgspec.Struct):
+    """A new link; `url` contains its secret and is shown only once."""
+
+    url: str
+    link: UploadLinkRead
+
+
+class UploadLinkOffer(msgspec.Struct):
+    """What may be uploaded by a link."""
+
+    label: str
+    files_left: int
+    max_bytes: int
+    expires_at: datetime
 
 
 class FinishUpload(Job):

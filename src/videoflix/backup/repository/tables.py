@@ -45,6 +45,7 @@ EXCLUDED_TABLES = {
     "throttle": "rate limits of the last minutes",
     "search_word": "derived from titles, people and tags",
     "upload": "unfinished uploads; their bytes stay in this storage",
+    "upload_link": "secret links for uploads",
     "upload_part": "bytes of unfinished uploads",
     "export": "its files stay in this storage",
     "cron_run": "runs of this installation",

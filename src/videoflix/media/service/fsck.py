@@ -19,7 +19,7 @@ from videoflix.platform.storage.media_storage import ObjectInfo, media_storage
 
 ASSETS_AT_ONCE = 50
 # Exports have their own sweep, and health checks delete their own objects.
-OTHERS = ("exports/", "health/")
+OTHERS = ("exports/", "health/", "uploads/")
 
 
 class Fault(StrEnum):

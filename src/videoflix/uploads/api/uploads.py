@@ -37,13 +37,17 @@ from videoflix.platform.storage.media_storage import (
     media_storage,
 )
 from videoflix.uploads.api.documentation import AppendBytes, CreateUpload
-from videoflix.uploads.api.requests import append_in, creation_in, require_tus
+from videoflix.uploads.api.exchange import (
+    append_response,
+    created_response,
+    offset_response,
+    remove_upload,
+)
+from videoflix.uploads.api.requests import creation_in
 from videoflix.uploads.api.responses import (
-    progress_headers,
-    state_headers,
     url_of,
 )
-from videoflix.uploads.models import Upload, UploadKind
+from videoflix.uploads.models import UploadKind
 from videoflix.uploads.problems import (
     BytesLost,
     ChecksumMismatch,
@@ -61,11 +65,10 @@ from videoflix.uploads.problems import (
     UploadQuotaExceeded,
     UploadSuperseded,
 )
-from videoflix.uploads.schemas import UploadRead
+from videoflix.uploads.schemas import Sender, UploadRead
 from videoflix.uploads.service import Uploads
 from videoflix.uploads.service.finishing import Finishing
 from videoflix.uploads.service.receiving import append
-from videoflix.uploads.service.sweeping import delete_bytes
 from videoflix.uploads.service.uploads import check_length
 from videoflix.uploads.tus import CONTENT_TYPE
 
@@ -83,6 +86,19 @@ RECEIVING = (
     StorageFull,
     StorageUnavailable,
     VideoNotFound,
+)
+
+
+# Of requests that continue an upload.
+APPENDING = (
+    BytesLost,
+    FinalUploadClosed,
+    OffsetMismatch,
+    UploadAlreadyComplete,
+    UploadExpired,
+    UploadLocked,
+    UploadNotFound,
+    UploadSuperseded,
 )
 
 
@@ -114,21 +130,20 @@ class ResumableUploadController(Controller):
 
         With `Upload-Concat: final;URL URL`, partial uploads become one file.
         """
-        user_id = request.user.user_id
+        sender = Sender(request.user.user_id)
         asked = creation_in(request)
         check_length(asked.announced.length)
         await media_storage().refuse_if_full(asked.announced.length or 0)
         async with transaction() as session:
             uploads = Uploads(session)
             if asked.announced.kind is UploadKind.FINAL:
-                upload = await uploads.concatenate(asked.announced, asked.partial_ids, user_id)
-                await Finishing(session).accept(upload, None, user_id)
+                upload = await uploads.concatenate(asked.announced, asked.partial_ids, sender)
+                await Finishing(session).accept(upload, None, sender.user_id)
             else:
-                upload = await uploads.create(asked.announced, user_id)
+                upload = await uploads.create(asked.announced, sender)
         if asked.first is not None and not upload.is_complete:
-            upload = await append(upload.public_id, user_id, asked.first, request.receive)
-        headers = {"Location": url_of(upload)} | progress_headers(upload)
-        return Response(None, status_code=HTTP_201_CREATED, headers=headers)
+            upload = await append(upload.public_id, sender, asked.first, request.receive)
+        return created_response(upload, url_of(upload))
 
     @get(
         summary="List your unfinished uploads",
@@ -156,7 +171,7 @@ class ResumableUploadController(Controller):
         self, user: CurrentUser, uploads: NamedDependency[Uploads], upload_id: UploadId
     ) -> UploadRead:
         """How many bytes are stored, and the video they became."""
-        return UploadRead.of(await uploads.read(upload_id, user.user_id))
+        return UploadRead.of(await uploads.read(upload_id, Sender(user.user_id)))
 
     @head(
         "/{upload_id:str}",
@@ -171,9 +186,7 @@ class ResumableUploadController(Controller):
         self, request: Request[Any, Any, Any], upload_id: UploadId
     ) -> Response[None]:
         """Where the upload continues: the header Upload-Offset."""
-        require_tus(request)
-        upload, partials = await _read(upload_id, request.user.user_id)
-        return Response(None, status_code=HTTP_200_OK, headers=state_headers(upload, partials))
+        return await offset_response(request, upload_id, Sender(request.user.user_id))
 
     @patch(
         "/{upload_id:str}",
@@ -182,19 +195,7 @@ class ResumableUploadController(Controller):
         summary="Append to a resumable upload",
         status_code=HTTP_204_NO_CONTENT,
         request_max_body_size=None,
-        responses=problems(
-            *RECEIVING,
-            BytesLost,
-            FinalUploadClosed,
-            OffsetMismatch,
-            UploadAlreadyComplete,
-            UploadExpired,
-            UploadLocked,
-            UploadNotFound,
-            UploadSuperseded,
-            Unauthorized,
-            Forbidden,
-        ),
+        responses=problems(*RECEIVING, *APPENDING, Unauthorized, Forbidden),
     )
     async def append_bytes(
         self, request: Request[Any, Any, Any], upload_id: UploadId
@@ -203,8 +204,7 @@ class ResumableUploadController(Controller):
 
         If the connection is lost, what has arrived is kept.
         """
-        upload = await append(upload_id, request.user.user_id, append_in(request), request.receive)
-        return Response(None, status_code=HTTP_204_NO_CONTENT, headers=progress_headers(upload))
+        return await append_response(request, upload_id, Sender(request.user.user_id))
 
     @delete(
         "/{upload_id:str}",
@@ -212,16 +212,6 @@ class ResumableUploadController(Controller):
         summary="Remove a resumable upload",
         responses=problems(Unauthorized, Forbidden, UploadNotFound, UploadAlreadyComplete),
     )
-    async def remove_upload(self, user: CurrentUser, upload_id: UploadId) -> None:
+    async def stop_upload(self, user: CurrentUser, upload_id: UploadId) -> None:
         """Stop an upload and delete its bytes. The video of a complete one is not affected."""
-        async with transaction() as session:
-            upload = await Uploads(session).remove(upload_id, user.user_id)
-        await delete_bytes(upload)
-
-
-async def _read(upload_id: str, user_id: int) -> tuple[Upload, list[Upload]]:
-    """Get an upload, and the uploads that it is concatenated from."""
-    async with transaction() as session:
-        uploads = Uploads(session)
-        upload = await uploads.read(upload_id, user_id)
-        return upload, await uploads.uploads.partials_of(upload.id)
+        await remove_upload(upload_id, Sender(user.user_id))

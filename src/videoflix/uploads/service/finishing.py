@@ -91,8 +91,9 @@ class Finishing:
         else:
             upload.finished_at = now
         verb = "Upload" if upload.target_id is None else "Replace the file of"
+        by_link = f" (link {upload.link_id})" if upload.link_id else ""
         await Audit(self.session).record_change(
-            f"{verb} a video: /videos/{upload.video_id}", by=user_id
+            f"{verb} a video: /videos/{upload.video_id}{by_link}", by=user_id
         )
 
     async def _create(self, upload: Upload, file: StoredFile | None, user_id: int) -> int:

@@ -41,6 +41,7 @@ from videoflix.uploads.problems import (
     UploadSuperseded,
 )
 from videoflix.uploads.repository import UploadRepository
+from videoflix.uploads.schemas import Sender
 from videoflix.uploads.service.finishing import Finishing, stored_file
 from videoflix.uploads.service.uploads import Uploads, expiry, topic_of
 from videoflix.uploads.tus import ALGORITHMS, Checksum
@@ -75,7 +76,7 @@ class Append(msgspec.Struct, frozen=True):
     checksum: Checksum | None = None
 
 
-async def append(public_id: str, user_id: int, request: Append, receive: Receive) -> Upload:
+async def append(public_id: str, sender: Sender, request: Append, receive: Receive) -> Upload:
     """Append a request's body to an upload; with the last byte, create the video.
 
     Returns the upload as it is afterwards. Raises a problem; what was received before is stored,
@@ -84,7 +85,7 @@ async def append(public_id: str, user_id: int, request: Append, receive: Receive
     writer = secrets.token_hex(16)
     async with transaction() as session:
         upload = await Uploads(session).claim(
-            public_id, user_id, writer, request.offset, request.length
+            public_id, sender, writer, request.offset, request.length
         )
     try:
         if (request.content_length or 0) > _room(upload):
@@ -93,12 +94,12 @@ async def append(public_id: str, user_id: int, request: Append, receive: Receive
         with event_bus.subscribe(topic_of(upload)) as replaced:
             rolling = _rolling_hash(upload)
             async with _appender(upload, rolling) as appender:
-                receiver = Receiver(upload, writer, user_id, appender, rolling, replaced)
+                receiver = Receiver(upload, writer, sender.user_id, appender, rolling, replaced)
                 await receiver.run(receive, request.checksum)
     finally:
         await _release(upload.id, writer)
     async with transaction() as session:
-        return await Uploads(session).read(public_id, user_id)
+        return await Uploads(session).read(public_id, sender)
 
 
 class Receiver:

@@ -8,7 +8,7 @@ from videoflix.platform.storage.growing import delete_growing, growing_names
 from videoflix.platform.storage.installation import ensure_own_storage
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.uploads.models import Upload
-from videoflix.uploads.repository import UploadRepository
+from videoflix.uploads.repository import UploadLinkRepository, UploadRepository
 from videoflix.uploads.service.finishing import Finishing
 
 SWEPT_AT_ONCE = 200
@@ -41,6 +41,8 @@ async def _delete_expired() -> int:
     for public_id in expired:
         async with transaction() as session:
             upload = await UploadRepository(session=session).delete_expired(public_id)
+            if upload is not None and upload.link_id and not upload.is_complete:
+                await UploadLinkRepository(session=session).give_back(upload.link_id)
         if upload is not None:
             await delete_bytes(upload)
             deleted += 1

@@ -19,7 +19,7 @@ from videoflix.platform.http.params import BIGINT_MAX
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time
 from videoflix.settings import settings
-from videoflix.uploads.models import Upload, UploadKind
+from videoflix.uploads.models import Upload, UploadKind, UploadLink
 from videoflix.uploads.problems import (
     ConcatenationImpossible,
     FinalUploadClosed,
@@ -32,7 +32,8 @@ from videoflix.uploads.problems import (
     UploadNotFound,
     UploadQuotaExceeded,
 )
-from videoflix.uploads.repository import UploadRepository
+from videoflix.uploads.repository import UploadLinkRepository, UploadRepository
+from videoflix.uploads.schemas import Sender
 
 # A writer that has received nothing for so long is replaced by the next request.
 WRITER_SILENCE = timedelta(seconds=10)
@@ -63,37 +64,42 @@ class Uploads:
         self.catalog = Catalog(session)
         self.uploads = UploadRepository(session=session)
 
-    async def create(self, announced: Announcement, user_id: int) -> Upload:
-        """Create an upload. Raises a problem if it is invalid or exceeds a limit."""
+    async def create(
+        self, announced: Announcement, sender: Sender, link: UploadLink | None = None
+    ) -> Upload:
+        """Create an upload, perhaps by a link. Raises a problem, also if it exceeds a limit."""
         if announced.length == 0:
             raise FileEmpty
         check_length(announced.length)
-        await self._check_quotas(announced.length or 0, user_id)
-        return await self._add(announced, user_id)
+        await self._check_quotas(announced.length or 0, sender.user_id)
+        return await self._add(announced, sender, link)
 
     async def concatenate(
-        self, announced: Announcement, partial_ids: Sequence[str], user_id: int
+        self, announced: Announcement, partial_ids: Sequence[str], sender: Sender
     ) -> Upload:
         """Create a complete upload from partial ones. Raises ConcatenationImpossible."""
-        partials = await self.uploads.lock_partials(partial_ids, user_id)
+        partials = await self.uploads.lock_partials(partial_ids, sender.user_id)
         if len(partials) != len(partial_ids):
             raise ConcatenationImpossible
         length = sum(partial.received for partial in partials.values())
         check_length(length)
-        upload = await self._add(msgspec.structs.replace(announced, length=length), user_id)
+        upload = await self._add(msgspec.structs.replace(announced, length=length), sender)
         upload.received = length
         for position, public_id in enumerate(partial_ids):
             partials[public_id].final_id = upload.id
             partials[public_id].position = position
         return upload
 
-    async def _add(self, announced: Announcement, user_id: int) -> Upload:
-        described = await self._described(announced)
+    async def _add(
+        self, announced: Announcement, sender: Sender, link: UploadLink | None = None
+    ) -> Upload:
+        described = await self._described(announced, link)
         draft = described.draft
         return await self.uploads.add(
             Upload(
                 public_id=secrets.token_hex(16),
-                user_id=user_id,
+                user_id=sender.user_id,
+                link_id=sender.link_id,
                 kind=announced.kind,
                 length=announced.length,
                 received=0,
@@ -105,16 +111,31 @@ class Uploads:
             )
         )
 
-    async def _described(self, announced: Announcement) -> Description:
+    async def _described(self, announced: Announcement, link: UploadLink | None) -> Description:
         """Validate the metadata. Raises a problem."""
         if announced.kind is UploadKind.PARTIAL:
             return Description("")
         fields = dict(announced.metadata)
         file_name = base_name(fields.get("filename") or fields.get("name") or "")
+        if link is not None:
+            return await self._described_by(link, fields, file_name)
         if "video" in fields:
             target = await self._target(fields["video"])
             return Description(file_name or "upload", target_id=target)
         return Description(file_name or "upload", await self._draft(fields, file_name))
+
+    async def _described_by(
+        self, link: UploadLink, fields: dict[str, str], file_name: str
+    ) -> Description:
+        """What a file becomes that is sent by a link."""
+        name = file_name or "upload"
+        if link.target_id is not None:
+            return Description(name, target_id=await self._target(str(link.target_id)))
+        if link.draft is not None:
+            return Description(name, msgspec.convert(link.draft, VideoCreate))
+        given = {"publish": "false"}
+        given |= {key: fields[key] for key in ("title", "description") if key in fields}
+        return Description(name, await self._draft(given, file_name))
 
     async def _target(self, value: str) -> int:
         """Return the video whose file is replaced. Raises VideoNotFound."""
@@ -149,23 +170,23 @@ class Uploads:
             if total + length > settings.uploads_daily_total_bytes:
                 raise UploadQuotaExceeded("This server accepts no more uploads today.")
 
-    async def read(self, public_id: str, user_id: int) -> Upload:
-        """Get an upload of a user. Raises UploadNotFound or UploadExpired."""
-        return await self._checked(await self.uploads.owned(public_id, user_id))
+    async def read(self, public_id: str, sender: Sender) -> Upload:
+        """Get an upload. Raises UploadNotFound or UploadExpired."""
+        return await self._checked(await self.uploads.owned(public_id, sender))
 
     async def list_page(self, user_id: int, page: LimitOffset) -> tuple[list[Upload], int]:
         """List a user's unfinished uploads, newest first, with the total."""
         return await self.uploads.list_page(user_id, page)
 
     async def claim(
-        self, public_id: str, user_id: int, writer: str, offset: int, length: int | None
+        self, public_id: str, sender: Sender, writer: str, offset: int, length: int | None
     ) -> Upload:
         """Make a request the only writer of an upload, which continues at `offset`.
 
         A writer that received nothing for WRITER_SILENCE is replaced; otherwise raises
         UploadLocked. `length` is set if it was unknown.
         """
-        upload = await self._checked(await self.uploads.owned(public_id, user_id, lock=True))
+        upload = await self._checked(await self.uploads.owned(public_id, sender, lock=True))
         if upload.kind is UploadKind.FINAL:
             raise FinalUploadClosed
         now = await transaction_time(self.session)
@@ -181,12 +202,12 @@ class Uploads:
         upload.writer, upload.active_at = writer, now
         return upload
 
-    async def remove(self, public_id: str, user_id: int) -> Upload:
+    async def remove(self, public_id: str, sender: Sender) -> Upload:
         """Delete an upload's row; a complete one only if its video has its file.
 
         Raises UploadNotFound or UploadAlreadyComplete.
         """
-        upload = await self.uploads.owned(public_id, user_id, lock=True)
+        upload = await self.uploads.owned(public_id, sender, lock=True)
         if upload is None:
             raise UploadNotFound
         is_partial = upload.kind is UploadKind.PARTIAL
@@ -194,6 +215,8 @@ class Uploads:
         if is_needed and upload.finished_at is None:
             raise UploadAlreadyComplete("The file is being processed; delete the video instead.")
         await publish(self.session, topic_of(upload))
+        if upload.link_id is not None and not upload.is_complete:
+            await UploadLinkRepository(session=self.session).give_back(upload.link_id)
         await self.session.delete(upload)
         return upload
 

@@ -142,7 +142,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     ),
     "uploads/test_links.py": ("uploads/api", "middleware"),
     "uploads/test_cuts.py": ("uploads/service", "receiving"),
-    "uploads/test_upload_command.py": ("up", "upload upload_command"),
+    "uploads/test_upload_command.py": ("", "cli/upload up/upload"),
     "user_admin/test_api.py": ("user_admin", "schemas service"),
     "journeys/test_film.py": ("", "worker"),
 }

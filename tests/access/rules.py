@@ -20,10 +20,6 @@ class Level(IntEnum):
 
 RULES = {
     Level.PUBLIC: """
-        GET /api/v1/uploads/by-link/{token}
-        POST /api/v1/uploads/by-link/{token}
-        PATCH /api/v1/uploads/by-link/{token}/{upload_id}
-        DELETE /api/v1/uploads/by-link/{token}/{upload_id}
         POST /api/v1/auth/activate
         POST /api/v1/auth/activate/resend
         POST /api/v1/auth/email/confirm
@@ -208,6 +204,10 @@ ELSEWHERE = """
     GET /api/v1/operations/jobs/events
     GET /metrics
     POST /api/v1/auth/logout/all
+    GET /api/v1/uploads/by-link/{token}
+    POST /api/v1/uploads/by-link/{token}
+    PATCH /api/v1/uploads/by-link/{token}/{upload_id}
+    DELETE /api/v1/uploads/by-link/{token}/{upload_id}
 """
 
 

@@ -108,7 +108,7 @@ async def test_invoices_are_made_listed_and_read(
         "user": user,
         "date": TODAY.isoformat(),
         "status": "OUT",
-        "description": f"Invoice for month number {TODAY.month}",
+        "description": "Fifteen",
         "amount": 15,
         "invoice_lines": invoice["invoice_lines"],
     }
@@ -179,22 +179,96 @@ async def test_invoices_are_changed_and_deleted(
     partial = await proxied.put(path, json={"status": "OUT"})
     assert (partial.status_code, partial.json()) == (400, {"user": ["This field is required."]})
     other = await proxied.patch(path, json={"user": user + 1})
-    text = "An invoice stays with its member."
+    text = f'Invalid pk "{user + 1}" - object does not exist.'
     assert (other.status_code, other.json()) == (400, {"user": [text]})
-    free = await proxied.patch(path, json={"amount": 0})
-    assert free.json() == made, "an amount is the sum of the lines"
     paid = await proxied.put(path, json={"user": user, "status": "PAID"})
     assert (paid.status_code, paid.json()) == (200, made | {"status": "PAID"})
     back = await proxied.patch(path, json={"status": "OUT"})
     assert back.status_code == 409
     assert list(back.json()) == ["detail"]
     assert (await proxied.patch(path, json={"status": "VOID"})).json()["status"] == "VOID"
-    assert (await proxied.delete(path)).status_code == 409, "its number would be missing"
+    assert (await proxied.delete(path)).status_code == 409, "closed money stays closed"
     newer = {"user": await add_member(session), "status": "OUT"}
     newest = f"{INVOICES}{(await proxied.post(INVOICES, json=newer)).json()['id']}/"
     gone = await proxied.delete(newest)
     assert (gone.status_code, gone.content) == (204, b"")
     assert (await proxied.get(newest)).status_code == 404
+
+
+async def test_open_invoices_are_corrected(
+    proxied: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    user, other = await add_person(session), await add_member(session)
+    body = {"user": user, "status": "OUT", "date": f"{TODAY.year}-03-04", "description": ""}
+    made = (await proxied.post(INVOICES, json=body | {"amount": 4})).json()
+    assert made.items() >= body.items()
+    path = f"{INVOICES}{made['id']}/"
+    for change in (
+        {"amount": 9},
+        {"amount": 2},
+        {"amount": 0},
+        {"description": "By hand"},
+        {"date": f"{TODAY.year}-03-31"},
+        {"date": f"{TODAY.year}-05-06"},
+        {"user": other},
+    ):
+        changed = await proxied.patch(path, json=change)
+        assert changed.status_code == 200, changed.text
+        assert changed.json().items() >= change.items()
+    whole = {"user": user, "status": "OUT", "date": f"{TODAY.year}-03-05", "description": "Again"}
+    put = await proxied.put(path, json=whole | {"amount": 7})
+    assert (put.status_code, put.json()["amount"]) == (200, 7)
+    assert put.json().items() >= whole.items()
+
+
+async def test_corrections_that_are_refused(
+    proxied: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    user, other = await add_person(session), await add_member(session)
+    march, others = [
+        (await proxied.post(INVOICES, json={"user": who, "status": "OUT", "date": day})).json()
+        for who, day in ((user, f"{TODAY.year}-03-01"), (other, f"{TODAY.year}-03-02"))
+    ]
+    path = f"{INVOICES}{march['id']}/"
+    await proxied.post(
+        INVOICES, json={"user": user, "status": "OUT", "date": f"{TODAY.year}-06-01"}
+    )
+    for change, why in (
+        ({"user": other}, "has an invoice of that month"),
+        ({"date": f"{TODAY.year}-06-09"}, "has an invoice of that month"),
+        ({"date": f"{TODAY.year - 1}-03-01"}, "belongs to its year"),
+    ):
+        refused = await proxied.patch(path, json=change)
+        assert (refused.status_code, list(refused.json())) == (409, ["detail"])
+        assert why in refused.json()["detail"]
+    assert (await proxied.get(path)).json()["date"] == march["date"]
+    await proxied.patch(path, json={"status": "PAID"})
+    for change in ({"amount": 3}, {"description": "x"}, {"date": f"{TODAY.year}-03-09"}):
+        assert (await proxied.patch(path, json=change)).status_code == 409
+    assert others["user"] == other
+
+
+async def test_deleted_invoices_leave_no_gap_between_numbers(
+    proxied: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    user = await add_person(session)
+    body = {"user": user, "status": "OUT", "date": f"{TODAY.year}-03-01", "amount": 5}
+    first = (await proxied.post(INVOICES, json=body)).json()["id"]
+    await proxied.post(INVOICES, json=body | {"date": f"{TODAY.year}-04-01"})
+    assert (await proxied.delete(f"{INVOICES}{first}/")).status_code == 204
+    assert (await proxied.get(f"{INVOICES}{first}/")).status_code == 404
+    assert first not in [found["id"] for found in (await proxied.get(INVOICES)).json()]
+    kept = await session.execute(text("select status, number from invoice order by number"))
+    assert [status for status, _ in kept] == ["void", "outstanding"]
+    again = (await proxied.post(INVOICES, json=body)).json()
+    assert again["id"] != first
+
+
+async def test_links(proxied: httpx.AsyncClient) -> None:
+    assert (await proxied.get("/invoice/")).json() == {
+        "invoice_lines": f"http://test{LINES}",
+        "invoices": f"http://test{INVOICES}",
+    }
 
 
 async def test_changes_are_in_the_audit(
@@ -240,6 +314,16 @@ async def test_lines_and_the_sum_they_make(
     assert (put.status_code, put.json()["amount"]) == (200, 10)
     assert await amount() == 10, "once it stayed what it was"
     assert (await proxied.patch(path, json={"description": "Ten"})).json()["description"] == "Ten"
+    assert free.json()["description"] == "", "empty as it was sent"
+    april = {"user": user, "status": "OUT", "date": f"{TODAY.year}-04-01"}
+    other = (await proxied.post(INVOICES, json=april)).json()["id"]
+    moved = await proxied.patch(path, json={"invoice": other})
+    assert (moved.json()["id"], moved.json()["invoice"]) == (made.json()["id"], other)
+    assert await amount() == 0
+    assert (await proxied.get(f"{INVOICES}{other}/")).json()["amount"] == 10
+    nowhere = await proxied.patch(path, json={"invoice": 999_999})
+    assert nowhere.json() == {"invoice": ['Invalid pk "999999" - object does not exist.']}
+    await proxied.patch(path, json={"invoice": invoice})
     assert (await proxied.delete(path)).status_code == 204
     assert await amount() == 0
 

@@ -13,8 +13,8 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    UniqueConstraint,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from videoflix.accounts.models import User
@@ -34,6 +34,8 @@ class Invoice(Record):
 
     `amount` is the sum of the lines in minor units, maintained by a trigger. `number` has no gaps
     within a year. `owner` is the member's name and e-mail address, kept after account deletion.
+    `description` and `issued_on` are what an older client sent; null for ours. A withdrawn one is
+    void, and hidden from older clients.
     """
 
     __tablename__ = "invoice"
@@ -48,9 +50,18 @@ class Invoice(Record):
     paid_at: Mapped[datetime | None] = mapped_column(default=None)
     voided_at: Mapped[datetime | None] = mapped_column(default=None)
     reminded_at: Mapped[datetime | None] = mapped_column(default=None)
+    description: Mapped[str | None] = mapped_column(String(255), default=None)
+    issued_on: Mapped[date | None] = mapped_column(default=None)
+    is_withdrawn: Mapped[bool] = mapped_column(server_default=sql("false"), default=False)
 
     __table_args__ = (
-        UniqueConstraint("user_id", "period"),
+        Index(
+            "uq_invoice_user_id",
+            "user_id",
+            "period",
+            unique=True,
+            postgresql_where=sql("not is_withdrawn"),
+        ),
         Index("ix_invoice_period", "period", "id"),
         CheckConstraint("amount >= 0", name="ck_invoice_amount"),
         CheckConstraint("extract(day from period) = 1", name="ck_invoice_period"),

@@ -23,6 +23,22 @@ class InvoiceNotDeletable(Conflict):
     slug: ClassVar[str] = "invoice-kept"
 
 
+class InvoiceHasCharges(Conflict):
+    """Automatic charges belong to the member who watched: they stay on this invoice."""
+
+
+class MonthTaken(Conflict):
+    """This member has an invoice of that month already: change that one instead."""
+
+
+class NumberOfOtherYear(Conflict):
+    """The invoice's number belongs to its year: delete it, and make one in the other year."""
+
+
+class AmountBelowCharges(Conflict):
+    """The automatic charges are more than this amount: change them line by line."""
+
+
 class ChargeNotDeletable(Conflict):
     """This automatic charge can't be deleted, or it would be charged again: set it to 0 instead."""
 

@@ -81,7 +81,11 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         """Lock a member's invoice of a month, if it exists."""
         found: Invoice | None = await self.session.scalar(
             select(Invoice)
-            .where(Invoice.user_id == user_id, Invoice.period == period)
+            .where(
+                Invoice.user_id == user_id,
+                Invoice.period == period,
+                Invoice.is_withdrawn.is_(False),
+            )
             .with_for_update()
             .execution_options(populate_existing=True)
         )
@@ -118,7 +122,10 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         }
         found = await self.session.scalars(
             select(Invoice)
-            .where(tuple_(Invoice.user_id, Invoice.period).in_(list(wanted)))
+            .where(
+                tuple_(Invoice.user_id, Invoice.period).in_(list(wanted)),
+                Invoice.is_withdrawn.is_(False),
+            )
             .order_by(Invoice.id)
             .with_for_update()
             .execution_options(populate_existing=True)

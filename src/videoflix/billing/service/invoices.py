@@ -84,7 +84,7 @@ class Invoices:
 
         Raises UserNotFound or InvoiceInOtherCurrency.
         """
-        user = await self._user(new.user_id)
+        user = await self.member(new.user_id)
         await self.accounts.users.lock(user.id)
         currency = new.currency or await self._usual_currency(user.id)
         invoice = await self.invoices.open(user, first_day(new.month), currency)
@@ -105,7 +105,7 @@ class Invoices:
 
     async def add_line(self, invoice_id: int, new: InvoiceLineCreate) -> InvoiceLine:
         """Add a manual line. Raises InvoiceNotFound or InvoiceClosed."""
-        invoice = await self._open(invoice_id)
+        invoice = await self.open_invoice(invoice_id)
         line = InvoiceLine(invoice_id=invoice.id, description=new.description, amount=new.amount)
         return await self.lines.add(line)
 
@@ -132,7 +132,7 @@ class Invoices:
 
     async def pay(self, invoice_id: int) -> Invoice:
         """Mark an invoice as paid. Raises InvoiceNotFound or InvoiceClosed."""
-        invoice = await self._open(invoice_id)
+        invoice = await self.open_invoice(invoice_id)
         now = await transaction_time(self.session)
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, now
         await self.session.flush()
@@ -182,7 +182,7 @@ class Invoices:
             return False
         month = watched.ended_at.astimezone(settings.time_zone).date().replace(day=1)
         return await self._charge(
-            await self._user(watched.user_id),
+            await self.member(watched.user_id),
             month,
             plan.currency,
             f"{watched.title}, {watched.begun_at.astimezone(settings.time_zone):%Y-%m-%d %H:%M}",
@@ -192,7 +192,7 @@ class Invoices:
 
     async def charge_now(self, user_id: int, new: InvoiceLineCreate, source: str) -> InvoiceLine:
         """Add a charge to the current month's invoice. Raises UserNotFound."""
-        user = await self._user(user_id)
+        user = await self.member(user_id)
         await self.accounts.users.lock(user.id)
         now = await transaction_time(self.session)
         month = now.astimezone(settings.time_zone).date().replace(day=1)
@@ -227,7 +227,7 @@ class Invoices:
     async def charge_flat(self, due: FlatPrice) -> bool:
         """Charge a period; idempotent. Returns whether it was charged now."""
         return await self._charge(
-            await self._user(due.user_id),
+            await self.member(due.user_id),
             due.month,
             due.currency,
             due.description,
@@ -303,7 +303,8 @@ class Invoices:
                 return invoice
             month = months_before(month, -1)
 
-    async def _open(self, invoice_id: int) -> Invoice:
+    async def open_invoice(self, invoice_id: int) -> Invoice:
+        """Lock an invoice that can change. Raises InvoiceNotFound or InvoiceClosed."""
         invoice = await self.invoices.locked(invoice_id)
         if invoice is None:
             raise InvoiceNotFound
@@ -312,7 +313,7 @@ class Invoices:
         return invoice
 
     async def _line(self, invoice_id: int, line_id: int) -> InvoiceLine:
-        invoice = await self._open(invoice_id)
+        invoice = await self.open_invoice(invoice_id)
         line = await self.lines.get_one_or_none(id=line_id, invoice_id=invoice.id)
         if line is None:
             raise LineNotFound
@@ -322,7 +323,8 @@ class Invoices:
         membership = await self.memberships.for_user(user_id)
         return membership.plan.currency if membership else Currency.EUR
 
-    async def _user(self, user_id: int) -> User:
+    async def member(self, user_id: int) -> User:
+        """Raises UserNotFound."""
         user = await self.accounts.users.get_one_or_none(id=user_id)
         if user is None:
             raise UserNotFound

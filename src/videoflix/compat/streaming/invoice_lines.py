@@ -12,6 +12,7 @@ from videoflix.billing.models import InvoiceLine
 from videoflix.billing.problems import InvoiceNotFound, LineNotFound
 from videoflix.billing.schemas import Amount, InvoiceLineCreate, InvoiceLineUpdate
 from videoflix.billing.service import Invoices
+from videoflix.billing.service.corrections import Corrections
 from videoflix.compat.drf.errors import field_error
 from videoflix.compat.drf.parsing import read
 from videoflix.compat.streaming.access import provide_session, proxy_or_admin
@@ -19,8 +20,6 @@ from videoflix.compat.streaming.invoices import Number, Words, number, serialize
 from videoflix.platform.http.params import service
 from videoflix.platform.problems import NotFound
 
-# Default description of lines.
-UNNAMED = "Line"
 OfInvoice = Annotated[str | None, QueryParameter(name="invoice", max_length=30)]
 
 
@@ -58,7 +57,7 @@ class LineController(Controller):
         self, request: Request[Any, Any, Any], invoices: NamedDependency[Invoices]
     ) -> dict[str, Any]:
         new = await read(request, LineCreateForm)
-        line = InvoiceLineCreate(new.description.strip() or UNNAMED, new.amount)
+        line = InvoiceLineCreate(new.description, new.amount)
         try:
             return serialize_line(await invoices.add_line(new.invoice, line))
         except InvoiceNotFound as error:
@@ -116,11 +115,12 @@ async def _change(
     line = await _line(invoices, line_id)
     change = await read(request, LineUpdateForm)
     if change.invoice not in (UNSET, line.invoice_id):
-        raise field_error("invoice", "A line stays on its invoice.")
-    words = change.description
-    if words is not UNSET:
-        words = words.strip() or UNNAMED
-    described = InvoiceLineUpdate(description=words, amount=change.amount)
+        try:
+            await Corrections(invoices.session).move_line(line, change.invoice)
+        except InvoiceNotFound as error:
+            text = f'Invalid pk "{change.invoice}" - object does not exist.'
+            raise field_error("invoice", text) from error
+    described = InvoiceLineUpdate(description=change.description, amount=change.amount)
     return serialize_line(await invoices.change_line(line.invoice_id, line.id, described))
 
 

@@ -16,11 +16,14 @@ from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
 from videoflix.billing.problems import InvoiceNotFound
 from videoflix.billing.schemas import Amount, InvoiceCreate, InvoiceLineCreate
 from videoflix.billing.service import Invoices
+from videoflix.billing.service.corrections import Corrections
+from videoflix.compat.dialect import NONE
 from videoflix.compat.drf.errors import DrfError, field_error
 from videoflix.compat.drf.parsing import read
 from videoflix.compat.streaming.access import provide_session, proxy_or_admin
 from videoflix.memberships.service import UserNotFound
 from videoflix.platform.http.params import BIGINT_MAX, service
+from videoflix.platform.http.urls import absolute
 from videoflix.platform.problems import NotFound
 from videoflix.settings import settings
 
@@ -45,12 +48,12 @@ STATUSES = {
 
 
 class InvoiceCreateForm(msgspec.Struct):
-    """`amount` is stored as a line with this description, as amounts are sums of lines."""
+    """`amount` becomes a line with this description, as amounts are sums of lines."""
 
     user: Number
     status: Status
     date: Day | None = None
-    description: Words = ""
+    description: Words | UnsetType = UNSET
     amount: Amount = 0
 
 
@@ -60,10 +63,21 @@ class InvoiceForm(msgspec.Struct):
 
 
 class InvoiceUpdateForm(msgspec.Struct):
-    """Amount and description are computed; sent values are ignored."""
-
     user: Number | UnsetType = UNSET
     status: Status | UnsetType = UNSET
+    date: Day | UnsetType = UNSET
+    description: Words | UnsetType = UNSET
+    amount: Amount | UnsetType = UNSET
+
+
+class RootController(Controller):
+    path = "/invoice"
+    guards = (proxy_or_admin,)
+
+    @get(opt={"canonical": NONE})
+    async def list_routes(self) -> dict[str, str | None]:
+        names = ("invoice_lines", "invoices")
+        return {name: absolute(f"/invoice/{name}/") for name in names}
 
 
 class InvoiceController(Controller):
@@ -73,7 +87,8 @@ class InvoiceController(Controller):
 
     @get(opt={"canonical": "GET /api/v1/invoices"})
     async def list_invoices(self, invoices: NamedDependency[Invoices]) -> list[dict[str, Any]]:
-        found, _ = await invoices.list_page(LimitOffset(LIST_MAX, 0), user_id=None)
+        listed, _ = await invoices.list_page(LimitOffset(LIST_MAX, 0), user_id=None)
+        found = [invoice for invoice in listed if not invoice.is_withdrawn]
         lines: dict[int, list[int]] = {}
         for line in await invoices.lines_of([invoice.id for invoice in found]):
             lines.setdefault(line.invoice_id, []).append(line.id)
@@ -91,8 +106,14 @@ class InvoiceController(Controller):
         except UserNotFound as error:
             text = f'Invalid pk "{new.user}" - object does not exist.'
             raise field_error("user", text) from error
+        is_new = invoice.description is None and not await invoices.lines_of([invoice.id])
+        invoice.issued_on = day
+        if new.description is not UNSET:
+            invoice.description = new.description
+        elif is_new:
+            invoice.description = ""
         if new.amount:
-            words = new.description.strip() or title_of(invoice)
+            words = (invoice.description or "").strip() or title_of(invoice)
             await invoices.add_line(invoice.id, InvoiceLineCreate(words, new.amount))
         await _set_status(invoices, invoice, new.status)
         return await _read(invoices, invoice.id)
@@ -102,9 +123,10 @@ class InvoiceController(Controller):
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[str]
     ) -> dict[str, Any]:
         try:
-            invoice, lines = await invoices.invoice(number(invoice_id), None)
+            invoice = await _owned(invoices, number(invoice_id))
         except NotFound as error:
             raise DrfError("Invoice does not exist", HTTPStatus.NOT_FOUND) from error
+        lines = await invoices.lines_of([invoice.id])
         return _serialize(invoice, [serialize_line(line) for line in lines])
 
     @put(
@@ -142,8 +164,8 @@ class InvoiceController(Controller):
     async def delete_invoice(
         self, invoices: NamedDependency[Invoices], invoice_id: FromPath[str]
     ) -> None:
-        await _owned(invoices, number(invoice_id))
-        await invoices.remove(number(invoice_id))
+        invoice = await _owned(invoices, number(invoice_id))
+        await Corrections(invoices.session).withdraw(invoice.id)
 
 
 def number(written: str) -> int:
@@ -168,13 +190,13 @@ def serialize_line(line: InvoiceLine) -> dict[str, Any]:
 
 def _serialize(invoice: Invoice, lines: list[Any]) -> dict[str, Any]:
     made = invoice.created_at.astimezone(settings.time_zone).date()
-    day = made if made.replace(day=1) == invoice.period else invoice.period
+    day = invoice.issued_on or (made if made.replace(day=1) == invoice.period else invoice.period)
     return {
         "id": invoice.id,
         "user": invoice.user_id,
         "date": day.isoformat(),
         "status": STATUSES[invoice.status],
-        "description": title_of(invoice),
+        "description": title_of(invoice) if invoice.description is None else invoice.description,
         "amount": invoice.amount,
         "invoice_lines": lines,
     }
@@ -183,10 +205,23 @@ def _serialize(invoice: Invoice, lines: list[Any]) -> dict[str, Any]:
 async def _change(
     request: Request[Any, Any, Any], invoices: Invoices, invoice_id: int
 ) -> dict[str, Any]:
+    """Correct an open invoice; what is paid or void answers 409. The status comes last."""
     invoice = await _owned(invoices, invoice_id)
     change = await read(request, InvoiceUpdateForm)
+    corrections = Corrections(invoices.session)
     if change.user not in (UNSET, invoice.user_id):
-        raise field_error("user", "An invoice stays with its member.")
+        try:
+            await corrections.reassign(invoice_id, change.user)
+        except UserNotFound as error:
+            text = f'Invalid pk "{change.user}" - object does not exist.'
+            raise field_error("user", text) from error
+    if change.date is not UNSET and change.date.isoformat() != _serialize(invoice, [])["date"]:
+        await corrections.redate(invoice_id, change.date)
+    if change.description not in (UNSET, _serialize(invoice, [])["description"]):
+        await corrections.describe(invoice_id, change.description)
+    if change.amount not in (UNSET, invoice.amount):
+        words = invoice.description or title_of(invoice)
+        await corrections.set_amount(invoice_id, change.amount, words)
     if change.status is not UNSET:
         await _set_status(invoices, invoice, change.status)
     return await _read(invoices, invoice_id)
@@ -197,6 +232,8 @@ async def _owned(invoices: Invoices, invoice_id: int) -> Invoice:
         invoice, _ = await invoices.invoice(invoice_id, None)
     except InvoiceNotFound as error:
         raise NotFound from error
+    if invoice.is_withdrawn:
+        raise NotFound
     return invoice
 
 

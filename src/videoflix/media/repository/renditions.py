@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import LargeBinary, delete, exists, func, select, type_coerce, update
+from sqlalchemy import LargeBinary, delete, exists, func, or_, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -101,10 +101,11 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
         begun = exists().where(
             RenditionFile.rendition_id == Rendition.id, RenditionFile.chunk_index == 0
         )
-        lacking = await self.session.scalar(
-            select(func.count()).where(Rendition.asset_id == asset_id, Rendition.track == 0, ~begun)
+        is_needed = or_(Rendition.kind == TrackKind.VIDEO, Rendition.track == 0)
+        found: bool | None = await self.session.scalar(
+            select(func.bool_and(begun)).where(Rendition.asset_id == asset_id, is_needed)
         )
-        return lacking == 0
+        return bool(found)
 
     async def audio_parts(self, asset_id: int, track: int) -> frozenset[int]:
         """The numbers of the parts of an audio track that are published."""

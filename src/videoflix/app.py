@@ -84,6 +84,7 @@ from videoflix.sessions.api.tokens import AuthController, TokenController
 from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import recently_ended
 from videoflix.settings import settings
+from videoflix.uploads.api.imports import ImportController, UploadEventController
 from videoflix.uploads.api.links import LinkedUploadController, UploadLinkController
 from videoflix.uploads.api.middleware import TusMiddleware
 from videoflix.uploads.api.uploads import ResumableUploadController
@@ -114,6 +115,8 @@ CONTROLLERS = [
     UploadController,
     EncodingController,
     ResumableUploadController,
+    UploadEventController,
+    ImportController,
     UploadLinkController,
     LinkedUploadController,
     AssetController,

@@ -119,12 +119,14 @@ def _check_storage_url(url: str) -> None:
 
 
 @cache
-def networks(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Parse TRUSTED_PROXIES. Raises SystemExit with a message."""
+def networks(
+    listed: str, variable: str = "TRUSTED_PROXIES"
+) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Parse a list of networks. Raises SystemExit with a message."""
     try:
         return tuple(ip_network(part.strip()) for part in listed.split(",") if part.strip())
     except ValueError as error:
-        sys.exit(f"TRUSTED_PROXIES is wrong: {error}.")
+        sys.exit(f"{variable} is wrong: {error}.")
 
 
 def default_home() -> Path:

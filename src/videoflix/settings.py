@@ -172,6 +172,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     uploads_daily_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
     # Maximum size of all users' resumable uploads within a day, in bytes; 0: no limit.
     uploads_daily_total_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    # Networks that files may be imported from although they are not public, separated by commas,
+    # such as 10.1.2.0/24.
+    import_allowed_networks: str = ""
     # Free space that uploads leave on a local disk, in bytes.
     storage_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 * MiB
     # Number of exports of the installation to keep; older ones are deleted.
@@ -230,6 +233,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of TRUSTED_PROXIES. Raises SystemExit with a message."""
         return networks(self.trusted_proxies)
+
+    @property
+    def import_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of IMPORT_ALLOWED_NETWORKS. Raises SystemExit with a message."""
+        return networks(self.import_allowed_networks, "IMPORT_ALLOWED_NETWORKS")
 
     @property
     def origins(self) -> list[str]:

@@ -105,6 +105,7 @@ RULES = {
         DELETE /api/v1/me/tokens/{token_id}
     """,
     Level.EDITOR: """
+        POST /api/v1/videos/import
         GET /api/v1/upload-links
         POST /api/v1/upload-links
         DELETE /api/v1/upload-links/{link_id}
@@ -201,6 +202,7 @@ ELSEWHERE = """
     DELETE /api/v1/streams/{stream_id}
     GET /api/v1/videos/{video_id}/events
     GET /api/v1/videos/{video_id}/encoding/events
+    GET /api/v1/uploads/{upload_id}/events
     GET /api/v1/operations/jobs/events
     GET /metrics
     POST /api/v1/auth/logout/all

@@ -151,6 +151,15 @@ async def test_metadata_is_returned(editor: httpx.AsyncClient) -> None:
     assert answer.headers["upload-length"] == "5"
 
 
+async def test_length_that_is_told_later_is_not_zero(
+    editor: httpx.AsyncClient, session: AsyncSession
+) -> None:
+    url = await created(editor, None)
+    answer = await send(editor, url, 0, b"", Upload_Length="0")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/file-empty")
+    assert (await session.scalars(select(Video))).all() == []
+
+
 async def test_announced_length_does_not_change(editor: httpx.AsyncClient) -> None:
     url = await created(editor, 5)
     assert (await send(editor, url, 0, b"abc", Upload_Length="6")).status_code == 400

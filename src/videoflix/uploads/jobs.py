@@ -10,8 +10,9 @@ from videoflix.platform.queue import complete_job, handles
 from videoflix.platform.retention import retention
 from videoflix.platform.storage.growing import delete_growing
 from videoflix.platform.storage.media_storage import StorageProblem, media_storage
-from videoflix.uploads.schemas import FinishUpload, SweepUploads
+from videoflix.uploads.schemas import FinishUpload, ImportFile, SweepUploads
 from videoflix.uploads.service.finishing import Finishing, assemble
+from videoflix.uploads.service.imports import fetch
 from videoflix.uploads.service.links import UploadLinks
 from videoflix.uploads.service.sweeping import sweep_uploads
 
@@ -38,6 +39,11 @@ async def finish_upload(job: FinishUpload) -> None:
             await delete_growing(storage, source.name)
         if not is_needed:
             await storage.delete_below(file.folder)
+
+
+@handles(ImportFile)
+async def import_file(job: ImportFile) -> None:
+    await fetch(job.upload_id)
 
 
 @handles(SweepUploads)

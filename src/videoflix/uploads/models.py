@@ -52,7 +52,8 @@ class Upload(Record):
     receiving bytes; it was active at `active_at`. A partial upload has a `final_id` and its
     `position` once it is part of a concatenation. `completed_at` is when all bytes were
     received, `finished_at` when they were handed over to the media; rows are deleted after
-    `expires_at`.
+    `expires_at`. The file of an import is fetched from `source_url`; `source_validator` is its
+    ETag or date, and `failure` says why that failed.
     """
 
     __tablename__ = "upload"
@@ -72,6 +73,9 @@ class Upload(Record):
     target_id: Mapped[int | None] = mapped_column(BigInteger, default=None)
     video_id: Mapped[int | None] = mapped_column(BigInteger, default=None)
     file_name: Mapped[str] = mapped_column(String(255), default="")
+    source_url: Mapped[str | None] = mapped_column(default=None)
+    source_validator: Mapped[str | None] = mapped_column(String(200), default=None)
+    failure: Mapped[str | None] = mapped_column(default=None)
     writer: Mapped[str | None] = mapped_column(String(32), default=None)
     active_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     final_id: Mapped[int | None] = mapped_column(

@@ -21,6 +21,10 @@ class UploadLinkNotFound(NotFound):
     """This upload link doesn't exist, or has expired, was revoked or used up."""
 
 
+class ImportRefused(BadRequest):
+    """Files cannot be imported from this URL."""
+
+
 class UploadExpired(Problem):
     """This upload has expired; upload the file again."""
 

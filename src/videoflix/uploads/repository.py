@@ -111,6 +111,10 @@ class UploadRepository(SQLAlchemyAsyncRepository[Upload]):
             ]
             await self.session.execute(insert(UploadPart), rows)
 
+    async def restart(self, upload_id: int) -> None:
+        """Delete the parts of an upload that begins at 0 again; they are swept with it."""
+        await self.session.execute(delete(UploadPart).where(UploadPart.upload_id == upload_id))
+
     async def unfinished(self, user_id: int) -> int:
         """Count a user's uploads that have not expired and are not complete."""
         return await self.count(

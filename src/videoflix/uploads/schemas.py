@@ -18,7 +18,8 @@ LinkLabel = Annotated[
 class UploadRead(msgspec.Struct):
     """A resumable upload: how many of its `length` bytes are stored, and the video they become.
 
-    `length` is null while it is unknown; `video_id` is set when all bytes were received.
+    `length` is null while it is unknown; `video_id` is set when all bytes were received. `failure`
+    says why the file of an import could not be fetched.
     """
 
     id: str
@@ -28,6 +29,7 @@ class UploadRead(msgspec.Struct):
     length: int | None
     received: int
     video_id: int | None
+    failure: str | None
     expires_at: datetime
     created_at: datetime
 
@@ -41,6 +43,7 @@ class UploadRead(msgspec.Struct):
             length=upload.length,
             received=upload.received,
             video_id=upload.video_id,
+            failure=upload.failure,
             expires_at=upload.expires_at,
             created_at=upload.created_at,
         )
@@ -111,6 +114,28 @@ class UploadLinkOffer(msgspec.Struct):
     files_left: int
     max_bytes: int
     expires_at: datetime
+
+
+class ImportCreate(msgspec.Struct, forbid_unknown_fields=True):
+    """A file to fetch from a URL, for a new video (`draft`) or instead of the file of `video_id`.
+
+    Without both, the title is the name of the file.
+    """
+
+    url: Annotated[str, msgspec.Meta(min_length=8, max_length=4096, pattern=r"^[^\x00\r\n]*$")]
+    draft: VideoCreate | None = None
+    video_id: BigId | None = None
+
+
+class ImportFile(Job):
+    """Fetch the file of an import."""
+
+    name: ClassVar = "uploads.import"
+    unique: ClassVar = True
+    subject: ClassVar = "upload_id"
+    attempts: ClassVar = 8
+    deadline: ClassVar = 6 * 3600.0
+    upload_id: int
 
 
 class FinishUpload(Job):

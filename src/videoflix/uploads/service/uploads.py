@@ -42,12 +42,16 @@ COMPLETE_RETENTION = timedelta(days=2)
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What a client wants to upload; `length` is null while it is unknown."""
+    """What a client wants to upload; `length` is null while it is unknown.
+
+    A `draft` takes precedence over the metadata.
+    """
 
     length: int | None
     metadata: dict[str, str] = {}
     raw_metadata: str = ""
     kind: UploadKind = UploadKind.SINGLE
+    draft: VideoCreate | None = None
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -68,8 +72,6 @@ class Uploads:
         self, announced: Announcement, sender: Sender, link: UploadLink | None = None
     ) -> Upload:
         """Create an upload, perhaps by a link. Raises a problem, also if it exceeds a limit."""
-        if announced.length == 0:
-            raise FileEmpty
         check_length(announced.length)
         await self._check_quotas(announced.length or 0, sender.user_id)
         return await self._add(announced, sender, link)
@@ -122,6 +124,9 @@ class Uploads:
         if "video" in fields:
             target = await self._target(fields["video"])
             return Description(file_name or "upload", target_id=target)
+        if announced.draft is not None:
+            await self._check_categories(announced.draft)
+            return Description(file_name or "upload", announced.draft)
         return Description(file_name or "upload", await self._draft(fields, file_name))
 
     async def _described_by(
@@ -153,9 +158,13 @@ class Uploads:
             known.setdefault("categories", fields["category"])
         known.setdefault("title", PurePosixPath(file_name).stem[:200])
         draft = draft_of(known)
-        if len(await self.catalog.known_categories(draft.categories)) != len(set(draft.categories)):
-            raise UnknownCategory
+        await self._check_categories(draft)
         return draft
+
+    async def _check_categories(self, draft: VideoCreate) -> None:
+        wanted = set(draft.categories)
+        if len(await self.catalog.known_categories(list(wanted))) != len(wanted):
+            raise UnknownCategory
 
     async def _check_quotas(self, length: int, user_id: int) -> None:
         if await self.uploads.unfinished(user_id) >= settings.uploads_unfinished_max:
@@ -241,7 +250,9 @@ def _set_length(upload: Upload, length: int | None) -> None:
 
 
 def check_length(length: int | None) -> None:
-    """Raises UploadTooLarge."""
+    """Raises FileEmpty or UploadTooLarge."""
+    if length == 0:
+        raise FileEmpty
     if length is not None and length > settings.upload_max_bytes:
         raise UploadTooLarge(f"At most {settings.upload_max_bytes} bytes are accepted.")
 

@@ -203,6 +203,10 @@ ELSEWHERE = """
     GET /api/v1/videos/{video_id}/events
     GET /api/v1/videos/{video_id}/encoding/events
     GET /api/v1/uploads/{upload_id}/events
+    GET /api/v1/uploads/by-link/{token}
+    POST /api/v1/uploads/by-link/{token}
+    PATCH /api/v1/uploads/by-link/{token}/{upload_id}
+    DELETE /api/v1/uploads/by-link/{token}/{upload_id}
     GET /api/v1/operations/jobs/events
     GET /metrics
     POST /api/v1/auth/logout/all

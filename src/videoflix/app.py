@@ -165,6 +165,7 @@ OUR_HEADERS = ("x-csrftoken", "x-profile")
 # Headers of resumable uploads.
 UPLOAD_HEADERS = (
     "tus-resumable",
+    "upload-complete",
     "upload-concat",
     "upload-defer-length",
     "upload-length",
@@ -177,6 +178,7 @@ UPLOAD_RESPONSE_HEADERS = (
     "tus-max-size",
     "tus-version",
     "upload-expires",
+    "upload-limit",
     *UPLOAD_HEADERS,
 )
 RATE_HEADERS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
@@ -219,6 +221,7 @@ def _cors() -> CORSConfig | None:
             "if-none-match",
             "range",
             "x-request-id",
+            "content-disposition",
             "upload-checksum",
             "x-http-method-override",
             *OUR_HEADERS,

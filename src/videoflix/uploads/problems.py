@@ -40,6 +40,20 @@ class BytesLost(Problem):
 class OffsetMismatch(Conflict):
     """Upload-Offset is not where this upload continues; request the offset again."""
 
+    def __init__(self, expected: int, provided: int) -> None:
+        self._expected = expected
+        super().__init__(
+            f"This upload continues at {expected}, not at {provided}.",
+            **{"expected-offset": expected, "provided-offset": provided},
+        )
+
+    def response_headers(self) -> dict[str, str]:
+        return {"Upload-Offset": str(self._expected), "Upload-Complete": "?0"}
+
+
+class InconsistentLength(BadRequest):
+    """The announced length differs from one announced before, or from the bytes that were sent."""
+
 
 class UploadSuperseded(Conflict):
     """Another request has continued this upload; request the offset again."""

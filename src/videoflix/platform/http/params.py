@@ -28,8 +28,9 @@ VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
 JSON = "application/json"
 # `opt` of routes that parse multipart/form-data themselves.
 MULTIPART = {"multipart": True}
-# `opt` of routes that read other bodies themselves: their content types.
+# `opt` of routes that read other bodies themselves: their content types, or ANY_TYPE.
 BODY_TYPES = "body_types"
+ANY_TYPE = "*/*"
 
 Id = Annotated[int, PathParameter(ge=1, le=BIGINT_MAX)]
 # BCP 47, as far as subtitles need it.
@@ -136,7 +137,7 @@ class BodyGate(ASGIMiddleware):
 
 def _reads(handler: Any, kind: str) -> bool:
     """Return whether a route accepts bodies of this content type."""
-    if kind in handler.opt.get(BODY_TYPES, ()):
+    if {kind, ANY_TYPE}.intersection(handler.opt.get(BODY_TYPES, ())):
         return True
     if kind == JSON or (kind.startswith("application/") and kind.endswith("+json")):
         return True

@@ -21,7 +21,8 @@ def created_response(upload: Upload, url: str) -> Response[None]:
 
 async def offset_response(request: AnyRequest, upload_id: str, sender: Sender) -> Response[None]:
     """Respond to HEAD. Raises a problem."""
-    require_tus(request)
+    if "tus-resumable" in request.headers:
+        require_tus(request)
     async with transaction() as session:
         uploads = Uploads(session)
         upload = await uploads.read(upload_id, sender)
@@ -30,9 +31,17 @@ async def offset_response(request: AnyRequest, upload_id: str, sender: Sender) -
 
 
 async def append_response(request: AnyRequest, upload_id: str, sender: Sender) -> Response[None]:
-    """Receive the bytes of PATCH. Raises a problem."""
-    upload = await append(upload_id, sender, append_in(request), request.receive)
-    return Response(None, status_code=HTTP_204_NO_CONTENT, headers=progress_headers(upload))
+    """Receive the bytes of PATCH. Raises a problem.
+
+    The IETF's draft has the last response tell what the creation would have, with the whole file.
+    """
+    asked = append_in(request)
+    upload = await append(upload_id, sender, asked, request.receive)
+    headers = progress_headers(upload)
+    if asked.completes and upload.video_id is not None:
+        headers["Location"] = f"/api/v1/videos/{upload.video_id}"
+        return Response(None, status_code=HTTP_201_CREATED, headers=headers)
+    return Response(None, status_code=HTTP_204_NO_CONTENT, headers=headers)
 
 
 async def remove_upload(upload_id: str, sender: Sender) -> None:

@@ -25,7 +25,7 @@ from videoflix.uploads.api.exchange import (
     remove_upload,
 )
 from videoflix.uploads.api.requests import creation_in
-from videoflix.uploads.api.uploads import APPENDING, BYTES, RECEIVING, UploadId
+from videoflix.uploads.api.uploads import ANY_BYTES, APPENDING, BYTES, RECEIVING, UploadId
 from videoflix.uploads.problems import (
     TusVersionUnsupported,
     UploadAlreadyComplete,
@@ -107,7 +107,7 @@ class LinkedUploadController(Controller):
         return Response(await links.offer(token), headers={"Cache-Control": "no-store"})
 
     @post(
-        opt=BYTES,
+        opt=ANY_BYTES,
         operation_class=CreateUpload,
         summary="Create a resumable upload by a link",
         status_code=HTTP_201_CREATED,

@@ -15,12 +15,13 @@ METHODS = {b"PATCH", b"DELETE", b"HEAD"}
 # Credentials of the browser, and what marks a request of another site's page.
 IGNORED = {b"authorization", b"cookie", b"origin", b"sec-fetch-site"}
 ALLOWED = (
-    b"content-type, tus-resumable, upload-checksum, upload-length, upload-metadata, upload-offset,"
-    b" x-http-method-override, x-request-id"
+    b"content-disposition, content-type, tus-resumable, upload-checksum, upload-complete,"
+    b" upload-length, upload-metadata, upload-offset, x-http-method-override, x-request-id"
 )
 EXPOSED = (
     b"location, retry-after, tus-checksum-algorithm, tus-extension, tus-max-size, tus-resumable,"
-    b" tus-version, upload-expires, upload-length, upload-metadata, upload-offset"
+    b" tus-version, upload-complete, upload-expires, upload-length, upload-limit, upload-metadata,"
+    b" upload-offset"
 )
 ANY_ORIGIN: Headers = [
     (b"access-control-allow-origin", b"*"),
@@ -64,7 +65,10 @@ class TusMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *added]
+                too_large = message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                limit = capabilities()["Upload-Limit"].encode()
+                told = [(b"upload-limit", limit)] if too_large and not by_link else []
+                message["headers"] = [*message["headers"], *added, *told]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

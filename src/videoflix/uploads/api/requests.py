@@ -8,8 +8,14 @@ import msgspec
 from litestar import Request
 
 from videoflix.platform.problems import UnsupportedMediaType
+from videoflix.uploads import resumable
 from videoflix.uploads.models import UploadKind
-from videoflix.uploads.problems import TusVersionUnsupported, UploadHeaderInvalid
+from videoflix.uploads.problems import (
+    InconsistentLength,
+    TusVersionUnsupported,
+    UploadHeaderInvalid,
+)
+from videoflix.uploads.resumable import completeness_in, file_name_in
 from videoflix.uploads.service import Announcement
 from videoflix.uploads.service.receiving import Append
 from videoflix.uploads.tus import (
@@ -49,9 +55,13 @@ def require_tus(request: AnyRequest) -> None:
 
 
 def creation_in(request: AnyRequest) -> Creation:
-    """Read a POST request of tus. Raises a problem."""
-    require_tus(request)
+    """Read a POST request, of tus or of the IETF's draft. Raises a problem."""
     with header_problems():
+        if "tus-resumable" not in request.headers:
+            completes = completeness_in(request.headers)
+            if completes is not None:
+                return _draft_creation_in(request, completes=completes)
+        require_tus(request)
         raw = request.headers.get("upload-metadata", "")
         kind, partial_ids = _concatenation_in(request)
         length = None if kind is UploadKind.FINAL else _length_in(request)
@@ -62,19 +72,50 @@ def creation_in(request: AnyRequest) -> Creation:
         return Creation(announced, partial_ids, _append_in(request, 0) if has_bytes else None)
 
 
+def _draft_creation_in(request: AnyRequest, *, completes: bool) -> Creation:
+    first = _draft_append_in(request, 0, completes=completes)
+    raw = request.headers.get("upload-metadata", "")
+    metadata = metadata_in(raw)
+    metadata.setdefault("filename", file_name_in(request.headers))
+    announced = Announcement(first.length, metadata, raw)
+    is_empty = not completes and not _has_body(request)
+    return Creation(announced, [], None if is_empty else first)
+
+
+def _draft_append_in(request: AnyRequest, offset: int, *, completes: bool) -> Append:
+    """Read a request whose body is bytes, as the IETF's draft describes them."""
+    length = number_in(request.headers, "upload-length")
+    size = number_in(request.headers, "content-length")
+    if completes and size is not None:
+        if length not in {None, offset + size}:
+            raise InconsistentLength
+        length = offset + size
+    return Append(offset, length, size, completes=completes)
+
+
 def append_in(request: AnyRequest) -> Append:
-    """Read a PATCH request of tus. Raises a problem."""
-    require_tus(request)
-    _require_bytes(request)
+    """Read a PATCH request, of tus or of the IETF's draft. Raises a problem."""
     with header_problems():
+        if _content_type(request) != resumable.CONTENT_TYPE:
+            require_tus(request)
+            _require_bytes(request)
         offset = number_in(request.headers, "upload-offset")
         if offset is None:
             raise MalformedHeader("Send the header Upload-Offset.")
-        return _append_in(request, offset)
+        if _content_type(request) != resumable.CONTENT_TYPE:
+            return _append_in(request, offset)
+        completes = completeness_in(request.headers)
+        if completes is None:
+            raise MalformedHeader("Send the header Upload-Complete: ?1 or ?0.")
+        return _draft_append_in(request, offset, completes=completes)
+
+
+def _content_type(request: AnyRequest) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _require_bytes(request: AnyRequest) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
+    if _content_type(request) != CONTENT_TYPE:
         raise UnsupportedMediaType(f"Send the bytes as {CONTENT_TYPE}.")
 
 

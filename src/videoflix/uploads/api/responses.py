@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from videoflix.settings import settings
+from videoflix.uploads import resumable
 from videoflix.uploads.models import Upload, UploadKind
-from videoflix.uploads.tus import ALGORITHMS, EXTENSIONS, VERSION, http_date
+from videoflix.uploads.resumable import boolean, limits
+from videoflix.uploads.tus import ALGORITHMS, CONTENT_TYPE, EXTENSIONS, VERSION, http_date
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -21,14 +23,20 @@ def capabilities() -> dict[str, str]:
         "Tus-Extension": EXTENSIONS,
         "Tus-Max-Size": str(settings.upload_max_bytes),
         "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+        "Accept-Patch": f"{CONTENT_TYPE}, {resumable.CONTENT_TYPE}",
+        "Upload-Limit": limits(settings.upload_max_bytes),
     }
 
 
 def progress_headers(upload: Upload) -> dict[str, str]:
     """The offset, and until when the upload can be continued."""
-    headers = {"Upload-Offset": str(upload.received)}
+    headers = {
+        "Upload-Offset": str(upload.received),
+        "Upload-Complete": boolean(upload.is_complete),
+    }
     if not upload.is_complete:
         headers["Upload-Expires"] = http_date(upload.expires_at)
+        headers["Upload-Limit"] = limits(settings.upload_max_bytes, upload.expires_at)
     return headers
 
 

@@ -21,7 +21,7 @@ from videoflix.catalog.service import VideoNotFound
 from videoflix.catalog.service.catalog import UnknownCategory
 from videoflix.media.problems import FileEmpty, TitleMissing, UploadTooLarge
 from videoflix.platform.auth.identity import CurrentUser, editors_only
-from videoflix.platform.http.params import BODY_TYPES, Limit, Offset, Page, service
+from videoflix.platform.http.params import ANY_TYPE, BODY_TYPES, Limit, Offset, Page, service
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import (
     Forbidden,
@@ -36,6 +36,7 @@ from videoflix.platform.storage.media_storage import (
     StorageUnavailable,
     media_storage,
 )
+from videoflix.uploads import resumable
 from videoflix.uploads.api.documentation import AppendBytes, CreateUpload
 from videoflix.uploads.api.exchange import (
     append_response,
@@ -53,6 +54,7 @@ from videoflix.uploads.problems import (
     ChecksumMismatch,
     ConcatenationImpossible,
     FinalUploadClosed,
+    InconsistentLength,
     LengthExceeded,
     OffsetMismatch,
     TusVersionUnsupported,
@@ -73,10 +75,13 @@ from videoflix.uploads.service.uploads import check_length
 from videoflix.uploads.tus import CONTENT_TYPE
 
 UploadId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}(?!\n)$")]
-BYTES = {BODY_TYPES: (CONTENT_TYPE,)}
+BYTES = {BODY_TYPES: (CONTENT_TYPE, resumable.CONTENT_TYPE)}
+# The IETF's draft has the file's own content type in the request that creates an upload.
+ANY_BYTES = {BODY_TYPES: (ANY_TYPE,)}
 # Of requests that send bytes.
 RECEIVING = (
     ChecksumMismatch,
+    InconsistentLength,
     LengthExceeded,
     UploadHeaderInvalid,
     UploadInterrupted,
@@ -108,7 +113,7 @@ class ResumableUploadController(Controller):
     guards = (editors_only,)
 
     @post(
-        opt=UPLOAD | BYTES,
+        opt=UPLOAD | ANY_BYTES,
         operation_class=CreateUpload,
         summary="Create a resumable upload",
         status_code=HTTP_201_CREATED,

@@ -71,6 +71,7 @@ class Finishing:
             raise UploadSuperseded
         await self.session.refresh(upload)
         upload.writer = None
+        upload.length = received
         return upload
 
     async def accept(self, upload: Upload, file: StoredFile | None, user_id: int) -> None:

@@ -35,6 +35,7 @@ from videoflix.uploads.models import Upload, UploadKind
 from videoflix.uploads.problems import (
     BytesLost,
     ChecksumMismatch,
+    InconsistentLength,
     LengthExceeded,
     UploadInterrupted,
     UploadLocked,
@@ -43,7 +44,7 @@ from videoflix.uploads.problems import (
 from videoflix.uploads.repository import UploadRepository
 from videoflix.uploads.schemas import Sender
 from videoflix.uploads.service.finishing import Finishing, stored_file
-from videoflix.uploads.service.uploads import Uploads, expiry, topic_of
+from videoflix.uploads.service.uploads import Uploads, check_length, expiry, topic_of
 from videoflix.uploads.tus import ALGORITHMS, Checksum
 
 # How often the offset is committed while bytes arrive.
@@ -68,12 +69,17 @@ _hashes: LruCache[str, RollingHash] = LruCache("hashes of uploads", HASHES_MAX)
 
 
 class Append(msgspec.Struct, frozen=True):
-    """A request that appends bytes to an upload, from `offset`; `length` is the announced size."""
+    """A request that appends bytes to an upload, from `offset`; `length` is the announced size.
+
+    `completes` tells whether the file ends with this request; if it is None, the file ends where
+    its length is reached.
+    """
 
     offset: int
     length: int | None = None
     content_length: int | None = None
     checksum: Checksum | None = None
+    completes: bool | None = None
 
 
 async def append(public_id: str, sender: Sender, request: Append, receive: Receive) -> Upload:
@@ -95,7 +101,7 @@ async def append(public_id: str, sender: Sender, request: Append, receive: Recei
             rolling = _rolling_hash(upload)
             async with _appender(upload, rolling) as appender:
                 receiver = Receiver(upload, writer, sender.user_id, appender, rolling, replaced)
-                await receiver.run(receive, request.checksum)
+                await receiver.run(receive, request.checksum, request.completes)
     finally:
         await _release(upload.id, writer)
     async with transaction() as session:
@@ -123,9 +129,13 @@ class Receiver:
         self._saved_at = asyncio.get_running_loop().time()
         self._rolling = rolling
         self._checked: Any = None
+        self._may_complete = True
 
-    async def run(self, receive: Receive, checksum: Checksum | None) -> None:
+    async def run(
+        self, receive: Receive, checksum: Checksum | None, completes: bool | None
+    ) -> None:
         """Write the body. Raises a problem after what can be kept was saved."""
+        self._may_complete = completes is None
         self._checked = ALGORITHMS[checksum.algorithm]() if checksum else None
         try:
             async for data in _body_of(receive):
@@ -137,7 +147,19 @@ class Receiver:
             raise
         if checksum and self._checked.digest() != checksum.digest:
             raise ChecksumMismatch
+        if completes:
+            await self._end()
         await self._save()
+
+    async def _end(self) -> None:
+        """The file ends here. Raises InconsistentLength if it should be longer."""
+        if self._upload.length is None:
+            check_length(self._received)
+            self._upload.length = self._received
+        elif self._upload.length != self._received:
+            await self._save()
+            raise InconsistentLength
+        self._may_complete = True
 
     async def _write(self, data: bytes) -> None:
         if not data:
@@ -170,7 +192,7 @@ class Receiver:
     async def _save(self) -> None:
         """Commit the offset of the bytes that are durable, and the video with the last one."""
         parts = await self._appender.flush()
-        if self._received == self._upload.length:
+        if self._may_complete and self._received == self._upload.length:
             await self._complete(parts)
         elif self._received > self._saved:
             async with transaction() as session:

@@ -23,6 +23,7 @@ from videoflix.uploads.models import Upload, UploadKind, UploadLink
 from videoflix.uploads.problems import (
     ConcatenationImpossible,
     FinalUploadClosed,
+    InconsistentLength,
     LengthExceeded,
     OffsetMismatch,
     UploadAlreadyComplete,
@@ -202,7 +203,7 @@ class Uploads:
         if upload.writer and now - upload.active_at < WRITER_SILENCE:
             raise UploadLocked
         if offset != upload.received:
-            raise OffsetMismatch(f"This upload continues at {upload.received}.")
+            raise OffsetMismatch(upload.received, offset)
         if upload.is_complete:
             raise UploadAlreadyComplete
         _set_length(upload, length)
@@ -242,7 +243,7 @@ def _set_length(upload: Upload, length: int | None) -> None:
     if length is None:
         return
     if upload.length is not None and upload.length != length:
-        raise UploadHeaderInvalid("Upload-Length differs from the length announced before.")
+        raise InconsistentLength
     if length < upload.received:
         raise LengthExceeded(f"{upload.received} bytes were received already.")
     check_length(length)

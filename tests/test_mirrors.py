@@ -141,8 +141,8 @@ COVERED_BY: dict[str, tuple[str, str]] = {
         "",
         "media/service/drafts uploads/api/documentation uploads/api/exchange"
         " uploads/api/requests uploads/api/responses uploads/api/uploads uploads/jobs"
-        " uploads/models uploads/repository uploads/schemas uploads/service/finishing"
-        " uploads/service/sweeping uploads/service/uploads",
+        " uploads/models uploads/problems uploads/repository uploads/schemas"
+        " uploads/service/finishing uploads/service/sweeping uploads/service/uploads",
     ),
     "uploads/test_links.py": ("uploads/api", "middleware"),
     "uploads/test_imports.py": ("uploads", "fetch"),

@@ -18,6 +18,9 @@ SEMANTIC = {
     "cursor-of-search",  # a cursor with words to search for: OpenAPI has no exclusive parameters
     "cursor-refused",  # cursors are opaque
     "dates-reversed",  # compares two fields
+    "file-empty",  # how long an upload is in the end
+    "import-refused",  # which hosts and ports a URL may have
+    "inconsistent-length",  # compares headers of several requests
     "key-reused",  # what the Idempotency-Key stood for before
     "link-spent",  # which links were mailed
     "offset-too-large",  # with words to search for, a list ends earlier
@@ -29,8 +32,16 @@ SEMANTIC = {
     "range-not-satisfiable",  # how long a file is
     "range-unsatisfiable",
     "stream-ended",
+    "title-missing",  # what is encoded in Upload-Metadata
+    "tus-version-unsupported",  # one of two headers says which protocol a request follows
+    "unsupported-media-type",  # each protocol has its content type
+    "upload-header-invalid",  # which headers go together
+    "upload-too-large",  # how much this installation accepts
     "subtitle-refused",  # what a file holds
 }
+schemathesis.serializer.alias(
+    ["application/offset+octet-stream", "application/partial-upload"], "application/octet-stream"
+)
 # Who asks and what there is, which no schema says either.
 STATE = {401, 403, 404, 409, 429}
 numbers = itertools.count(10**6)

@@ -122,7 +122,9 @@ class ImportCreate(msgspec.Struct, forbid_unknown_fields=True):
     Without both, the title is the name of the file.
     """
 
-    url: Annotated[str, msgspec.Meta(min_length=8, max_length=4096, pattern=r"^[^\x00\r\n]*$")]
+    url: Annotated[
+        str, msgspec.Meta(min_length=8, max_length=4096, pattern=r"^https?://[^\x00-\x20]+(?!\n)$")
+    ]
     draft: VideoCreate | None = None
     video_id: BigId | None = None
 

@@ -8,6 +8,7 @@ from litestar.openapi.spec import Parameter, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
 from videoflix.platform.http.openapi import DescribedOperation, body_of
+from videoflix.uploads import resumable
 from videoflix.uploads.tus import ALGORITHMS, CONTENT_TYPE, VERSION
 
 BINARY = {"type": "string", "format": "binary"}
@@ -24,7 +25,12 @@ def _header(name: str, description: str, *, required: bool = False, **schema: An
     )
 
 
-TUS_VERSION = _header("Tus-Resumable", "Version of the protocol.", required=True, enum=[VERSION])
+TUS_VERSION = _header(
+    "Tus-Resumable", "Version of tus; without it, send Upload-Complete.", enum=[VERSION]
+)
+COMPLETE = _header(
+    "Upload-Complete", "Of the IETF's draft: ?1 if the file ends with this request, otherwise ?0."
+)
 CHECKSUM = _header(
     "Upload-Checksum",
     f"Checksum of the body: one of {', '.join(ALGORITHMS)}, and the digest in Base64.",
@@ -41,6 +47,7 @@ class CreateUpload(DescribedOperation):
         self.parameters = [
             *(self.parameters or ()),
             TUS_VERSION,
+            COMPLETE,
             LENGTH,
             _header("Upload-Defer-Length", "If the size is unknown yet.", enum=["1"]),
             _header(
@@ -66,6 +73,7 @@ class AppendBytes(DescribedOperation):
         self.parameters = [
             *(self.parameters or ()),
             TUS_VERSION,
+            COMPLETE,
             _header(
                 "Upload-Offset",
                 "Where the body belongs in the file.",
@@ -75,4 +83,4 @@ class AppendBytes(DescribedOperation):
             LENGTH,
             CHECKSUM,
         ]
-        self.request_body = body_of({CONTENT_TYPE: BINARY})
+        self.request_body = body_of({CONTENT_TYPE: BINARY, resumable.CONTENT_TYPE: BINARY})

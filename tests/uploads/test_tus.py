@@ -58,6 +58,25 @@ async def stored(session: AsyncSession, storage: Storage) -> bytes:
     return content
 
 
+async def test_slow_upload_is_completed_once(
+    editor: httpx.AsyncClient,
+    session: AsyncSession,
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also if it is time to save when the last byte arrives."""
+    monkeypatch.setattr(receiving, "SAVE_SECONDS", 0.0)
+    url = await created(editor, 6)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"abc"
+        yield b"def"
+
+    answer = await send(editor, url, 0, body())
+    assert (answer.status_code, answer.headers["upload-offset"]) == (204, "6")
+    assert await stored(session, storage) == b"abcdef"
+
+
 async def test_server_says_what_it_supports(client: httpx.AsyncClient) -> None:
     answer = await client.options(UPLOADS)
     assert answer.status_code == 204

@@ -8,18 +8,24 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 from litestar.types import Receive
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.platform.cache.ttl import LruCache
 from videoflix.platform.http.disconnect import ClientDisconnected
 from videoflix.platform.postgres.notify import event_bus
-from videoflix.platform.postgres.session import transaction
+from videoflix.platform.postgres.session import (
+    database_unavailable,
+    one_line,
+    resilient_transaction,
+    transaction,
+)
 from videoflix.platform.server.shutdown import shutdown
 from videoflix.platform.storage.growing import (
     Appender,
@@ -27,6 +33,7 @@ from videoflix.platform.storage.growing import (
     Part,
     StillLocked,
     appending,
+    buffers,
     publish_growing,
 )
 from videoflix.platform.storage.media_storage import media_storage
@@ -47,12 +54,16 @@ from videoflix.uploads.service.finishing import Finishing, stored_file
 from videoflix.uploads.service.uploads import Uploads, check_length, expiry, topic_of
 from videoflix.uploads.tus import ALGORITHMS, Checksum
 
-# How often the offset is committed while bytes arrive.
+# How often the offset is committed while bytes arrive: less often while there are many uploads.
 SAVE_SECONDS = 2.0
+SAVE_SECONDS_MAX = 5.0
+SAVES_PER_SECOND = 20
 SAVE_BYTES = 64 * 1024 * 1024
 # How often a waiting request notices that it was replaced, or that the server stops.
 TICK_SECONDS = 0.5
 HASHES_MAX = 1000
+
+Begin = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +141,8 @@ class Receiver:
         self._rolling = rolling
         self._checked: Any = None
         self._may_complete = True
+        # Durable, but not recorded yet.
+        self._parts: list[Part] = []
 
     async def run(
         self, receive: Receive, checksum: Checksum | None, completes: bool | None
@@ -172,16 +185,27 @@ class Receiver:
         await self._appender.write(data)
 
     async def _check_in(self) -> None:
-        """Save regularly. Raises UploadInterrupted or UploadSuperseded."""
+        """Save regularly, best effort. Raises UploadInterrupted or UploadSuperseded."""
         if shutdown.has_begun:
             raise UploadInterrupted
-        if self._replaced.is_set():
-            self._replaced.clear()
-            await self._touch()
         since = asyncio.get_running_loop().time() - self._saved_at
         size = self._received - self._saved
-        if size >= SAVE_BYTES or (size and since >= SAVE_SECONDS):
-            await (self._touch() if self._checked else self._save())
+        is_due = size >= SAVE_BYTES or (size > 0 and since >= save_seconds())
+        if not self._replaced.is_set() and (not is_due or self._is_last):
+            return
+        self._replaced.clear()
+        try:
+            await (self._touch() if self._checked or not size else self._advance(transaction))
+        except (SQLAlchemyError, OSError) as error:
+            if not database_unavailable(error):
+                raise
+            logger.debug("saved later, the database is unavailable: %s", one_line(error))
+            self._saved_at = asyncio.get_running_loop().time()
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether the last byte was received."""
+        return self._may_complete and self._received == self._upload.length
 
     async def _touch(self) -> None:
         async with transaction() as session:
@@ -190,31 +214,38 @@ class Receiver:
         self._saved_at = asyncio.get_running_loop().time()
 
     async def _save(self) -> None:
-        """Commit the offset of the bytes that are durable, and the video with the last one."""
-        parts = await self._appender.flush()
-        if self._may_complete and self._received == self._upload.length:
-            await self._complete(parts)
-        elif self._received > self._saved:
-            async with transaction() as session:
-                uploads = UploadRepository(session=session)
-                if not await uploads.advance(
-                    self._upload.id, self._writer, self._received, expiry()
-                ):
-                    raise UploadSuperseded
-                await uploads.add_parts(self._upload.id, parts)
-            if self._rolling:
-                known = RollingHash(self._received, self._rolling.digest.copy())
-                _hashes[self._upload.public_id] = known
-        self._saved, self._saved_at = self._received, asyncio.get_running_loop().time()
+        """Commit the offset of the bytes that are durable, and the video with the last one.
 
-    async def _complete(self, parts: list[Part]) -> None:
+        Waits while the database is unavailable.
+        """
+        if self._is_last:
+            await self._complete()
+        elif self._received > self._saved:
+            await self._advance(resilient_transaction)
+
+    async def _advance(self, begin: Begin) -> None:
+        self._parts += await self._appender.flush()
+        received = self._received
+        async with begin() as session:
+            uploads = UploadRepository(session=session)
+            if not await uploads.advance(self._upload.id, self._writer, received, expiry()):
+                raise UploadSuperseded
+            await uploads.add_parts(self._upload.id, self._parts)
+        self._parts = []
+        if self._rolling:
+            known = RollingHash(received, self._rolling.digest.copy())
+            _hashes[self._upload.public_id] = known
+        self._saved, self._saved_at = received, asyncio.get_running_loop().time()
+
+    async def _complete(self) -> None:
         upload, storage, file = self._upload, media_storage(), None
+        self._parts += await self._appender.flush()
         if self._rolling and storage.local and upload.kind is UploadKind.SINGLE:
             await publish_growing(storage, upload.public_id, upload.source_key)
             file = stored_file(upload, self._received, self._rolling.digest.hexdigest())
-        async with transaction() as session:
+        async with resilient_transaction() as session:
             finishing = Finishing(session)
-            await finishing.uploads.add_parts(upload.id, parts)
+            await finishing.uploads.add_parts(upload.id, self._parts)
             stored = await finishing.complete(upload.id, self._writer, self._received)
             await finishing.accept(stored, file, self._user_id)
 
@@ -263,6 +294,11 @@ async def _body_of(receive: Receive) -> AsyncGenerator[bytes]:
             yield message["body"]
             if not message["more_body"]:
                 return
+
+
+def save_seconds() -> float:
+    """How often the offset is committed while bytes arrive."""
+    return min(SAVE_SECONDS_MAX, max(SAVE_SECONDS, buffers.count / SAVES_PER_SECOND))
 
 
 def _room(upload: Upload) -> int:

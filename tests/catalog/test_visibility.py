@@ -81,12 +81,20 @@ def routes_about_films() -> list[str]:
 
 def test_every_route_about_films_is_tried_here() -> None:
     elsewhere = {
-        "/videos/{video_id}/sources",  # for editors: tests/access
+        # for editors: tests/access
+        "/videos/{video_id}/sources",
+        "/videos/{video_id}/encoding",
+        "/videos/{video_id}/encoding/events",
         "/me/export",  # what a person uploaded is theirs
         "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_downloads.py
         # by play token: tests/playback/test_revocation.py
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8",
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/{file_name}",
+        # film by film in tests/access, by play token in tests/playback/test_subtitles.py
+        "/videos/{video_id}/subtitles/{language}/{digest}/{step}/index.m3u8",
+        "/videos/{video_id}/subtitles/{language}/{digest}/{step}/{file_name}",
+        "/videos/{video_id}/play/{token}/subtitles/{language}/{digest}/{step}/index.m3u8",
+        "/videos/{video_id}/play/{token}/subtitles/{language}/{digest}/{step}/{file_name}",
     }
     assert {*routes_about_films()} - elsewhere <= {*READERS}
 

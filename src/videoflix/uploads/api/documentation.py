@@ -26,7 +26,7 @@ def _header(name: str, description: str, *, required: bool = False, **schema: An
 
 
 TUS_VERSION = _header(
-    "Tus-Resumable", "Version of tus; without it, send Upload-Complete.", enum=[VERSION]
+    "Tus-Resumable", f"Version of tus, {VERSION}; without it, send Upload-Complete."
 )
 COMPLETE = _header(
     "Upload-Complete", "Of the IETF's draft: ?1 if the file ends with this request, otherwise ?0."
@@ -35,7 +35,7 @@ CHECKSUM = _header(
     "Upload-Checksum",
     f"Checksum of the body: one of {', '.join(ALGORITHMS)}, and the digest in Base64.",
 )
-LENGTH = _header("Upload-Length", "Size of the file, in bytes.", pattern="^[0-9]{1,15}$")
+LENGTH = _header("Upload-Length", "Size of the file, in bytes.", pattern=r"^[0-9]{1,15}(?!\n)$")
 
 
 @dataclass
@@ -78,7 +78,7 @@ class AppendBytes(DescribedOperation):
                 "Upload-Offset",
                 "Where the body belongs in the file.",
                 required=True,
-                pattern="^[0-9]{1,15}$",
+                pattern=r"^[0-9]{1,15}(?!\n)$",
             ),
             LENGTH,
             CHECKSUM,

@@ -145,7 +145,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
         " uploads/service/finishing uploads/service/sweeping uploads/service/uploads",
     ),
     "uploads/test_links.py": ("uploads/api", "middleware"),
-    "uploads/test_imports.py": ("uploads", "fetch"),
+    "uploads/test_imports.py": ("uploads", "fetch source_url"),
     "uploads/test_cuts.py": ("uploads/service", "receiving"),
     "uploads/test_upload_command.py": ("", "cli/upload up/upload"),
     "user_admin/test_api.py": ("user_admin", "schemas service"),

@@ -147,6 +147,7 @@ async def test_upload_survives_cut_connections(token: str, shared: Storage) -> N
     await assert_stored(shared, client.content)
 
 
+@pytest.mark.parametrize("storage", ["folder"], indirect=True)
 async def test_upload_survives_a_killed_server(token: str, shared: Storage) -> None:
     content = random.Random(9).randbytes(SIZE)
     client = Client(token, content, random.Random(10))
@@ -161,6 +162,7 @@ async def test_upload_survives_a_killed_server(token: str, shared: Storage) -> N
     await assert_stored(shared, content)
 
 
+@pytest.mark.parametrize("storage", ["folder"], indirect=True)
 async def test_stopping_server_stores_what_has_arrived(token: str, shared: Storage) -> None:
     content = random.Random(11).randbytes(SIZE)
     client = Client(token, content, random.Random(12))

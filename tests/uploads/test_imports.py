@@ -20,12 +20,12 @@ from videoflix.catalog.models import Video
 from videoflix.media.models import Asset
 from videoflix.platform.storage.media_storage import Storage
 from videoflix.settings import settings
-from videoflix.uploads.fetch import SourceRefused, SourceUnavailable, check_url
 from videoflix.uploads.jobs import import_file
 from videoflix.uploads.models import Upload
 from videoflix.uploads.schemas import ImportFile
 from videoflix.uploads.service import imports, receiving
 from videoflix.uploads.service.imports import fail_import
+from videoflix.uploads.source_url import SourceRefused, SourceUnavailable, check_url
 
 IMPORT = "/api/v1/videos/import"
 CONTENT = os.urandom(2_000_000)

@@ -12,18 +12,20 @@ from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 import httpcore
 import httpx
-import msgspec
 
 from videoflix.uploads.addresses import Network, is_permitted
+from videoflix.uploads.source_url import (
+    RemoteFile,
+    SourceRefused,
+    SourceUnavailable,
+    check_url,
+)
 
 REDIRECTS_MAX = 5
-URL_MAX = 4096
-PORTS = {80, 443}
-UNPRIVILEGED = 1024
 TIMEOUT = httpx.Timeout(10, read=60)
 REDIRECTS = {301, 302, 303, 307, 308}
 # Content types that are no video files.
@@ -32,24 +34,6 @@ REFUSED_TYPES = re.compile(
 )
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 FILE_NAME = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]+)", re.I)
-
-
-class SourceRefused(Exception):
-    """The URL cannot be imported; the message is a sentence for the user."""
-
-
-class SourceUnavailable(Exception):
-    """The server of the URL failed; another attempt may succeed."""
-
-
-class RemoteFile(msgspec.Struct):
-    """The bytes of a remote file from `start` on; `length` is its whole size, if it is known."""
-
-    start: int
-    length: int | None
-    name: str
-    validator: str
-    blocks: AsyncIterator[bytes]
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -102,21 +86,6 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
             network_backend=GuardedBackend(allowed),
             max_connections=1,
         )
-
-
-def check_url(url: str) -> None:
-    """Raises SourceRefused for a URL that is never fetched."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise SourceRefused("This is not a valid URL.") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL_MAX:
-        raise SourceRefused("Give a URL that starts with http:// or https://.")
-    if parts.username is not None or parts.password is not None:
-        raise SourceRefused("The URL must not contain a user name or a password.")
-    if port is not None and port not in PORTS and port < UNPRIVILEGED:
-        raise SourceRefused(f"Files are not fetched from port {port}.")
 
 
 @asynccontextmanager

@@ -76,8 +76,7 @@ class AppendBytes(DescribedOperation):
             COMPLETE,
             _header(
                 "Upload-Offset",
-                "Where the body belongs in the file.",
-                required=True,
+                "Where the body belongs in the file; always needed.",
                 pattern=r"^[0-9]{1,15}(?!\n)$",
             ),
             LENGTH,

@@ -12,24 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.schemas import base_name
 from videoflix.platform.http.disconnect import ClientDisconnected
+from videoflix.platform.late_import import late
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Problem
 from videoflix.platform.queue import Job, enqueue, on_failure, on_retry
 from videoflix.platform.storage.media_storage import StorageProblem
 from videoflix.settings import settings
-from videoflix.uploads.fetch import (
-    RemoteFile,
-    SourceRefused,
-    SourceUnavailable,
-    check_url,
-    remote_file,
-)
 from videoflix.uploads.models import Upload
 from videoflix.uploads.problems import ImportRefused, UploadLocked
 from videoflix.uploads.repository import UploadRepository
 from videoflix.uploads.schemas import ImportCreate, ImportFile, Sender
 from videoflix.uploads.service.receiving import Append, append
 from videoflix.uploads.service.uploads import Announcement, Uploads
+from videoflix.uploads.source_url import (
+    RemoteFile,
+    SourceRefused,
+    SourceUnavailable,
+    check_url,
+)
 
 QUEUED_BLOCKS = 4
 FAILED = "The file could not be fetched; see the server's log for the reason."
@@ -93,6 +93,7 @@ async def fetch(upload_id: int) -> None:
     if upload is None:
         return
     try:
+        remote_file = late("videoflix.uploads.fetch:remote_file")  # loads httpx
         async with remote_file(
             upload.source_url or "",
             upload.received,

@@ -12,6 +12,7 @@ from videoflix.audit import models as audit_models
 from videoflix.backup import models as backup_models
 from videoflix.billing import models as billing_models
 from videoflix.catalog import models as catalog_models
+from videoflix.importers import models as importer_models
 from videoflix.library import models as library_models
 from videoflix.media import models as media_models
 from videoflix.memberships import models as membership_models
@@ -35,6 +36,7 @@ MODELS = [
     billing_models,
     catalog_models,
     cron_models,
+    importer_models,
     incident_models,
     installation_models,
     library_models,

@@ -65,6 +65,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "platform",
         "settings",
     },
+    "importers": {
+        "movies",
+        "library",
+        "media",
+        "catalog",
+        "profiles",
+        "billing",
+        "memberships",
+        "accounts",
+        "platform",
+        "settings",
+    },
     "web": {"platform", "settings"},
     # Translates for older clients: knows what the domains offer, and only `app` knows it.
     "compat": {

@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from videoflix.accounts.addresses import email_key
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import Record
+
+# The password is still hashed as by an older backend.
+HAS_DJANGO_HASH = "starts_with(password_hash, 'django$')"
 
 
 class User(Record):
@@ -34,6 +37,10 @@ class User(Record):
     is_guest: Mapped[bool] = mapped_column(default=False)
     confirmed_at: Mapped[datetime | None] = mapped_column(default=None)
     auth_version: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    __table_args__ = (
+        Index("ix_user_account_django_hash", "id", postgresql_where=text(HAS_DJANGO_HASH)),
+    )
 
     @validates("email")
     def _set_key(self, _: str, email: str) -> str:

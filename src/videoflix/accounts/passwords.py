@@ -24,6 +24,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from videoflix.accounts import django_passwords
 from videoflix.platform.problems import Unavailable
 
 Result = TypeVar("Result")
@@ -116,18 +117,23 @@ async def hash_password(password: str) -> str:
     return await hashing.run(_hasher.hash, password)
 
 
-async def verify(stored: str, password: str) -> bool:
+async def verify(stored: str, password: str, imported: str | None = None) -> bool:
     """Return whether the password matches the stored hash. Raises HashingOverloaded.
 
-    Takes the same time for an account without a password.
+    Takes the same time for an account without a password. With `imported`, the hash of any
+    account that was imported from an older backend, it also takes the same time whether or not
+    the account is such a one: their hashes are slower.
     """
     known = await hashing.run(_verify, DUMMY_HASH if stored == NO_PASSWORD else stored, password)
+    if imported is not None:
+        is_imported = django_passwords.is_django(stored)
+        await hashing.run(_verify, DUMMY_HASH if is_imported else imported, password)
     return known and stored != NO_PASSWORD
 
 
 def is_outdated(stored: str) -> bool:
-    """Return whether the hash was made with outdated parameters."""
-    return _hasher.check_needs_rehash(stored)
+    """Return whether the hash was made with outdated parameters, or by an older backend."""
+    return django_passwords.is_django(stored) or _hasher.check_needs_rehash(stored)
 
 
 def password_problem(password: str, email: str) -> str | None:
@@ -141,6 +147,8 @@ def password_problem(password: str, email: str) -> str | None:
 
 
 def _verify(stored: str, password: str) -> bool:
+    if django_passwords.is_django(stored):
+        return django_passwords.matches(stored, password)
     try:
         return _hasher.verify(stored, password)
     except (VerificationError, InvalidHashError):

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, literal, or_, select, text, 
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.addresses import email_key
-from videoflix.accounts.models import User
+from videoflix.accounts.models import HAS_DJANGO_HASH, User
 from videoflix.accounts.passwords import NO_PASSWORD
 from videoflix.platform.auth.identity import ADMINISTRATORS, Role
 
@@ -91,6 +91,13 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
             .where(User.id == user_id, User.password_hash == old)
             .values(password_hash=new)
         )
+
+    async def imported_hash(self) -> str | None:
+        """The password hash of an account imported from an older backend, if one still has one."""
+        found: str | None = await self.session.scalar(
+            select(User.password_hash).where(text(HAS_DJANGO_HASH)).order_by(User.id).limit(1)
+        )
+        return found
 
     async def delete_unconfirmed(self, email: str, *, but: int) -> None:
         """Delete an unconfirmed registration, so that the address's owner can use it.

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.accounts import django_passwords
 from videoflix.accounts.addresses import email_key, normalized
 from videoflix.accounts.models import User
 from videoflix.accounts.passwords import (
@@ -269,7 +270,8 @@ class Accounts:
         async with transaction() as session:
             user = await Accounts(session).by_email(email)
             stored = await _password_of(session, user) if user else DUMMY_HASH
-        known = await verify(stored, password)
+            imported = await UserRepository(session=session).imported_hash()
+        known = await verify(stored, password, imported)
         if user is None or not known:
             raise InvalidCredentials
         if not user.is_active:
@@ -293,6 +295,14 @@ class Accounts:
         if user is None or not user.is_active:
             raise Unauthorized
         return user
+
+
+def imported_password(encoded: str) -> str:
+    """Return what to store for a password that Django hashed.
+
+    If it cannot be verified, that of an account without a password, as for an empty one.
+    """
+    return django_passwords.imported(encoded) or NO_PASSWORD
 
 
 async def _password_of(session: AsyncSession, user: User) -> str:

@@ -98,6 +98,17 @@ class InvoiceLineCreate(msgspec.Struct, forbid_unknown_fields=True):
     amount: Amount
 
 
+class PastInvoice(msgspec.Struct):
+    """An invoice of another system; `amount` is what it billed, in minor units."""
+
+    user_id: int
+    issued_on: date
+    status: InvoiceStatus
+    description: str
+    amount: int
+    lines: list[InvoiceLineCreate]
+
+
 class Charge(msgspec.Struct):
     """What an Idempotency-Key is bound to: the invoice and the charge."""
 

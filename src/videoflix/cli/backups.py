@@ -9,6 +9,9 @@ import click
 from videoflix.cli.root import EXISTING, main
 from videoflix.platform.late_import import late
 
+# The older backends, named like their dialects.
+SITES = ("academy", "netiflex", "authemail", "streaming", "movies")
+
 
 @main.group("export", invoke_without_command=True)
 @click.option("--media", is_flag=True, help="Include films, posters and pictures.")
@@ -42,6 +45,25 @@ def import_file(file: Path, dry_run: bool, replace: bool) -> None:
     The file is checked first, then imported in one transaction.
     """
     asyncio.run(late("videoflix.up.backup:import_file")(file, dry_run, replace))
+
+
+@main.command("import-from")
+@click.argument("site", type=click.Choice(SITES))
+@click.argument("source")
+@click.option(
+    "--media",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The older backend's media folder, whose films are copied.",
+)
+@click.option("--dry-run", is_flag=True, help="Report what would happen, and change nothing.")
+def import_from(site: str, source: str, media: Path | None, dry_run: bool) -> None:
+    """Import the accounts, videos, lists and invoices of an older backend.
+
+    SITE is the dialect of its front ends. SOURCE is the JSON file of `dumpdata`, a SQLite file, or
+    the URL of a Postgres database. Everybody keeps their password. Run it again after an
+    interruption, or for what was added since.
+    """
+    asyncio.run(late("videoflix.up.importers:import_from")(site, source, media, dry_run))
 
 
 @main.command("export-videos")

@@ -1,7 +1,9 @@
 """Queries on profiles."""
 
+from collections.abc import Sequence
+
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import func, select, text
+from sqlalchemy import func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
@@ -54,6 +56,26 @@ class ProfileRepository(SQLAlchemyAsyncRepository[Profile]):
             .on_conflict_do_nothing()
         )
         return await self.get_one(Profile.user_id == user_id, Profile.is_first.is_(True))
+
+    async def first_of_many(self, user_ids: Sequence[int], name: str) -> dict[int, int]:
+        """Return the default profile of each account, creating missing ones.
+
+        They are named by the first name, or `name` if it is empty.
+        """
+        first_name = func.coalesce(func.nullif(func.trim(func.left(User.first_name, 50)), ""), name)
+        columns = ["user_id", "name", "avatar", "language", "is_first", "created_at", "updated_at"]
+        made = select(
+            User.id, first_name, literal(""), User.language, literal(True), func.now(), func.now()
+        ).where(User.id.in_(user_ids))
+        await self.session.execute(
+            insert(Profile).from_select(columns, made).on_conflict_do_nothing()
+        )
+        rows = await self.session.execute(
+            select(Profile.user_id, Profile.id).where(
+                Profile.user_id.in_(user_ids), Profile.is_first.is_(True)
+            )
+        )
+        return {row[0]: row[1] for row in rows}
 
     async def lock_account(self, user_id: int) -> None:
         """Lock the account to serialize changes of its profiles, whose number is limited."""

@@ -47,6 +47,7 @@ EXCLUDED_TABLES = {
     "upload": "unfinished uploads; their bytes stay in this storage",
     "upload_link": "secret links for uploads",
     "upload_part": "bytes of unfinished uploads",
+    "imported_record": "imports from older backends into this installation",
     "export": "its files stay in this storage",
     "cron_run": "runs of this installation",
     "job_incident": "incidents of this installation",

@@ -69,9 +69,15 @@ class Catalog:
         """Count the videos in each state."""
         return {state.value: 0 for state in VideoState} | await self.videos.count_by_state()
 
-    async def add(self, draft: VideoCreate, uploaded_by: int | None) -> Video:
-        """Create a video without media. Raises UnknownCategory."""
+    async def add(
+        self, draft: VideoCreate, uploaded_by: int | None, video_id: int | None = None
+    ) -> Video:
+        """Create a video without media, with the next ID or a free one.
+
+        Raises UnknownCategory.
+        """
         video = Video(
+            **({} if video_id is None else {"id": video_id}),
             title=draft.title,
             description=draft.description,
             genre=draft.genre,

@@ -52,9 +52,15 @@ class Media:
         self.renditions = RenditionRepository(session=session)
         self.publication = Publication(session)
 
-    async def accept(self, draft: VideoCreate, file: StoredFile, uploaded_by: int | None) -> Video:
+    async def accept(
+        self,
+        draft: VideoCreate,
+        file: StoredFile,
+        uploaded_by: int | None,
+        video_id: int | None = None,
+    ) -> Video:
         """Create a video for a stored file, and enqueue its inspection."""
-        video = await self.catalog.add(draft, uploaded_by)
+        video = await self.catalog.add(draft, uploaded_by, video_id)
         await self._add_asset(video.id, file)
         return video
 

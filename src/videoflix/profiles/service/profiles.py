@@ -8,7 +8,7 @@ who share a device with them should set a PIN.
 """
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import ClassVar
@@ -97,6 +97,10 @@ class Profiles:
         user = await self.accounts.get_active(user_id)
         name = user.first_name[:50].strip() or FIRST_NAME
         return await self.profiles.first_of(user_id, name, user.language)
+
+    async def first_of_many(self, user_ids: Sequence[int]) -> dict[int, int]:
+        """Return the ID of each account's default profile, creating missing ones."""
+        return await self.profiles.first_of_many(user_ids, FIRST_NAME)
 
     async def add(self, identity: Identity, new: ProfileCreate) -> Profile:
         """Add a profile. Raises PasswordRequired, WrongPassword, TooManyProfiles or NameTaken."""

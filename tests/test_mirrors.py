@@ -140,7 +140,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "test_cli_videos.py": ("up", "videos"),
     "test_docs.py": ("", "setting_types settings"),
     "up/test_doctor.py": ("up", "checks health"),
-    "up/test_seed.py": ("", "cli/seed up/demo_videos up/sample"),
+    "up/test_seed.py": ("", "cli/seed up/demo_people up/demo_videos up/sample"),
     "up/test_up.py": ("up", "bootstrap bootstrap_child run"),
     "backup/test_exports.py": ("up", "backup"),
     "uploads/test_tus.py": (

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 from click.testing import CliRunner, Result
 from litestar import Litestar
 
@@ -12,7 +13,9 @@ from conftest import http_client
 from importers.conftest import USERS, Build, build_site
 from importers.older_site.facts import MOVIE, PASSWORD
 from queue_helpers import rows
+from videoflix.accounts.service import Accounts
 from videoflix.cli import main
+from videoflix.platform.postgres.session import transaction
 from videoflix.settings import settings
 
 
@@ -143,6 +146,23 @@ def test_movies(committed: None, app: Litestar, older_site: Build) -> None:
     tally = found(f"select upvotes, downvotes from movie_tally where movie_id = '{MOVIE}'")
     assert tally == [{"upvotes": USERS // 2, "downvotes": USERS // 2}]
     assert sign_in(app, "member1@older.example") == 200
+
+
+@pytest.mark.parametrize("site", ["academy", "netiflex", "authemail", "streaming", "movies"])
+def test_everybody_signs_in_with_the_old_password(
+    committed: None, older_site: Build, site: str
+) -> None:
+    videoflix("import-from", site, older_site(site) / "site.sqlite3")
+
+    async def sign_in_all() -> None:
+        async with transaction() as session:
+            accounts = Accounts(session)
+        for number in range(1, USERS + 1):
+            user = await accounts.authenticate(f"member{number}@older.example", PASSWORD)
+            assert user.id == number
+
+    asyncio.run(sign_in_all())
+    assert found("select id from user_account where password_hash like 'django$%'") == []
 
 
 def test_a_trial_run_changes_nothing(committed: None, older_site: Build) -> None:

@@ -10,14 +10,14 @@ from videoflix.platform.late_import import late
 
 @main.group()
 def seed() -> None:
-    """Fill the catalogue with sample videos."""
+    """Fill the site with sample data."""
 
 
 @seed.command("demo")
 def seed_demo() -> None:
-    """Add a few short videos with categories, for a first look."""
-    asyncio.run(late("videoflix.up.seed:demo")())
-    click.echo("Films added. The workers are encoding them now.")
+    """Add short videos and members with plans, streams and invoices, for a first look."""
+    members = asyncio.run(late("videoflix.up.seed:demo")())
+    click.echo(f"Films and {members} members added. The workers are encoding the films now.")
 
 
 @seed.command("bulk")

@@ -19,6 +19,7 @@ from videoflix.media.service import Media
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.up.admin import errors_as_sentences
+from videoflix.up.demo_people import add_people
 from videoflix.up.demo_videos import DEMO_VIDEOS, DemoVideo, draw
 
 BATCH = 10_000
@@ -63,10 +64,11 @@ where video.id = any(:ids)
 TRIGGERS = ("video_described on video", "video_category_shown on video_category")
 
 
-async def demo() -> None:
-    """Generate a few videos and add them with their categories; workers encode them.
+async def demo() -> int:
+    """Generate a few videos, and add them with their categories; workers encode them.
 
-    Raises ClickException.
+    Then add members with what they did in the last months; return their number. Raises
+    ClickException.
     """
     with errors_as_sentences(), Progress() as progress, TemporaryDirectory() as folder:
         task = progress.add_task("Generating films", total=len(DEMO_VIDEOS))
@@ -76,6 +78,8 @@ async def demo() -> None:
             await add(scene, film)
             film.unlink()
             progress.advance(task)
+        async with transaction() as session:
+            return await add_people(session)
 
 
 async def add(scene: DemoVideo, film: Path) -> None:

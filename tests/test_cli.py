@@ -8,9 +8,11 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from litestar import Litestar
 from litestar.cli.main import litestar_group
 from sqlalchemy import text
 
+from conftest import http_client
 from videoflix import cli
 from videoflix.accounts.service import Accounts
 from videoflix.cli import main
@@ -151,6 +153,31 @@ def test_users_are_listed_and_switched_off(committed: None) -> None:
     listed = CliRunner().invoke(main, ["users", "list"], env={"COLUMNS": "120"})
     assert re.search(r"boss@example.org .*admin .*deactivated", listed.output)
     assert re.search(r"other@example.org .*Olga .*admin .*active", listed.output)
+
+
+def test_a_lost_password_is_replaced(committed: None, app: Litestar) -> None:
+    CliRunner().invoke(main, CREATE, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    command = ["users", "password", "Boss@Example.org", "--password-stdin"]
+    weak = CliRunner().invoke(main, command, input="password\n")
+    assert (weak.exit_code, "too common" in weak.output) == (1, True)
+    done = CliRunner().invoke(main, command, input="a second good password\n")
+    assert done.exit_code == 0, done.output
+
+    async def statuses() -> list[int]:
+        async with http_client(app) as client:
+            return [
+                (
+                    await client.post(
+                        "/api/v1/auth/token", json={"email": CREATE[2], "password": password}
+                    )
+                ).status_code
+                for password in (PASSWORD, "a second good password")
+            ]
+
+    assert asyncio.run(statuses()) == [401, 200]
+    unknown = ["users", "password", "x@example.org"]
+    nobody = CliRunner().invoke(main, unknown, env={"VIDEOFLIX_PASSWORD": PASSWORD})
+    assert (nobody.exit_code, "No user has" in nobody.output) == (1, True)
 
 
 @pytest.mark.parametrize(

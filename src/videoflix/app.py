@@ -9,7 +9,7 @@ from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -89,7 +89,7 @@ from videoflix.uploads.api.links import LinkedUploadController, UploadLinkContro
 from videoflix.uploads.api.middleware import TusMiddleware
 from videoflix.uploads.api.uploads import ResumableUploadController
 from videoflix.user_admin.api import UserController
-from videoflix.web.api import page_handlers
+from videoflix.web.api import page_handlers, path_not_found
 from videoflix.web.openapi import add_docs_policy, render_plugins
 
 CONTROLLERS = [
@@ -283,6 +283,7 @@ def create_app() -> Litestar:
             Problem: problem_response,
             ValidationException: validation_response,
             HTTPException: http_error_response,
+            NotFoundException: path_not_found,
             OperationalError: database_response,
             InterfaceError: database_response,
             PoolTimeoutError: database_response,

@@ -176,6 +176,7 @@ RULES = {
         PATCH /api/v1/users/{user_id}
         POST /api/v1/users/{user_id}/activate
         POST /api/v1/users/{user_id}/deactivate
+        POST /api/v1/users/{user_id}/password-link
         GET /api/v1/votes
         DELETE /api/v1/votes/{vote_id}
         GET /health/details

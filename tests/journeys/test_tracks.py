@@ -66,16 +66,16 @@ def test_viewers_choose_audio_and_subtitles(page: Page, site: Site, tmp_path: Pa
     sign_in(page, site)
     page.get_by_role("link", name="Two languages").first.click()
     expect(page.locator(".big-play")).to_be_visible(timeout=60_000)
+    page.set_viewport_size(PHONE)
+    page.locator(".big-play").click()  # nothing lies over it
+    until(page, "!v.paused")
+    page.set_viewport_size(DESKTOP)
     audio, subtitles = page.get_by_label("Audio"), page.get_by_label("Subtitles (c)")
     expect(audio.locator("option")).to_have_text(["Deutsch", "English"])
     expect(subtitles.locator("option")).to_have_text(["Off", "Deutsch", "English"])
     qualities = page.get_by_label("Quality").locator("option")
     names = qualities.all_text_contents()
     assert len(names) == len(set(names)), names
-    page.set_viewport_size(PHONE)
-    page.locator(".big-play").click()  # nothing lies over it
-    until(page, "!v.paused")
-    page.set_viewport_size(DESKTOP)
     advances(page)
     assert shown(page) == []
     subtitles.select_option(label="Deutsch")
@@ -92,7 +92,7 @@ def test_viewers_choose_audio_and_subtitles(page: Page, site: Site, tmp_path: Pa
     page.keyboard.press("c")
     page.reload()
     # The languages are remembered.
-    expect(page.locator(".big-play")).to_be_visible(timeout=60_000)
+    page.locator(".big-play").click(timeout=60_000)
     expect(audio).to_have_value("1")
     page.evaluate("document.querySelector('video').currentTime = 1")
     advances(page)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
 from queue_helpers import rows
+from registration.test_api import do_jobs
 from videoflix.accounts.problems import LastAdmin
 from videoflix.accounts.service import Accounts
 from videoflix.platform.auth.identity import Role
@@ -174,3 +175,24 @@ async def test_token_of_an_owner_does_what_its_scope_says(owner: httpx.AsyncClie
     headers = {"Authorization": f"Bearer {token['token']}"}
     refused = await owner.get(USERS, headers=headers)
     assert refused.json()["type"] == "/problems/scope-too-narrow"
+
+
+async def test_staff_mail_a_link_to_choose_a_password(
+    admin: httpx.AsyncClient,
+    viewer: httpx.AsyncClient,
+    client: httpx.AsyncClient,
+    session: AsyncSession,
+) -> None:
+    number = (await viewer.get("/api/v1/me")).json()["id"]
+    assert (await viewer.post(f"{USERS}/{number}/password-link")).status_code == 403
+    assert (await admin.post(f"{USERS}/{number}/password-link")).status_code == 204
+    await do_jobs(session)
+    mail = (await session.execute(text("select recipient, text from mail"))).one()
+    assert mail[0] == "viewer@example.org"
+    credentials = {"email": "viewer@example.org", "password": PASSWORD}
+    assert (await client.post(f"{AUTH}/token", json=credentials)).status_code == 200
+    token = mail[1].partition("/#/reset/")[2].split()[0]
+    body = {"token": token, "password": "another good password"}
+    assert (await client.post(f"{AUTH}/password/reset", json=body)).status_code == 204
+    assert (await client.post(f"{AUTH}/token", json=credentials)).status_code == 401
+    assert (await admin.post(f"{USERS}/{number + 1000}/password-link")).status_code == 404

@@ -127,3 +127,24 @@ async def test_staff_pages_take_a_role(
         assert (await owner.get(path)).status_code == 200, path
     assert "Access denied" in (await viewer.get("/admin")).text
     assert (await admin.get("/admin/nothing")).status_code == 404
+
+
+async def test_unknown_pages_tell_people_the_way_and_programs_the_problem(
+    client: httpx.AsyncClient,
+) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml"}
+    page = await client.get("/no/such/page", headers=browser)
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for path, headers in (("/no/such/page", {}), ("/api/v1/nothing", browser)):
+        problem = await client.get(path, headers=headers)
+        assert problem.status_code == 404
+        assert problem.headers["content-type"] == "application/problem+json"
+
+
+async def test_swagger_is_filtered_and_remembers_who_is_authorized(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/schema/swagger")).text
+    assert "filter: true, persistAuthorization: true" in page

@@ -48,6 +48,20 @@ def change_role(email: str, role: str) -> None:
     click.echo(f"{email} is now {role}.")
 
 
+@users.command("password")
+@click.argument("email")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def set_user_password(email: str, password_stdin: bool) -> None:
+    """Set an account's password; the user is signed out everywhere.
+
+    The password is prompted for, or read from standard input (--password-stdin) or the variable
+    VIDEOFLIX_PASSWORD.
+    """
+    password = late("videoflix.up.admin:ask_password")(password_stdin)
+    asyncio.run(late("videoflix.up.users:set_password")(email, password))
+    click.echo(f"{email} can sign in with the new password.")
+
+
 @users.command("email")
 @click.argument("user_id", type=click.IntRange(1))
 @click.argument("email")

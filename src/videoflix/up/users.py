@@ -42,6 +42,15 @@ async def deactivate(email: str) -> None:
             await user_admin.deactivate(user.id, by=None)
 
 
+async def set_password(email: str, password: str) -> None:
+    """Set an account's password, which signs it out everywhere. Raises ClickException."""
+    with errors_as_sentences():
+        async with transaction() as session:
+            user_admin = UserAdmin(session)
+            user = await _named(user_admin, email)
+            await user_admin.set_password(user.id, password, by=None)
+
+
 async def change_email(user_id: int, email: str) -> None:
     """Change an account's e-mail address. Raises ClickException."""
     with errors_as_sentences():

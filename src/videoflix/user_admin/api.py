@@ -7,7 +7,7 @@ from advanced_alchemy.filters import LimitOffset
 from litestar import Controller, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from litestar.status_codes import HTTP_200_OK
+from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from videoflix.accounts.problems import EmailTaken, LastAdmin, WeakPassword
 from videoflix.platform.auth.identity import CurrentUser, Role, admins_only
@@ -92,6 +92,21 @@ class UserController(Controller):
     ) -> UserAdminRead:
         """Update name, contact, language or role; changing the role signs the user out."""
         return UserAdminRead.of(await user_admin.change(user_id, data, by=user.user_id))
+
+    @post(
+        "/{user_id:int}/password-link",
+        summary="Mail a password link",
+        status_code=HTTP_204_NO_CONTENT,
+        responses=problems(Unauthorized, Forbidden, OwnerRequired, UserNotFound),
+    )
+    async def mail_password_link(
+        self,
+        user: CurrentUser,
+        user_admin: NamedDependency[UserAdmin],
+        user_id: FromPath[Id],
+    ) -> None:
+        """Mail the user a link to choose a new password; the present one stays until then."""
+        await user_admin.mail_password_link(user_id, by=user.user_id)
 
     @post(
         "/{user_id:int}/deactivate",

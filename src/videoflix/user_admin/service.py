@@ -115,6 +115,32 @@ class UserAdmin:
         await self.audit.record(EventKind.EMAIL_CHANGED, user.id, by=by)
         return user
 
+    async def set_password(self, user_id: int, password: str, *, by: int | None) -> User:
+        """Set a user's password, confirm the address, and end their sessions.
+
+        Raises UserNotFound, OwnerRequired or WeakPassword.
+        """
+        user = await self.get(user_id)
+        ensure_strong(password, user.email)
+        password_hash = await hash_secret(password)
+        user = await self._locked(user_id)
+        await self._ensure_outranked_by(by, user.role)
+        self.accounts.set_password(user, password_hash)
+        await self.accounts.confirm(user)
+        await self.registration.revoke_links(user.id)
+        await self.sessions.end_all(user.id)
+        await self.audit.record(EventKind.PASSWORD_RESET, user.id, by=by)
+        return user
+
+    async def mail_password_link(self, user_id: int, *, by: int | None) -> None:
+        """Mail a user the link to choose a new password; the present one stays until then.
+
+        Raises UserNotFound or OwnerRequired.
+        """
+        user = await self.get(user_id)
+        await self._ensure_outranked_by(by, user.role)
+        await self.registration.request_password_reset(user.email)
+
     async def deactivate(self, user_id: int, *, by: int | None) -> User:
         """Deactivate an account, end its sessions and revoke its mailed links.
 

@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 import msgspec
 from litestar import HttpMethod, Request, Response, route
+from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Redirect
-from litestar.status_codes import HTTP_303_SEE_OTHER, HTTP_403_FORBIDDEN
+from litestar.status_codes import HTTP_303_SEE_OTHER, HTTP_403_FORBIDDEN, HTTP_404_NOT_FOUND
 
 from videoflix.platform.auth.identity import Identity, Role
-from videoflix.platform.problems import NotFound
+from videoflix.platform.problems import NotFound, http_error_response
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 
 STATIC = Path(__file__).parent / "static"
@@ -149,6 +150,20 @@ def show_section(request: Request[Any, Any, Any], section: FromPath[str]) -> Res
 def show_asset(request: Request[Any, Any, Any], name: FromPath[Path]) -> Response[bytes]:
     """A script, style sheet, image or library of the pages."""
     return static_file(name.as_posix().removeprefix("/"), request)
+
+
+def path_not_found(request: Request[Any, Any, Any], error: NotFoundException) -> Response[Any]:
+    """Answer an unknown path: browsers get a page with a way on, programs a problem."""
+    is_page = "text/html" in request.headers.get("accept", "") and request.method == "GET"
+    if not is_page or request.url.path.startswith("/api/"):
+        return http_error_response(request, error)
+    page = FILES["not-found.html"]
+    return Response(
+        page.content,
+        status_code=HTTP_404_NOT_FOUND,
+        media_type=page.media_type,
+        headers=SECURITY_HEADERS,
+    )
 
 
 page_handlers: list[HTTPRouteHandler] = [

@@ -1,5 +1,8 @@
 """The API documentation pages, from vendored files: they render without internet access."""
 
+from typing import Any
+
+from litestar import Request
 from litestar.datastructures import MutableScopeHeaders
 from litestar.openapi.plugins import (
     JsonRenderPlugin,
@@ -13,8 +16,18 @@ SWAGGER = "/assets/vendor/swagger-ui-dist-5.35.0"
 REDOC = "/assets/vendor/redoc-2.5.4/redoc.standalone.js"
 ICON = '<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">'
 
+
+class FilteredSwagger(SwaggerRenderPlugin):
+    """Swagger UI with a filter of tags, which remembers the authorization."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        page = super().render(request, openapi_schema)
+        options = b"filter: true, persistAuthorization: true, displayRequestDuration: true, "
+        return page.replace(b"deepLinking: true", options + b"deepLinking: true", 1)
+
+
 render_plugins = (
-    SwaggerRenderPlugin(
+    FilteredSwagger(
         js_url=f"{SWAGGER}/swagger-ui-bundle.js",
         css_url=f"{SWAGGER}/swagger-ui.css",
         standalone_preset_js_url=f"{SWAGGER}/swagger-ui-standalone-preset.js",

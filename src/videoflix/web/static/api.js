@@ -8,6 +8,7 @@ export class Refused extends Error {
     this.status = status;
     this.kind = problem.type || "";
     this.errors = problem.errors ?? [];
+    this.streams = problem.streams ?? []; // running ones, at the plan's limit
   }
 }
 
@@ -57,7 +58,8 @@ export const confirmEmail = (token) => call("POST", "/auth/email/confirm", { tok
 export const videos = (limit, offset, search = "") =>
   call("GET", `/videos?${new URLSearchParams({ limit, offset, ...(search && { search }) })}`);
 export const video = (id) => call("GET", `/videos/${id}`);
-export const play = (id) => call("POST", `/videos/${id}/play`);
+export const startStream = (video_id, device) => call("POST", "/streams", { video_id, device });
+export const heartbeat = (id) => call("PUT", `/streams/${id}`);
 export const remove = (id) => call("DELETE", `/videos/${id}`);
 // The last save of a position; reads of positions wait for it.
 let lastSave = Promise.resolve();
@@ -82,6 +84,10 @@ export function saveProgress(id, seconds) {
     body: JSON.stringify({ seconds, at: new Date().toISOString() }),
   }).catch(() => null); // best effort: the next save follows
 }
+
+/** Stops a stream, also while the page is being closed. */
+export const stopStream = (id) =>
+  fetch(`${BASE}/streams/${id}`, { method: "DELETE", credentials: "same-origin", keepalive: true }).catch(() => null);
 
 /** Any other call, for the admin panel. */
 export const ask = (method, path, body) => call(method, path, body);

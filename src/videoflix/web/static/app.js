@@ -15,11 +15,14 @@ const returnTo = new URLSearchParams(location.search).get("next")?.match(/^\/(?:
 let user = null;
 let leave = () => {};
 
+// Counts the views: what an earlier one was waiting for must not change the present one.
+let turn = 0;
+
 function show(template) {
   leave();
   leave = () => {};
   main.replaceChildren(document.getElementById(template).content.cloneNode(true));
-  return main;
+  return main.firstElementChild;
 }
 
 function isEditor() {
@@ -118,8 +121,18 @@ async function showList(words = "") {
   const follow = (id, card) => stops.push(api.follow(id, (film) => fill(card, film)));
   for (let count = 0; count < 8; count += 1) grid.append(skeleton());
   let offset = 0;
-  const load = async () => {
-    const page = await api.videos(PAGE, offset, words);
+  // Back leads to the place that was left: as many films as were shown, scrolled as far.
+  const kept = history.state ?? {};
+  const keep = () => history.replaceState({ films: offset, at: window.scrollY }, "");
+  let scrolling = 0;
+  const scrolled = () => {
+    clearTimeout(scrolling);
+    scrolling = setTimeout(keep, 150);
+  };
+  window.addEventListener("scroll", scrolled, { passive: true });
+  stops.push(() => window.removeEventListener("scroll", scrolled), () => clearTimeout(scrolling));
+  const load = async (count = PAGE) => {
+    const page = await api.videos(count, offset, words);
     if (page.corrected) {
       const hint = view.querySelector(".hint");
       hint.textContent = `No results for “${words}”. Showing results for “${page.corrected}”.`;
@@ -129,14 +142,15 @@ async function showList(words = "") {
     offset += page.items.length;
     grid.append(...page.items.map((film) => makeCard(film, follow)));
     grid.setAttribute("aria-busy", "false");
-    more.hidden = page.items.length < PAGE || (offset >= page.total && !page.total_is_minimum);
+    more.hidden = page.items.length < count || (offset >= page.total && !page.total_is_minimum);
     view.querySelector(".empty").hidden = page.total > 0;
     if (words) view.querySelector(".empty h2").textContent = "No films found";
     if (words) return;
     view.querySelector(isEditor() ? ".for-editors" : ".for-viewers").hidden = false;
   };
-  more.addEventListener("click", () => guarded(load));
-  await load();
+  more.addEventListener("click", () => guarded(() => load()));
+  await load(Math.min(100, Math.max(PAGE, kept.films ?? 0)));
+  if (kept.at) window.scrollTo(0, kept.at);
 }
 
 function skeleton() {
@@ -147,16 +161,20 @@ function skeleton() {
 }
 
 async function showWatch(id) {
+  const opened = turn;
   const film = await api.video(id);
+  if (opened !== turn) return;
   const view = show("watch-view");
   leave = openPlayer(view, film);
   openVotes(view, film);
 }
 
 async function guarded(work) {
+  const begun = turn;
   try {
     await work();
   } catch (problem) {
+    if (begun !== turn) return;
     if (problem.status === 401) showSignIn();
     else showProblem(problem);
   }
@@ -180,6 +198,7 @@ function showProblem(problem) {
 }
 
 function route() {
+  turn += 1;
   const form = formOf(location.hash);
   if (form) {
     bar.hidden = true;
@@ -193,6 +212,7 @@ function route() {
   const watch = location.hash.match(/^#\/watch\/(\d+)$/);
   const found = location.hash.match(/^#\/search\/(.+)$/);
   window.scrollTo(0, 0);
+  if (!document.activeElement?.closest(".bar")) main.focus({ preventScroll: true });
   return guarded(() => (watch ? showWatch(watch[1]) : showList(found ? decodeURIComponent(found[1]) : "")));
 }
 
@@ -212,6 +232,12 @@ document.addEventListener("uploaded", (event) => {
   if (location.hash === `#/watch/${event.detail.id}`) route();
   else location.hash = `#/watch/${event.detail.id}`;
 });
+// The link is to a part of this page: it must not lead to another view.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+history.scrollRestoration = "manual";
 window.addEventListener("hashchange", route);
 
 try {

@@ -1,12 +1,17 @@
-// The player: hls.js if the browser has Media Source Extensions, else native HLS.
+// The player: its controls, and when a stream is taken and given back.
 
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
+import { Lease } from "./lease.js";
 import { bindKeys } from "./shortcuts.js";
+import { Source, loadHls } from "./source.js";
 import { offerTracks, toggleSubtitles } from "./tracks.js";
+import { Veil } from "./veil.js";
 
 // How often the playback position is saved.
 const SAVE_INTERVAL_MS = 10_000;
+// After a shorter pause, the stream is still ours.
+const LONG_PAUSE_MS = 60_000;
 
 const ICONS = {
   play: "M8 5v14l11-7z",
@@ -27,19 +32,6 @@ function icon(button, name) {
   button.replaceChildren(svg);
 }
 
-/** Loads hls.js once; it is a classic script that sets `window.Hls`. */
-let loading = null;
-function loadHls() {
-  loading ??= new Promise((resolve) => {
-    const script = document.createElement("script");
-    script.src = "/assets/vendor/hls.js-1.7.4/hls.min.js";
-    script.onload = () => resolve(window.Hls);
-    script.onerror = () => resolve(null);
-    document.head.append(script);
-  });
-  return loading;
-}
-
 /** Opens a film in the watch view; returns a function that closes the player. */
 export function openPlayer(view, film) {
   const player = new Player(view, film);
@@ -54,8 +46,10 @@ class Player {
     this.view = view;
     this.stage = view.querySelector(".stage");
     this.video = view.querySelector("video");
-    this.started = false;
+    this.invited = false;
     this.stops = [];
+    this.veil = new Veil(view.querySelector(".veil"));
+    this.lease = new Lease(film.id, this.video, () => this.onStreamEnded());
     this.wire();
   }
 
@@ -71,66 +65,91 @@ class Player {
     const facts = [film.duration ? clock(film.duration) : "", film.qualities[0] ?? "", stateOf(film)];
     this.part(".facts").textContent = facts.filter(Boolean).join(" · ");
     if (film.poster_url) this.video.poster = film.poster_url;
-    if (film.state === "failed") this.veil(film.failure?.reason ?? "This film could not be encoded.", null);
-    else if (!film.playable) this.veil(stateOf(film), film.progress);
-    else if (!this.started) this.start();
+    if (film.state === "failed") this.veil.show(film.failure?.reason ?? "This film could not be encoded.");
+    else if (!film.playable) this.veil.show(stateOf(film), { progress: film.progress });
+    else if (!this.invited) this.invite();
   }
 
   follow() {
     if (this.film.state === "processing") this.stops.push(api.follow(this.id, (film) => this.describe(film)));
   }
 
-  veil(text, progress) {
-    this.part(".veil").hidden = text === null;
-    this.part(".veil-text").textContent = text ?? "";
-    const bar = this.part(".veil progress");
-    bar.hidden = progress === null;
-    bar.value = progress ?? 0;
+  /** Offers to play: until then, nothing but the poster is fetched, and no stream is taken. */
+  invite() {
+    this.invited = true;
+    this.veil.lift();
+    this.part(".big-play").hidden = false;
+    loadHls();
   }
 
-  async start() {
-    this.started = true;
-    this.veil("Loading …", null);
+  /** Takes a stream and plays, from where the viewer stopped or from `at`. */
+  async begin(at = null) {
+    if (this.isBeginning) return;
+    this.isBeginning = true;
+    this.part(".big-play").hidden = true;
+    this.veil.show("Loading …");
+    this.detach();
+    this.video.load(); // iOS allows playing later only for what was touched during the tap
     try {
-      const [playback, Hls, position] = await Promise.all([api.play(this.id), loadHls(), api.progress(this.id)]);
-      const begin = position.finished ? 0 : position.seconds;
-      if (Hls?.isSupported()) this.attach(Hls, playback.master_url, begin);
-      else this.playNatively(playback.master_url, begin);
-      this.part(".big-play").hidden = false;
-      this.veil(null, null);
+      const [url, Hls, position] = await Promise.all([this.lease.take(), loadHls(), api.progress(this.id)]);
+      if (this.isClosed) return this.lease.giveBack();
+      const start = at ?? (position.finished ? 0 : position.seconds);
+      this.source = new Source(this.video, (text) => this.interrupt(text));
+      this.source.open(Hls, url, start);
+      if (this.source.hls) this.offerChoices(Hls, this.source.hls);
+      this.veil.lift();
+      await this.video.play().catch(() => this.showPlaying());
     } catch (problem) {
-      this.veil(problem.message, null);
+      this.lease.giveBack();
+      const text = problem.streams?.length
+        ? `You are watching on ${problem.streams.length === 1 ? "another device" : `${problem.streams.length} devices`} already, as many as your plan allows.`
+        : problem.message;
+      this.veil.show(text, {
+        streams: problem.streams,
+        onStopped: () => this.begin(at),
+        retry: problem.streams?.length ? "" : "Try again",
+      });
+    } finally {
+      this.isBeginning = false;
     }
   }
 
-  /** iPhone: no Media Source Extensions, but native HLS. */
-  playNatively(url, begin) {
-    this.video.src = url;
-    this.video.addEventListener("loadedmetadata", () => (this.video.currentTime = begin), { once: true });
+  /** Ends playback with a message; the viewer may continue from here. */
+  interrupt(text) {
+    if (this.video.readyState > 0) this.resumeAt = this.video.currentTime;
+    this.savePosition();
+    this.detach();
+    this.lease.giveBack();
+    this.veil.show(text, { retry: "Watch here" });
   }
 
-  attach(Hls, url, begin) {
-    const hls = new Hls({ enableWorker: false, startPosition: begin, backBufferLength: 60 });
-    this.hls = hls;
-    this.stops.push(() => hls.destroy());
-    hls.on(Hls.Events.MANIFEST_PARSED, () => this.offerQualities());
-    hls.on(Hls.Events.LEVEL_SWITCHED, (_, data) => this.nameLevel(data.level));
-    hls.on(Hls.Events.ERROR, (_, data) => this.recover(Hls, data));
+  onStreamEnded() {
+    if (this.video.paused) this.resumeAt = this.video.currentTime; // a new one is taken on playing
+    else this.interrupt("This stream has ended: it was stopped elsewhere, or paused for long.");
+  }
+
+  /** After a long pause the stream may have expired: take another one, unseen. */
+  async resume() {
+    const isLong = Date.now() - (this.pausedAt ?? Date.now()) > LONG_PAUSE_MS;
+    if (isLong) await this.lease.beat();
+    if (this.lease.id === null && this.source) return this.begin(this.video.currentTime);
+    return this.video.play().catch(() => {});
+  }
+
+  detach() {
+    this.source?.close();
+    this.source = null;
+  }
+
+  offerChoices(Hls, hls) {
+    hls.on(Hls.Events.MANIFEST_PARSED, () => this.offerQualities(hls));
+    hls.on(Hls.Events.LEVEL_SWITCHED, (_, data) => this.nameLevel(hls, data.level));
     offerTracks(Hls, hls, this.part(".audio select"), this.part(".subtitles select"));
-    hls.loadSource(url);
-    hls.attachMedia(this.video);
   }
 
-  recover(Hls, data) {
-    if (!data.fatal) return;
-    if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.hls.startLoad();
-    else if (data.type === Hls.ErrorTypes.MEDIA_ERROR) this.hls.recoverMediaError();
-    else this.veil("We can't play this film. Try opening it again.", null);
-  }
-
-  offerQualities() {
+  offerQualities(hls) {
     const select = this.part(".quality select");
-    const levels = this.hls.levels.map((level, index) => ({ index, height: Math.min(level.height, level.width) }));
+    const levels = hls.levels.map((level, index) => ({ index, height: Math.min(level.height, level.width) }));
     // A height may be there twice: with stereo, and with 5.1.
     const heights = levels.filter((level, at) => levels.findIndex((other) => other.height === level.height) === at);
     const options = [{ index: -1, height: 0 }, ...heights.reverse()].map(({ index, height }) => {
@@ -141,14 +160,14 @@ class Player {
     });
     select.replaceChildren(...options);
     select.onchange = () => {
-      this.hls.currentLevel = Number(select.value); // immediately, without playing out the buffer
+      hls.currentLevel = Number(select.value); // immediately, without playing out the buffer
     };
   }
 
-  nameLevel(level) {
-    const { height, width } = this.hls.levels[level];
+  nameLevel(hls, level) {
+    const { height, width } = hls.levels[level];
     const auto = this.part(".quality option[value='-1']");
-    if (auto) auto.textContent = this.hls.autoLevelEnabled ? `Auto (${Math.min(height, width)}p)` : "Auto";
+    if (auto) auto.textContent = hls.autoLevelEnabled ? `Auto (${Math.min(height, width)}p)` : "Auto";
   }
 
   wire() {
@@ -161,6 +180,7 @@ class Player {
     this.part(".pip").hidden = !document.pictureInPictureEnabled;
     on(".play", "click", () => this.toggle());
     on(".big-play", "click", () => this.toggle());
+    on(".retry", "click", () => this.begin(this.resumeAt));
     video.addEventListener("click", () => this.toggle());
     on(".mute", "click", () => this.toggleMute());
     on(".full", "click", () => this.toggleFull());
@@ -182,13 +202,19 @@ class Player {
     };
     for (const name of ["pointermove", "focusin", "keydown"]) stage.addEventListener(name, awake);
     const timer = setInterval(() => this.savePosition(), SAVE_INTERVAL_MS);
-    const leaving = () => this.savePosition();
-    for (const name of ["pause", "seeked"]) video.addEventListener(name, leaving);
+    const save = () => this.savePosition();
+    for (const name of ["pause", "seeked"]) video.addEventListener(name, save);
+    video.addEventListener("pause", () => (this.pausedAt = Date.now()));
+    const leaving = () => {
+      save();
+      video.pause();
+      this.lease.giveBack();
+    };
     window.addEventListener("pagehide", leaving);
     this.stops.push(bindKeys(this), () => {
       clearTimeout(idle);
       clearInterval(timer);
-      this.savePosition();
+      leaving();
       window.removeEventListener("pagehide", leaving);
     });
   }
@@ -203,7 +229,9 @@ class Player {
   }
 
   toggle() {
-    if (this.video.paused) this.video.play().catch(() => {});
+    if (!this.film.playable) return;
+    if (!this.source) this.begin(this.resumeAt);
+    else if (this.video.paused) this.resume();
     else this.video.pause();
   }
 
@@ -227,6 +255,7 @@ class Player {
   }
 
   seekBy(seconds) {
+    if (!this.source) return;
     const end = Number.isFinite(this.video.duration) ? this.video.duration : Infinity;
     this.video.currentTime = Math.min(end, Math.max(0, this.video.currentTime + seconds));
   }
@@ -259,7 +288,9 @@ class Player {
   }
 
   close() {
+    this.isClosed = true;
     this.stops.forEach((stop) => stop());
+    this.detach();
     this.video.removeAttribute("src");
     this.video.load();
   }

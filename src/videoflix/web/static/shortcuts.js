@@ -20,10 +20,12 @@ export function bindKeys(player) {
     Home: () => (player.video.currentTime = 0),
   };
   const press = (event) => {
-    const busy = event.target.closest("input, textarea, select, dialog");
+    const isTyping = event.target.closest("input:not([type=range]), textarea, dialog, [contenteditable]");
     const onButton = event.target.closest("button, a") && event.key === " ";
+    const onVolume = event.target.closest(".volume") && event.key.startsWith("Arrow");
+    const onMenu = event.target.closest("select") && /^(Arrow|Home| )/.test(event.key);
     const action = actions[event.key];
-    if (!action || busy || onButton || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!action || isTyping || onButton || onVolume || onMenu || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     action();
   };

@@ -11,6 +11,8 @@ const bar = form.querySelector("progress");
 const status = form.querySelector(".status");
 const error = form.querySelector(".error");
 const submit = form.querySelector("[type=submit]");
+const cancel = form.querySelector("[value=cancel]");
+const question = form.querySelector(".stop-question");
 let running = null;
 
 export function openUpload() {
@@ -25,6 +27,12 @@ function reset() {
   error.hidden = true;
   status.textContent = "";
   submit.disabled = false;
+  keepUploading();
+}
+
+function keepUploading() {
+  question.hidden = true;
+  cancel.textContent = "Cancel";
 }
 
 function chosen() {
@@ -61,6 +69,7 @@ async function send() {
     status.textContent = "";
   } finally {
     running = null;
+    keepUploading();
     submit.disabled = false;
   }
 }
@@ -70,8 +79,21 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   send();
 });
-form.querySelector("[value=cancel]").addEventListener("click", () => dialog.close());
-dialog.addEventListener("close", () => running?.abort());
+
+/** Closes the dialog; a running upload is stopped only when asked twice. */
+function leave(event) {
+  event.preventDefault();
+  if (running && question.hidden) {
+    question.hidden = false;
+    cancel.textContent = "Stop it";
+    return;
+  }
+  running?.abort();
+  dialog.close();
+}
+
+cancel.addEventListener("click", leave);
+dialog.addEventListener("cancel", leave); // the Escape key
 for (const name of ["dragenter", "dragover"]) {
   drop.addEventListener(name, (event) => {
     event.preventDefault();

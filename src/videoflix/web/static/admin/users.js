@@ -74,8 +74,13 @@ function actions(person, refresh, context) {
     if (await sure("Deactivate this account?", `${person.email} will be signed out on all devices immediately.`, "Deactivate")) await change("deactivate");
   });
   const isOn = person.is_active && person.confirmed_at;
+  const mailLink = button("Mail password link", async () => {
+    const text = `${person.email} will receive a link to choose a new password. The present one stays until then.`;
+    if (await sure("Mail a password link?", text, "Mail link")) await change("password-link");
+  });
   return [
     button("Edit", async () => { if (await edit(person, context)) refresh(); }),
+    ...(isOn ? [mailLink] : []),
     isOn ? off : button("Activate", () => change("activate")),
   ];
 }

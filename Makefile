@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker check test coverage docs bench mutants migration
+.PHONY: help setup run worker lint check test coverage docs bench mutants migration
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -13,10 +13,12 @@ run: ## Start Videoflix with an embedded Postgres
 worker: ## Start one more worker for the configured database
 	uv run videoflix worker --role all
 
-check: ## Lint, format, types, import directions, migrations, docs
+lint: ## Lint, format, types
 	uv run ruff check
 	uv run ruff format --check
 	uv run mypy
+
+check: lint ## Lint, format, types, import directions, migrations, docs
 	uv run pytest -q tests/test_architecture.py tests/test_migrations.py tests/test_docs.py
 
 test: ## Run all tests

@@ -22,7 +22,7 @@ from videoflix.accounts.models import User
 from videoflix.audit.models import SecurityEvent
 from videoflix.backup.models import Export
 from videoflix.billing.models import Invoice, InvoiceLine
-from videoflix.catalog.models import Category, Subtitle, SubtitleCue, Video, VideoState
+from videoflix.catalog.models import Category, Chapter, Subtitle, SubtitleCue, Video, VideoState
 from videoflix.library.models import Vote, WatchlistEntry, WatchState
 from videoflix.media.models import Asset, Chunk, Rendition, RenditionFile, TrackKind
 from videoflix.memberships.models import Membership, MembershipTerm, Plan
@@ -185,6 +185,12 @@ class SubtitleCueFactory(RowFactory[SubtitleCue]):
     language = "en"
     at = 1.0
     text = "Hello"
+
+
+class ChapterFactory(RowFactory[Chapter]):
+    title = "Prologue"
+    start = 0.0
+    end = 60.0
 
 
 class WatchlistEntryFactory(RowFactory[WatchlistEntry]):

@@ -28,7 +28,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "billing/test_closing.py": ("billing", "jobs"),
     "catalog/test_api.py": ("catalog", "api/videos repository/videos schemas service/catalog"),
     "catalog/test_cache.py": ("catalog", "api/response_cache"),
-    "catalog/test_editing.py": ("catalog", "api/categories jobs picture_child pictures"),
+    "catalog/test_editing.py": ("catalog", "api/categories jobs payloads pictures"),
     "catalog/test_lists.py": (
         "catalog",
         "repository/categories repository/filters repository/rows service/browse",
@@ -78,6 +78,12 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     ),
     "media/test_first_chunk.py": ("media", "payloads"),
     "media/test_locks.py": ("media/repository", "assets chunks renditions"),
+    "media/test_posters.py": (
+        "",
+        "catalog/models platform/http/preferences"
+        " platform/pictures/picture_child platform/pictures/reencode platform/pictures/sizes"
+        " playback/api/posters",
+    ),
     "media/test_odd_recordings.py": ("media", "remux probe/clock"),
     "media/test_placement.py": ("media", "sample_run"),
     "media/test_index.py": ("media/probe", "sample_tables"),
@@ -116,6 +122,10 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "playback/test_segments.py": (
         "",
         "media/service/presentations playback/api/playback playback/service/playlists",
+    ),
+    "playback/test_chapters.py": (
+        "",
+        "catalog/api/chapters catalog/repository/chapters catalog/service/chapters",
     ),
     "playback/test_subtitles.py": (
         "",

@@ -20,6 +20,7 @@ from videoflix.audit.api import ActivityController, AuditController, provide_ses
 from videoflix.backup.api import ArchiveController
 from videoflix.billing.api import InvoiceController, OwnInvoiceController
 from videoflix.catalog.api.categories import CategoryController, CategoryVideoController
+from videoflix.catalog.api.chapters import ChapterController
 from videoflix.catalog.api.editing import VideoEditingController
 from videoflix.catalog.api.subtitles import SubtitleController, SubtitleEditingController
 from videoflix.catalog.api.videos import VideoController
@@ -32,6 +33,7 @@ from videoflix.library.api.history import HistoryController, ProgressController
 from videoflix.library.api.votes import VoteController, VotesController
 from videoflix.library.api.watchlist import WatchlistController
 from videoflix.media.api.encoding import EncodingController
+from videoflix.media.api.posters import PosterEditingController
 from videoflix.media.api.uploads import AssetController, UploadController
 from videoflix.memberships.api import MembershipController, PlanController
 from videoflix.metrics.api import MetricsController
@@ -70,8 +72,10 @@ from videoflix.platform.process.sandbox import protect_memory
 from videoflix.platform.rate_limit.middleware import RateLimitDocs, RateLimitMiddleware
 from videoflix.platform.server.shutdown import shutdown
 from videoflix.platform.storage.installation import claiming_storage
+from videoflix.playback.api.chapters import ChapterTrackController
 from videoflix.playback.api.downloads import DownloadController
 from videoflix.playback.api.playback import PlaybackController
+from videoflix.playback.api.posters import PosterController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
 from videoflix.playback.api.subtitles import SubtitleRenditionController
 from videoflix.playback.service.streams import recently_ended_streams
@@ -110,10 +114,12 @@ CONTROLLERS = [
     CategoryVideoController,
     CategoryController,
     VideoEditingController,
+    ChapterController,
     SubtitleController,
     SubtitleEditingController,
     UploadController,
     EncodingController,
+    PosterEditingController,
     ResumableUploadController,
     UploadEventController,
     ImportController,
@@ -128,6 +134,8 @@ CONTROLLERS = [
     MovieController,
     MovieRatingController,
     PlaybackController,
+    PosterController,
+    ChapterTrackController,
     SubtitleRenditionController,
     DownloadController,
     StreamController,

@@ -77,6 +77,7 @@ RULES = {
         GET /api/v1/videos/newest
         GET /api/v1/videos/suggest
         GET /api/v1/videos/{video_id}
+        GET /api/v1/videos/{video_id}/chapters
         GET /api/v1/videos/{video_id}/files
         POST /api/v1/videos/{video_id}/play
         GET /api/v1/videos/{video_id}/progress
@@ -131,6 +132,12 @@ RULES = {
         POST /api/v1/videos/{video_id}/encoding/cancel
         POST /api/v1/videos/{video_id}/encoding/again
         POST /api/v1/videos/{video_id}/unpublish
+        PUT /api/v1/videos/{video_id}/poster
+        DELETE /api/v1/videos/{video_id}/poster
+        GET /api/v1/videos/{video_id}/poster/candidates
+        GET /api/v1/videos/{video_id}/poster/candidates/{number}
+        PUT /api/v1/videos/{video_id}/poster/candidate
+        PUT /api/v1/videos/{video_id}/chapters
         PUT /api/v1/videos/{video_id}/subtitles/{language}
         DELETE /api/v1/videos/{video_id}/subtitles/{language}
     """,
@@ -200,6 +207,10 @@ ELSEWHERE = """
     GET /api/v1/videos/{video_id}/play/{token}/subtitles/{language}/{digest}/{step}/{file_name}
     GET /api/v1/videos/{video_id}/files/{file_name}
     GET /api/v1/videos/{video_id}/poster.jpg
+    GET /api/v1/videos/{video_id}/chapters.vtt
+    GET /api/v1/videos/{video_id}/chapters.json
+    GET /api/v1/videos/{video_id}/play/{token}/chapters.vtt
+    GET /api/v1/videos/{video_id}/play/{token}/chapters.json
     DELETE /api/v1/streams/{stream_id}
     GET /api/v1/videos/{video_id}/events
     GET /api/v1/videos/{video_id}/encoding/events

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_category, add_films
 from videoflix.catalog.jobs import delete_picture
-from videoflix.catalog.schemas import DeletePicture
+from videoflix.catalog.payloads import DeletePicture
 from videoflix.catalog.service.editing import Editing
 from videoflix.platform.storage.media_storage import media_storage
 

@@ -51,7 +51,10 @@ READERS = {
     "/videos/{video_id}/progress": "",
     "/videos/{video_id}/vote": "",
     "/videos/{video_id}/master.m3u8": "",
-    "/videos/{video_id}/poster.jpg": "",
+    "/videos/{video_id}/poster.jpg": "?w=320",
+    "/videos/{video_id}/chapters": "",
+    "/videos/{video_id}/chapters.vtt": "",
+    "/videos/{video_id}/chapters.json": "",
     "/videos/{video_id}/subtitles/{language}": "",
     "/videos/{video_id}/events": "",
     "/videos/{video_id}/assets/{asset_id}/{rendition}/index.m3u8": "",
@@ -85,11 +88,16 @@ def test_every_route_about_films_is_tried_here() -> None:
         "/videos/{video_id}/sources",
         "/videos/{video_id}/encoding",
         "/videos/{video_id}/encoding/events",
+        "/videos/{video_id}/poster/candidates",
+        "/videos/{video_id}/poster/candidates/{number}",
         "/me/export",  # what a person uploaded is theirs
         "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_downloads.py
         # by play token: tests/playback/test_revocation.py
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8",
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/{file_name}",
+        # by play token: tests/playback/test_chapters.py
+        "/videos/{video_id}/play/{token}/chapters.vtt",
+        "/videos/{video_id}/play/{token}/chapters.json",
         # film by film in tests/access, by play token in tests/playback/test_subtitles.py
         "/videos/{video_id}/subtitles/{language}/{digest}/{step}/index.m3u8",
         "/videos/{video_id}/subtitles/{language}/{digest}/{step}/{file_name}",

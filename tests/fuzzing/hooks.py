@@ -28,6 +28,7 @@ SEMANTIC = {
     "password-weak",  # how easily it is guessed
     "password-wrong",
     "picture-refused",  # what a file holds
+    "poster-refused",  # what a file holds
     "pin-wrong",
     "range-not-satisfiable",  # how long a file is
     "range-unsatisfiable",

@@ -13,7 +13,7 @@ from videoflix.media.encode import encode_chunk
 from videoflix.media.ffmpeg import find_ffmpeg
 from videoflix.media.fmp4 import Index, InvalidOutput, index_video
 from videoflix.media.plan import EncodePlan, make_plan
-from videoflix.media.poster import make_poster
+from videoflix.media.poster import decode_frames, most_detailed
 from videoflix.media.probe.source import probe
 from videoflix.platform.storage.media_storage import StorageFull
 
@@ -212,7 +212,7 @@ async def test_poster_is_a_telling_picture(tmp_path: Path) -> None:
         "-c:v", "libx264", "-preset", "ultrafast", source,
     )  # fmt: skip
     plan = make_plan(await probe(source))
-    poster = await make_poster(source, plan, tmp_path)
+    poster = most_detailed(await decode_frames(source, plan, tmp_path)).file
     assert size_of(poster) == "1280x720"
     assert poster.stat().st_size > 30_000, "a black picture was chosen"
 
@@ -222,4 +222,5 @@ async def test_film_of_one_picture(tmp_path: Path) -> None:
     plan, chunks = await encoded(source, tmp_path)
     assert plan.frame_count == 1
     assert len(chunks[0]["180p"].segments) == 1
-    assert (await make_poster(source, plan, tmp_path)).exists()
+    (frame,) = await decode_frames(source, plan, tmp_path)
+    assert frame.file.exists()

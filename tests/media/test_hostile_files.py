@@ -17,8 +17,6 @@ import msgspec
 import pytest
 
 from media.clips import make_clip
-from videoflix.catalog.picture_exit_codes import NO_PICTURE
-from videoflix.catalog.pictures import LIMITS as PICTURE_LIMITS
 from videoflix.catalog.pictures import InvalidPicture, reencode
 from videoflix.media import ffmpeg, poster
 from videoflix.media.encode import encode_chunk
@@ -27,11 +25,13 @@ from videoflix.media.ffmpeg import PIPE_FORMAT
 from videoflix.media.fmp4 import InvalidOutput
 from videoflix.media.mp4 import package
 from videoflix.media.plan import EncodePlan, make_plan
-from videoflix.media.poster import PosterFailed, make_poster
+from videoflix.media.poster import PosterFailed, decode_frames
 from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.result import DEMUXERS
 from videoflix.media.probe.source import probe
 from videoflix.media.storyboard import layout_of, make_sprite
+from videoflix.platform.pictures.exit_codes import NO_PICTURE
+from videoflix.platform.pictures.reencode import LIMITS as PICTURE_LIMITS
 from videoflix.platform.process import sandbox
 from videoflix.platform.process.run import LaunchFailed, ProcessFailed, run
 from videoflix.settings import settings
@@ -165,7 +165,7 @@ async def _sound(source: Path, plan: EncodePlan, folder: Path) -> None:
 ENTRIES: dict[str, Callable[[Path, EncodePlan, Path], Awaitable[object]]] = {
     "chunk": _chunk,
     "sound": _sound,
-    "poster": make_poster,
+    "poster": decode_frames,
     "storyboard": _storyboard,
     "package": _package_picture,
     "package with sound": _package_sound,
@@ -231,7 +231,7 @@ def assert_pinned(command: list[str]) -> None:
 @pytest.mark.parametrize(
     ("kind", "claimed"),
     [
-        *((kind, "jpeg") for kind in HOSTILE),
+        *((kind, claimed) for kind in HOSTILE for claimed in ("jpeg", "avif")),
         ("ffconcat of a neighbour", "png"),
         ("playlist", "png"),
     ],
@@ -241,9 +241,11 @@ async def test_pictures_are_what_they_claim_to_be(
 ) -> None:
     """A picture's first bytes are looked at first; the decoder has to hold without that."""
     file = watch.write(kind, tmp_path / "picture")
-    child = [sys.executable, "-I", "-m", "videoflix.catalog.picture_child"]
+    child = [sys.executable, "-I", "-m", "videoflix.platform.pictures.picture_child"]
     with pytest.raises(ProcessFailed) as failure:
-        await run([*child, str(file), claimed, "1000000", "1280"], PICTURE_LIMITS, reads=[file])
+        await run(
+            [*child, str(file), claimed, "1000000", "webp:320x320"], PICTURE_LIMITS, reads=[file]
+        )
     assert failure.value.returncode == NO_PICTURE
     assert watch.touched() == []
     with pytest.raises(InvalidPicture):

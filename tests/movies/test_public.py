@@ -15,7 +15,7 @@ from videoflix.app import create_app
 from videoflix.movies.api import public
 from videoflix.movies.providers.catalog import movie_id_of
 from videoflix.movies.providers.november7 import Items
-from videoflix.playback.api import playback
+from videoflix.playback.api import posters
 from videoflix.settings import settings
 
 LIST = "/movies/"
@@ -131,7 +131,7 @@ async def test_listed_front_ends_change_nothing(
 def closed(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = msgspec.structs.replace(settings, public_catalogue=False)
     monkeypatch.setattr(public, "settings", changed)
-    monkeypatch.setattr(playback, "settings", changed)
+    monkeypatch.setattr(posters, "settings", changed)
 
 
 async def test_list_may_be_closed(

@@ -53,7 +53,8 @@ async def _change_summary(request: Request[Any, Any, Any]) -> str:
     is_json = request.headers.get("content-type", "").startswith("application/json")
     is_read = "data" in request.route_handler.parsed_fn_signature.parameters
     body = await request.json() if is_json and is_read else None
-    fields = ", ".join(name for name in body if name.isidentifier()) if body else ""
+    names = body if isinstance(body, dict) else ()  # a list has none
+    fields = ", ".join(name for name in names if name.isidentifier())
     return f"{line} ({fields})" if fields else line
 
 

@@ -1,6 +1,6 @@
 """Jobs of the catalogue."""
 
-from videoflix.catalog.schemas import AnnouncePublication, DeletePicture
+from videoflix.catalog.payloads import AnnouncePublication, DeletePicture
 from videoflix.catalog.service.browse import Browse
 from videoflix.catalog.service.catalog import topic_for
 from videoflix.platform.postgres.notify import publish

@@ -22,6 +22,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from videoflix.accounts.models import User
 from videoflix.platform.postgres.session import Record
 
+# The folder of posters that editors chose; automatic ones are stored with their file.
+OWN_POSTERS = "posters"
+
 
 class VideoState(StrEnum):
     """State of processing."""
@@ -48,6 +51,8 @@ class Video(Record):
     `published_at` is null for drafts and in the future for scheduled videos. Lists are ordered by
     `shown_at`, or by `title_key` (lower case, without accents). `deleted_at` marks a soft delete.
     `popularity` counts the views of the last 30 days; `score` is upvotes minus downvotes.
+    `poster` is the storage key of the poster, `poster_widths` are those of its sizes in pixels
+    (platform.pictures.sizes).
     """
 
     __tablename__ = "video"
@@ -80,6 +85,9 @@ class Video(Record):
     replacement_reason: Mapped[str | None] = mapped_column(default=None)
     duration: Mapped[float | None] = mapped_column(default=None)
     poster: Mapped[str | None] = mapped_column(default=None)
+    poster_widths: Mapped[list[int]] = mapped_column(
+        ARRAY(SmallInteger), server_default=sql("'{}'"), default=list
+    )
     qualities: Mapped[list[str]] = mapped_column(ARRAY(String(16)), default=list)
     upvotes: Mapped[int] = mapped_column(server_default=sql("0"))
     downvotes: Mapped[int] = mapped_column(server_default=sql("0"))
@@ -112,7 +120,14 @@ class Video(Record):
         Index("ix_video_title_key", "title_key", "id"),
         Index("ix_video_search", "search", postgresql_using="gin"),
         Index("ix_video_tags", "tags", postgresql_using="gin"),
+        # Posters of editors, to find what no video uses any more.
+        Index("ix_video_own_poster", "poster", postgresql_where=sql("poster like 'posters/%'")),
     )
+
+    @property
+    def has_own_poster(self) -> bool:
+        """Whether an editor chose the poster; it is kept when the file is replaced."""
+        return self.poster is not None and self.poster.startswith(f"{OWN_POSTERS}/")
 
 
 class Category(Record):
@@ -185,3 +200,20 @@ class SubtitleCue(Record):
         Index("ix_subtitle_cue_video_id", "video_id", "at"),
         Index("ix_subtitle_cue_search", "search", postgresql_using="gin"),
     )
+
+
+class Chapter(Record):
+    """A chapter of a video: its title, and its start and end in seconds.
+
+    `is_extracted`: it is from the video's file, and replaced with it.
+    """
+
+    __tablename__ = "chapter"
+
+    video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(200))
+    start: Mapped[float]
+    end: Mapped[float]
+    is_extracted: Mapped[bool] = mapped_column(server_default=sql("false"), default=False)
+
+    __table_args__ = (UniqueConstraint("video_id", "start"),)

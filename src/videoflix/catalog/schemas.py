@@ -1,8 +1,8 @@
-"""Wire types of the catalogue, and payloads of its jobs."""
+"""Wire types of the catalogue."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from videoflix.catalog import models
 from videoflix.catalog.models import Audience, VideoState
 from videoflix.platform.http.params import BIGINT_MAX, Moment, ensure_plausible
-from videoflix.platform.queue import Job, schedule
+from videoflix.platform.pictures.sizes import srcset
 
 Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Description = Annotated[str, msgspec.Meta(max_length=10_000, pattern=r"^[^\x00]*$")]
@@ -23,6 +23,7 @@ LanguageCode = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?(?!\
 Year = Annotated[int, msgspec.Meta(ge=1870, le=2200)]
 AgeRating = Annotated[int, msgspec.Meta(ge=0, le=21)]
 BigId = Annotated[int, msgspec.Meta(ge=1, le=BIGINT_MAX)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000)]
 CategoryTitle = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00\r\n]*(?!\n)$")
 ]
@@ -136,12 +137,29 @@ class SubtitleHit(msgspec.Struct):
     text: str
 
 
+class ChapterRead(msgspec.Struct):
+    """A chapter of a video: its title, and its start and end in seconds."""
+
+    title: str
+    start: float
+    end: float
+
+
+class ChapterWrite(msgspec.Struct, forbid_unknown_fields=True):
+    """A chapter, in seconds; without `end`, it ends where the next one starts."""
+
+    title: Title
+    start: Seconds
+    end: Seconds | None = None
+
+
 class VideoRead(msgspec.Struct):
     """A video; `progress` is 0 to 1, `duration` is in seconds.
 
     Only editors see `stalled` (why processing of the newest file waits for the machine) and
     `replacement_failure` (why a file that should have replaced the playable one failed).
     `views` counts all views, `popularity` those of the last 30 days. Only a search sets `hits`.
+    `poster_srcset` lists the sizes of the poster (WebP) as HTML's `srcset` does.
     """
 
     id: int
@@ -167,6 +185,7 @@ class VideoRead(msgspec.Struct):
     replacement_failure: Failure | None
     duration: float | None
     poster_url: str | None
+    poster_srcset: str | None
     qualities: list[str]
     subtitles: list[SubtitleTrack]
     upvotes: int
@@ -213,7 +232,8 @@ class VideoRead(msgspec.Struct):
                 _failure(video.replacement_code, video.replacement_reason) if for_editors else None
             ),
             duration=video.duration,
-            poster_url=poster_url(video),
+            poster_url=(poster := poster_url(video)),
+            poster_srcset=srcset(poster, video.poster_widths) if poster else None,
             qualities=video.qualities,
             subtitles=[
                 SubtitleTrack(found["language"], found["label"], subtitle_url(video.id, found))
@@ -228,6 +248,12 @@ class VideoRead(msgspec.Struct):
             updated_at=video.updated_at,
             hits=hits or [],
         )
+
+
+class VideoDetail(VideoRead):
+    """A video with what only its own page shows."""
+
+    chapters: list[ChapterRead] = []
 
 
 class VideoPage(msgspec.Struct):
@@ -296,33 +322,6 @@ class CategoryWithVideos(msgspec.Struct):
 
     category: CategoryRead
     videos: list[VideoRead]
-
-
-class PurgeDeleted(Job):
-    """Purge videos, with their files, that were soft-deleted 30 days ago."""
-
-    name: ClassVar = "catalog.purge"
-    queue: ClassVar = "maintenance"
-    unique: ClassVar = True
-
-
-schedule("35 3 * * *", PurgeDeleted())
-
-
-class AnnouncePublication(Job):
-    """Announce a scheduled publication to every process, so that caches are invalidated."""
-
-    name: ClassVar = "catalog.announce_publication"
-    queue: ClassVar = "maintenance"
-    video_id: int
-
-
-class DeletePicture(Job):
-    """Delete a category's previous picture from the storage."""
-
-    name: ClassVar = "catalog.delete_picture"
-    attempts: ClassVar = 10
-    key: str
 
 
 def publication_of(video: models.Video) -> Publication:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import LargeBinary, func, select, text, type_coerce
+from sqlalchemy import LargeBinary, func, select, text, type_coerce, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videoflix.catalog.models import Category, Video
+from videoflix.catalog.models import OWN_POSTERS, Category, Video
 from videoflix.media.models import (
     Asset,
     AssetState,
@@ -16,7 +16,9 @@ from videoflix.media.models import (
     RenditionFile,
     TrackKind,
 )
+from videoflix.media.poster import Stills
 from videoflix.media.segment_index import RECORD
+from videoflix.platform.pictures.sizes import original_of, sized_keys
 
 # Folders with a queued deletion: players may still read them until then.
 DELETED_LATER = text("""
@@ -60,6 +62,21 @@ class AssetInventory(msgspec.Struct, frozen=True):
     expected: dict[str, ExpectedObject]
 
 
+def poster_keys(video: Video, asset: Asset) -> set[str]:
+    """Storage keys of the automatic poster of an asset, its sizes, and its candidates."""
+    found: set[str] = set()
+    if asset.stills:
+        found = msgspec.convert(asset.stills, Stills).keys
+    if video.poster and video.poster.startswith(f"{asset.folder}/"):
+        found |= {video.poster, *sized_keys(video.poster, video.poster_widths)}
+    return found
+
+
+def own_poster_folder(video: Video) -> str | None:
+    """The folder of the poster that an editor chose; None if it is the automatic one."""
+    return video.poster.rpartition("/")[0] if video.poster and video.has_own_poster else None
+
+
 class Inventory:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -71,13 +88,13 @@ class Inventory:
     async def after(self, asset_id: int, limit: int) -> list[AssetInventory]:
         """List the next assets by id."""
         rows = await self.session.execute(
-            select(Asset, Video.poster)
+            select(Asset, Video)
             .join(Video, Video.id == Asset.video_id)
             .where(Asset.id > asset_id)
             .order_by(Asset.id)
             .limit(limit)
         )
-        return [await self._of(asset, poster) for asset, poster in rows.all()]
+        return [await self._of(asset, video) for asset, video in rows.all()]
 
     async def one(self, asset_id: int) -> AssetInventory | None:
         """Read one asset again."""
@@ -90,14 +107,27 @@ class Inventory:
         waiting = await self.session.scalars(DELETED_LATER, {"folders": list(folders)})
         return {*found, *waiting}
 
-    async def pictures(self) -> list[str]:
-        """List the storage keys of the categories' pictures."""
-        found = await self.session.scalars(
-            select(Category.picture).where(Category.picture.is_not(None))
+    async def used_pictures(self, keys: Sequence[str]) -> set[str]:
+        """Filter the pictures of categories and own posters, with their sizes, that are used."""
+        pictures = select(Category.picture).where(Category.picture.in_(keys))
+        posters = select(Video.poster, Video.poster_widths).where(
+            Video.poster.in_([original_of(key) for key in keys])
         )
-        return [key for key in found if key]
+        used = {key for key in await self.session.scalars(pictures) if key}
+        for poster, widths in await self.session.execute(posters):
+            used |= {str(poster), *sized_keys(str(poster), widths)}
+        return used.intersection(keys)
 
-    async def _of(self, asset: Asset, poster: str | None) -> AssetInventory:
+    async def pictures_after(self, key: str, limit: int) -> list[str]:
+        """List the next pictures of categories and own posters, by their keys."""
+        pictures = select(Category.picture.label("key")).where(Category.picture > key)
+        posters = select(Video.poster.label("key")).where(
+            Video.poster.startswith(f"{OWN_POSTERS}/"), Video.poster > key
+        )
+        listed = union_all(pictures, posters).order_by("key").limit(limit)
+        return list(await self.session.scalars(listed))
+
+    async def _of(self, asset: Asset, video: Video) -> AssetInventory:
         objects = []
         if asset.source_removed_at is None:
             objects.append(
@@ -112,8 +142,8 @@ class Inventory:
             objects.append(
                 ExpectedObject(asset.sprite_key, ObjectRole.STORYBOARD, sha256=asset.sprite_sha256)
             )
-        if poster and poster.startswith(f"{asset.folder}/"):
-            objects.append(ExpectedObject(poster, ObjectRole.POSTER))
+        pictures = sorted(poster_keys(video, asset))
+        objects += [ExpectedObject(key, ObjectRole.POSTER) for key in pictures]
         objects += await self._renditions(asset.id)
         return AssetInventory(
             asset_id=asset.id,

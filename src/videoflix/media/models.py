@@ -66,9 +66,10 @@ class Asset(Record):
     """One uploaded file of a video; `plan` holds a media.plan.EncodePlan after inspection.
 
     `source_fault` is fsck's finding on the source: missing or damaged. `storyboard` holds a
-    media.storyboard.Layout of the thumbnails in the file `sprite_key`. `failure_*` are set while
-    the state is failed, `stalled_*` while it is stalled; `suspicions` counts the faults of the
-    machine that this file may have caused. The source of a rejected file is deleted after
+    media.storyboard.Layout of the thumbnails in the file `sprite_key`, `stills` a
+    media.poster.Stills: the automatic poster, and other frames to choose from. `failure_*` are
+    set while the state is failed, `stalled_*` while it is stalled; `suspicions` counts the faults
+    of the machine that this file may have caused. The source of a rejected file is deleted after
     `source_expires_at`; `source_removed_at` is when it was.
     """
 
@@ -86,6 +87,7 @@ class Asset(Record):
     sprite_key: Mapped[str | None] = mapped_column(default=None)
     sprite_sha256: Mapped[str | None] = mapped_column(String(64), default=None)
     storyboard: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
+    stills: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     failure_code: Mapped[str | None] = mapped_column(String(64), default=None)
     failure_reason: Mapped[str | None] = mapped_column(default=None)
     stalled_code: Mapped[str | None] = mapped_column(String(64), default=None)

@@ -74,6 +74,17 @@ class MakePoster(Job):
     asset_id: int
 
 
+class ScalePoster(Job):
+    """Make the sizes of a poster of an earlier release."""
+
+    name: ClassVar = "media.scale_poster"
+    queue: ClassVar = "transcode"
+    unique: ClassVar = True
+    subject: ClassVar = "video_id"
+    priority: ClassVar = PACKAGE
+    video_id: int
+
+
 class ExtractSubtitles(Job):
     """Extract the text subtitles of the uploaded file, in place of those of an earlier file."""
 

@@ -10,6 +10,7 @@ from operator import itemgetter
 
 import msgspec
 
+from videoflix.media.chapters import ChapterSpec, film_chapters
 from videoflix.media.ladder import Rung, make_ladder
 from videoflix.media.probe.result import AudioTrack, SubtitleTrack
 from videoflix.media.probe.source import ProbedSource
@@ -80,6 +81,7 @@ class EncodePlan(msgspec.Struct, frozen=True):
     audio: tuple[AudioSpec, ...] = ()
     audio_index: int | None = None
     subtitles: tuple[SubtitleTrack, ...] = ()
+    chapters: tuple[ChapterSpec, ...] = ()
     shown_width: int = 0
     shown_height: int = 0
     turned: str = ""
@@ -156,6 +158,7 @@ def make_plan(source: ProbedSource, remux: RemuxSpec | None = None) -> EncodePla
         video_index=source.video_index,
         # A remuxed copy has picture and audio only.
         subtitles=() if remux else source.subtitles,
+        chapters=() if remux else _chapters(source, frame_rate),
         audio=plan_audio(source.audio[:AUDIO_TRACKS_MAX]),
         shown_width=source.shown.width,
         shown_height=source.shown.height,
@@ -163,6 +166,11 @@ def make_plan(source: ProbedSource, remux: RemuxSpec | None = None) -> EncodePla
         picture_frames=source.picture_frames,
         remux=remux,
     )
+
+
+def _chapters(source: ProbedSource, frame_rate: Fraction) -> tuple[ChapterSpec, ...]:
+    duration = float(source.frame_count / frame_rate)
+    return film_chapters(source.chapters, float(Fraction(source.origin)), duration)
 
 
 def _chunk_specs(

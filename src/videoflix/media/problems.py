@@ -18,3 +18,9 @@ class UploadTooLarge(Problem):
     """The file is larger than this installation accepts."""
 
     status: ClassVar = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class InvalidPoster(BadRequest):
+    """The poster must be a JPEG, PNG, WebP or AVIF file of at most 10 MiB and 40 megapixels."""
+
+    slug: ClassVar[str] = "poster-refused"

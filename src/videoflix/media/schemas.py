@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import PurePosixPath
+from typing import Annotated
 
 import msgspec
 
@@ -68,6 +69,21 @@ class EncodingRead(msgspec.Struct):
     seconds_left: float | None
     films_ahead: int | None
     tracks: list[TrackProgress]
+
+
+class PosterCandidate(msgspec.Struct):
+    """A frame that can be the poster: its time in seconds, and the URL of the picture (JPEG)."""
+
+    number: int
+    seconds: float
+    url: str
+    is_automatic: bool
+
+
+class PosterChoice(msgspec.Struct, forbid_unknown_fields=True):
+    """The number of a candidate."""
+
+    number: Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
 class KeysInUse(msgspec.Struct, frozen=True):

@@ -74,17 +74,27 @@ where source_expires_at < now() and source_removed_at is null and state = 'faile
   and (cast(:asset_id as bigint) is null or id = :asset_id)
 order by id limit :limit
 """)
-# Complete assets whose video has no poster, or one of a deleted asset; dead letters are left to
-# operators.
+# Complete assets without an automatic poster, unless an earlier release made it; dead letters are
+# left to operators.
 WITHOUT_POSTER = text("""
 select asset.id from media_asset as asset join video on video.id = asset.video_id
-where asset.state = 'ready'
+where asset.state = 'ready' and asset.stills is null
   and (video.poster is null or not starts_with(video.poster, asset.folder || '/'))
   and not exists (
       select from procrastinate_jobs as job
       where job.task_name = 'media.make_poster' and job.status in ('todo', 'doing', 'failed')
         and job.args @> jsonb_build_object('asset_id', asset.id))
 order by asset.id limit :limit
+""")
+# Posters of earlier releases, which have one size.
+WITHOUT_SIZES = text("""
+select id from video
+where poster is not null and poster_widths = '{}' and state = 'ready' and deleted_at is null
+  and not exists (
+      select from procrastinate_jobs as job
+      where job.task_name = 'media.scale_poster' and job.status in ('todo', 'doing', 'failed')
+        and job.args @> jsonb_build_object('video_id', video.id))
+order by id limit :limit
 """)
 # Complete assets without an MP4 file or storyboard; dead letters are left to operators.
 UNPACKAGED = text("""
@@ -204,6 +214,10 @@ class UnqueuedWork:
     async def without_poster(self, limit: int) -> list[int]:
         """Complete assets whose video has no poster made of them."""
         return list(await self.session.scalars(WITHOUT_POSTER, {"limit": limit}))
+
+    async def without_sizes(self, limit: int) -> list[int]:
+        """Videos whose poster has one size only."""
+        return list(await self.session.scalars(WITHOUT_SIZES, {"limit": limit}))
 
     async def unpackaged(self, limit: int) -> list[int]:
         """Complete assets without an MP4 file or storyboard, newest first.

@@ -1,7 +1,7 @@
 """Format HLS playlists (RFC 8216bis, protocol version 7)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -116,10 +116,17 @@ def media_playlist(
 
 
 def multivariant_playlist(
-    variants: Sequence[Variant], alternatives: Iterable[Alternative] = ()
+    variants: Sequence[Variant],
+    alternatives: Iterable[Alternative] = (),
+    session_data: Mapping[str, str] | None = None,
 ) -> str:
-    """Format the multivariant playlist; players start with the first variant."""
+    """Format the multivariant playlist; players start with the first variant.
+
+    `session_data` maps a DATA-ID to the URI of a JSON file.
+    """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for data_id, uri in (session_data or {}).items():
+        lines.append(f"#EXT-X-SESSION-DATA:DATA-ID={_quoted(data_id)},URI={_quoted(uri)}")
     lines += [alternative.line() for alternative in alternatives]
     for variant in variants:
         lines += [variant.line(), variant.uri]

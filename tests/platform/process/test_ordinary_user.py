@@ -23,7 +23,7 @@ from media.clips import make_clip
 from videoflix.media.encode import encode_chunk
 from videoflix.media.encode_audio import encode_audio
 from videoflix.media.plan import make_plan
-from videoflix.media.poster import make_poster
+from videoflix.media.poster import decode_frames
 from videoflix.media.probe.source import probe
 
 async def report(frames):
@@ -37,7 +37,7 @@ async def main():
         (home / name).mkdir()
     indexes = await encode_chunk(source, plan, plan.spans[0], home / "chunk", report)
     await encode_audio(source, plan, home / "sound", report)
-    poster = await make_poster(source, plan, home / "poster")
+    poster = (await decode_frames(source, plan, home / "poster"))[0].file
     print("rungs", len(indexes), "poster", poster.stat().st_size > 0)
 
 asyncio.run(main())

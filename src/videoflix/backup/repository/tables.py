@@ -22,6 +22,7 @@ EXPORTED_TABLES = (
     "video_category",
     "subtitle",
     "subtitle_cue",
+    "chapter",
     "media_asset",
     "media_chunk",
     "media_rendition",

@@ -14,7 +14,7 @@ from litestar.params import Body, JSONBody, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
 from videoflix.catalog.api.response_cache import cache_response, cached_response
-from videoflix.catalog.pictures import BYTES_MAX, InvalidPicture, detect_format, reencode
+from videoflix.catalog.pictures import BYTES_MAX, InvalidPicture, reencode
 from videoflix.catalog.schemas import (
     CategoryCreate,
     CategoryRead,
@@ -29,6 +29,7 @@ from videoflix.catalog.service.browse import (
 )
 from videoflix.platform.auth.identity import editors_only, signed_in
 from videoflix.platform.http.params import Limit, service
+from videoflix.platform.pictures.reencode import detect_format
 from videoflix.platform.problems import Forbidden, NotFound, Problem, Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.platform.storage.media_storage import (

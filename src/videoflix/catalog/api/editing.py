@@ -9,7 +9,7 @@ from videoflix.catalog.schemas import (
     BulkRequest,
     BulkResult,
     PublishRequest,
-    VideoRead,
+    VideoDetail,
     VideoUpdate,
 )
 from videoflix.catalog.service.catalog import Catalog, UnknownCategory, VideoNotFound
@@ -39,7 +39,7 @@ class VideoEditingController(Controller):
         editing: NamedDependency[Editing],
         video_id: Id,
         data: JSONBody[VideoUpdate],
-    ) -> VideoRead:
+    ) -> VideoDetail:
         """Update the details of a video; omitted fields stay unchanged."""
         await editing.change(video_id, data)
         return await _read(user, editing, video_id)
@@ -56,7 +56,7 @@ class VideoEditingController(Controller):
         editing: NamedDependency[Editing],
         video_id: Id,
         data: JSONBody[PublishRequest],
-    ) -> VideoRead:
+    ) -> VideoDetail:
         """Publish a video now, or schedule it for `publish_at`."""
         await editing.publish(video_id, data.publish_at)
         return await _read(user, editing, video_id)
@@ -69,7 +69,7 @@ class VideoEditingController(Controller):
     )
     async def unpublish_video(
         self, user: CurrentUser, editing: NamedDependency[Editing], video_id: Id
-    ) -> VideoRead:
+    ) -> VideoDetail:
         """Turn a video back into a draft: viewers no longer see it, and nothing is deleted."""
         await editing.unpublish(video_id)
         return await _read(user, editing, video_id)
@@ -82,7 +82,7 @@ class VideoEditingController(Controller):
     )
     async def restore_video(
         self, user: CurrentUser, editing: NamedDependency[Editing], video_id: Id
-    ) -> VideoRead:
+    ) -> VideoDetail:
         """Restore a video within 30 days of its deletion."""
         await editing.restore(video_id)
         return await _read(user, editing, video_id)
@@ -100,7 +100,7 @@ class VideoEditingController(Controller):
         return BulkResult(await editing.apply_bulk(data))
 
 
-async def _read(editor: Identity, editing: Editing, video_id: int) -> VideoRead:
+async def _read(editor: Identity, editing: Editing, video_id: int) -> VideoDetail:
     """Read a video back in the transaction that changed it."""
     await editing.session.flush()
     editing.session.expire_all()

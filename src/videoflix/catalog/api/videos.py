@@ -18,6 +18,7 @@ from videoflix.catalog.schemas import (
     Ordering,
     Publication,
     Suggestion,
+    VideoDetail,
     VideoPage,
     VideoRead,
 )
@@ -248,7 +249,7 @@ class VideoController(Controller):
     )
     async def show_video(
         self, request: Request[Any, Any, Any], catalog: NamedDependency[Catalog], video_id: Id
-    ) -> Response[VideoRead]:
+    ) -> Response[VideoDetail]:
         """Show a video with its state, its progress, and the reason if it failed."""
         return await cache_response(request, lambda who: catalog.read(who, video_id))
 
@@ -260,7 +261,7 @@ class VideoController(Controller):
     )
     async def show_by_slug(
         self, request: Request[Any, Any, Any], catalog: NamedDependency[Catalog], slug: Slug
-    ) -> Response[VideoRead]:
+    ) -> Response[VideoDetail]:
         """Show a video by its slug."""
         return await cache_response(request, lambda who: catalog.by_slug(who, slug))
 
@@ -310,7 +311,7 @@ async def _changes(identity: Identity, video_id: int) -> AsyncGenerator[ServerSe
                 yield ServerSentEventMessage(data=None, comment="keep-alive")
 
 
-async def _read(identity: Identity, video_id: int) -> VideoRead:
+async def _read(identity: Identity, video_id: int) -> VideoDetail:
     viewer = await current_viewer(identity)
     async with transaction() as session:
         return await Catalog(session).read(viewer, video_id)

@@ -5,16 +5,20 @@ from typing import Any, NamedTuple
 from sqlalchemy import ScalarSelect, Select, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from videoflix.catalog.models import Category, Subtitle, Video, video_category
+from videoflix.catalog.models import Category, Chapter, Subtitle, Video, video_category
 
 
 class VideoRow(NamedTuple):
-    """A video with its categories and subtitles as JSON, and the value of the sort column."""
+    """A video with its categories and subtitles as JSON, and the value of the sort column.
+
+    Only single videos have their chapters as JSON.
+    """
 
     video: Video
     categories: list[dict[str, Any]] | None
     subtitles: list[dict[str, Any]] | None
     key: Any = None
+    chapters: list[dict[str, Any]] | None = None
 
 
 def categories_of_video() -> ScalarSelect[Any]:
@@ -36,6 +40,19 @@ def subtitles_of_video() -> ScalarSelect[Any]:
     return (
         select(func.json_agg(aggregate_order_by(entry, Subtitle.language)))
         .where(Subtitle.video_id == Video.id)
+        .correlate(Video)
+        .scalar_subquery()
+    )
+
+
+def chapters_of_video() -> ScalarSelect[Any]:
+    """Subquery for a video's chapters as JSON."""
+    entry = func.json_build_object(
+        "title", Chapter.title, "start", Chapter.start, "end", Chapter.end
+    )
+    return (
+        select(func.json_agg(aggregate_order_by(entry, Chapter.start)))
+        .where(Chapter.video_id == Video.id)
         .correlate(Video)
         .scalar_subquery()
     )

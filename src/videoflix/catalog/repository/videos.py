@@ -20,10 +20,10 @@ from sqlalchemy import (
     true,
 )
 
-from videoflix.catalog.models import Category, Video, video_category
+from videoflix.catalog.models import OWN_POSTERS, Category, Video, video_category
 from videoflix.catalog.repository.cursor import Cursor, order_for
 from videoflix.catalog.repository.filters import Filters, category_id_of, matching
-from videoflix.catalog.repository.rows import VideoRow, select_videos
+from videoflix.catalog.repository.rows import VideoRow, chapters_of_video, select_videos
 from videoflix.catalog.repository.visibility import visible_to
 from videoflix.catalog.schemas import Ordering
 from videoflix.profiles.schemas import Viewer
@@ -78,11 +78,11 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
 
     async def get_visible(self, viewer: Viewer, wanted: ColumnElement[bool]) -> VideoRow | None:
-        """Select a video if the viewer can see it."""
-        row = (
-            await self.session.execute(select_videos().where(wanted, visible_to(viewer)))
-        ).one_or_none()
-        return None if row is None else VideoRow(*row)
+        """Select a video, with its chapters, if the viewer can see it."""
+        statement = select_videos().add_columns(chapters_of_video())
+        found = await self.session.execute(statement.where(wanted, visible_to(viewer)))
+        row = found.one_or_none()
+        return None if row is None else VideoRow(row[0], row[1], row[2], chapters=row[3])
 
     async def seen_by(self, viewer: Viewer, video_id: int) -> Video | None:
         return await self.get_one_or_none(Video.id == video_id, visible_to(viewer))
@@ -196,6 +196,12 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
             .execution_options(populate_existing=True)
         )
         return list(found)
+
+    async def has_poster_in(self, folder: str) -> bool:
+        """Whether an editor's poster is in this folder of the storage."""
+        return await self.exists(
+            Video.poster.startswith(f"{OWN_POSTERS}/"), Video.poster.startswith(f"{folder}/")
+        )
 
     async def known_categories(self, category_ids: Sequence[int]) -> list[int]:
         """Filter the categories that exist."""

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Category
+from videoflix.catalog.payloads import DeletePicture
 from videoflix.catalog.repository.categories import CategoryRepository
 from videoflix.catalog.repository.cursor import InvalidCursor, cursor_after, read_cursor
 from videoflix.catalog.repository.filters import Filters
@@ -16,7 +17,6 @@ from videoflix.catalog.repository.rows import VideoRow
 from videoflix.catalog.repository.search import RANKED, SearchRepository
 from videoflix.catalog.repository.videos import COUNTED, VideoRepository
 from videoflix.catalog.schemas import (
-    DeletePicture,
     Ordering,
     SubtitleHit,
     Suggestion,

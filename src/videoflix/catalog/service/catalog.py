@@ -1,13 +1,15 @@
 """Videos: visibility, state of processing, and notifications of changes."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video, VideoState
+from videoflix.catalog.repository.rows import VideoRow
 from videoflix.catalog.repository.videos import VideoRepository
-from videoflix.catalog.schemas import VideoCreate
+from videoflix.catalog.schemas import ChapterRead, VideoCreate, VideoDetail
 from videoflix.catalog.schemas import VideoRead as ShownVideo
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.problems import NotFound
@@ -40,19 +42,19 @@ class Catalog:
             raise VideoNotFound
         return video
 
-    async def read(self, viewer: Viewer, video_id: int) -> ShownVideo:
+    async def read(self, viewer: Viewer, video_id: int) -> VideoDetail:
         """Read a video for a viewer. Raises VideoNotFound."""
         found = await self.videos.get_visible(viewer, Video.id == video_id)
         if found is None:
             raise VideoNotFound
-        return ShownVideo.of(*found[:3], for_editors=viewer.is_editor)
+        return _detail(viewer, found)
 
-    async def by_slug(self, viewer: Viewer, slug: str) -> ShownVideo:
+    async def by_slug(self, viewer: Viewer, slug: str) -> VideoDetail:
         """Read a video by its slug. Raises VideoNotFound."""
         found = await self.videos.get_visible(viewer, Video.slug == slug)
         if found is None:
             raise VideoNotFound
-        return ShownVideo.of(*found[:3], for_editors=viewer.is_editor)
+        return _detail(viewer, found)
 
     async def get_many(self, viewer: Viewer, ids: list[int]) -> dict[int, ShownVideo]:
         """Read those of the videos that the viewer can see, by id."""
@@ -120,10 +122,10 @@ class Catalog:
         video.duration, video.qualities = duration, qualities
         await publish(self.session, topic_for(video_id))
 
-    async def set_poster(self, video_id: int, poster: str) -> None:
-        """Set the storage key of the poster."""
+    async def set_poster(self, video_id: int, poster: str | None, widths: Sequence[int]) -> None:
+        """Set the storage key of the poster, and the widths of its sizes."""
         video = await self.locked(video_id)
-        video.poster = poster
+        video.poster, video.poster_widths = poster, list(widths)
         await publish(self.session, topic_for(video_id))
 
     async def poster(self, video_id: int) -> str | None:
@@ -194,6 +196,12 @@ class Catalog:
         if video is None:
             raise VideoNotFound
         return video
+
+
+def _detail(viewer: Viewer, row: VideoRow) -> VideoDetail:
+    detail = VideoDetail.of(*row[:3], for_editors=viewer.is_editor)
+    detail.chapters = [ChapterRead(**found) for found in row.chapters or ()]
+    return detail
 
 
 def _clear_failure(video: Video) -> None:

@@ -6,7 +6,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import Video
-from videoflix.catalog.schemas import AnnouncePublication, BulkRequest, VideoUpdate
+from videoflix.catalog.payloads import AnnouncePublication
+from videoflix.catalog.schemas import BulkRequest, VideoUpdate
 from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_for
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time

@@ -6,7 +6,7 @@ video was restored by an import.
 
 import logging
 
-from videoflix.catalog.schemas import PurgeDeleted
+from videoflix.catalog.payloads import PurgeDeleted
 from videoflix.catalog.service.editing import Editing
 from videoflix.media.payloads import (
     DeleteFolder,
@@ -37,7 +37,7 @@ async def delete_folder(job: DeleteFolder) -> None:
     async with transaction() as session:
         media = Media(session)
         await media.delete_retired(job.folder)
-        is_needed = await media.assets.known_folders([job.folder])
+        is_needed = await media.needs_folder(job.folder)
     if is_needed:  # the video was restored by an import
         logger.warning("not deleting folder %s: a video needs it", job.folder)
         return

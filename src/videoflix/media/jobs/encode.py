@@ -1,4 +1,4 @@
-"""Jobs for an uploaded file: inspect, encode chunks and audio, make a poster.
+"""Jobs for an uploaded file: inspect, encode chunks and audio.
 
 Each handler reads in a short transaction, works for minutes without one, and publishes its result
 in another, which also completes the job. Jobs may run twice: each attempt writes to its own
@@ -27,13 +27,11 @@ from videoflix.media.jobs.faults import (
     check_content,
     check_size,
     classify_faults,
-    wait_bounded,
     with_classified_faults,
 )
 from videoflix.media.models import Asset
-from videoflix.media.payloads import EncodeAudio, EncodeChunk, Inspect, MakePoster
+from videoflix.media.payloads import EncodeAudio, EncodeChunk, Inspect
 from videoflix.media.plan import EncodePlan, make_plan
-from videoflix.media.poster import make_poster
 from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.source import ClockBroken, probe
 from videoflix.media.remux import remux, remux_spec
@@ -180,25 +178,6 @@ async def publish_audio(job: EncodeAudio, part: AudioPart, work: EncodeTask) -> 
         )
     if not is_new:  # another attempt published it, or the video was deleted
         await media_storage().delete_below(work.attempt)
-
-
-@handles(MakePoster, on_stall=wait_bounded)
-@with_classified_faults
-async def run_make_poster(job: MakePoster) -> None:
-    async with transaction() as session:
-        asset = await Media(session).asset_to_illustrate(job.asset_id)
-        if asset is None:
-            return
-        work = EncodeTask.on(asset)
-    if work.plan is None:
-        return
-    async with source_workspace(work) as (source, folder), attempt_files(work):
-        poster = await make_poster(source, work.plan, folder)
-        key = f"{work.attempt}/{poster.name}"
-        await media_storage().put(key, poster)
-        async with complete_job() as session:
-            if not await Media(session).set_poster(job.asset_id, key):
-                raise SupersededAttempt
 
 
 class SupersededAttempt(Exception):

@@ -30,7 +30,12 @@ from videoflix.media.probe.result import (
     ProbeResult,
     encode_result,
 )
-from videoflix.media.probe.tracks import audio_tracks, choose_video, subtitle_tracks
+from videoflix.media.probe.tracks import (
+    audio_tracks,
+    chapter_marks,
+    choose_video,
+    subtitle_tracks,
+)
 
 FIRST_FRAMES = 12  # enough to detect interlacing after a static title
 SEEK_POINT_SPACING = 1  # seconds
@@ -59,6 +64,7 @@ def inspect(path: str, max_pixels: int) -> ProbeResult:
     with open_container(path) as container:
         audio = audio_tracks(container, clocks, decodable)
         subtitles = subtitle_tracks(container)
+        chapters = chapter_marks(container)
     index = about["video_index"]
     frames = _first_frames(path, index)
     picture, sounds = clocks[index], [clocks[track.index] for track in audio]
@@ -76,6 +82,7 @@ def inspect(path: str, max_pixels: int) -> ProbeResult:
         matrix=int(frames[0].colorspace or 0),
         audio=audio,
         subtitles=subtitles,
+        chapters=chapters,
         seconds_of_all=clocks.seconds,
         clock_restarts=any(clock.restarts for clock in (picture, *sounds)),
         clock_jumps=not JOINABLE.isdisjoint(formats) and jumps(picture, sounds),

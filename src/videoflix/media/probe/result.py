@@ -43,6 +43,14 @@ class SubtitleTrack(msgspec.Struct, frozen=True):
     label: str
 
 
+class ChapterMark(msgspec.Struct, frozen=True):
+    """A chapter as the container states it, in seconds of the source's timestamps."""
+
+    title: str
+    start: float
+    end: float
+
+
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A source as described by its container and its first frames.
 
@@ -85,6 +93,7 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     missing_bytes: int
     # (time from which all frames can be shown, seek target), in seconds.
     seek_points: tuple[tuple[float, float], ...]
+    chapters: tuple[ChapterMark, ...] = ()
 
 
 class ProbeRejection(msgspec.Struct, frozen=True, tag=True):

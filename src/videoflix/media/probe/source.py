@@ -13,6 +13,7 @@ import msgspec
 from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.result import (
     AudioTrack,
+    ChapterMark,
     ProbeRejection,
     ProbeResult,
     SubtitleTrack,
@@ -67,6 +68,7 @@ class ProbedSource(msgspec.Struct, frozen=True):
     hdr: str
     matrix: str
     seek_points: tuple[tuple[float, float], ...]
+    chapters: tuple[ChapterMark, ...] = ()
 
 
 class ClockBroken(Exception):
@@ -123,6 +125,7 @@ def _source(result: ProbeResult, shown: ShownPicture) -> ProbedSource:
         origin=str(begin),
         audio=result.audio,
         subtitles=result.subtitles,
+        chapters=result.chapters,
         interlaced=result.interlaced or not result.is_rgb,
         hdr="" if result.is_rgb else HDR_TRANSFERS.get(result.transfer, ""),
         matrix=_matrix(result),

@@ -1,4 +1,4 @@
-"""Choose which of a file's tracks are the film."""
+"""Choose which of a file's tracks are the film, and list its chapters."""
 
 from av.container import InputContainer
 from av.stream import Disposition, Stream
@@ -6,11 +6,12 @@ from av.video.stream import VideoStream
 
 from videoflix.media.probe.clock import Clocks
 from videoflix.media.probe.rejection import SourceRejected
-from videoflix.media.probe.result import AudioTrack, SubtitleTrack
+from videoflix.media.probe.result import AudioTrack, ChapterMark, SubtitleTrack
 from videoflix.platform.languages import language_tag
 
 UNKNOWN_LANGUAGE = "und"
 SUBTITLES_MAX = 40
+CHAPTERS_READ = 2_000
 # Names of FFmpeg's decoders of subtitles as text; others are of pictures.
 TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
 # Audio beside the film's own.
@@ -81,6 +82,19 @@ def subtitle_tracks(container: InputContainer) -> tuple[SubtitleTrack, ...]:
         label = stream.metadata.get("title", "").strip()[:100]
         found.setdefault(language, SubtitleTrack(stream.index, language, label or language))
     return tuple(found.values())[:SUBTITLES_MAX]
+
+
+def chapter_marks(container: InputContainer) -> tuple[ChapterMark, ...]:
+    """List the chapters, at most CHAPTERS_READ."""
+    return tuple(
+        ChapterMark(
+            title=str(found["metadata"].get("title", ""))[:1000],
+            start=float(found["start"] * found["time_base"]),
+            end=float(found["end"] * found["time_base"]),
+        )
+        for found in container.chapters()[:CHAPTERS_READ]
+        if found["time_base"]
+    )
 
 
 def _is_partial(stream: Stream) -> int:

@@ -11,6 +11,7 @@ from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import VideoCreate
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.subtitles import Subtitles
+from videoflix.media.inventory import own_poster_folder, poster_keys
 from videoflix.media.models import (
     Asset,
     AssetState,
@@ -30,6 +31,7 @@ from videoflix.media.payloads import (
     MakePoster,
 )
 from videoflix.media.plan import AudioSpec, EncodePlan
+from videoflix.media.poster import Stills
 from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.repository.chunks import ChunkRepository
 from videoflix.media.repository.renditions import RenditionRepository
@@ -99,8 +101,10 @@ class Media:
 
     async def remove(self, video_id: int) -> None:
         """Delete a video; a job deletes its files. Raises VideoNotFound."""
-        await self.catalog.locked(video_id)
+        video = await self.catalog.locked(video_id)
         folders = await self.assets.folders_of(video_id)
+        if own := own_poster_folder(video):
+            folders.append(own)
         await self.catalog.remove(video_id)
         await enqueue_many(self.session, [DeleteFolder(folder=folder) for folder in folders])
 
@@ -148,7 +152,7 @@ class Media:
             EncodeAudio(asset_id=asset.id, track=track)
             for track in await self.renditions.incomplete_audio(asset.id)
         ]
-        if await self.catalog.poster(asset.video_id) is None:
+        if await self.publication.lacks_stills(asset):
             left.append(MakePoster(asset_id=asset.id))
         return left
 
@@ -178,12 +182,17 @@ class Media:
         share = await self.chunks.share_encoded(asset_id)
         await self.catalog.update_progress(asset.video_id, share, playable=False)
 
-    async def set_poster(self, asset_id: int, key: str) -> bool:
-        """Set the poster; False if the video was deleted, or while an earlier asset is played."""
+    async def set_stills(self, asset_id: int, stills: Stills) -> bool:
+        """Set the automatic poster and its candidates; an editor's own poster stays.
+
+        False if the video was deleted, or while an earlier asset is played.
+        """
         asset = await self._shown(asset_id)
         if asset is None:
             return False
-        await self.catalog.set_poster(asset.video_id, key)
+        asset.stills = msgspec.to_builtins(stills)
+        if not (await self.catalog.locked(asset.video_id)).has_own_poster:
+            await self.catalog.set_poster(asset.video_id, stills.poster, stills.widths)
         return True
 
     async def set_subtitles(
@@ -216,10 +225,10 @@ class Media:
         if asset is None:
             return None
         parts = await self.renditions.with_files(asset_id)
-        poster = await self.catalog.poster(asset.video_id)
+        video = await self.catalog.locked(asset.video_id)
         files = [found.file_key for found in (await self.renditions.of_asset(asset_id)).values()]
         used = {asset.source_key, *(part.key for _, part in parts)}
-        used |= {*filter(None, [poster, asset.sprite_key, *files])}
+        used |= {*filter(None, [asset.sprite_key, *files]), *poster_keys(video, asset)}
         return KeysInUse(asset.folder, used)
 
     async def timeline(self, video_id: int) -> Timeline | None:
@@ -232,6 +241,11 @@ class Media:
     async def delete_retired(self, folder: str) -> None:
         """Delete the row of a retired asset before its folder is deleted."""
         await self.assets.delete_retired(folder)
+
+    async def needs_folder(self, folder: str) -> bool:
+        """Whether an asset or the own poster of a video is in a folder."""
+        own = await self.catalog.videos.has_poster_in(folder)
+        return own or bool(await self.assets.known_folders([folder]))
 
     async def delete_long_retired(self) -> None:
         """Delete retired assets whose folder should be gone by now (after an import)."""

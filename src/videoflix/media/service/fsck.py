@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from videoflix.catalog.models import OWN_POSTERS
 from videoflix.media.inventory import AssetInventory, ExpectedObject, Inventory, ObjectRole
 from videoflix.media.service.repair import Repairs
 from videoflix.platform.postgres.session import transaction
@@ -18,6 +19,9 @@ from videoflix.platform.storage.installation import ensure_own_storage
 from videoflix.platform.storage.media_storage import ObjectInfo, media_storage
 
 ASSETS_AT_ONCE = 50
+PICTURES_AT_ONCE = 500
+# Of categories, and posters that editors chose.
+PICTURES = ("categories/", f"{OWN_POSTERS}/")
 # Exports have their own sweep, and health checks delete their own objects.
 OTHERS = ("exports/", "health/", "uploads/")
 
@@ -177,7 +181,7 @@ class Fsck:
                 folder = _folder_of(found.key)
                 if folder and folder not in known and found.modified < self._until:
                     await self._orphan(found, folder)
-                elif not folder and not found.key.startswith(("categories/", *OTHERS)):
+                elif not folder and not found.key.startswith((*PICTURES, *OTHERS)):
                     self._add(Finding(Fault.UNKNOWN, found.key, detail=f"{found.size} bytes"))
             self._progress(self.summary)
 
@@ -192,25 +196,34 @@ class Fsck:
         self._add(Finding(Fault.ORPHAN, found.key, detail=f"{found.size} bytes", repair=repair))
 
     async def _check_pictures(self) -> None:
-        """Check the pictures of categories, both ways."""
-        async with transaction() as session:
-            used = set(await Inventory(session).pictures())
-        here: set[str] = set()
-        async for batch in media_storage().objects("categories"):
-            here |= {found.key for found in batch if found.key in used}
-            for found in batch:
-                if found.key not in used and found.modified < self._until:
-                    await self._picture_orphan(found)
-        for key in sorted(used - here):
+        """Check the pictures of categories and the posters of editors, both ways."""
+        for folder in PICTURES:
+            async for batch in media_storage().objects(folder):
+                async with transaction() as session:
+                    used = await Inventory(session).used_pictures([found.key for found in batch])
+                for found in batch:
+                    if found.key not in used and found.modified < self._until:
+                        await self._picture_orphan(found)
+        last = ""
+        while True:
             async with transaction() as session:
-                if key in await Inventory(session).pictures():
-                    self._add(Finding(Fault.MISSING, key, detail="upload the picture again"))
+                keys = await Inventory(session).pictures_after(last, PICTURES_AT_ONCE)
+            if not keys:
+                return
+            for last in keys:
+                if await media_storage().size(last) is None:
+                    await self._lost_picture(last)
+
+    async def _lost_picture(self, key: str) -> None:
+        async with transaction() as session:
+            if await Inventory(session).used_pictures([key]):  # not replaced meanwhile
+                self._add(Finding(Fault.MISSING, key, detail="upload the picture again"))
 
     async def _picture_orphan(self, found: ObjectInfo) -> None:
         repair = ""
         if self.options.repair:
             async with transaction() as session:
-                if found.key in await Inventory(session).pictures():
+                if await Inventory(session).used_pictures([found.key]):
                     return
             await media_storage().delete([found.key])
             repair = "deleted"

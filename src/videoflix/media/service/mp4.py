@@ -7,7 +7,13 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
-from videoflix.media.payloads import MakePoster, MakeStoryboard, PackageRendition, SweepAttempts
+from videoflix.media.payloads import (
+    MakePoster,
+    MakeStoryboard,
+    PackageRendition,
+    ScalePoster,
+    SweepAttempts,
+)
 from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import DownloadFiles, Mp4File
@@ -83,11 +89,13 @@ class Mp4Files:
         return lacking
 
     async def queue_missing_posters(self, count: int) -> int:
-        """Enqueue the missing posters of up to `count` complete assets; return how many."""
-        found = await self.work.without_poster(count)
-        for asset_id in found:
-            await enqueue(self.session, MakePoster(asset_id=asset_id))
-        return len(found)
+        """Enqueue up to `count` missing posters, and sizes of posters; return how many."""
+        assets = await self.work.without_poster(count)
+        videos = await self.work.without_sizes(count)
+        jobs: list[Job] = [MakePoster(asset_id=asset_id) for asset_id in assets]
+        for job in [*jobs, *(ScalePoster(video_id=video_id) for video_id in videos)]:
+            await enqueue(self.session, job)
+        return len(assets) + len(videos)
 
     async def for_videos(self, video_ids: Sequence[int]) -> dict[int, DownloadFiles]:
         """The downloadable files by video id; videos without a complete asset are omitted."""

@@ -7,6 +7,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import Catalog
+from videoflix.catalog.service.chapters import Chapters
+from videoflix.media.inventory import poster_keys
 from videoflix.media.models import Asset, AssetState, RenditionFile, audio_name
 from videoflix.media.payloads import (
     DeleteFolder,
@@ -120,8 +122,7 @@ class Publication:
             plan = msgspec.convert(asset.plan, EncodePlan)
             await self.describe(asset.video_id, plan)
             await self.catalog.complete(asset.video_id)
-            poster = await self.catalog.poster(asset.video_id)
-            if poster is None or not poster.startswith(f"{asset.folder}/"):
+            if await self.lacks_stills(asset):
                 await enqueue(self.session, MakePoster(asset_id=asset.id))
             for job in _packaging(asset.id, plan):
                 await enqueue(self.session, job)
@@ -130,9 +131,19 @@ class Publication:
         elif not await self.assets.ready_of(asset.video_id):
             await self.catalog.update_progress(asset.video_id, share, playable=playable)
 
+    async def lacks_stills(self, asset: Asset) -> bool:
+        """Whether an asset has no poster of its own; locks the video.
+
+        Assets of earlier releases have one without candidates.
+        """
+        video = await self.catalog.locked(asset.video_id)
+        return not poster_keys(video, asset)
+
     async def describe(self, video_id: int, plan: EncodePlan) -> None:
         qualities = [rung.name for rung in plan.rungs]
         await self.catalog.set_media_info(video_id, duration=plan.duration, qualities=qualities)
+        chapters = [(found.title, found.start, found.end) for found in plan.chapters]
+        await Chapters(self.session).replace_extracted(video_id, chapters, plan.duration)
 
     async def _retire_others(self, asset: Asset) -> bool:
         """Retire earlier assets; their files stay for RETIRED_RETENTION for running streams.

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+from videoflix.catalog.models import OWN_POSTERS
 from videoflix.media.inventory import Inventory
 from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.service.assets import Media
@@ -26,7 +27,7 @@ SUSPICIOUS = 20
 
 logger = logging.getLogger(__name__)
 
-InUse = Callable[[], Awaitable[set[str] | None]]
+InUse = Callable[[list[str]], Awaitable[set[str] | None]]
 
 
 class TooManyOrphans(Exception):
@@ -50,7 +51,8 @@ async def remove_orphans() -> int:
     removed = 0
     for folder in await _unknown_folders(until):
         removed += await _delete_unused(folder, until, partial(_unless_known, folder))
-    removed += await _delete_unused("categories", until, _pictures)
+    for pictures in ("categories", OWN_POSTERS):
+        removed += await _delete_unused(pictures, until, _pictures)
     removed += await _delete_unused("health", until, _nothing)
     async for asset_id in _lately_changed():
         removed += await _sweep_asset(asset_id, until)
@@ -87,7 +89,7 @@ async def _sweep_asset(asset_id: int, until: datetime) -> int:
     if keys is None:
         return 0
 
-    async def used() -> set[str] | None:
+    async def used(_: list[str]) -> set[str] | None:
         async with transaction() as session:
             now = await Media(session).keys_in_use(asset_id)
         return None if now is None else now.used
@@ -96,11 +98,11 @@ async def _sweep_asset(asset_id: int, until: datetime) -> int:
 
 
 async def _delete_unused(prefix: str, until: datetime, in_use: InUse) -> int:
-    """Delete old objects that are not in use; if `in_use` returns None, all are."""
+    """Delete old objects that are not in use, of those given; if `in_use` returns None, all are."""
     removed = 0
     async for batch in media_storage().objects(prefix):
         old = [found.key for found in batch if found.modified < until]
-        used = await in_use() if old else None
+        used = await in_use(old) if old else None
         if used is None:
             continue
         unused = [key for key in old if key not in used]
@@ -109,18 +111,18 @@ async def _delete_unused(prefix: str, until: datetime, in_use: InUse) -> int:
     return removed
 
 
-async def _unless_known(folder: str) -> set[str] | None:
+async def _unless_known(folder: str, _: list[str]) -> set[str] | None:
     async with transaction() as session:
         known = await Inventory(session).known_folders([folder])
     return None if known else set()
 
 
-async def _pictures() -> set[str] | None:
+async def _pictures(keys: list[str]) -> set[str] | None:
     async with transaction() as session:
-        return set(await Inventory(session).pictures())
+        return await Inventory(session).used_pictures(keys)
 
 
-async def _nothing() -> set[str] | None:
+async def _nothing(_: list[str]) -> set[str] | None:
     return set()
 
 

@@ -1,4 +1,4 @@
-"""Play tokens, playlists, segments and posters over HTTP."""
+"""Play tokens, playlists and segments over HTTP."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -8,11 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
-from videoflix.catalog.service import Catalog, VideoNotFound
+from videoflix.catalog.service import VideoNotFound
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.http.token_cors import TOKEN_CORS
-from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.platform.server.client_address import device_of
@@ -25,9 +24,8 @@ from videoflix.playback.service.play_tokens import Grant, play_tokens
 from videoflix.playback.service.playlists import NotPlayableYet, Playback
 from videoflix.playback.service.segments import Playlist, StreamNotFound, store
 from videoflix.playback.service.streams import STREAM_PROBLEMS, StreamEnded, Streams, heartbeats
-from videoflix.profiles.schemas import ANONYMOUS, Viewer
+from videoflix.profiles.schemas import Viewer
 from videoflix.profiles.service import VIEWER_PROBLEMS, current_viewer
-from videoflix.settings import settings
 
 HLS = "application/vnd.apple.mpegurl"
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -188,29 +186,6 @@ class PlaybackController(Controller):
         """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`)."""
         viewer = await viewing_for(request, video_id, token)
         return await segment(viewer, video_id, asset_id, rendition, file_name)
-
-    @route(
-        "/poster.jpg",
-        http_method=READ,
-        opt=UNLIMITED,
-        summary="Get the poster",
-        media_type="image/jpeg",
-        responses=problems(Unauthorized, VideoNotFound, StreamNotFound),
-    )
-    async def show_poster(self, request: Request[Any, Any, Any], video_id: Id) -> Response[bytes]:
-        """Return the poster; without signing in, only of videos for everyone."""
-        if request.user is None and not settings.public_catalogue:
-            raise Unauthorized
-        viewer = await current_viewer(request.user) if request.user else ANONYMOUS
-        async with transaction() as session:
-            video = await Catalog(session).video(viewer, video_id)
-        if video.poster is None:
-            raise StreamNotFound
-        try:
-            data = await media_storage().read_all(video.poster)
-        except FileNotFoundError as error:
-            raise StreamNotFound from error
-        return Response(data, media_type="image/jpeg", headers=FOR_EVER)
 
 
 async def viewing_for(

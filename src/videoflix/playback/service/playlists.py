@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.models import VideoState
 from videoflix.catalog.service import Catalog
+from videoflix.catalog.service.chapters import Chapters
 from videoflix.catalog.service.subtitles import Subtitles, SubtitleVersion
 from videoflix.media.models import AUDIO, TrackKind
 from videoflix.media.schemas import Presentation, SegmentedTrack
@@ -16,6 +17,7 @@ from videoflix.media.service import Presentations
 from videoflix.platform.auth.tokens import Purpose
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict
+from videoflix.playback.chapters import DATA_ID
 from videoflix.playback.hls import Variant, multivariant_playlist
 from videoflix.playback.schemas import PlaybackUrl
 from videoflix.playback.service.access import VideoFailed
@@ -73,7 +75,8 @@ async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
         return f"{base}assets/{presentation.asset_id}/{track.name}/index.m3u8"
 
     groups = audio_groups(presentation)
-    texts = subtitle_alternatives(presentation, await _subtitles(video_id), base)
+    subtitles, has_chapters = await _texts(video_id)
+    texts = subtitle_alternatives(presentation, subtitles, base)
     variants = [
         _variant(presentation, track, group, groups.get(group, []), address(track))
         for group in groups or [""]
@@ -81,7 +84,11 @@ async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
     ]
     if texts:
         variants = [msgspec.structs.replace(found, subtitles=GROUP) for found in variants]
-    return multivariant_playlist(variants, [*audio_alternatives(groups, address), *texts])
+    return multivariant_playlist(
+        variants,
+        [*audio_alternatives(groups, address), *texts],
+        {DATA_ID: f"{base}chapters.json"} if has_chapters else None,
+    )
 
 
 async def single_variant_playlist(
@@ -154,9 +161,11 @@ async def current_presentation(video_id: int) -> Presentation:
     return await store.presentation(video_id, asset_id)
 
 
-async def _subtitles(video_id: int) -> list[SubtitleVersion]:
+async def _texts(video_id: int) -> tuple[list[SubtitleVersion], bool]:
+    """The subtitles of a video, and whether it has chapters."""
     async with transaction() as session:
-        return await Subtitles(session).versions(video_id)
+        subtitles = await Subtitles(session).versions(video_id)
+        return subtitles, bool(await Chapters(session).of_video(video_id))
 
 
 def plan_allows_track(viewer: Viewer, presentation: Presentation, track: SegmentedTrack) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from journeys.browsing import DESKTOP, PHONE, browser, expected, page, shoot, sign_in
+from journeys.browsing import DESKTOP, PHONE, SHOTS, browser, expected, page, shoot, sign_in
 from journeys.conftest import Site, follow, upload
 from journeys.test_browser import advances, until, video
 from media.clips import ffmpeg
@@ -19,6 +19,7 @@ __all__ = ["browser", "expected", "page"]
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 SECONDS = 10
+CHAPTERS = (("Departure", 0, 4), ("The long way home", 4, 7), ("Arrival", 7, 10))
 
 
 def make_recording(folder: Path) -> Path:
@@ -30,8 +31,17 @@ def make_recording(folder: Path) -> Path:
         file = folder / f"{language}.srt"
         file.write_text(f"1\n00:00:00,100 --> 00:00:09,000\n{line}\n")
         inputs += ["-i", file]
+    chapters = folder / "chapters.txt"
+    chapters.write_text(
+        ";FFMETADATA1\n"
+        + "".join(
+            f"[CHAPTER]\nTIMEBASE=1/1\nSTART={start}\nEND={end}\ntitle={title}\n"
+            for title, start, end in CHAPTERS
+        )
+    )
+    inputs += ["-i", chapters]
     options = [
-        "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4",
+        "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4", "-map_metadata", "5",
         "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
         "-c:a", "aac", "-ac:a:0", "6", "-ac:a:1", "2", "-c:s", "subrip",
         "-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng",
@@ -98,6 +108,88 @@ def test_viewers_choose_audio_and_subtitles(page: Page, site: Site, tmp_path: Pa
     advances(page)
     until_shown(page, "Hello")
     assert video(page, "videoHeight") > 0
+
+
+def test_seek_bar_shows_previews_and_chapters(page: Page, site: Site) -> None:
+    """On a desktop by hovering and by keyboard, on a phone by dragging and tapping."""
+    with site.client() as client:
+        found = client.get("/api/v1/videos", params={"search": "languages"}).json()["items"][0]
+        for _ in range(100):
+            if client.get(f"/api/v1/videos/{found['id']}/files").json()["storyboard_url"]:
+                break
+            page.wait_for_timeout(300)
+    sign_in(page, site)
+    page.get_by_role("link", name="Two languages").first.click()
+    expect(page.locator(".big-play")).to_be_visible(timeout=60_000)
+    until(page, "v.readyState >= 1")
+    expect(page.locator(".marks i")).to_have_count(2)
+    hover(page, 0.5)
+    preview = page.locator(".preview")
+    expect(preview).to_contain_text("The long way home")
+    expect(preview).to_contain_text("0:05")
+    hover(page, 0.9)  # the storyboard is loaded meanwhile
+    expect(preview.locator(".thumbnail")).to_be_visible(timeout=10_000)
+    hover(page, 0.5)
+    places = page.evaluate(
+        "() => { const s = document.querySelector('.thumbnail').style;"
+        " return [s.backgroundImage, s.backgroundPosition, s.width] }"
+    )
+    assert ".jpg" in places[0]
+    assert places[1:] != ["0px 0px", ""], places
+    shoot_at(page, "preview", 0.5)
+    chapters = page.locator(".chapter-button")
+    expect(chapters).to_have_text("Departure")
+    chapters.click()
+    expect(page.locator(".chapter-list button")).to_have_text(
+        ["0:00Departure", "0:04The long way home", "0:07Arrival"]
+    )
+    page.keyboard.press("Escape")
+    expect(page.locator(".chapter-list")).to_be_hidden()
+    chapters.click()
+    shoot(page, "chapters")
+    page.set_viewport_size(PHONE)
+    page.get_by_role("button", name="Arrival").click()
+    until(page, "Math.abs(v.currentTime - 7) < 0.5")
+    expect(chapters).to_have_text("Arrival")
+    expect(page.locator(".seek")).to_have_attribute("aria-valuetext", "0:07 of 0:10, Arrival")
+    drag(page, 0.8, 0.2)
+    until(page, "Math.abs(v.currentTime - 2) < 0.5")
+
+
+def hover(page: Page, share: float) -> None:
+    x, y = place(page, share)
+    page.mouse.move(x - 3, y)
+    page.mouse.move(x, y)
+
+
+def drag(page: Page, start: float, end: float) -> None:
+    """Along the seek bar; the preview follows."""
+    page.mouse.move(*place(page, start))
+    page.mouse.down()
+    page.mouse.move(*place(page, (start + end) / 2))
+    page.mouse.move(*place(page, end))
+    expect(page.locator(".preview")).to_contain_text("Departure")
+    page.mouse.up()
+
+
+def place(page: Page, share: float) -> tuple[float, float]:
+    """Where a share of the film is on the seek bar."""
+    box = page.locator(".seek").bounding_box()
+    assert box
+    return box["x"] + 7.5 + share * (box["width"] - 15), box["y"] + box["height"] / 2
+
+
+def shoot_at(page: Page, name: str, share: float) -> None:
+    """Keep a picture of the preview on a desktop and on a phone."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for kind, size in (("phone", PHONE), ("desktop", DESKTOP)):
+        page.set_viewport_size(size)
+        hover(page, share)
+        box = page.locator(".preview").bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size["width"]
+        page.screenshot(path=SHOTS / f"{name}-{kind}.png")
 
 
 def test_ffmpeg_reads_every_track(site: Site, tmp_path: Path) -> None:

@@ -16,6 +16,11 @@ def test_chapters_are_ordered_and_cut_to_the_film() -> None:
     ]
 
 
+def test_film_without_chapters() -> None:
+    assert chapters() == []
+    assert chapters(("after the end", 60, 70)) == []
+
+
 def test_times_count_from_the_first_frame() -> None:
     assert chapters(("A", 10, 15), ("B", 15, 20), origin=10) == [("A", 0, 5), ("B", 5, 10)]
 

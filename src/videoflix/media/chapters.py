@@ -32,7 +32,7 @@ def film_chapters(
         if start < duration and mark.end > origin:
             by_start[start] = mark
     found = list(by_start.items())[:CHAPTERS_MAX]
-    following = [*(start for start, _ in found[1:]), duration]
+    following = [*(start for start, _ in found[1:]), *([duration] if found else [])]
     return tuple(
         ChapterSpec(
             title=_title(mark.title) or f"Chapter {number}",

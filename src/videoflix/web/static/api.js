@@ -27,7 +27,8 @@ setInterval(renew, 10 * 60 * 1000);
 
 async function call(method, path, body, again = true) {
   const options = { method, headers: {}, credentials: "same-origin" };
-  if (body !== undefined) {
+  if (body instanceof FormData) options.body = body;
+  else if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
@@ -60,6 +61,7 @@ export const videos = (limit, offset, search = "") =>
 export const video = (id) => call("GET", `/videos/${id}`);
 export const startStream = (video_id, device) => call("POST", "/streams", { video_id, device });
 export const heartbeat = (id) => call("PUT", `/streams/${id}`);
+export const files = (id) => call("GET", `/videos/${id}/files`);
 export const remove = (id) => call("DELETE", `/videos/${id}`);
 // The last save of a position; reads of positions wait for it.
 let lastSave = Promise.resolve();

@@ -62,7 +62,11 @@ function fill(card, film) {
   card.querySelector(".title").textContent = film.title;
   card.querySelector(".state").textContent = stateOf(film);
   const image = card.querySelector("img");
-  if (film.poster_url && image.getAttribute("src") !== film.poster_url) image.src = film.poster_url;
+  if (film.poster_url && image.getAttribute("src") !== film.poster_url) {
+    image.sizes = "(max-width: 560px) 100vw, 330px";
+    image.srcset = film.poster_srcset ?? "";
+    image.src = film.poster_url;
+  }
   image.hidden = !film.poster_url;
   const length = card.querySelector(".length");
   length.textContent = clock(film.duration);

@@ -5,6 +5,7 @@ import { clock, stateOf } from "./format.js";
 import { Lease } from "./lease.js";
 import { bindKeys } from "./shortcuts.js";
 import { Source, loadHls } from "./source.js";
+import { Timeline } from "./timeline.js";
 import { offerTracks, toggleSubtitles } from "./tracks.js";
 import { Veil } from "./veil.js";
 
@@ -47,7 +48,8 @@ class Player {
     this.stage = view.querySelector(".stage");
     this.video = view.querySelector("video");
     this.invited = false;
-    this.stops = [];
+    this.timeline = new Timeline(view, film.id, (seconds) => this.seekTo(seconds));
+    this.stops = [() => this.timeline.close()];
     this.veil = new Veil(view.querySelector(".veil"));
     this.lease = new Lease(film.id, this.video, () => this.onStreamEnded());
     this.wire();
@@ -59,6 +61,7 @@ class Player {
 
   describe(film) {
     this.film = film;
+    this.timeline.describe(film);
     document.title = `${film.title} · Videoflix`;
     this.part(".about h1").textContent = film.title;
     this.part(".description").textContent = film.description;
@@ -79,6 +82,7 @@ class Player {
     this.invited = true;
     this.veil.lift();
     this.part(".big-play").hidden = false;
+    this.showTime();
     loadHls();
   }
 
@@ -185,7 +189,6 @@ class Player {
     on(".mute", "click", () => this.toggleMute());
     on(".full", "click", () => this.toggleFull());
     on(".pip", "click", () => this.togglePip());
-    on(".seek", "input", (event) => (video.currentTime = Number(event.target.value)));
     on(".volume", "input", (event) => {
       video.volume = Number(event.target.value);
       video.muted = video.volume === 0;
@@ -254,6 +257,12 @@ class Player {
     else this.video.requestPictureInPicture().catch(() => {});
   }
 
+  /** Goes to a time; a film that was not begun begins there. */
+  seekTo(seconds) {
+    if (this.source) this.video.currentTime = seconds;
+    else this.begin(seconds);
+  }
+
   seekBy(seconds) {
     if (!this.source) return;
     const end = Number.isFinite(this.video.duration) ? this.video.duration : Infinity;
@@ -271,11 +280,7 @@ class Player {
   showTime() {
     const { currentTime, duration } = this.video;
     const total = Number.isFinite(duration) ? duration : this.film.duration ?? 0;
-    const seek = this.part(".seek");
-    seek.max = total;
-    seek.value = currentTime;
-    seek.style.setProperty("--done", total ? `${(100 * currentTime) / total}%` : "0%");
-    seek.setAttribute("aria-valuetext", `${clock(currentTime)} of ${clock(total)}`);
+    this.timeline.update(currentTime, total);
     this.part(".now").textContent = clock(currentTime);
     this.part(".total").textContent = clock(Math.max(total, this.film.duration ?? 0));
   }

@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { clock, stateOf } from "../format.js";
 import { button, bytes, el, exactly, link, pill, when } from "./dom.js";
 import { ask, sure } from "./form.js";
+import { choosePoster } from "./posters.js";
 import { personLink } from "./users.js";
 import { openTable } from "./table.js";
 
@@ -55,6 +56,9 @@ function titleActions(film, refresh, context) {
     const [whole, categories] = await Promise.all([api.video(film.id), api.ask("GET", "/categories")]);
     if (await describe(whole, categories)) await refresh();
   }));
+  const picture = button("Poster", () => context.guarded(async () => {
+    if (await choosePoster(film)) await refresh();
+  }));
   const show = film.publication === "draft"
     ? button("Publish", async () => { if (await publish(film)) await refresh(); })
     : button("Unpublish", () => change("POST", "/unpublish"));
@@ -63,10 +67,10 @@ function titleActions(film, refresh, context) {
   });
   remove.setAttribute("aria-label", `Delete ${film.title}`);
   const again = film.failure || film.stalled || film.replacement_failure ? [button("Retry", () => change("POST", "/retry"))] : [];
-  return [...again, edit, show, remove];
+  return [...again, edit, picture, show, remove];
 }
 
-const poster = (film) => (film.poster_url ? el("img", { src: film.poster_url, alt: "", loading: "lazy", className: "thumb" }) : el("span", { className: "thumb" }));
+const poster = (film) => (film.poster_url ? el("img", { src: film.poster_url, srcset: film.poster_srcset, sizes: "64px", alt: "", loading: "lazy", className: "thumb" }) : el("span", { className: "thumb" }));
 
 export function openTitles(view, context) {
   openTable(view, {

@@ -78,6 +78,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     ),
     "media/test_first_chunk.py": ("media", "payloads"),
     "media/test_locks.py": ("media/repository", "assets chunks renditions"),
+    "media/test_mp4_jobs.py": ("media", "preview"),
     "media/test_posters.py": (
         "",
         "catalog/models platform/http/preferences"

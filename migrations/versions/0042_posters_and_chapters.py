@@ -14,6 +14,11 @@ def upgrade() -> None:
         "video",
         sa.Column("poster_widths", widths, nullable=False, server_default=sa.text("'{}'")),
     )
+    op.add_column(
+        "video",
+        sa.Column("has_own_chapters", sa.Boolean, nullable=False, server_default=sa.text("false")),
+    )
+    op.add_column("video", sa.Column("preview", sa.String, nullable=True))
     op.create_index(
         "ix_video_own_poster",
         "video",
@@ -29,7 +34,6 @@ def upgrade() -> None:
         sa.Column("title", sa.String(200), nullable=False),
         sa.Column("start", sa.Float, nullable=False),
         sa.Column("end", sa.Float, nullable=False),
-        sa.Column("is_extracted", sa.Boolean, nullable=False, server_default=sa.text("false")),
         sa.Column("created_at", time, nullable=False),
         sa.Column("updated_at", time, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_chapter"),
@@ -44,4 +48,6 @@ def downgrade() -> None:
     op.drop_table("chapter")
     op.drop_column("media_asset", "stills")
     op.drop_index("ix_video_own_poster", "video")
+    op.drop_column("video", "preview")
+    op.drop_column("video", "has_own_chapters")
     op.drop_column("video", "poster_widths")

@@ -207,6 +207,7 @@ ELSEWHERE = """
     GET /api/v1/videos/{video_id}/play/{token}/subtitles/{language}/{digest}/{step}/{file_name}
     GET /api/v1/videos/{video_id}/files/{file_name}
     GET /api/v1/videos/{video_id}/poster.jpg
+    GET /api/v1/videos/{video_id}/preview.webp
     GET /api/v1/videos/{video_id}/chapters.vtt
     GET /api/v1/videos/{video_id}/chapters.json
     GET /api/v1/videos/{video_id}/play/{token}/chapters.vtt

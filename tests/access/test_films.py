@@ -52,6 +52,7 @@ ROUTES = (
     "GET /videos/{film}/assets/{asset}/audio/00000.m4s",
     "GET /videos/{film}/poster.jpg",
     "GET /videos/{film}/poster.jpg?w=320",
+    "GET /videos/{film}/preview.webp",
     "GET /videos/{film}/chapters",
     "GET /videos/{film}/chapters.vtt",
     "GET /videos/{film}/chapters.json",
@@ -107,11 +108,19 @@ async def films(
                 text("select id, folder from media_asset where video_id = :film"), {"film": film}
             )
         ).one()
-        async with media_storage().writing(f"{asset.folder}/poster.jpg") as writer:
-            await writer.write(b"poster")
+        for name in ("poster.jpg", "preview.webp"):
+            async with media_storage().writing(f"{asset.folder}/{name}") as writer:
+                await writer.write(b"picture")
         slug = await session.scalar(
-            text(f"update video set poster = :poster, {change} where id = :film returning slug"),
-            {"poster": f"{asset.folder}/poster.jpg", "film": film},
+            text(
+                f"update video set poster = :poster, preview = :preview, {change}"
+                " where id = :film returning slug"
+            ),
+            {
+                "poster": f"{asset.folder}/poster.jpg",
+                "preview": f"{asset.folder}/preview.webp",
+                "film": film,
+            },
         )
         made[kind] = Film(film, asset.id, slug or "")
     await session.commit()
@@ -138,7 +147,7 @@ async def test_films_are_for_whom_they_are_meant(
             expected = 200 if name in meant else 404
             if name == "anonymous":
                 expected = 401
-                if route.startswith(POSTER):
+                if route.startswith((POSTER, "GET /videos/{film}/preview.webp")):
                     expected = 200 if kind in {"public", "rated 16"} else 404
             if answer.status_code != expected:
                 wrong.append(f"{kind} film, {name}: {answer.status_code}, not {expected}")

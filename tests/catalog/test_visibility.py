@@ -52,6 +52,7 @@ READERS = {
     "/videos/{video_id}/vote": "",
     "/videos/{video_id}/master.m3u8": "",
     "/videos/{video_id}/poster.jpg": "?w=320",
+    "/videos/{video_id}/preview.webp": "",
     "/videos/{video_id}/chapters": "",
     "/videos/{video_id}/chapters.vtt": "",
     "/videos/{video_id}/chapters.json": "",

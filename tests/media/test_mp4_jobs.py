@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from sqlalchemy import text
@@ -90,6 +91,31 @@ async def test_a_complete_film_is_packaged_once(
     await make_all(asset_id)  # handlers may run twice
     assert sorted(await media_storage().keys(FOLDER)) == before
     assert (await files(session, video_id)) == made
+
+
+async def test_complete_film_has_an_animated_preview(
+    session: AsyncSession, film: tuple[int, int], viewer: httpx.AsyncClient
+) -> None:
+    """Made with the storyboard, and gone with the file; older films have none."""
+    video_id, asset_id = film
+    path = f"/api/v1/videos/{video_id}"
+    assert (await viewer.get(path)).json()["preview_url"] is None
+    assert (await viewer.get(f"{path}/preview.webp")).status_code == 404
+    await make_storyboard(MakeStoryboard(asset_id=asset_id))
+    session.expire_all()
+    url = (await viewer.get(path)).json()["preview_url"]
+    shown = await viewer.get(url)
+    assert shown.headers["content-type"] == "image/webp"
+    assert "immutable" in shown.headers["cache-control"]
+    assert 2_000 < len(shown.content) <= 300_000
+    frames = shown.content.count(b"ANMF")
+    assert 6 * 5 <= frames <= 6 * 6, "six moments of three quarters of a second"
+    width = 1 + int.from_bytes(shown.content[24:27], "little")
+    assert width == 320
+    etag = {"If-None-Match": shown.headers["etag"]}
+    assert (await viewer.get(url, headers=etag)).status_code == 304
+    await sweep_attempts(SweepAttempts(asset_id=asset_id))
+    assert (await viewer.get(url)).status_code == 200
 
 
 async def test_the_sweep_leaves_plain_files(

@@ -181,21 +181,21 @@ async def test_who_may_change_chapters(
 
 
 async def test_new_file_brings_its_chapters_unless_an_editor_wrote_some(
-    film: int, session: AsyncSession
+    film: int, editor: httpx.AsyncClient, session: AsyncSession
 ) -> None:
-    chapters = Chapters(session)
-    await create(session, ChapterFactory, video_id=film, is_extracted=True)
+    """Also those that an editor deleted stay away."""
+    await create(session, ChapterFactory, video_id=film)
 
     async def replaced(duration: float) -> list[tuple[str, float, float]]:
-        await chapters.replace_extracted(film, [("New", 1.0, 2.0)], duration)
+        await Chapters(session).replace_extracted(film, [("New", 1.0, 2.0)], duration)
         session.expire_all()
-        found = await chapters.of_video(film)
+        found = await Chapters(session).of_video(film)
         return [(one.title, one.start, one.end) for one in found]
 
     assert await replaced(100.0) == [("New", 1.0, 2.0)]
-    await session.execute(text("delete from chapter"))
-    for start in (0.0, 60.0, 80.0):
-        await create(
-            session, ChapterFactory, video_id=film, title="Own", start=start, end=start + 20
-        )
-    assert await replaced(70.0) == [("Own", 0.0, 20.0), ("Own", 60.0, 70.0)]
+    await session.commit()
+    own = [{"title": "Own", "start": start} for start in (0, 60, 80)]
+    assert (await put(editor, film, own)).status_code == 200
+    assert await replaced(70.0) == [("Own", 0.0, 60.0), ("Own", 60.0, 70.0)]
+    await put(editor, film, [])
+    assert await replaced(100.0) == []

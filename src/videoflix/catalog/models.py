@@ -52,7 +52,8 @@ class Video(Record):
     `shown_at`, or by `title_key` (lower case, without accents). `deleted_at` marks a soft delete.
     `popularity` counts the views of the last 30 days; `score` is upvotes minus downvotes.
     `poster` is the storage key of the poster, `poster_widths` are those of its sizes in pixels
-    (platform.pictures.sizes).
+    (platform.pictures.sizes). `preview` is the key of the animated preview of the file.
+    `has_own_chapters`: an editor wrote or deleted the chapters.
     """
 
     __tablename__ = "video"
@@ -89,6 +90,8 @@ class Video(Record):
         ARRAY(SmallInteger), server_default=sql("'{}'"), default=list
     )
     qualities: Mapped[list[str]] = mapped_column(ARRAY(String(16)), default=list)
+    preview: Mapped[str | None] = mapped_column(default=None)
+    has_own_chapters: Mapped[bool] = mapped_column(server_default=sql("false"), default=False)
     upvotes: Mapped[int] = mapped_column(server_default=sql("0"))
     downvotes: Mapped[int] = mapped_column(server_default=sql("0"))
     views: Mapped[int] = mapped_column(server_default=sql("0"))
@@ -203,10 +206,7 @@ class SubtitleCue(Record):
 
 
 class Chapter(Record):
-    """A chapter of a video: its title, and its start and end in seconds.
-
-    `is_extracted`: it is from the video's file, and replaced with it.
-    """
+    """A chapter of a video: its title, and its start and end in seconds."""
 
     __tablename__ = "chapter"
 
@@ -214,6 +214,5 @@ class Chapter(Record):
     title: Mapped[str] = mapped_column(String(200))
     start: Mapped[float]
     end: Mapped[float]
-    is_extracted: Mapped[bool] = mapped_column(server_default=sql("false"), default=False)
 
     __table_args__ = (UniqueConstraint("video_id", "start"),)

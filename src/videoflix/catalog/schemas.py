@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
@@ -236,8 +237,10 @@ class VideoRead(msgspec.Struct):
             poster_srcset=srcset(poster, video.poster_widths) if poster else None,
             qualities=video.qualities,
             subtitles=[
-                SubtitleTrack(found["language"], found["label"], subtitle_url(video.id, found))
-                for found in subtitles or ()
+                SubtitleTrack(
+                    language, label, f"/api/v1/videos/{video.id}/subtitles/{language}.vtt"
+                )
+                for language, label in map(itemgetter("language", "label"), subtitles or ())
             ],
             upvotes=video.upvotes,
             downvotes=video.downvotes,
@@ -251,9 +254,10 @@ class VideoRead(msgspec.Struct):
 
 
 class VideoDetail(VideoRead):
-    """A video with what only its own page shows."""
+    """A video with its chapters, and the URL of its animated preview (WebP)."""
 
     chapters: list[ChapterRead] = []
+    preview_url: str | None = None
 
 
 class VideoPage(msgspec.Struct):
@@ -338,12 +342,9 @@ def _failure(code: str | None, reason: str | None) -> Failure | None:
 
 
 def poster_url(video: models.Video) -> str | None:
-    """Path of the poster; `v` changes with the picture, so that clients can cache it."""
-    if video.poster is None:
-        return None
-    version = quote(video.poster.rsplit("/", 2)[-2])
-    return f"/api/v1/videos/{video.id}/poster.jpg?v={version}"
+    return versioned_url(f"/api/v1/videos/{video.id}/poster.jpg", video.poster)
 
 
-def subtitle_url(video_id: int, subtitle: dict[str, Any]) -> str:
-    return f"/api/v1/videos/{video_id}/subtitles/{subtitle['language']}.vtt"
+def versioned_url(path: str, key: str | None) -> str | None:
+    """A path whose `v` changes with the storage key, so that clients can cache it."""
+    return f"{path}?v={quote(key.rsplit('/', 2)[-2])}" if key else None

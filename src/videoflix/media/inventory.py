@@ -142,6 +142,8 @@ class Inventory:
             objects.append(
                 ExpectedObject(asset.sprite_key, ObjectRole.STORYBOARD, sha256=asset.sprite_sha256)
             )
+        if video.preview and video.preview.startswith(f"{asset.folder}/"):
+            objects.append(ExpectedObject(video.preview, ObjectRole.STORYBOARD))
         pictures = sorted(poster_keys(video, asset))
         objects += [ExpectedObject(key, ObjectRole.POSTER) for key in pictures]
         objects += await self._renditions(asset.id)

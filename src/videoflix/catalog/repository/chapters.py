@@ -20,23 +20,15 @@ class ChapterRepository(SQLAlchemyAsyncRepository[Chapter]):
         )
         return list(found)
 
-    async def replace(
-        self, video_id: int, chapters: Sequence[tuple[str, float, float]], *, is_extracted: bool
-    ) -> None:
+    async def replace(self, video_id: int, chapters: Sequence[tuple[str, float, float]]) -> None:
         """Store titles, starts and ends in place of all chapters of a video."""
         await self.session.execute(delete(Chapter).where(Chapter.video_id == video_id))
         await self.add_many(
             [
-                Chapter(
-                    video_id=video_id, title=title, start=start, end=end, is_extracted=is_extracted
-                )
+                Chapter(video_id=video_id, title=title, start=start, end=end)
                 for title, start, end in chapters
             ]
         )
-
-    async def has_edited(self, video_id: int) -> bool:
-        """Whether a video has chapters that are not from its file."""
-        return await self.exists(Chapter.video_id == video_id, Chapter.is_extracted.is_(False))
 
     async def cut(self, video_id: int, duration: float) -> None:
         """End the chapters of a video with it; delete those that would start later."""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.catalog.models import Video, VideoState
 from videoflix.catalog.repository.rows import VideoRow
 from videoflix.catalog.repository.videos import VideoRepository
-from videoflix.catalog.schemas import ChapterRead, VideoCreate, VideoDetail
+from videoflix.catalog.schemas import ChapterRead, VideoCreate, VideoDetail, versioned_url
 from videoflix.catalog.schemas import VideoRead as ShownVideo
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.problems import NotFound
@@ -128,6 +128,13 @@ class Catalog:
         video.poster, video.poster_widths = poster, list(widths)
         await publish(self.session, topic_for(video_id))
 
+    async def set_preview(self, video_id: int, preview: str | None) -> None:
+        """Set the storage key of the animated preview."""
+        video = await self.locked(video_id)
+        if video.preview != preview:
+            video.preview = preview
+            await publish(self.session, topic_for(video_id))
+
     async def poster(self, video_id: int) -> str | None:
         """Return the storage key of the poster; locks the row."""
         return (await self.locked(video_id)).poster
@@ -200,6 +207,9 @@ class Catalog:
 
 def _detail(viewer: Viewer, row: VideoRow) -> VideoDetail:
     detail = VideoDetail.of(*row[:3], for_editors=viewer.is_editor)
+    detail.preview_url = versioned_url(
+        f"/api/v1/videos/{row.video.id}/preview.webp", row.video.preview
+    )
     detail.chapters = [ChapterRead(**found) for found in row.chapters or ()]
     return detail
 

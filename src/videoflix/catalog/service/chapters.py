@@ -50,17 +50,18 @@ class Chapters:
         if chapters and video.duration is None:
             raise DurationUnknown
         checked = with_ends(chapters, video.duration or 0.0)
-        await self.chapters.replace(video_id, checked, is_extracted=False)
+        video.has_own_chapters = True
+        await self.chapters.replace(video_id, checked)
         await publish(self.session, topic_for(video_id))
 
     async def replace_extracted(
         self, video_id: int, chapters: Sequence[tuple[str, float, float]], duration: float
     ) -> None:
         """Store the chapters of a new file; those of editors stay, as far as the file reaches."""
-        if await self.chapters.has_edited(video_id):
+        if (await self.catalog.locked(video_id)).has_own_chapters:
             await self.chapters.cut(video_id, duration)
         else:
-            await self.chapters.replace(video_id, chapters, is_extracted=True)
+            await self.chapters.replace(video_id, chapters)
 
 
 def with_ends(chapters: Sequence[ChapterWrite], duration: float) -> list[tuple[str, float, float]]:

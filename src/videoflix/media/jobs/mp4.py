@@ -1,4 +1,4 @@
-"""Jobs for complete videos: package MP4 files, make storyboards.
+"""Jobs for complete videos: package MP4 files, make storyboards and animated previews.
 
 Their input is final and the video plays by HLS meanwhile, so they may run late, fail or run twice.
 """
@@ -16,6 +16,7 @@ from videoflix.media.models import AUDIO, TrackKind
 from videoflix.media.mp4 import package
 from videoflix.media.payloads import MakeStoryboard, PackageMissing, PackageRendition
 from videoflix.media.plan import EncodePlan
+from videoflix.media.preview import make_preview
 from videoflix.media.schemas import FileIndex, Track
 from videoflix.media.service import Media, Mp4Files
 from videoflix.media.storyboard import TILE_HEIGHT, layout_of, make_sprite
@@ -90,8 +91,13 @@ async def make_storyboard(job: MakeStoryboard) -> None:
         sprite = await make_sprite(video_file, layout, folder)
         key = f"{tracks.work.attempt}/{sprite.name}"
         stored = await media_storage().put(key, sprite)
+        preview = await make_preview(video_file, layout.duration, folder)
+        preview_key = f"{tracks.work.attempt}/{preview.name}" if preview else None
+        if preview and preview_key:
+            await media_storage().put(preview_key, preview)
         async with complete_job() as session:
-            if not await Mp4Files(session).set_storyboard(job.asset_id, key, layout, stored):
+            storyboard = key, layout, stored
+            if not await Mp4Files(session).set_storyboard(job.asset_id, *storyboard, preview_key):
                 raise SupersededAttempt
 
 

@@ -228,7 +228,10 @@ class Media:
         video = await self.catalog.locked(asset.video_id)
         files = [found.file_key for found in (await self.renditions.of_asset(asset_id)).values()]
         used = {asset.source_key, *(part.key for _, part in parts)}
-        used |= {*filter(None, [asset.sprite_key, *files]), *poster_keys(video, asset)}
+        used |= {
+            *filter(None, [asset.sprite_key, video.preview, *files]),
+            *poster_keys(video, asset),
+        }
         return KeysInUse(asset.folder, used)
 
     async def timeline(self, video_id: int) -> Timeline | None:

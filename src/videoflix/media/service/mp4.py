@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.catalog.service import Catalog
 from videoflix.media.models import Asset, AssetState, Rendition, TrackKind
 from videoflix.media.payloads import (
     MakePoster,
@@ -17,7 +18,7 @@ from videoflix.media.payloads import (
 from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import DownloadFiles, Mp4File
-from videoflix.media.service.publication import SWEEP_AFTER
+from videoflix.media.service.publication import SWEEP_AFTER, Publication
 from videoflix.media.storyboard import Layout
 from videoflix.media.unqueued import UnqueuedWork
 from videoflix.platform.queue import Job, enqueue
@@ -52,14 +53,15 @@ class Mp4Files:
         return True
 
     async def set_storyboard(
-        self, asset_id: int, key: str, layout: Layout, stored: StoredObject
+        self, asset_id: int, key: str, layout: Layout, stored: StoredObject, preview: str | None
     ) -> bool:
-        """Set the storyboard; False if there is one or the video was deleted."""
-        asset = await self.assets.locked(asset_id)
+        """Set storyboard and animated preview; False if there is one or the video was deleted."""
+        asset = await Publication(self.session).locked(asset_id)
         if asset is None or asset.sprite_key is not None:
             return False
         asset.sprite_key, asset.storyboard = key, msgspec.to_builtins(layout)
         asset.sprite_sha256 = stored.sha256
+        await Catalog(self.session).set_preview(asset.video_id, preview)
         return True
 
     async def queue_missing(self, count: int) -> int:

@@ -118,6 +118,7 @@ class Publication:
         if has_all and not await self.chunks.waiting(asset.id):
             if await self._retire_others(asset):
                 await enqueue(self.session, ExtractSubtitles(asset_id=asset.id))
+                await self.catalog.set_preview(asset.video_id, None)  # of the former file
             asset.state = AssetState.READY
             plan = msgspec.convert(asset.plan, EncodePlan)
             await self.describe(asset.video_id, plan)

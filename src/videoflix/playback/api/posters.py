@@ -1,10 +1,10 @@
-"""Posters over HTTP, in the sizes that pages need."""
+"""Posters in the sizes that pages need, and animated previews, over HTTP."""
 
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from litestar import Controller, HttpMethod, Request, Response, route
+from litestar import Controller, Request, Response, route
 from litestar.datastructures import ResponseHeader
 from litestar.params import QueryParameter
 
@@ -17,7 +17,7 @@ from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.platform.storage.media_storage import media_storage
-from videoflix.playback.api.playback import FOR_EVER
+from videoflix.playback.api.playback import FOR_EVER, READ
 from videoflix.playback.service.segments import StreamNotFound
 from videoflix.profiles.schemas import ANONYMOUS
 from videoflix.profiles.service import current_viewer
@@ -56,7 +56,7 @@ class PosterController(Controller):
 
     @route(
         "/poster.jpg",
-        http_method=[HttpMethod.GET, HttpMethod.HEAD],
+        http_method=READ,
         opt=UNLIMITED,
         summary="Get the poster",
         media_type="image/*",
@@ -79,17 +79,32 @@ class PosterController(Controller):
         video = await _visible(request, video_id)
         if video.poster is None:
             raise StreamNotFound
-        headers = dict(FOR_EVER if v == _version(video.poster) else REVALIDATED)
+        headers = _caching(video.poster, v)
         if width is not None:
             headers["Vary"] = "Accept"
         key, kind = video.poster, JPEG
         size = fitting(video.poster_widths, int(width)) if width else None
         if size is not None and accepts(request.headers.get("accept", ""), WEBP):
             key, kind = sized_key(video.poster, size), WEBP
-        headers["ETag"] = etag = f'"{key.replace("/", "-")}"'
-        if etag in request.headers.get("if-none-match", ""):
-            return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return await _picture(key, kind, headers)
+        return await _picture(request, key, kind, headers)
+
+    @route(
+        "/preview.webp",
+        http_method=READ,
+        opt=UNLIMITED,
+        summary="Get the animated preview",
+        media_type=WEBP,
+        response_headers=HEADERS[:1],
+        responses=problems(Unauthorized, VideoNotFound, StreamNotFound),
+    )
+    async def show_preview(
+        self, request: Request[Any, Any, Any], video_id: Id, v: Version = ""
+    ) -> Response[bytes]:
+        """Return some moments of the video as an animation; who may is as for the poster."""
+        video = await _visible(request, video_id)
+        if video.preview is None:
+            raise StreamNotFound
+        return await _picture(request, video.preview, WEBP, _caching(video.preview, v))
 
 
 async def _visible(request: Request[Any, Any, Any], video_id: int) -> Video:
@@ -101,7 +116,13 @@ async def _visible(request: Request[Any, Any, Any], video_id: int) -> Video:
         return await Catalog(session).video(viewer, video_id)
 
 
-async def _picture(key: str, kind: str, headers: dict[str, str]) -> Response[bytes]:
+async def _picture(
+    request: Request[Any, Any, Any], key: str, kind: str, headers: dict[str, str]
+) -> Response[bytes]:
+    """Send a picture, or 304 if the ETag matches. Raises StreamNotFound."""
+    headers["ETag"] = etag = f'"{key.replace("/", "-")}"'
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     try:
         data = await media_storage().read_all(key)
     except FileNotFoundError as error:
@@ -109,5 +130,6 @@ async def _picture(key: str, kind: str, headers: dict[str, str]) -> Response[byt
     return Response(data, media_type=kind, headers=headers)
 
 
-def _version(poster: str) -> str:
-    return poster.rsplit("/", 2)[-2]
+def _caching(key: str, version: str) -> dict[str, str]:
+    """Cached for ever by the URL that has the version of the picture."""
+    return dict(FOR_EVER if version == key.rsplit("/", 2)[-2] else REVALIDATED)

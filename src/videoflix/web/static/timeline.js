@@ -93,7 +93,8 @@ export class Timeline {
     const chapter = this.chapterAt(seconds);
     this.part(".preview-chapter").textContent = chapter?.title ?? "";
     const place = HANDLE / 2 + (seconds / this.total) * (this.slider.clientWidth - HANDLE);
-    this.storyboard.load();
+    this.shownAt = seconds;
+    this.storyboard.load(() => preview.hidden || this.show(this.shownAt));
     const hasPicture = this.storyboard.paint(this.part(".thumbnail"), seconds);
     this.part(".thumbnail").hidden = !hasPicture;
     const half = preview.offsetWidth / 2;
@@ -113,8 +114,8 @@ class Storyboard {
     this.triedAt = -Infinity;
   }
 
-  /** Loads it once; it may not be made yet. */
-  async load() {
+  /** Loads it once, and calls `onLoaded` then; it may not be made yet. */
+  async load(onLoaded) {
     if (this.cues.length > 0 || performance.now() - this.triedAt < RETRY_MS) return;
     this.triedAt = performance.now();
     try {
@@ -127,6 +128,7 @@ class Storyboard {
       this.sheet.src = cues[0]?.url ?? "";
       await this.sheet.decode();
       this.cues = cues;
+      if (cues.length > 0) onLoaded();
     } catch {
       // The preview shows the time only.
     }

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,10 @@ from videoflix.sessions.service.sessions import Sessions
 
 PASSWORD = "correct horse battery staple"
 MAX_PROCESSES = 4
+TESTS = Path(__file__).parent
+SLOW_FIRST = {
+    name: rank for rank, name in enumerate(("fuzzing", "chaos", "journeys", "up", "database"))
+}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -32,6 +37,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return 0 if named else min(os.cpu_count() or 1, MAX_PROCESSES)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes: no process waits for the last of them at the end."""
+    items.sort(key=lambda item: SLOW_FIRST.get(item.path.relative_to(TESTS).parts[0], len(items)))
 
 
 @pytest.fixture(scope="session")

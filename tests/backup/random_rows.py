@@ -123,7 +123,9 @@ def _some(kind: Any, number: int, values: Values) -> Any:
     if isinstance(kind, PackedSegments):
         return [(values.next(int), values.next(int), values.next(int)) for _ in range(number - 1)]
     if isinstance(kind, ARRAY):
-        return [values.next(str)[:10] for _ in range(number - 1)]
+        item = kind.item_type.python_type
+        found = [values.next(item) for _ in range(number - 1)]
+        return [one[:10] for one in found] if item is str else found
     if getattr(kind, "enum_class", None):
         return list(kind.enum_class)[number % len(kind.enum_class)]
     if kind.python_type is str:  # numbered, because many texts are unique

@@ -15,6 +15,7 @@ from videoflix.settings import settings
 
 # Refusals of values that fit the schema, for reasons that a schema cannot say.
 SEMANTIC = {
+    "chapters-refused",  # compares times, and the length of the film
     "cursor-of-search",  # a cursor with words to search for: OpenAPI has no exclusive parameters
     "cursor-refused",  # cursors are opaque
     "dates-reversed",  # compares two fields

@@ -129,9 +129,8 @@ def test_seek_bar_shows_previews_and_chapters(page: Page, site: Site) -> None:
     preview = page.locator(".preview")
     expect(preview).to_contain_text("The long way home")
     expect(preview).to_contain_text("0:05")
-    hover(page, 0.9)  # the storyboard is loaded meanwhile
+    # The pointer rests while the storyboard is loaded.
     expect(preview.locator(".thumbnail")).to_be_visible(timeout=10_000)
-    hover(page, 0.5)
     places = page.evaluate(
         "() => { const s = document.querySelector('.thumbnail').style;"
         " return [s.backgroundImage, s.backgroundPosition, s.width] }"

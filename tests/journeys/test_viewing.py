@@ -15,7 +15,7 @@ __all__ = ["browser", "page"]
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
-EMAIL, PASSWORD = "member@example.org", "a good long password"
+EMAIL, PASSWORD = "viewing@example.org", "a good long password"
 STOPPED = "This stream has ended"
 
 

@@ -34,8 +34,7 @@ class Posters:
 
     async def candidates(self, video_id: int) -> list[PosterCandidate]:
         """List the frames that can be the poster, by time. Raises VideoNotFound."""
-        await self._existing(video_id)
-        stills = _stills(await self.assets.newest_of(video_id))
+        stills = await self._stills(video_id)
         return [
             PosterCandidate(
                 number=number,
@@ -48,8 +47,7 @@ class Posters:
 
     async def candidate(self, video_id: int, number: int) -> Candidate:
         """Raises VideoNotFound or CandidateNotFound."""
-        await self._existing(video_id)
-        found = _stills(await self.assets.newest_of(video_id)).candidates
+        found = (await self._stills(video_id)).candidates
         if number >= len(found):
             raise CandidateNotFound
         return found[number]
@@ -94,6 +92,12 @@ class Posters:
         asset = await self.assets.newest_of(video_id)
         if asset is not None:
             await enqueue(self.session, MakePoster(asset_id=asset.id))
+
+    async def _stills(self, video_id: int) -> Stills:
+        video = await self.catalog.videos.get_one_or_none(id=video_id, deleted_at=None)
+        if video is None:
+            raise VideoNotFound
+        return _stills(await self.assets.newest_of(video_id))
 
     async def _keep_automatic(self, video: Video) -> None:
         """Keep the automatic poster that an earlier release made, for `reset`."""

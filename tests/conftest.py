@@ -9,7 +9,7 @@ import httpx
 import pytest
 from litestar import Litestar
 from sqlalchemy import NullPool, text
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from postgres import running_postgres  # sets the environment: before anything of videoflix
 from videoflix.accounts.service import Accounts
@@ -53,10 +53,18 @@ def database() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+async def engine(database: None) -> AsyncGenerator[AsyncEngine]:
+    """One connection for all tests: each new one would have to read the catalogue again."""
+    engine = new_engine(session=SESSION_SETTINGS, pool_size=1, max_overflow=0, pool_pre_ping=True)
+    yield engine
+    await engine.dispose()
+
+
 @pytest.fixture
-async def session(database: None) -> AsyncGenerator[AsyncSession]:
+async def session(engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
     """One transaction per test, undone at its end: the application's commits are savepoints."""
-    async with alchemy.get_engine().connect() as connection:
+    async with engine.connect() as connection:
         outer = await connection.begin()
         maker = async_sessionmaker(
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"

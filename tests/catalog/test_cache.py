@@ -1,14 +1,14 @@
 """Catalogue answers are remembered, told apart, and forgotten on change."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from catalog.factories import add_films
 from conftest import PASSWORD, http_client
@@ -17,7 +17,7 @@ from videoflix.catalog.api.response_cache import PARAMETERS, response_cache
 from videoflix.catalog.service import Catalog
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.notify import EventBus, event_bus
-from videoflix.platform.postgres.session import alchemy, transaction
+from videoflix.platform.postgres.session import transaction
 from videoflix.sessions.service.sessions import Sessions
 
 VIDEOS = "/api/v1/videos"
@@ -34,11 +34,11 @@ class Queries:
 
 
 @pytest.fixture
-def queries(session: AsyncSession) -> Queries:
+def queries(session: AsyncSession, engine: AsyncEngine) -> Iterator[Queries]:
     counted = Queries()
-    engine = alchemy.get_engine().sync_engine
-    event.listen(engine, "before_cursor_execute", counted.note)
-    return counted
+    event.listen(engine.sync_engine, "before_cursor_execute", counted.note)
+    yield counted
+    event.remove(engine.sync_engine, "before_cursor_execute", counted.note)
 
 
 @pytest.mark.parametrize(

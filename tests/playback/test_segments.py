@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 from sqlalchemy import event, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from compat.playable import add_playable
 from factories import AssetFactory, RenditionFactory, RenditionFileFactory, create
@@ -15,7 +15,6 @@ from videoflix.media.models import Asset, AssetState, Rendition, RenditionFile, 
 from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Media
 from videoflix.platform.postgres.notify import event_bus
-from videoflix.platform.postgres.session import alchemy
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.playback.service.segments import SegmentStore, segments_of, store
 
@@ -99,6 +98,7 @@ async def test_known_and_invented_segments_cost_no_query(
     client: httpx.AsyncClient,
     viewer: httpx.AsyncClient,
     film: int,
+    engine: AsyncEngine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(event_bus, "hears", True)
@@ -106,8 +106,7 @@ async def test_known_and_invented_segments_cost_no_query(
     unknown = url.replace("/assets/", "/assets/9")
     assert (await client.get(unknown)).status_code == 404
     queries = Queries()
-    engine = alchemy.get_engine().sync_engine
-    event.listen(engine, "before_cursor_execute", queries.note)
+    event.listen(engine.sync_engine, "before_cursor_execute", queries.note)
     for name, status in (("00000.m4s", 200), ("9999999.m4s", 404), ("init-99.mp4", 404)):
         assert (await client.get(urljoin(url, name))).status_code == status
     for path in (
@@ -116,7 +115,7 @@ async def test_known_and_invented_segments_cost_no_query(
         unknown.replace("/assets/9", "/assets/98"),
     ):
         assert (await client.get(path)).status_code == 404
-    event.remove(engine, "before_cursor_execute", queries.note)
+    event.remove(engine.sync_engine, "before_cursor_execute", queries.note)
     assert queries.sent == []
 
 

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from videoflix.platform.postgres.session import alchemy
 from videoflix.sessions.service.opaque_tokens import LOOKUP_BURST, TRIES, opaque_tokens
 
 ME = "/api/v1/me"
 
 
 @pytest.fixture
-def statements(session: AsyncSession) -> Iterator[list[str]]:
+def statements(session: AsyncSession, engine: AsyncEngine) -> Iterator[list[str]]:
     """What is asked of the table of sign-ins."""
     asked: list[str] = []
 
@@ -23,10 +22,9 @@ def statements(session: AsyncSession) -> Iterator[list[str]]:
         if "sign_in" in str(call[2]):
             asked.append(str(call[2]))
 
-    engine = alchemy.get_engine().sync_engine
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
     yield asked
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
 async def ask(client: httpx.AsyncClient, token: str) -> int:

@@ -8,10 +8,13 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import NullPool, text
+from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from postgres import running_postgres  # sets the environment: before anything of videoflix
+from removal import remove_all_rows
+from videoflix.accounts.models import User
+from videoflix.accounts.passwords import hash_password
 from videoflix.accounts.service import Accounts
 from videoflix.app import create_app
 from videoflix.platform.auth.identity import Role
@@ -19,11 +22,12 @@ from videoflix.platform.auth.revocations import ended_streams, revocations
 from videoflix.platform.cache.ttl import clear_all
 from videoflix.platform.postgres.engine import new_engine
 from videoflix.platform.postgres.migrations import upgrade
-from videoflix.platform.postgres.session import SESSION_SETTINGS, alchemy, transaction
+from videoflix.platform.postgres.session import SESSION_SETTINGS, alchemy
 from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import Sessions
 
 PASSWORD = "correct horse battery staple"
+hashes: dict[str, str] = {}
 MAX_PROCESSES = 4
 TESTS = Path(__file__).parent
 SLOW_FIRST = {
@@ -103,10 +107,17 @@ def http_client(app: Litestar, headers: dict[str, str] | None = None) -> httpx.A
     return httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
 
 
-async def sign_in(app: Litestar, session: AsyncSession, role: Role) -> httpx.AsyncClient:
-    user = await Accounts(session).create_user(
-        email=f"{role}@example.org", password=PASSWORD, first_name=role.title(), role=role
+async def add_user(session: AsyncSession, email: str, role: Role = Role.VIEWER) -> User:
+    """Create an account with the password PASSWORD, which is hashed once for all of them."""
+    if PASSWORD not in hashes:
+        hashes[PASSWORD] = await hash_password(PASSWORD)
+    return await Accounts(session).create(
+        email=email, password_hash=hashes[PASSWORD], first_name=role.title(), role=role
     )
+
+
+async def sign_in(app: Litestar, session: AsyncSession, role: Role) -> httpx.AsyncClient:
+    user = await add_user(session, f"{role}@example.org", role)
     pair = await Sessions(session).open(user)
     await session.commit()
     return http_client(app, {"Authorization": f"Bearer {pair.access}"})
@@ -143,24 +154,7 @@ async def committed(database: None) -> AsyncGenerator[None]:
     A process that an earlier test had started may have written some after its end.
     """
     forget_everything()
-    async with transaction() as session:
-        is_dirty = await session.scalar(text("select exists (select from procrastinate_jobs)"))
-    if is_dirty:
-        await remove_all_rows()
+    await remove_all_rows()
     yield
     forget_everything()
     await remove_all_rows()
-
-
-async def remove_all_rows() -> None:
-    async with transaction() as session:
-        tables = await session.scalars(
-            text(
-                "select string_agg(quote_ident(tablename), ', ') from pg_tables"
-                " where schemaname = 'public'"
-                " and tablename not in ('schema_version', 'installation')"
-            )
-        )
-        await session.execute(text("alter table security_event disable trigger user"))
-        await session.execute(text(f"truncate {tables.one()} restart identity cascade"))
-        await session.execute(text("alter table security_event enable trigger user"))

@@ -16,8 +16,9 @@ import pytest
 from sqlalchemy import text
 
 from compat.playable import add_playable
-from conftest import PASSWORD, forget_everything, remove_all_rows
+from conftest import PASSWORD, forget_everything
 from queue_helpers import execute
+from removal import remove_all_rows
 from videoflix.accounts.service import Accounts
 from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships

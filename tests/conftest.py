@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 from sqlalchemy import NullPool
@@ -25,6 +27,8 @@ from videoflix.platform.postgres.migrations import upgrade
 from videoflix.platform.postgres.session import SESSION_SETTINGS, alchemy
 from videoflix.sessions.service.opaque_tokens import opaque_tokens
 from videoflix.sessions.service.sessions import Sessions
+from videoflix.setting_types import Rate
+from videoflix.settings import settings
 
 PASSWORD = "correct horse battery staple"
 hashes: dict[str, str] = {}
@@ -89,9 +93,22 @@ def forget_everything() -> None:
     clear_all()
 
 
+@cache
+def app_with(**changes: str | Rate) -> Litestar:
+    """Return the application with other settings, which is built once: that takes two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videoflix.app.settings", msgspec.structs.replace(settings, **changes))
+        return create_app()
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
+    return app_with().openapi_schema.to_schema()
+
+
 @pytest.fixture(scope="session")
 def app() -> Litestar:
-    return create_app()
+    return app_with()
 
 
 @pytest.fixture

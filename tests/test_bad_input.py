@@ -6,7 +6,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from videoflix.app import create_app
+from conftest import openapi_document
 
 BODIES = {
     "too deep": b"[" * 100_000,
@@ -34,7 +34,7 @@ QUERIES = (
 
 def operations() -> list[tuple[str, str]]:
     """Every method and path of the documented API, except those that answer without an end."""
-    paths = create_app().openapi_schema.to_schema()["paths"]
+    paths = openapi_document()["paths"]
     return sorted(
         (method.upper(), path)
         for path, item in paths.items()

@@ -3,12 +3,9 @@
 from collections.abc import AsyncIterator
 
 import httpx
-import msgspec
 import pytest
 
-from conftest import http_client
-from videoflix import app
-from videoflix.settings import settings
+from conftest import app_with, http_client
 
 PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
@@ -17,13 +14,9 @@ PREFLIGHT = {
 
 
 @pytest.fixture
-async def listed(
-    database: None, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[httpx.AsyncClient]:
+async def listed(database: None) -> AsyncIterator[httpx.AsyncClient]:
     """An installation that lists one front end."""
-    with_origins = msgspec.structs.replace(settings, cors_origins="https://films.example")
-    monkeypatch.setattr(app, "settings", with_origins)
-    async with http_client(app.create_app()) as client:
+    async with http_client(app_with(cors_origins="https://films.example")) as client:
         yield client
 
 

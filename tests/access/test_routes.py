@@ -8,8 +8,7 @@ from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from access.rules import ELSEWHERE, LEVELS, Level, operations_in
-from conftest import http_client, sign_in
-from videoflix.app import create_app
+from conftest import http_client, openapi_document, sign_in
 from videoflix.platform.auth.identity import Role
 
 # Last, because it ends the sign-in that asks.
@@ -32,7 +31,7 @@ TOKENS: dict[str, tuple[Level, Level | None]] = {
 
 
 def documented() -> set[tuple[str, str]]:
-    paths = create_app().openapi_schema.to_schema()["paths"]
+    paths = openapi_document()["paths"]
     return {
         (method.upper(), path)
         for path, item in paths.items()

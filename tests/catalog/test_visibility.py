@@ -12,9 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_category, add_films
-from conftest import http_client
+from conftest import http_client, openapi_document
 from factories import WatchlistEntryFactory, WatchStateFactory, create
-from videoflix.app import create_app
 from videoflix.catalog.models import VideoState
 from videoflix.movies.providers.catalog import movie_id_of
 from videoflix.sessions.service import sessions as service
@@ -71,7 +70,7 @@ READERS = {
 
 def routes_about_films() -> list[str]:
     """The documented GET routes whose answer names a film, or whose path does."""
-    schema = create_app().openapi_schema.to_schema()
+    schema = openapi_document()
     about = json.dumps(schema["components"])
     assert "Video" in about
     return [

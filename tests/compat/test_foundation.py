@@ -14,8 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from conftest import http_client
-from videoflix import app
+from conftest import app_with, http_client, openapi_document
 from videoflix.catalog.service import VideoNotFound
 from videoflix.compat.drf.errors import DrfError, error_shapes
 from videoflix.compat.drf.formats import stamp
@@ -114,14 +113,13 @@ async def test_front_ends_on_other_hosts(
     """Those that CORS_ORIGINS names may do all of it, preflight and credentials included."""
     theirs = "http://127.0.0.1:5500"
     listed = msgspec.structs.replace(settings, cors_origins=theirs)
-    monkeypatch.setattr(app, "settings", listed)
     monkeypatch.setattr(csrf, "settings", listed)
     asked = {
         "Origin": theirs,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type,x-csrftoken",
     }
-    async with http_client(app.create_app()) as client:
+    async with http_client(app_with(cors_origins=theirs)) as client:
         preflight = await client.options(f"{CHECK}/", headers=asked)
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == theirs
@@ -152,17 +150,14 @@ def test_every_dialect_is_on_unless_said_otherwise() -> None:
     assert settings.dialect_names == [name for name in DIALECTS if not DIALECTS[name].replaces]
 
 
-async def test_dialects_are_switched_off(
-    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app, "settings", msgspec.structs.replace(settings, dialects="none"))
-    async with http_client(app.create_app()) as client:
+async def test_dialects_are_switched_off(session: AsyncSession) -> None:
+    async with http_client(app_with(dialects="none")) as client:
         assert (await client.post(CHECK, json=ADDRESS)).status_code == 404
         assert (await client.get("/health/live")).status_code == 200
 
 
 def test_dialects_stay_out_of_the_documented_api() -> None:
-    paths = app.create_app().openapi_schema.to_schema()["paths"]
+    paths = openapi_document()["paths"]
     ours = ("/api/v1", "/health", "/metrics", "/movies")
     assert {path for path in paths if not path.startswith(ours)} == set()
 

@@ -6,16 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import msgspec
 import pytest
 from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_films
-from conftest import PASSWORD, http_client, sign_in
+from conftest import PASSWORD, app_with, http_client, sign_in
 from test_bad_input import BODIES
-from videoflix import app as application
 from videoflix.movies.providers.catalog import movie_id_of
 from videoflix.movies.service import search
 from videoflix.movies.service.search import MoviesProviderUnavailable
@@ -28,12 +26,10 @@ REGISTER = "/api/v1/users/register/"
 FIELDS = {"email": "new@example.org", "password": PASSWORD, "first_name": "N", "last_name": "E"}
 
 
-@pytest.fixture
-def older(monkeypatch: pytest.MonkeyPatch) -> Litestar:
+@pytest.fixture(scope="module")
+def older() -> Litestar:
     """An application in which this dialect is switched on."""
-    changed = msgspec.structs.replace(settings, dialects=f"{settings.dialects},movies")
-    monkeypatch.setattr(application, "settings", changed)
-    return application.create_app()
+    return app_with(dialects=f"{settings.dialects},movies")
 
 
 @pytest.fixture

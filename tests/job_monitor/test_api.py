@@ -5,9 +5,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from conftest import sign_in
+from conftest import app_with, sign_in
 from queue_helpers import execute, rows, run_jobs
-from videoflix.app import create_app
 from videoflix.media.payloads import DeleteFolder
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import alchemy, transaction
@@ -195,7 +194,7 @@ async def test_stalled_job_is_taken_back_and_done(committed: None) -> None:
         await enqueue(session, PruneJobs())
     await execute(FETCHED, silent=61)
     async with alchemy.get_session() as session:
-        client = await sign_in(create_app(), session, Role.ADMIN)
+        client = await sign_in(app_with(), session, Role.ADMIN)
     async with client, queue.open_async():
         (stalled,) = (await client.get(JOBS, params={"status": "stalled"})).json()["items"]
         manager = queue.job_manager

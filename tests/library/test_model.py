@@ -11,9 +11,8 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from catalog.factories import add_films
-from conftest import PASSWORD, forget_everything, http_client
+from conftest import PASSWORD, app_with, forget_everything, http_client
 from videoflix.accounts.service import Accounts
-from videoflix.app import create_app
 from videoflix.platform.postgres.session import transaction
 from videoflix.sessions.service.sessions import Sessions
 
@@ -139,7 +138,7 @@ class Model(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("committed")
 def test_library_behaves_like_its_model() -> None:
-    Model.app = create_app()
+    Model.app = app_with()
     Model.loop = asyncio.new_event_loop()
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     state_machine = Model.TestCase

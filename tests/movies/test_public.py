@@ -9,9 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from catalog.factories import add_films
 from catalog.test_visibility import HIDDEN, SHOWN, WAYS, add_hidden
-from conftest import http_client
-from videoflix import app as application
-from videoflix.app import create_app
+from conftest import app_with, http_client
 from videoflix.movies.api import public
 from videoflix.movies.providers.catalog import movie_id_of
 from videoflix.movies.providers.november7 import Items
@@ -111,11 +109,9 @@ async def test_any_page_may_read_it(session: AsyncSession, client: httpx.AsyncCl
 
 
 @pytest.fixture
-async def listed(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+async def listed(database: None) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that knows one other front end."""
-    front_end = msgspec.structs.replace(settings, cors_origins="https://films.example")
-    monkeypatch.setattr(application, "settings", front_end)
-    async with http_client(create_app()) as client:
+    async with http_client(app_with(cors_origins="https://films.example")) as client:
         yield client
 
 

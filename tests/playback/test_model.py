@@ -11,10 +11,9 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from catalog.factories import add_films
-from conftest import PASSWORD, forget_everything, http_client
+from conftest import PASSWORD, app_with, forget_everything, http_client
 from queue_helpers import execute, rows
 from videoflix.accounts.service import Accounts
-from videoflix.app import create_app
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate, PlanUpdate
 from videoflix.memberships.service import Memberships
@@ -156,7 +155,7 @@ class Model(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("committed")
 def test_streams_behave_like_their_model() -> None:
-    Model.app = create_app()
+    Model.app = app_with()
     Model.loop = asyncio.new_event_loop()
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     state_machine = Model.TestCase

@@ -1,12 +1,9 @@
 """Which answers pages of other sites may read."""
 
 import httpx
-import msgspec
 import pytest
 
-from conftest import http_client
-from videoflix import app
-from videoflix.settings import settings
+from conftest import app_with, http_client
 
 ORIGIN = {"Origin": "https://player.example"}
 ALLOW_ORIGIN = "access-control-allow-origin"
@@ -35,14 +32,10 @@ async def test_urls_with_a_token_are_readable_by_every_site(
     assert "range" in preflight.headers["access-control-allow-headers"]
 
 
-async def test_listed_front_ends_may_send_cookies_and_others_may_not(
-    database: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_origins = msgspec.structs.replace(settings, cors_origins="https://films.example")
-    monkeypatch.setattr(app, "settings", with_origins)
+async def test_listed_front_ends_may_send_cookies_and_others_may_not(database: None) -> None:
     listed = {"Origin": "https://films.example"}
     asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range"}
-    async with http_client(app.create_app()) as client:
+    async with http_client(app_with(cors_origins="https://films.example")) as client:
         for path in (
             "/api/v1/videos/1/master.m3u8?token=x",
             "/api/v1/videos/1/play/x/assets/1/360p/00000.m4s",

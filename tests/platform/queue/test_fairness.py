@@ -277,7 +277,7 @@ async def _blocks_per_fetch() -> float:
             await enqueue(session, Count(number=number))
     await execute("update procrastinate_jobs set priority = 5 where queue_name = 'counting'"
                   " and args ? 'number'")  # fmt: skip
-    blocks = []
+    blocks: list[int] = []
     for _ in range(FETCHES):
         [row] = await queue.connector.execute_query_all_async(
             "explain (analyze, buffers, format json) " + FETCH,

@@ -13,10 +13,9 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from conftest import PASSWORD
+from conftest import PASSWORD, app_with
 from journeys.conftest import free_port, stop, wait_until_ready
 from videoflix.accounts.service import Accounts
-from videoflix.app import create_app
 from videoflix.platform.auth.identity import Role
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.rate_limit import middleware
@@ -33,17 +32,15 @@ From = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 def limited(committed: None, monkeypatch: pytest.MonkeyPatch) -> Litestar:
     """The application with limits that a test can reach."""
-    limits = msgspec.structs.replace(
-        settings,
-        throttle_anon=Rate("5/min"),
-        throttle_user=Rate("8/min"),
-        throttle_upload=Rate("2/hour"),
-        cors_origins="https://films.example",
-    )
-    monkeypatch.setattr(middleware, "settings", limits)
-    monkeypatch.setattr("videoflix.app.settings", limits)
+    limits = {
+        "throttle_anon": Rate("5/min"),
+        "throttle_user": Rate("8/min"),
+        "throttle_upload": Rate("2/hour"),
+        "cors_origins": "https://films.example",
+    }
+    monkeypatch.setattr(middleware, "settings", msgspec.structs.replace(settings, **limits))
     monkeypatch.setattr(middleware, "limiter", BatchedLimiter())
-    return create_app()
+    return app_with(**limits)
 
 
 @pytest.fixture

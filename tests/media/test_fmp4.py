@@ -20,6 +20,7 @@ from videoflix.media.fmp4 import (
 from videoflix.media.ladder import Rung
 from videoflix.media.plan import ChunkSpec, EncodePlan
 
+SAMPLE = 10  # bytes
 TICKS = 400  # a frame at 25 frames per second and a timescale of 10,000
 SYNC, NON_SYNC = 0x0200_0000, 0x0101_0000
 CHUNK = ChunkSpec(index=0, first_frame=0, frame_count=6, entry=None)
@@ -91,11 +92,13 @@ def test_segments_are_listed_with_their_bytes(file: Path) -> None:
     file.write_bytes(WHOLE)
     index = index_video(file, PLAN, CHUNK)
     first, second = len(fragment(0, 4)), len(fragment(0, 2))
-    assert (index.timescale, index.codec, index.start) == (10_000, "avc1.64001f", 0)
+    times = (index.timescale, index.start, index.shown_from)
+    assert (times, index.codec) == ((10_000, 0, 0), "avc1.64001f")
+    assert index.length == len(WHOLE)
     assert index.init_length == len(INIT)
     assert index.segments == (
-        Segment(4 * TICKS, len(INIT), first),
-        Segment(2 * TICKS, len(INIT) + first, second),
+        Segment(4 * TICKS, len(INIT), first, first - 3 * SAMPLE),
+        Segment(2 * TICKS, len(INIT) + first, second, second - SAMPLE),
     )
 
 
@@ -159,7 +162,9 @@ def test_defaults_of_a_fragment_replace_those_of_the_track(file: Path) -> None:
     traf = box(b"traf", tfhd, tfdt, box(b"trun", integers(0, 4)))
     first = box(b"moof", traf) + box(b"mdat", bytes(40))
     file.write_bytes(INIT + first + fragment(4 * TICKS, 2))
-    assert index_video(file, PLAN, CHUNK).segments[0] == Segment(4 * TICKS, len(INIT), len(first))
+    assert index_video(file, PLAN, CHUNK).segments[0] == Segment(
+        4 * TICKS, len(INIT), len(first), len(first) - 3 * SAMPLE
+    )
 
 
 def test_audio_fragments_are_segments(file: Path) -> None:

@@ -26,31 +26,39 @@ class InvalidOutput(Exception):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A run of fragments: `duration` in ticks of the timescale, `offset` and `length` in bytes."""
+    """A run of fragments: `duration` in ticks of the timescale, `offset` and `length` in bytes.
+
+    Its first `key_length` bytes end with the key frame.
+    """
 
     duration: int
     offset: int
     length: int
+    key_length: int
 
 
 class Index(msgspec.Struct, frozen=True):
     """The segment index of a file.
 
     `codec` is an RFC 6381 string, `init_length` the length of ftyp and moov in bytes, `start` the
-    decode time of the first sample in ticks.
+    decode time of the first sample in ticks, and `shown_from` when the first one is shown;
+    `length` is that of the file in bytes.
     """
 
     timescale: int
     codec: str
     init_length: int
     start: int
+    shown_from: int
+    length: int
     segments: tuple[Segment, ...]
 
 
 class Fragment(msgspec.Struct, frozen=True):
     """One moof and its mdat: times in ticks, `offset` and `length` in bytes.
 
-    `shown` is when each sample is shown, in the order of decoding.
+    `shown` is when each sample is shown, in the order of decoding; the first one ends `key_length`
+    bytes after the start.
     """
 
     decode_time: int
@@ -59,6 +67,7 @@ class Fragment(msgspec.Struct, frozen=True):
     begins_with_sync: bool
     offset: int
     length: int
+    key_length: int
 
 
 def index_video(path: Path, plan: EncodePlan, span: ChunkSpec) -> Index:
@@ -139,8 +148,9 @@ def _read(path: Path) -> tuple[Index, list[Fragment]]:
             raise InvalidOutput("no moov box")
         fragments = _fragments(file, top, _trex(file, moov))
         check(bool(fragments), "no fragments")
-        index = Index(_timescale(file, moov), _codec(file, moov), moov[1], 0, ())
-    return msgspec.structs.replace(index, start=fragments[0].decode_time), fragments
+        index = Index(_timescale(file, moov), _codec(file, moov), moov[1], 0, 0, size, ())
+    start, shown_from = fragments[0].decode_time, min(fragments[0].shown)
+    return msgspec.structs.replace(index, start=start, shown_from=shown_from), fragments
 
 
 def _fragments(
@@ -152,7 +162,7 @@ def _fragments(
             continue
         check(following == b"mdat", "a moof without its mdat")
         traf = find(file, (start, end), b"traf")
-        fragment, data = _fragment(file, traf, defaults, start - 8, mdat_end)
+        fragment, data = _fragment(file, traf, defaults, (start - 8, mdat_start, mdat_end))
         check(data == mdat_end - mdat_start, "sample sizes do not add up to the mdat")
         if found:
             last = found[-1]
@@ -163,12 +173,18 @@ def _fragments(
 
 
 def _fragment(
-    file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int], begin: int, end: int
+    file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int], bounds: tuple[int, int, int]
 ) -> tuple[Fragment, int]:
+    """Read a fragment, and how many bytes of samples it has.
+
+    `bounds` are where the moof begins, and where the content of the mdat begins and ends.
+    """
+    begin, content_start, end = bounds
     default_duration, default_size, default_flags = _tfhd(file, traf, trex)
     durations: list[int] = []
     compositions: list[int] = []
-    time, data, sync = 0, 0, False
+    sizes: list[int] = []
+    time, sync = 0, False
     for name, start, stop in boxes(file, *traf):
         file.seek(start)
         content = file.read(stop - start)
@@ -182,10 +198,13 @@ def _fragment(
                 sync = not (default_flags if flags is None else flags) & NOT_SYNC
             durations += run.columns.get(DURATION, (default_duration,) * run.count)
             compositions += run.compositions
-            data += sum(run.columns.get(SIZE, (default_size,) * run.count))
+            sizes += run.columns.get(SIZE, (default_size,) * run.count)
     decoded = accumulate(durations, initial=time)
     shown = tuple(map(add, decoded, compositions))
-    return Fragment(time, sum(durations), shown, sync, begin, end - begin), data
+    check(bool(shown), "a fragment without samples")
+    key_length = content_start + sizes[0] - begin
+    length = end - begin
+    return Fragment(time, sum(durations), shown, sync, begin, length, key_length), sum(sizes)
 
 
 def _tfhd(file: BinaryIO, traf: tuple[int, int], trex: tuple[int, int]) -> tuple[int, int, int]:
@@ -235,11 +254,17 @@ def _grouped(fragments: list[Fragment], begins: Callable[[Fragment], bool]) -> t
     for fragment in fragments:
         if begins(fragment):
             check(fragment.begins_with_sync, "a segment that cannot be decoded by itself")
-            segments.append(Segment(fragment.duration, fragment.offset, fragment.length))
+            segments.append(_segment(fragment))
         else:
             check(bool(segments), "does not start on a segment boundary")
             last = segments[-1]
-            segments[-1] = Segment(
-                last.duration + fragment.duration, last.offset, last.length + fragment.length
+            segments[-1] = msgspec.structs.replace(
+                last,
+                duration=last.duration + fragment.duration,
+                length=last.length + fragment.length,
             )
     return tuple(segments)
+
+
+def _segment(fragment: Fragment) -> Segment:
+    return Segment(fragment.duration, fragment.offset, fragment.length, fragment.key_length)

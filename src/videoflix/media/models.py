@@ -181,8 +181,10 @@ class RenditionFile(Record):
     """One file of a rendition: the segments of one chunk, or the whole audio.
 
     `segments` lists [duration in ticks, offset, length in bytes]; the file starts with an
-    initialisation section of `init_length` bytes. `sha256` is of the whole file; null for files
-    encoded by earlier releases.
+    initialisation section of `init_length` bytes. `sha256` is of the whole file, `file_bytes` its
+    length, and `start_ticks` when its first sample is shown. `key_frames` holds the length of each
+    segment's key frame (media.segment_index). These four are null for files that were encoded by
+    earlier releases, and the last for audio.
     """
 
     __tablename__ = "media_part"
@@ -196,5 +198,8 @@ class RenditionFile(Record):
     init_sha256: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str | None] = mapped_column(String(64), default=None)
     segments: Mapped[Sequence[Sequence[int]]] = mapped_column(PackedSegments)
+    start_ticks: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    file_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    key_frames: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
 
     __table_args__ = (UniqueConstraint("rendition_id", "chunk_index"),)

@@ -128,9 +128,12 @@ class FileIndex(msgspec.Struct, frozen=True):
 
 
 class StoredFileIndex(FileIndex, frozen=True):
-    """A file that was just stored, with its SHA-256."""
+    """A file that was just stored, with its SHA-256; see models.RenditionFile."""
 
     sha256: str
+    start_ticks: int | None = None
+    file_bytes: int | None = None
+    key_frames: bytes | None = None
 
 
 class Track(msgspec.Struct, frozen=True):
@@ -166,7 +169,8 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
 
     Part `n` is chunk `n`. `segments` holds the records of all parts (media.segment_index); part
     `n` starts with segment `firsts[n]`. `maps` lists the chunks whose initialisation
-    section differs from the one before. `duration` is in seconds.
+    section differs from the one before. `duration` is in seconds. `key_frames` holds the length of
+    the key frame of every segment; it is empty for audio and if one is unknown.
     """
 
     name: str
@@ -187,6 +191,7 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
     is_described: bool = False
     channels: int = 2
     source_index: int = 0
+    key_frames: bytes = b""
 
     @property
     def count(self) -> int:
@@ -207,9 +212,22 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
         """The part that contains a segment."""
         return bisect_right(self.firsts, number) - 1
 
+    def map_of(self, number: int) -> int:
+        """The chunk whose initialisation section applies to a segment."""
+        return self.maps[bisect_right(self.maps, self.part_of(number)) - 1]
+
     def extent(self, number: int) -> tuple[int, int]:
         """Offset and length of a segment in its part's file."""
         return segment_index.extent(self.segments, number)
+
+    def records(self) -> Iterator[tuple[int, int]]:
+        """(ticks, bytes) of every segment."""
+        return segment_index.run(self.segments, 0, self.count)
+
+    @property
+    def key_lengths(self) -> tuple[int, ...]:
+        """The length of each segment's key frame in bytes; empty if one is unknown."""
+        return segment_index.unpack_lengths(self.key_frames)
 
     def runs(self) -> Iterator[tuple[int, int, Iterator[tuple[int, int]]]]:
         """Iterate over the parts: number, timescale, and (ticks, bytes) of the segments."""
@@ -219,7 +237,8 @@ class SegmentedTrack(msgspec.Struct, frozen=True):
     @property
     def bytes_held(self) -> int:
         """Approximate size in memory, in bytes."""
-        return 500 + len(self.segments) + sum(140 + len(key) for key in self.keys)
+        packed = len(self.segments) + len(self.key_frames)
+        return 500 + packed + sum(140 + len(key) for key in self.keys)
 
 
 class Presentation(msgspec.Struct, frozen=True):

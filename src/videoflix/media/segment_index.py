@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 
 RECORD = struct.Struct("<IIQ")
+LENGTH = struct.Struct("<I")
 
 
 def pack(segments: Iterable[Sequence[int]]) -> bytes:
@@ -18,6 +19,15 @@ def pack(segments: Iterable[Sequence[int]]) -> bytes:
 def unpack(packed: bytes) -> tuple[tuple[int, int, int], ...]:
     """Unpack to (ticks, offset, length) of each segment."""
     return tuple((ticks, offset, length) for ticks, length, offset in RECORD.iter_unpack(packed))
+
+
+def pack_lengths(lengths: Iterable[int]) -> bytes:
+    """Pack the length in bytes of each segment's key frame."""
+    return b"".join(map(LENGTH.pack, lengths))
+
+
+def unpack_lengths(packed: bytes) -> tuple[int, ...]:
+    return tuple(length for (length,) in LENGTH.iter_unpack(packed))
 
 
 def count(packed: bytes) -> int:

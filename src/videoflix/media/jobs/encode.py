@@ -36,6 +36,7 @@ from videoflix.media.probe.rejection import SourceRejected
 from videoflix.media.probe.source import ClockBroken, probe
 from videoflix.media.remux import remux, remux_spec
 from videoflix.media.schemas import StoredFileIndex
+from videoflix.media.segment_index import pack_lengths
 from videoflix.media.service import Failures, Media, Publication
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.process.run import ProcessFailed
@@ -263,7 +264,17 @@ async def _stored(work: EncodeTask, chunk_index: int, file: Path, index: Index) 
         init_sha256=await asyncio.to_thread(_sha256_of_start, file, index.init_length),
         segments=tuple((s.duration, s.offset, s.length) for s in index.segments),
         sha256=stored.sha256,
+        start_ticks=index.shown_from,
+        file_bytes=index.length,
+        key_frames=_key_frames(index),
     )
+
+
+def _key_frames(index: Index) -> bytes | None:
+    """The lengths of the key frames of a picture; nobody seeks through those of audio."""
+    if index.codec.startswith("mp4a"):
+        return None
+    return pack_lengths(segment.key_length for segment in index.segments)
 
 
 def _sha256_of_start(file: Path, length: int) -> str:

@@ -38,7 +38,10 @@ select r.name, r.kind, r.language, r.label, r.is_described, r.channels, r.source
        array_agg(p.timescale order by p.chunk_index) as timescales,
        array_agg(p.init_length order by p.chunk_index) as init_lengths,
        array_agg(p.init_sha256 order by p.chunk_index) as init_sha256s,
-       array_agg(p.segments order by p.chunk_index) as segments
+       array_agg(p.segments order by p.chunk_index) as segments,
+       array_agg(p.key_frames order by p.chunk_index) as key_frames,
+       array_agg(p.start_ticks order by p.chunk_index) as start_ticks,
+       array_agg(p.file_bytes order by p.chunk_index) as file_bytes
 from media_rendition as r left join media_part as p on p.rendition_id = r.id
 where r.asset_id = :asset group by r.id order by r.id
 """)

@@ -69,6 +69,12 @@ class ChunkRepository(SQLAlchemyAsyncRepository[Chunk]):
         ).one()
         return Work(*row) if row[0] else None
 
+    async def indexes(self, asset_id: int) -> list[int]:
+        """The numbers of all chunks."""
+        return list(
+            await self.session.scalars(select(Chunk.index).where(Chunk.asset_id == asset_id))
+        )
+
     async def waiting(self, asset_id: int) -> int:
         """Count the chunks that are not done."""
         return await self.count(Chunk.asset_id == asset_id, Chunk.done.is_(False))

@@ -36,6 +36,9 @@ class RenditionRepository(SQLAlchemyAsyncRepository[Rendition]):
                 "init_sha256": part.init_sha256,
                 "segments": part.segments,
                 "sha256": part.sha256,
+                "start_ticks": part.start_ticks,
+                "file_bytes": part.file_bytes,
+                "key_frames": part.key_frames,
             }
             for part in parts
         ]

@@ -74,6 +74,7 @@ def _track(row: Any) -> SegmentedTrack:
         timescales=tuple(row.timescales[:whole]),
         init_lengths=tuple(row.init_lengths[:whole]),
         maps=tuple(changed),
+        key_frames=b"" if None in row.key_frames[:whole] else b"".join(row.key_frames[:whole]),
     )
 
 

@@ -77,14 +77,8 @@ class Failures:
         asset = await self.media.publication.locked(asset_id)
         if asset is None or not asset.is_unfinished:
             return None
-        asset.state = AssetState.FAILED
-        asset.failure_code, asset.failure_reason = code, reason
-        asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
         await cancel_pending(self.session, WORK, asset_id=asset_id)
-        if await self.assets.ready_of(asset.video_id):
-            await self.catalog.fail_replacement(asset.video_id, code, reason)
-        else:
-            await self.catalog.fail(asset.video_id, code, reason)
+        await self.media.publication.fail(asset, code, reason)
         return asset
 
     async def stall(self, asset_id: int, fault: TransientError) -> None:

@@ -1,6 +1,7 @@
 """Publish encoded files, and complete the asset with the last of them."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import Catalog
 from videoflix.catalog.service.chapters import Chapters
+from videoflix.media.conformance.findings import Finding
 from videoflix.media.inventory import poster_keys
 from videoflix.media.models import Asset, AssetState, RenditionFile, audio_name
 from videoflix.media.payloads import (
@@ -23,6 +25,7 @@ from videoflix.media.repository.assets import AssetRepository
 from videoflix.media.repository.chunks import ChunkRepository
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import FileIndex
+from videoflix.media.service.conformance import BROKEN_OUTPUT, PublishGate, reason_for
 from videoflix.platform.queue import Job, enqueue
 from videoflix.settings import settings
 
@@ -32,6 +35,8 @@ RETIRED_RETENTION = timedelta(hours=2)
 # Accept no more results.
 FINAL = frozenset({AssetState.READY, AssetState.RETIRED})
 
+logger = logging.getLogger(__name__)
+
 
 class Publication:
     def __init__(self, session: AsyncSession) -> None:
@@ -40,6 +45,7 @@ class Publication:
         self.assets = AssetRepository(session=session)
         self.chunks = ChunkRepository(session=session)
         self.renditions = RenditionRepository(session=session)
+        self.gate = PublishGate(session)
 
     async def locked(self, asset_id: int) -> Asset | None:
         """Lock a video and then its asset: the lock order that prevents deadlocks."""
@@ -116,21 +122,43 @@ class Publication:
         playable = await self.renditions.all_begun(asset.id)
         has_all = playable and not await self.renditions.incomplete_audio(asset.id)
         if has_all and not await self.chunks.waiting(asset.id):
-            if await self._retire_others(asset):
-                await enqueue(self.session, ExtractSubtitles(asset_id=asset.id))
-                await self.catalog.set_preview(asset.video_id, None)  # of the former file
-            asset.state = AssetState.READY
             plan = msgspec.convert(asset.plan, EncodePlan)
-            await self.describe(asset.video_id, plan)
-            await self.catalog.complete(asset.video_id)
-            if await self.lacks_stills(asset):
-                await enqueue(self.session, MakePoster(asset_id=asset.id))
-            for job in _packaging(asset.id, plan):
-                await enqueue(self.session, job)
-            later = datetime.now(UTC) + SWEEP_AFTER
-            await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
+            if faults := await self.gate.faults(asset.id, plan):
+                await self._refuse(asset, faults)
+            else:
+                await self._complete(asset, plan)
         elif not await self.assets.ready_of(asset.video_id):
             await self.catalog.update_progress(asset.video_id, share, playable=playable)
+
+    async def _complete(self, asset: Asset, plan: EncodePlan) -> None:
+        if await self._retire_others(asset):
+            await enqueue(self.session, ExtractSubtitles(asset_id=asset.id))
+            await self.catalog.set_preview(asset.video_id, None)  # of the former file
+        asset.state = AssetState.READY
+        await self.describe(asset.video_id, plan)
+        await self.catalog.complete(asset.video_id)
+        if await self.lacks_stills(asset):
+            await enqueue(self.session, MakePoster(asset_id=asset.id))
+        for job in _packaging(asset.id, plan):
+            await enqueue(self.session, job)
+        later = datetime.now(UTC) + SWEEP_AFTER
+        await enqueue(self.session, SweepAttempts(asset_id=asset.id), at=later)
+
+    async def _refuse(self, asset: Asset, faults: Sequence[Finding]) -> None:
+        """Fail an asset that would not play; a retry encodes what is at fault again."""
+        logger.error("asset %s was not published: %s", asset.id, faults)
+        await self.gate.discard(asset.id, faults)
+        await self.fail(asset, BROKEN_OUTPUT, reason_for(faults))
+
+    async def fail(self, asset: Asset, code: str, reason: str) -> None:
+        """Set a locked asset to failed, and report the reason at its video."""
+        asset.state = AssetState.FAILED
+        asset.failure_code, asset.failure_reason = code, reason
+        asset.stalled_code = asset.stalled_reason = asset.stalled_at = None
+        if await self.assets.ready_of(asset.video_id):
+            await self.catalog.fail_replacement(asset.video_id, code, reason)
+        else:
+            await self.catalog.fail(asset.video_id, code, reason)
 
     async def lacks_stills(self, asset: Asset) -> bool:
         """Whether an asset has no poster of its own; locks the video.

@@ -94,6 +94,11 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "movies/test_outages.py": ("movies", "http_client providers/registry"),
     "movies/test_public.py": ("movies", "api/movies api/urls jobs providers/provider"),
     "movies/test_votes.py": ("movies", "api/ratings repository schemas"),
+    "media/conformance/test_check.py": (
+        "media/conformance",
+        "findings measure measured media_rules timeline",
+    ),
+    "journeys/test_tracks.py": ("", "cli/hls up/hls_check"),
     "operations/test_api.py": ("operations", "health_checks repository service"),
     "platform/http/test_openapi.py": ("", "web/openapi"),
     "platform/http/test_security_headers.py": ("platform", "http/urls problems"),

@@ -2,7 +2,10 @@
 what it finds.
 """
 
+import json
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,3 +210,38 @@ def test_ffmpeg_reads_every_track(site: Site, tmp_path: Path) -> None:
     assert listed.count("Audio: aac") >= 3, listed
     assert "5.1" in listed
     assert listed.count("Subtitle: webvtt") == 2, listed
+
+
+def test_playlists_conform_and_dash_has_the_same_film(site: Site, tmp_path: Path) -> None:
+    with site.client() as client:
+        found = client.get("/api/v1/videos", params={"search": "languages"}).json()["items"][0]
+        play = client.post(f"/api/v1/videos/{found['id']}/play").json()
+    read = subprocess.run(
+        [find_ffmpeg(), "-hide_banner", "-i", f"{site.url}{play['dash_url']}", "-map", "0",
+         "-map", "-0:s", "-f", "null", "-"],
+        capture_output=True, text=True, check=False,
+    ).stderr  # fmt: skip
+    assert re.findall(r"frame= *(\d+)", read)[-1] == str(25 * SECONDS), read
+    assert read.count("Audio: aac") >= 3
+    assert "5.1" in read
+    assert read.count("Subtitle: webvtt") == 2
+    by_url, by_id = (
+        check_hls(site, target) for target in (site.url + play["master_url"], str(found["id"]))
+    )
+    assert (by_url.returncode, by_id.returncode) == (0, 0), by_url.stdout + by_id.stdout
+    assert by_url.stdout == by_id.stdout
+    assert by_id.stdout.endswith("0 errors, 0 warnings.\n")
+    assert "180p/iframes.m3u8" in by_id.stdout
+    assert check_hls(site, "999999").returncode == 2
+    for file in (site.home / "media").rglob("180p.mp4"):
+        file.write_bytes(file.read_bytes()[:-1])
+    broken = check_hls(site, str(found["id"]), "--json")
+    rules = {finding["rule"] for finding in json.loads(broken.stdout)["findings"]}
+    assert (broken.returncode, rules) == (1, {"segment"})
+
+
+def check_hls(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "videoflix.cli", "hls", "check", *arguments]
+    return subprocess.run(
+        command, env=site.environment, capture_output=True, text=True, check=False
+    )

@@ -2,7 +2,7 @@
 
 import click
 
-from videoflix.cli import backups, job_queue, media, processes, seed, upload, users
+from videoflix.cli import backups, hls, job_queue, media, processes, seed, upload, users
 from videoflix.cli.root import APP, LITESTAR_GROUP, main
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "LITESTAR_GROUP",
     "OperatorCommands",
     "backups",
+    "hls",
     "job_queue",
     "main",
     "media",

@@ -74,6 +74,7 @@ from videoflix.platform.server.shutdown import shutdown
 from videoflix.platform.storage.installation import claiming_storage
 from videoflix.playback.api.chapters import ChapterTrackController
 from videoflix.playback.api.downloads import DownloadController
+from videoflix.playback.api.manifests import ManifestController
 from videoflix.playback.api.playback import PlaybackController
 from videoflix.playback.api.posters import PosterController
 from videoflix.playback.api.streams import OwnMembershipController, StreamController
@@ -136,6 +137,7 @@ CONTROLLERS = [
     PlaybackController,
     PosterController,
     ChapterTrackController,
+    ManifestController,
     SubtitleRenditionController,
     DownloadController,
     StreamController,

@@ -197,6 +197,9 @@ RULES = {
 # its own, never ends, or is for another kind of client.
 ELSEWHERE = """
     GET /api/v1/videos/{video_id}/master.m3u8
+    GET /api/v1/videos/{video_id}/manifest.mpd
+    GET /api/v1/videos/{video_id}/assets/{asset_id}/{rendition}/iframes.m3u8
+    GET /api/v1/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/iframes.m3u8
     GET /api/v1/videos/{video_id}/assets/{asset_id}/{rendition}/index.m3u8
     GET /api/v1/videos/{video_id}/assets/{asset_id}/{rendition}/{file_name}
     GET /api/v1/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8

@@ -46,6 +46,8 @@ ROUTES = (
     f"GET /videos/{{film}}/subtitles/en/{DIGEST}/15/00000.vtt",
     "GET /videos/{film}/vote",
     "GET /videos/{film}/master.m3u8",
+    "GET /videos/{film}/manifest.mpd",
+    "GET /videos/{film}/assets/{asset}/360p/iframes.m3u8",
     "GET /videos/{film}/assets/{asset}/360p/index.m3u8",
     "GET /videos/{film}/assets/{asset}/360p/init-0.mp4",
     "GET /videos/{film}/assets/{asset}/360p/00001.m4s",
@@ -184,7 +186,11 @@ async def test_play_token_of_one_film_opens_no_other(
 
 @pytest.mark.parametrize(
     "route",
-    [route for route in ROUTES if any(word in route for word in ("master", "index", "play"))],
+    [
+        route
+        for route in ROUTES
+        if any(word in route for word in ("master", "index", "play", "mani", "ifr"))
+    ],
 )
 async def test_watching_needs_a_membership_once_there_is_a_plan(
     session: AsyncSession,

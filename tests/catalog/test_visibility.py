@@ -55,6 +55,9 @@ READERS = {
     "/videos/{video_id}/chapters": "",
     "/videos/{video_id}/chapters.vtt": "",
     "/videos/{video_id}/chapters.json": "",
+    "/videos/{video_id}/manifest.mpd": "",
+    "/videos/{video_id}/assets/{asset_id}/{rendition}/iframes.m3u8": "",
+    "/videos/{video_id}/poster.jpg": "",
     "/videos/{video_id}/subtitles/{language}": "",
     "/videos/{video_id}/events": "",
     "/videos/{video_id}/assets/{asset_id}/{rendition}/index.m3u8": "",
@@ -94,6 +97,7 @@ def test_every_route_about_films_is_tried_here() -> None:
         "/videos/{video_id}/files/{file_name}",  # by signature: tests/playback/test_downloads.py
         # by play token: tests/playback/test_revocation.py
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/index.m3u8",
+        "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/iframes.m3u8",
         "/videos/{video_id}/play/{token}/assets/{asset_id}/{rendition}/{file_name}",
         # by play token: tests/playback/test_chapters.py
         "/videos/{video_id}/play/{token}/chapters.vtt",

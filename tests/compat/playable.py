@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from catalog.factories import add_films
 from factories import AssetFactory, RenditionFactory, RenditionFileFactory, create
 from videoflix.media.models import Asset, AssetState, TrackKind
+from videoflix.media.segment_index import pack_lengths
 from videoflix.platform.storage.media_storage import media_storage
 
 WIDTHS = {360: 640, 120: 214}
@@ -70,4 +71,5 @@ async def _add_track(session: AsyncSession, asset: Asset, lines: int | None) -> 
         timescale=24,
         init_length=4,
         segments=[[96, 4, 6], [96, 10, 6]],
+        key_frames=pack_lengths([3, 3]) if lines else None,
     )

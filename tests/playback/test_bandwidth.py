@@ -26,7 +26,7 @@ async def bandwidths(viewer: httpx.AsyncClient, film: int) -> dict[str, int]:
     """BANDWIDTH by rung."""
     master = await viewer.get(f"/api/v1/videos/{film}/master.m3u8")
     assert master.status_code == 200, master.text
-    found = re.findall(r":BANDWIDTH=(\d+),.*\n\S+/(\w+)/index.m3u8", master.text)
+    found = re.findall(r":BANDWIDTH=(\d+),.*RESOLUTION.*\n\S+/(\w+)/index.m3u8", master.text)
     return {rung: int(bits) for bits, rung in found}
 
 

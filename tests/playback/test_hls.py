@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from videoflix.playback.hls import (
     Alternative,
+    IFrameVariant,
     MediaSegment,
     Variant,
     bit_rates,
@@ -78,9 +79,17 @@ def test_multivariant_playlist_in_full() -> None:
 
 def test_bit_rates_are_peak_and_mean_a_second() -> None:
     quiet = MediaSegment("0.m4s", "i", Fraction(4), 500_000)
-    loud = MediaSegment("1.m4s", "i", Fraction(1), 1_000_000)
-    assert bit_rates([quiet, loud]) == (8_000_000, 2_400_000)
+    loud = MediaSegment("1.m4s", "i", Fraction(2), 1_000_000)
+    assert bit_rates([quiet, loud]) == (4_000_000, 2_000_000)
     assert bit_rates([]) == (0, 0)
+
+
+def test_short_end_is_no_peak_by_itself() -> None:
+    """Runs of segments last at least half the target duration (RFC 8216bis, 4.4.6.2)."""
+    usual = MediaSegment("0.m4s", "i", Fraction(4), 500_000)
+    end = MediaSegment("1.m4s", "i", Fraction(1), 375_000)
+    assert bit_rates([usual, usual, end]) == (1_400_000, 1_222_223)
+    assert bit_rates([end]) == (3_000_000, 3_000_000)
 
 
 def test_empty_playlist_is_complete_or_grows() -> None:
@@ -112,4 +121,30 @@ def test_peak_is_never_below_the_mean(parts: list[tuple[Fraction, int]]) -> None
     segments = [MediaSegment("s", "i", duration, length) for duration, length in parts]
     peak, mean = bit_rates(segments)
     assert peak >= mean
-    assert all(segment.length * 8 / segment.duration <= peak for segment in segments)
+    target = max(duration for duration, _ in parts)
+    long = [segment for segment in segments if segment.duration * 2 > target + 1]
+    assert all(segment.length * 8 / segment.duration <= peak for segment in long)
+
+
+def test_key_frames_are_byte_ranges() -> None:
+    text = media_playlist([segment(0)], target=4.004, complete=True, i_frames_only=True)
+    assert text.splitlines()[5:] == [
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        "#EXT-X-I-FRAMES-ONLY",
+        '#EXT-X-MAP:URI="init-0.mp4"',
+        "#EXTINF:4.004000,",
+        "#EXT-X-BYTERANGE:500000@0",
+        "00000.m4s",
+        "#EXT-X-ENDLIST",
+    ]
+
+
+def test_audio_only_variant_and_key_frames_in_the_multivariant_playlist() -> None:
+    sound = Variant("a.m3u8", 0, 0, 0, "mp4a.40.2", 140, 130, "audio")
+    keys = IFrameVariant("k.m3u8", 640, 360, "avc1.64001e", 90, 80)
+    assert multivariant_playlist([sound], [], [keys]).splitlines()[3:] == [
+        '#EXT-X-STREAM-INF:BANDWIDTH=140,AVERAGE-BANDWIDTH=130,CODECS="mp4a.40.2",AUDIO="audio"',
+        "a.m3u8",
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=90,AVERAGE-BANDWIDTH=80,CODECS="avc1.64001e",'
+        'RESOLUTION=640x360,URI="k.m3u8"',
+    ]

@@ -1,7 +1,7 @@
 """Format HLS playlists (RFC 8216bis, protocol version 7)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -59,9 +59,10 @@ class Alternative(msgspec.Struct, frozen=True):
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """A video rendition in the multivariant playlist, with the audio of one group.
+    """A rendition in the multivariant playlist, with the audio of one group.
 
-    `bandwidth` (peak) and `average_bandwidth` are in bits per second, including audio.
+    `bandwidth` (peak) and `average_bandwidth` are in bits per second, including audio. A variant
+    without pictures has no size and frame rate.
     """
 
     uri: str
@@ -77,22 +78,48 @@ class Variant(msgspec.Struct, frozen=True):
     def line(self) -> str:
         groups = {"AUDIO": self.audio, "SUBTITLES": self.subtitles}
         named = "".join(f",{key}={_quoted(group)}" for key, group in groups.items() if group)
+        picture = f",RESOLUTION={self.width}x{self.height},FRAME-RATE={self.frame_rate:.3f}"
         return (
             f"#EXT-X-STREAM-INF:BANDWIDTH={self.bandwidth},"
             f"AVERAGE-BANDWIDTH={self.average_bandwidth},"
-            f'CODECS="{self.codecs}",'
-            f"RESOLUTION={self.width}x{self.height},"
-            f"FRAME-RATE={self.frame_rate:.3f}{named}"
+            f'CODECS="{self.codecs}"{picture if self.width else ""}{named}'
+        )
+
+
+class IFrameVariant(msgspec.Struct, frozen=True):
+    """The key frames of a video rendition (EXT-X-I-FRAME-STREAM-INF), for previews and seeking.
+
+    `bandwidth` (peak) and `average_bandwidth` are in bits per second of the film.
+    """
+
+    uri: str
+    width: int
+    height: int
+    codecs: str
+    bandwidth: int
+    average_bandwidth: int
+
+    def line(self) -> str:
+        return (
+            f"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={self.bandwidth},"
+            f"AVERAGE-BANDWIDTH={self.average_bandwidth},"
+            f'CODECS="{self.codecs}",RESOLUTION={self.width}x{self.height},URI={_quoted(self.uri)}'
         )
 
 
 def media_playlist(
-    segments: Iterable[MediaSegment], *, target: float, complete: bool, query: str = ""
+    segments: Iterable[MediaSegment],
+    *,
+    target: float,
+    complete: bool,
+    query: str = "",
+    i_frames_only: bool = False,
 ) -> str:
     """Format a media playlist: type EVENT while it grows, VOD once complete.
 
     `target` is the longest segment to come, in seconds: it must not change while the
-    playlist grows. `query` is appended to every URI.
+    playlist grows. `query` is appended to every URI. With `i_frames_only`, each segment is the
+    first `length` bytes of its resource, which end with a key frame.
     """
     lines = [
         "#EXTM3U",
@@ -102,6 +129,8 @@ def media_playlist(
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
+    if i_frames_only:
+        lines.append("#EXT-X-I-FRAMES-ONLY")
     if not complete:
         lines.append(FROM_START)
     map_uri = ""
@@ -109,7 +138,10 @@ def media_playlist(
         if segment.map_uri != map_uri:
             map_uri = segment.map_uri
             lines.append(f'#EXT-X-MAP:URI="{map_uri}{query}"')
-        lines += [f"#EXTINF:{float(segment.duration):.6f},", f"{segment.uri}{query}"]
+        lines.append(f"#EXTINF:{float(segment.duration):.6f},")
+        if i_frames_only:
+            lines.append(f"#EXT-X-BYTERANGE:{segment.length}@0")
+        lines.append(f"{segment.uri}{query}")
     if complete:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
@@ -119,6 +151,7 @@ def multivariant_playlist(
     variants: Sequence[Variant],
     alternatives: Iterable[Alternative] = (),
     session_data: Mapping[str, str] | None = None,
+    key_frames: Iterable[IFrameVariant] = (),
 ) -> str:
     """Format the multivariant playlist; players start with the first variant.
 
@@ -130,6 +163,7 @@ def multivariant_playlist(
     lines += [alternative.line() for alternative in alternatives]
     for variant in variants:
         lines += [variant.line(), variant.uri]
+    lines += [variant.line() for variant in key_frames]
     return "\n".join(lines) + "\n"
 
 
@@ -139,10 +173,30 @@ def _quoted(text: str) -> str:
 
 
 def bit_rates(segments: Sequence[MediaSegment]) -> tuple[int, int]:
-    """Peak and mean bits per second, as defined for BANDWIDTH and AVERAGE-BANDWIDTH."""
+    """Peak and mean bits per second, as defined for BANDWIDTH and AVERAGE-BANDWIDTH.
+
+    The peak is the largest of any run of segments that lasts 0.5 to 1.5 times the target duration
+    (RFC 8216bis, section 4.4.6.2), so that a short last segment does not count by itself.
+    """
     if not segments:
         return 0, 0
-    peak = max(segment.length * 8 / segment.duration for segment in segments)
+    target = math.ceil(max(segment.duration for segment in segments))
     total = sum(segment.length for segment in segments) * 8
     mean = total / sum(segment.duration for segment in segments)
-    return math.ceil(peak), math.ceil(mean)
+    peak = max(
+        (rate for n in range(len(segments)) for rate in _runs(segments, n, target)), default=0
+    )
+    return math.ceil(max(peak, mean)), math.ceil(mean)
+
+
+def _runs(segments: Sequence[MediaSegment], first: int, target: int) -> Iterator[Fraction | float]:
+    """The bit rates of the runs that begin with a segment and last about the target duration."""
+    seconds: Fraction | float = 0
+    bits = 0
+    for number in range(first, len(segments)):
+        segment = segments[number]
+        seconds, bits = seconds + segment.duration, bits + segment.length * 8
+        if seconds > 1.5 * target:
+            return
+        if seconds >= 0.5 * target:
+            yield bits / seconds

@@ -11,9 +11,13 @@ from videoflix.platform.queue import Job, schedule
 
 
 class PlaybackUrl(msgspec.Struct):
-    """A signed URL to play a video, valid without headers until `expires_at`."""
+    """Signed URLs to play a video, valid without headers until `expires_at`.
+
+    `master_url` is for HLS. `dash_url` is for DASH, and null until the video is complete.
+    """
 
     master_url: str
+    dash_url: str | None
     expires_at: datetime
 
 

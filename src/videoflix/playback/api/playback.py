@@ -1,5 +1,6 @@
 """Play tokens, playlists and segments over HTTP."""
 
+import gzip
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from litestar.status_codes import HTTP_200_OK
 from videoflix.catalog.service import VideoNotFound
 from videoflix.platform.auth.identity import signed_in
 from videoflix.platform.http.params import Id, service
+from videoflix.platform.http.ranges import RangeUnsatisfiable, byte_range
 from videoflix.platform.http.token_cors import TOKEN_CORS
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
@@ -29,6 +31,7 @@ from videoflix.profiles.service import VIEWER_PROBLEMS, current_viewer
 
 HLS = "application/vnd.apple.mpegurl"
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+RANGED = {**FOR_EVER, "Accept-Ranges": "bytes"}
 NOT_STORED = {"Cache-Control": "private, no-store"}
 # Revalidate each time, as access may have been revoked.
 REVALIDATED = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
@@ -44,6 +47,8 @@ Name = Annotated[str, PathParameter(pattern=r"^[a-z0-9]{2,16}(?!\n)$")]
 FileName = Annotated[str, PathParameter(max_length=32)]
 
 PLAYBACK_PROBLEMS = (*VIEWER_PROBLEMS, VideoNotFound, VideoFailed, *STREAM_PROBLEMS, StreamEnded)
+
+SEGMENT_RESPONSES = problems(*PLAYBACK_PROBLEMS, StreamNotFound, RangeUnsatisfiable)
 
 # Players that fetch with a sign-in instead of a play token.
 leases = ImplicitLeases()
@@ -89,7 +94,7 @@ class PlaybackController(Controller):
     )
     async def show_master(
         self, request: Request[Any, Any, Any], video_id: Id, token: PlayToken = ""
-    ) -> Response[str]:
+    ) -> Response[bytes]:
         """Return the HLS multivariant playlist.
 
         With a play token, all URIs have the token in their path, so that no further request
@@ -97,7 +102,7 @@ class PlaybackController(Controller):
         """
         viewer = await viewing_for(request, video_id, token, begins=True)
         text = await playing.master_playlist(viewer, video_id, f"play/{token}/" if token else "")
-        return Response(text, media_type=HLS, headers=NOT_STORED)
+        return text_response(request, text.encode(), HLS)
 
     @route(
         ["/assets/{asset_id:int}/{rendition:str}/index.m3u8"],
@@ -122,7 +127,7 @@ class PlaybackController(Controller):
         if not token:
             return playlist_response(request, found)
         text = found.text.replace(ANY_TOKEN.encode(), f"?token={token}".encode())
-        return Response(text, media_type=HLS, headers=NOT_STORED)
+        return text_response(request, text, HLS)
 
     @route(
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/index.m3u8",
@@ -151,7 +156,7 @@ class PlaybackController(Controller):
         opt=UNLIMITED | TOKEN_CORS,
         summary="Get a segment or initialisation section",
         media_type="video/mp4",
-        responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
+        responses=SEGMENT_RESPONSES,
     )
     async def show_segment(
         self,
@@ -164,7 +169,7 @@ class PlaybackController(Controller):
     ) -> Response[bytes]:
         """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`)."""
         viewer = await viewing_for(request, video_id, token)
-        return await segment(viewer, video_id, asset_id, rendition, file_name)
+        return await segment(viewer, video_id, asset_id, rendition, file_name, range_of(request))
 
     @route(
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
@@ -172,7 +177,7 @@ class PlaybackController(Controller):
         opt=UNLIMITED | TOKEN_CORS,
         summary="Get a segment or initialisation section (play token in the path)",
         media_type="video/mp4",
-        responses=problems(*PLAYBACK_PROBLEMS, StreamNotFound),
+        responses=SEGMENT_RESPONSES,
     )
     async def show_segment_by_token(
         self,
@@ -185,7 +190,7 @@ class PlaybackController(Controller):
     ) -> Response[bytes]:
         """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`)."""
         viewer = await viewing_for(request, video_id, token)
-        return await segment(viewer, video_id, asset_id, rendition, file_name)
+        return await segment(viewer, video_id, asset_id, rendition, file_name, range_of(request))
 
 
 async def viewing_for(
@@ -218,16 +223,45 @@ async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> V
 
 
 async def segment(
-    viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str
+    viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str, ranged: str = ""
 ) -> Response[bytes]:
-    """Read a segment or initialisation section. Raises StreamNotFound."""
+    """Read a segment or initialisation section, or a part of it (`ranged` is a Range header).
+
+    Raises StreamNotFound or RangeUnsatisfiable.
+    """
     found = await playing.locate(viewer, video_id, asset_id, rendition, file_name)
+    wanted = byte_range(ranged, found.length)
+    if wanted is not None and not wanted:
+        raise RangeUnsatisfiable(found.length)
+    part = range(found.length) if wanted is None else wanted
     try:
-        data = await media_storage().read(found.key, found.offset, found.length)
+        data = await media_storage().read(found.key, found.offset + part.start, len(part))
     except FileNotFoundError as error:
         store.refresh(video_id, asset_id)
         raise StreamNotFound from error
-    return Response(data, media_type="video/mp4", headers=FOR_EVER)
+    if wanted is None:
+        return Response(data, media_type="video/mp4", headers=RANGED)
+    place = {"Content-Range": f"bytes {part.start}-{part.stop - 1}/{found.length}"}
+    return Response(
+        data,
+        status_code=HTTPStatus.PARTIAL_CONTENT,
+        media_type="video/mp4",
+        headers=RANGED | place,
+    )
+
+
+def range_of(request: Request[Any, Any, Any]) -> str:
+    """The Range header; with If-Range the whole is sent, as segments have no validator."""
+    return "" if "if-range" in request.headers else request.headers.get("range", "")
+
+
+def text_response(request: Request[Any, Any, Any], text: bytes, media_type: str) -> Response[bytes]:
+    """Send a text that was made for this request, gzipped if accepted."""
+    headers = {**NOT_STORED, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        text = gzip.compress(text, 1, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(text, media_type=media_type, headers=headers)
 
 
 def playlist_response(request: Request[Any, Any, Any], found: Playlist) -> Response[bytes]:

@@ -12,19 +12,26 @@ from videoflix.platform.rate_limit.middleware import UNLIMITED
 from videoflix.playback.api.playback import (
     FOR_EVER,
     HLS,
-    NOT_STORED,
     PLAYBACK_PROBLEMS,
     READ,
     TokenInPath,
+    text_response,
     viewing_for,
 )
 from videoflix.playback.service.playlists import NotPlayableYet, current_presentation
 from videoflix.playback.service.segments import StreamNotFound
-from videoflix.playback.service.subtitles import subtitle_playlist, subtitle_segment
+from videoflix.playback.service.subtitles import (
+    WHOLE,
+    subtitle_playlist,
+    subtitle_segment,
+    whole_subtitles,
+)
 
 Digest = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}(?!\n)$", max_length=32)]
 Step = Annotated[int, PathParameter(ge=1, le=100)]
-SegmentFile = Annotated[str, PathParameter(pattern=r"^[0-9]{5}\.vtt(?!\n)$", max_length=9)]
+SegmentFile = Annotated[
+    str, PathParameter(pattern=r"^(?:[0-9]{5}|whole)\.vtt(?!\n)$", max_length=9)
+]
 PROBLEMS = problems(*PLAYBACK_PROBLEMS, NotPlayableYet, StreamNotFound)
 VTT = "text/vtt"
 TRACK = "subtitles/{language:str}/{digest:str}/{step:int}"
@@ -49,7 +56,7 @@ class SubtitleRenditionController(Controller):
         language: LanguageTag,
         digest: Digest,
         step: Step,
-    ) -> Response[str]:
+    ) -> Response[bytes]:
         """Return the media playlist of a subtitle track; the multivariant playlist has its URI."""
         return await _playlist(request, video_id, "", step)
 
@@ -69,7 +76,7 @@ class SubtitleRenditionController(Controller):
         step: Step,
         file_name: SegmentFile,
     ) -> Response[bytes]:
-        """Return a segment of a subtitle track as WebVTT (`00000.vtt`)."""
+        """Return a segment of a subtitle track as WebVTT (`00000.vtt`), or all (`whole.vtt`)."""
         return await _segment(request, video_id, "", (language, digest, step), file_name)
 
     @route(
@@ -87,7 +94,7 @@ class SubtitleRenditionController(Controller):
         language: LanguageTag,
         digest: Digest,
         step: Step,
-    ) -> Response[str]:
+    ) -> Response[bytes]:
         """Return the media playlist of a subtitle track; the multivariant playlist has its URI."""
         return await _playlist(request, video_id, token, step)
 
@@ -108,16 +115,16 @@ class SubtitleRenditionController(Controller):
         step: Step,
         file_name: SegmentFile,
     ) -> Response[bytes]:
-        """Return a segment of a subtitle track as WebVTT (`00000.vtt`)."""
+        """Return a segment of a subtitle track as WebVTT (`00000.vtt`), or all (`whole.vtt`)."""
         return await _segment(request, video_id, token, (language, digest, step), file_name)
 
 
 async def _playlist(
     request: Request[Any, Any, Any], video_id: int, token: str, step: int
-) -> Response[str]:
+) -> Response[bytes]:
     await viewing_for(request, video_id, token)
     text = subtitle_playlist(await current_presentation(video_id), step)
-    return Response(text, media_type=HLS, headers=NOT_STORED)
+    return text_response(request, text.encode(), HLS)
 
 
 async def _segment(
@@ -130,6 +137,9 @@ async def _segment(
     await viewing_for(request, video_id, token)
     language, digest, step = track
     presentation = await current_presentation(video_id)
-    number = int(file_name.removesuffix(".vtt"))
-    text = await subtitle_segment(presentation, language, digest, step, number)
+    if file_name == WHOLE:
+        text = await whole_subtitles(presentation, language, digest)
+    else:
+        number = int(file_name.removesuffix(".vtt"))
+        text = await subtitle_segment(presentation, language, digest, step, number)
     return Response(text, media_type=VTT, headers=FOR_EVER)

@@ -18,7 +18,7 @@ from videoflix.platform.auth.tokens import Purpose
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Conflict
 from videoflix.playback.chapters import DATA_ID
-from videoflix.playback.hls import Variant, multivariant_playlist
+from videoflix.playback.hls import IFrameVariant, Variant, multivariant_playlist
 from videoflix.playback.schemas import PlaybackUrl
 from videoflix.playback.service.access import VideoFailed
 from videoflix.playback.service.alternatives import audio_alternatives, audio_groups
@@ -36,6 +36,9 @@ from videoflix.playback.service.subtitles import GROUP, subtitle_alternatives
 from videoflix.profiles.schemas import Viewer
 from videoflix.settings import settings
 
+KEY_FRAMES = "iframes.m3u8"
+# A variant at most as large is required for cellular networks (Apple, HLS Authoring Specification).
+CELLULAR_BITS = 192_000
 FILE_NAME = re.compile(r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|(?P<segment>[0-9]{5,7})\.m4s)")
 
 
@@ -58,8 +61,12 @@ class Playback:
             raise NotPlayableYet(progress=video.progress)
         grant = Grant(video_id, viewer.user_id, viewer.profile_id, sign_in_id, lease_id)
         token = sign_play_token(Purpose.PLAY, grant)
+        is_complete = video.state is VideoState.READY
         return PlaybackUrl(
             master_url=f"/api/v1/videos/{video_id}/master.m3u8?token={token}",
+            dash_url=f"/api/v1/videos/{video_id}/manifest.mpd?token={token}"
+            if is_complete
+            else None,
             expires_at=datetime.now(UTC) + settings.play_token_lifetime,
         )
 
@@ -82,13 +89,37 @@ async def master_playlist(viewer: Viewer, video_id: int, base: str) -> str:
         for group in groups or [""]
         for track in allowed_tracks(viewer, presentation)
     ]
+    if groups and all(found.bandwidth > CELLULAR_BITS for found in variants):
+        variants.append(_audio_only(presentation, groups, address))
     if texts:
         variants = [msgspec.structs.replace(found, subtitles=GROUP) for found in variants]
     return multivariant_playlist(
         variants,
         [*audio_alternatives(groups, address), *texts],
-        {DATA_ID: f"{base}chapters.json"} if has_chapters else None,
+        session_data={DATA_ID: f"{base}chapters.json"} if has_chapters else None,
+        key_frames=key_frame_variants(viewer, presentation, base),
     )
+
+
+def key_frame_variants(
+    viewer: Viewer, presentation: Presentation, base: str
+) -> list[IFrameVariant]:
+    """The I-frame playlists: of complete films whose key frames are known."""
+    if not presentation.complete:
+        return []
+    return [
+        IFrameVariant(
+            uri=f"{base}assets/{presentation.asset_id}/{track.name}/{KEY_FRAMES}",
+            width=track.width,
+            height=track.height,
+            codecs=track.codec,
+            bandwidth=rates.peak,
+            average_bandwidth=rates.mean,
+        )
+        for track in allowed_tracks(viewer, presentation)
+        if track.key_frames
+        for rates in [store.key_frame_rates(presentation, track)]
+    ]
 
 
 async def single_variant_playlist(
@@ -133,6 +164,19 @@ async def playlist(
     return store.playlist(presentation, track, prefix, query)
 
 
+async def key_frame_playlist(
+    viewer: Viewer, video_id: int, asset_id: int, rendition: str
+) -> Playlist:
+    """Get a rendition's I-frame playlist. Raises StreamNotFound."""
+    presentation = await store.presentation(video_id, asset_id)
+    track = presentation.tracks.get(rendition)
+    if track is None or not track.key_frames or not presentation.complete:
+        raise StreamNotFound
+    if not plan_allows_track(viewer, presentation, track):
+        raise StreamNotFound("Your plan doesn't include this resolution.")
+    return store.key_frame_playlist(presentation, track)
+
+
 async def locate(
     viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str
 ) -> Slice:
@@ -159,6 +203,11 @@ async def current_presentation(video_id: int) -> Presentation:
     if asset_id is None:
         raise NotPlayableYet
     return await store.presentation(video_id, asset_id)
+
+
+async def subtitle_versions(video_id: int) -> list[SubtitleVersion]:
+    async with transaction() as session:
+        return await Subtitles(session).versions(video_id)
 
 
 async def _texts(video_id: int) -> tuple[list[SubtitleVersion], bool]:
@@ -218,6 +267,26 @@ def _variant(
         codecs=",".join(codecs),
         bandwidth=peak + max([peak for peak, _ in audio_rates], default=0),
         average_bandwidth=mean + max([mean for _, mean in audio_rates], default=0),
+        audio=group,
+    )
+
+
+def _audio_only(
+    presentation: Presentation,
+    groups: dict[str, list[SegmentedTrack]],
+    address: Callable[[SegmentedTrack], str],
+) -> Variant:
+    """The stereo sound without pictures, for slow connections."""
+    group, tracks = next(iter(groups.items()))
+    rates = [_rates(presentation, track) for track in tracks]
+    return Variant(
+        uri=address(tracks[0]),
+        width=0,
+        height=0,
+        frame_rate=0,
+        codecs=tracks[0].codec,
+        bandwidth=max(peak for peak, _ in rates),
+        average_bandwidth=max(mean for _, mean in rates),
         audio=group,
     )
 

@@ -117,6 +117,24 @@ class SegmentStore:
             self._put(version, found)
         return found
 
+    def key_frame_playlist(self, presentation: Presentation, track: SegmentedTrack) -> Playlist:
+        """Get the I-frame playlist of a complete rendition."""
+        version = ("key frames", presentation.asset_id, track.name, track.count)
+        found = self._kept.get(version)
+        if not isinstance(found, Playlist):
+            found = _key_frame_playlist(presentation, track)
+            self._put(version, found)
+        return found
+
+    def key_frame_rates(self, presentation: Presentation, track: SegmentedTrack) -> Rates:
+        """The bit rates of the key frames alone."""
+        version = ("key frame rates", presentation.asset_id, track.name, track.count)
+        found = self._kept.get(version)
+        if not isinstance(found, Rates):
+            found = Rates(*bit_rates(list(_key_frames_of(track))))
+            self._put(version, found)
+        return found
+
     def rates(self, presentation: Presentation, track: SegmentedTrack) -> Rates:
         version = ("rates", presentation.asset_id, track.name, track.count)
         found = self._kept.get(version)
@@ -181,6 +199,12 @@ def segments_of(track: SegmentedTrack, prefix: str = "") -> Iterator[MediaSegmen
             number += 1
 
 
+def _key_frames_of(track: SegmentedTrack) -> Iterator[MediaSegment]:
+    """A track's segments up to the end of their key frames."""
+    for segment, length in zip(segments_of(track), track.key_lengths, strict=True):
+        yield msgspec.structs.replace(segment, length=length)
+
+
 def until(segments: Iterable[MediaSegment], end: float) -> Iterator[MediaSegment]:
     """Iterate over the segments that begin before `end`, in seconds.
 
@@ -219,6 +243,17 @@ def _playlist(
     longest = max([float(found.duration) for found in segments], default=0.0)
     target = max(presentation.segment_seconds, longest)
     is_complete = presentation.complete
-    text = media_playlist(segments, target=target, complete=is_complete, query=query).encode()
-    digest = hashlib.sha256(text).hexdigest()[:32]
-    return Playlist(text, gzip.compress(text, 6, mtime=0), f'"{digest}"')
+    return compressed(media_playlist(segments, target=target, complete=is_complete, query=query))
+
+
+def _key_frame_playlist(presentation: Presentation, track: SegmentedTrack) -> Playlist:
+    segments = list(_key_frames_of(track))
+    target = max(presentation.segment_seconds, *(float(found.duration) for found in segments))
+    return compressed(media_playlist(segments, target=target, complete=True, i_frames_only=True))
+
+
+def compressed(text: str) -> Playlist:
+    """Prepare a text for responses with and without gzip."""
+    plain = text.encode()
+    digest = hashlib.sha256(plain).hexdigest()[:32]
+    return Playlist(plain, gzip.compress(plain, 6, mtime=0), f'"{digest}"')

@@ -19,6 +19,8 @@ from videoflix.playback.service.segments import ROUNDING_SECONDS, StreamNotFound
 GROUP = "subtitles"
 COMPLETE_STEP = 15
 STEPS = frozenset({1, COMPLETE_STEP})
+# The file with all cues, for players that do not read segments of subtitles (DASH).
+WHOLE = "whole.vtt"
 CACHE_BYTES = 16 << 20
 # The film's clock starts at 0 in the video's segments as well.
 CLOCK = "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000"
@@ -38,7 +40,7 @@ def subtitle_alternatives(
             kind="SUBTITLES",
             group=GROUP,
             uri=f"{base}subtitles/{track.language}/{track.digest}/{step}/index.m3u8",
-            name=_name(track, number),
+            name=subtitle_name(track, number),
             language="" if track.language == "und" else track.language,
             autoselect=True,
         )
@@ -74,12 +76,28 @@ async def subtitle_segment(
     return segments[number]
 
 
+async def whole_subtitles(presentation: Presentation, language: str, digest: str) -> bytes:
+    """All cues of a track as WebVTT; see subtitle_segment. Raises StreamNotFound."""
+    key = (presentation.video_id, language, digest, WHOLE)
+    found = _segments.get(key)
+    if found is None:
+        found = ((await _text(presentation, language)).encode(),)
+        if len(found[0]) < CACHE_BYTES // 4:
+            _segments[key] = found
+    return found[0]
+
+
 async def _read(presentation: Presentation, language: str, length: float) -> tuple[bytes, ...]:
+    cues = parse_cues((await _text(presentation, language)).encode())
+    return split(cues, length, math.ceil(presentation.duration / length))
+
+
+async def _text(presentation: Presentation, language: str) -> str:
     async with transaction() as session:
         text = await Subtitles(session).text_of(presentation.video_id, language)
     if text is None:
         raise StreamNotFound
-    return split(parse_cues(text.encode()), length, math.ceil(presentation.duration / length))
+    return text
 
 
 def split(cues: list[Cue], length: float, count: int) -> tuple[bytes, ...]:
@@ -107,7 +125,7 @@ def _length(presentation: Presentation, step: int) -> float:
     return presentation.segment_seconds * step
 
 
-def _name(track: SubtitleVersion, number: int) -> str:
+def subtitle_name(track: SubtitleVersion, number: int) -> str:
     if track.label != track.language:
         return track.label
     return f"Subtitles {number}" if track.language == "und" else language_name(track.language)

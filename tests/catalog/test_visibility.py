@@ -57,7 +57,6 @@ READERS = {
     "/videos/{video_id}/chapters.json": "",
     "/videos/{video_id}/manifest.mpd": "",
     "/videos/{video_id}/assets/{asset_id}/{rendition}/iframes.m3u8": "",
-    "/videos/{video_id}/poster.jpg": "",
     "/videos/{video_id}/subtitles/{language}": "",
     "/videos/{video_id}/events": "",
     "/videos/{video_id}/assets/{asset_id}/{rendition}/index.m3u8": "",

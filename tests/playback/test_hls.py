@@ -142,7 +142,7 @@ def test_key_frames_are_byte_ranges() -> None:
 def test_audio_only_variant_and_key_frames_in_the_multivariant_playlist() -> None:
     sound = Variant("a.m3u8", 0, 0, 0, "mp4a.40.2", 140, 130, "audio")
     keys = IFrameVariant("k.m3u8", 640, 360, "avc1.64001e", 90, 80)
-    assert multivariant_playlist([sound], [], [keys]).splitlines()[3:] == [
+    assert multivariant_playlist([sound], key_frames=[keys]).splitlines()[3:] == [
         '#EXT-X-STREAM-INF:BANDWIDTH=140,AVERAGE-BANDWIDTH=130,CODECS="mp4a.40.2",AUDIO="audio"',
         "a.m3u8",
         '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=90,AVERAGE-BANDWIDTH=80,CODECS="avc1.64001e",'

@@ -37,6 +37,7 @@ bench: ## Measure the claims: prints ratios, fails when one does not hold
 	uv run python benchmarks/encoding_neighbours.py
 	uv run python benchmarks/throttle.py
 	uv run python benchmarks/catalog.py
+	uv run python benchmarks/storage.py
 	uv run python benchmarks/streams.py
 	uv run python benchmarks/movies.py
 	uv run --group bench python benchmarks/queue.py

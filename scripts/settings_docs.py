@@ -1,4 +1,4 @@
-"""Writes every setting, with the sentence above it in settings.py, into the documents.
+"""Writes every setting, with the sentence above it in the source, into the documents.
 
     uv run python scripts/settings_docs.py
 
@@ -16,6 +16,7 @@ from videoflix.setting_types import Rate
 from videoflix.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+SOURCES = ("storage_settings.py", "settings.py")
 FIELD = re.compile(r"((?:    # .*\n)+)    (\w+): .*=")
 MADE_AT_START = {
     "VIDEOFLIX_HOME": "/var/lib/videoflix for root, else the user's data folder",
@@ -31,8 +32,8 @@ class Setting(NamedTuple):
 
 
 def documented() -> list[Setting]:
-    """All settings, in the order of settings.py. Raises KeyError for one without a sentence."""
-    source = (ROOT / "src" / "videoflix" / "settings.py").read_text()
+    """All settings, in the order of SOURCES. Raises KeyError for one without a sentence."""
+    source = "".join((ROOT / "src" / "videoflix" / name).read_text() for name in SOURCES)
     sentences = {
         name: " ".join(line.strip(" #") for line in comment.splitlines())
         for comment, name in FIELD.findall(source)

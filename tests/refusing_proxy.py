@@ -1,7 +1,8 @@
-"""A proxy in front of a bucket that answers some requests with 403, as when rights are lost."""
+"""A proxy in front of a bucket: counts what is read, and answers 403 as when rights are lost."""
 
 import http.client
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,17 @@ class RefusingProxy(ThreadingHTTPServer):
         self.part = part
         self.refused: set[str] = set()
         self.refusals = 0
+        # Method, path and size of each response that was passed on.
+        self.served: list[tuple[str, str, int]] = []
+        self.delay_seconds = 0.0
+
+    def bytes_read(self, end: str) -> int:
+        """The bytes of all objects read whose path ends so."""
+        return sum(
+            size
+            for method, path, size in self.served
+            if method == "GET" and path.partition("?")[0].endswith(end)
+        )
 
     @property
     def address(self) -> str:
@@ -43,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
             behind.request(self.command, self.path, body, dict(self.headers))
             answer = behind.getresponse()
             data = answer.read()
+            time.sleep(self.server.delay_seconds)
+            self.server.served.append((self.command, self.path, len(data)))
             length = answer.getheader("Content-Length") if self.command == "HEAD" else None
             headers = {k: v for k, v in answer.getheaders() if k.lower() not in HOP_BY_HOP}
             self._answer(answer.status, headers, data, length)

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1] / "src" / "videoflix"
 # A room may import itself and what is listed for it; compositions may import everything.
 MAY_IMPORT: dict[str, set[str]] = {
     "setting_types": set(),
-    "settings": {"setting_types"},
+    "storage_settings": {"setting_types"},
+    "settings": {"setting_types", "storage_settings"},
     "platform": {"settings", "setting_types"},
     "audit": {"platform", "settings"},
     "accounts": {"audit", "platform", "settings"},
@@ -106,7 +107,9 @@ COMPOSITIONS = {"up", "worker", "cli", "app"}
 # Inside a domain a file may import files further left. Other names are engines: leaves.
 COLUMNS = ["models", "schemas", "repository", "service", "jobs", "api"]
 DOMAINS = (
-    set(MAY_IMPORT) - COMPOSITIONS - {"setting_types", "settings", "platform", "web", "compat"}
+    set(MAY_IMPORT)
+    - COMPOSITIONS
+    - {"setting_types", "storage_settings", "settings", "platform", "web", "compat"}
 )
 # What a room may use of other domains; a dialect is another face of the same routes.
 OFFERED = {"models", "payloads", "problems", "schemas", "service"}

@@ -16,7 +16,6 @@ from videoflix.setting_types import (
     Rate,
     SiteUrl,
     SmtpServer,
-    StorageUrl,
     choices,
     default_home,
     file_content,
@@ -24,13 +23,14 @@ from videoflix.setting_types import (
     networks,
     socket_directory,
 )
+from videoflix.storage_settings import StorageSettings
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ProxyKey = Annotated[str, msgspec.Meta(min_length=32)]
 MiB = 1024 * 1024
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
+class Settings(StorageSettings, frozen=True, kw_only=True, rename=str.upper):
     """The effective settings, read once at start from the environment.
 
     Each field's comment is its documentation, repeated in `.env.template` and docs/configure.md.
@@ -47,13 +47,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     database_pooler: Literal["auto", "none", "transaction"] = "auto"
     # Maximum number of Postgres connections of each process.
     database_pool_size: Positive = 10
-    # Where media is stored: file:///path or s3://bucket/prefix; unset, a folder in VIDEOFLIX_HOME.
-    storage_url: StorageUrl = StorageUrl("")
-    # Whether files are fsynced before an upload is acknowledged: true or false; false is faster,
-    # but a power cut loses acknowledged uploads. Has no effect on buckets.
-    storage_fsync: bool = True
-    # Timeout of each request to a bucket, in seconds.
-    storage_timeout_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
     # Public URL of the site, used in links and for cookies.
     site_url: SiteUrl = SiteUrl("http://127.0.0.1:8000")
     # Signs tokens; at least 32 characters. Unset, a random key stored in VIDEOFLIX_HOME.
@@ -175,8 +168,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # Networks that files may be imported from although they are not public, separated by commas,
     # such as 10.1.2.0/24.
     import_allowed_networks: str = ""
-    # Free space that uploads leave on a local disk, in bytes.
-    storage_reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 * MiB
     # Number of exports of the installation to keep; older ones are deleted.
     exports_kept: Positive = 8
     # Maximum duration of a video, in seconds.

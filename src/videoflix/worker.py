@@ -25,6 +25,7 @@ from videoflix.platform.queue.startup_signals import startup_signals
 from videoflix.platform.queue.worker import check_process
 from videoflix.platform.rate_limit import bucket
 from videoflix.platform.storage.installation import claiming_storage
+from videoflix.platform.storage.local_copies import sweeping_copies
 from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
 from videoflix.sessions import jobs as sessions_jobs
@@ -78,7 +79,7 @@ async def _work(role: str) -> None:
         limit_connections(concurrency)
         async with queue.open_async():
             await _wait_for_schema()
-            async with claiming_storage():
+            async with claiming_storage(), sweeping_copies():
                 await queue.run_worker_async(
                     name=role, queues=queues, concurrency=concurrency, install_signal_handlers=True
                 )

@@ -64,6 +64,7 @@ def test_bucket_refuses_reads_and_then_writes(
             site.until_ready()
             site.assert_sources_are_there()
             site.assert_no_attempt_was_spent()
+            assert bucket.bytes_read("/source") <= 1.2 * len(site.clip), "one download per machine"
             for key, digest in site.ask("select key, sha256 from media_part"):
                 assert hashlib.sha256(site.read(key)).hexdigest() == digest
         finally:

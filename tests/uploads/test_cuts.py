@@ -46,7 +46,7 @@ async def token(committed: None) -> str:
 async def shared(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
     """A storage that other processes use too."""
     if storage.local is None:
-        monkeypatch.setenv("STORAGE_URL", storage._url)
+        monkeypatch.setenv("STORAGE_URL", storage.url)
     return storage
 
 

@@ -20,6 +20,7 @@ from postgres import open_folder
 from videoflix.platform.storage import bucket as storage_bucket
 from videoflix.platform.storage import local
 from videoflix.platform.storage import media_storage as storage_module
+from videoflix.platform.storage.local_copies import local_copy
 from videoflix.platform.storage.media_storage import (
     Storage,
     StorageFull,
@@ -89,7 +90,7 @@ async def test_stored_file_is_hashed_on_the_way(storage: Storage, tmp_path: Path
     stored = await storage.put("assets/a/b/part.mp4", file)
     assert stored.size == PART + 1
     assert stored.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    async with storage.local_copy("assets/a/b/part.mp4", tmp_path) as copy:
+    async with local_copy(storage, "assets/a/b/part.mp4") as copy:
         assert copy.read_bytes() == file.read_bytes()
 
 
@@ -133,7 +134,7 @@ async def test_callers_errors_are_their_own(storage: Storage) -> None:
                 raise error
 
 
-async def test_missing_objects(storage: Storage, tmp_path: Path) -> None:
+async def test_missing_objects(storage: Storage) -> None:
     with pytest.raises(FileNotFoundError):
         await storage.read("assets/a/source", 0, 1)
     with pytest.raises(FileNotFoundError):
@@ -141,7 +142,7 @@ async def test_missing_objects(storage: Storage, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         _ = [piece async for piece in storage.stream("assets/a/source")]
     with pytest.raises(FileNotFoundError):
-        async with storage.local_copy("assets/a/source", tmp_path):
+        async with local_copy(storage, "assets/a/source"):
             pass
     assert await storage.size("assets/a/source") is None
     await storage.delete(["assets/a/source", "assets/b/source"])
@@ -181,7 +182,7 @@ async def test_marker_is_no_media(storage: Storage) -> None:
 
 
 async def test_another_installations_storage_is_not_written_to(storage: Storage) -> None:
-    other = Storage(storage._url)
+    other = Storage(storage.url)
     other.expect("theirs")
     with pytest.raises(StorageMisconfigured, match="another installation"):
         await put(other, "assets/a/source")
@@ -189,7 +190,7 @@ async def test_another_installations_storage_is_not_written_to(storage: Storage)
 
 
 async def test_lost_marker_is_no_empty_storage(storage: Storage) -> None:
-    other = Storage(storage._url)
+    other = Storage(storage.url)
     other.expect("ours")
     await storage.delete([local.MARKER])
     with pytest.raises(StorageUnavailable, match="marker"):
@@ -207,7 +208,7 @@ async def every_error(storage: Storage, tmp_path: Path) -> set[type]:
     file.write_bytes(b"abc")
 
     async def copy() -> None:
-        async with storage.local_copy("assets/a/source", tmp_path):
+        async with local_copy(storage, "assets/a/source"):
             pass
 
     async def listed() -> None:

@@ -47,6 +47,7 @@ from videoflix.platform.queue import (
     complete_job,
     handles,
 )
+from videoflix.platform.storage.local_copies import ObjectDamaged, discard_copy, local_copy
 from videoflix.platform.storage.media_storage import media_storage
 
 REPORT_SECONDS = 1.0
@@ -208,16 +209,20 @@ async def source_workspace(work: EncodeTask) -> AsyncGenerator[tuple[Path, Path]
     Raises TransientError for faults of this machine or the storage.
     """
     async with classify_faults(), workspace() as folder, AsyncExitStack() as copies:
-        copy = media_storage().local_copy(work.source_key, folder.parent)
+        copy = local_copy(media_storage(), work.source_key, work.source_sha256)
         try:
             source = await copies.enter_async_context(copy)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, ObjectDamaged) as error:
             raise SourceUnavailable from error
-        await check_size(source, work.source_bytes)
-        async with verify_before_verdict(work, source), classify_faults():
-            if work.plan is not None and work.plan.remux is not None:
-                source = await remux(source, work.plan.remux, folder, work.plan.duration)
-            yield source, folder
+        try:
+            await check_size(source, work.source_bytes)
+            async with verify_before_verdict(work, source), classify_faults():
+                if work.plan is not None and work.plan.remux is not None:
+                    source = await remux(source, work.plan.remux, folder, work.plan.duration)
+                yield source, folder
+        except SourceUnavailable:  # perhaps only the copy is damaged
+            await discard_copy(media_storage(), work.source_key)
+            raise
 
 
 @asynccontextmanager

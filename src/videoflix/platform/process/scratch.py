@@ -13,7 +13,9 @@ from pathlib import Path
 from videoflix.settings import settings
 
 
-def _root() -> Path:
+def scratch_root() -> Path:
+    """Return the folder that the processes of one VIDEOFLIX_HOME share, creating it if missing."""
+    """Return the folder that the processes of one VIDEOFLIX_HOME share, creating it if missing."""
     root = settings.videoflix_home / "scratch"
     root.mkdir(parents=True, exist_ok=True)
     return root
@@ -28,7 +30,7 @@ def scratch_folder() -> Path:
 
 @cache
 def _own_folder() -> Path:
-    lock = _root() / f"{uuid.uuid4().hex}.lock"
+    lock = scratch_root() / f"{uuid.uuid4().hex}.lock"
     # Never closed: the kernel releases the lock when the process ends.
     fcntl.flock(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
     return lock.with_suffix("")
@@ -36,7 +38,7 @@ def _own_folder() -> Path:
 
 def sweep_scratch() -> int:
     """Delete the folders of processes that have ended; return their number."""
-    return sum(_sweep(lock) for lock in _root().glob("*.lock"))
+    return sum(_sweep(lock) for lock in scratch_root().glob("*.lock"))
 
 
 def _sweep(lock: Path) -> bool:

@@ -1,6 +1,8 @@
 """Buckets: timeouts, batch deletion and multipart uploads."""
 
+import asyncio
 import os
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -39,6 +41,27 @@ def open_bucket(url: str) -> ObjectStore:
 def deadline_seconds() -> float:
     """Return the timeout of a step in seconds, including retries."""
     return settings.storage_timeout_seconds * RETRY_FACTOR
+
+
+async def read_ahead(
+    read: Callable[[int, int], Coroutine[Any, Any, bytes]], start: int, end: int, size: int
+) -> AsyncGenerator[bytes]:
+    """Yield the bytes from `start` to before `end` in blocks of `size`, reading one ahead.
+
+    `read` takes an offset and a length.
+    """
+    following: asyncio.Task[bytes] | None = None
+    try:
+        for offset in range(start, end, size):
+            block = following or asyncio.create_task(read(offset, min(size, end - offset)))
+            left = end - offset - size
+            following = (
+                asyncio.create_task(read(offset + size, min(size, left))) if left > 0 else None
+            )
+            yield await block
+    finally:
+        if following is not None:
+            following.cancel()
 
 
 async def delete_batch(keys: list[str], store: ObjectStore) -> None:

@@ -14,7 +14,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +27,7 @@ from videoflix.platform.storage.bucket import (
     deadline_seconds,
     delete_batch,
     open_bucket,
+    read_ahead,
 )
 from videoflix.platform.storage.errors import (
     StorageFull,
@@ -64,7 +64,7 @@ class Storage:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.local = LocalFolder(Path(unquote(parts.path))) if parts.scheme == "file" else None
-        self._url = url
+        self.url = url
         self._opened: ObjectStore | None = None
         self._expected_id: str | None = None
         self._is_ours = False
@@ -151,8 +151,20 @@ class Storage:
     ) -> AsyncGenerator[bytes]:
         """Stream the bytes from `start` to before `end` in blocks of bounded size.
 
-        Raises FileNotFoundError.
+        Of a bucket, each block is a request with a timeout of its own, and the next one is read
+        ahead. Raises FileNotFoundError.
         """
+        if self.local is None:
+            size = await self.size(key) if end is None else end
+            if size is None:
+                raise FileNotFoundError(key)
+            blocks = read_ahead(partial(self.read, key), start, size, WRITE_BUFFER)
+        else:
+            blocks = self._stream_file(key, start, end)
+        async for block in blocks:
+            yield block
+
+    async def _stream_file(self, key: str, start: int, end: int | None) -> AsyncGenerator[bytes]:
         part: Any = {"range": {"offset": start} if end is None else (start, end)}
         found = await self._found(lambda store: obstore.get_async(store, key, options=part))
         pieces = aiter(found.stream(min_chunk_size=WRITE_BUFFER))
@@ -242,24 +254,6 @@ class Storage:
         async for batch in self.objects(prefix):
             await self.delete([found.key for found in batch])
 
-    @asynccontextmanager
-    async def local_copy(self, key: str, scratch: Path) -> AsyncGenerator[Path]:
-        """Provide a local path for ffmpeg: the file itself, or a temporary download.
-
-        Raises FileNotFoundError, and OSError if the scratch disk is full.
-        """
-        if self.local:
-            if await self.size(key) is None:
-                raise FileNotFoundError(key)
-            yield self.local.root / key
-            return
-        with TemporaryDirectory(dir=scratch) as name:
-            copy = Path(name) / "source"
-            with await asyncio.to_thread(copy.open, "wb") as file:
-                async for piece in self.stream(key):
-                    await asyncio.to_thread(file.write, piece)
-            yield copy
-
     async def refuse_if_full(self, size: int) -> None:
         """Raises StorageFull if a local disk lacks space for `size` bytes plus the reserve."""
         if self.local is None:
@@ -288,7 +282,7 @@ class Storage:
     def _store(self) -> ObjectStore:
         """Open the store lazily, because obstore requires an existing folder."""
         if self._opened is None:
-            self._opened = LocalStore(self.local.root) if self.local else open_bucket(self._url)
+            self._opened = LocalStore(self.local.root) if self.local else open_bucket(self.url)
         return self._opened
 
     async def _call(self, action: Callable[[ObjectStore], Awaitable[T]]) -> T:

@@ -23,6 +23,7 @@ from videoflix.platform.postgres.notify import NO_NOTIFICATIONS, receives_notifi
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Problem
 from videoflix.platform.process.sandbox import SandboxMissing, sandbox
+from videoflix.platform.storage.errors import advice, first_line
 from videoflix.platform.storage.media_storage import media_storage
 from videoflix.settings import settings
 
@@ -148,11 +149,7 @@ async def check_storage() -> Finding:
         await media_storage().check_writable()
     except (Problem, OSError, ValueError) as error:
         cause = error.__cause__ or error
-        return Finding(
-            "fail",
-            f"{settings.media_url}: {str(cause).splitlines()[0]}",
-            "Make it writable for this user, or check STORAGE_URL and the AWS_… variables.",
-        )
+        return Finding("fail", f"{settings.media_url}: {first_line(cause)}", advice(cause))
     return Finding("ok", f"{settings.media_url} is writable.")
 
 

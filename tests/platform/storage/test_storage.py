@@ -355,8 +355,9 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("s3_environment")
-async def test_bucket_that_does_not_exist(tmp_path: Path) -> None:
+async def test_bucket_that_does_not_exist(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert await every_error(Storage("s3://nothing"), tmp_path) == {StorageMisconfigured}
+    assert "The bucket does not exist: create it, or correct STORAGE_URL." in caplog.text
 
 
 @pytest.fixture
@@ -368,23 +369,32 @@ def locked_bucket(s3_environment: str) -> Iterator[str]:
     httpx.post(f"{s3_environment}/moto-api/reset-auth", content=b"inf").raise_for_status()
 
 
-async def test_bucket_with_wrong_keys(locked_bucket: str, tmp_path: Path) -> None:
+async def test_bucket_with_wrong_keys(
+    locked_bucket: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert await every_error(Storage(locked_bucket), tmp_path) == {StorageMisconfigured}
+    assert "The access key is unknown: correct AWS_ACCESS_KEY_ID." in caplog.text
 
 
 @pytest.mark.usefixtures("s3_environment", "brief")
-async def test_bucket_without_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_bucket_without_a_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert await every_error(Storage("s3://nothing"), tmp_path) == {StorageUnavailable}
+    assert "No server listens there: correct AWS_ENDPOINT_URL" in caplog.text
 
 
 @pytest.mark.usefixtures("s3_environment", "brief")
-async def test_bucket_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_bucket_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Connections are accepted and never answered: nothing waits for ever."""
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         async with asyncio.timeout(30):
             assert await every_error(Storage("s3://nothing"), tmp_path) == {StorageUnavailable}
+    assert "It did not answer in time" in caplog.text
 
 
 def test_stores_are_opened_late() -> None:

@@ -22,6 +22,7 @@ from videoflix.media.service.sweeping import (
     remove_orphans,
     sweep_asset,
 )
+from videoflix.platform.late_import import late
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.queue import for_each_in_transaction, handles
 from videoflix.platform.storage.media_storage import media_storage
@@ -75,6 +76,8 @@ async def sweep_orphans(job: SweepOrphans) -> None:
         await Media(session).delete_long_retired()
     removed = await remove_orphans()
     unfinished = await media_storage().drop_unfinished(ORPHANED_AFTER)
+    abort_unfinished = late("videoflix.platform.storage.multipart_sweep:abort_unfinished")
+    unfinished += await abort_unfinished(media_storage(), ORPHANED_AFTER)
     if removed or unfinished:
         logger.info("removed %d orphaned and %d unfinished files", removed, unfinished)
 

@@ -22,6 +22,20 @@ MISCONFIGURED = (
     "401 unauthorized",
     "builder error",  # http:// without AWS_ALLOW_HTTP
 )
+# What an operator can do, by words in the messages of stores and systems.
+ADVICE = {
+    "nosuchbucket": "The bucket does not exist: create it, or correct STORAGE_URL.",
+    "invalidaccesskeyid": "The access key is unknown: correct AWS_ACCESS_KEY_ID.",
+    "signaturedoesnotmatch": "The secret key is wrong: correct AWS_SECRET_ACCESS_KEY.",
+    "permanentredirect": "The bucket is in another region: correct AWS_REGION.",
+    "authorizationheadermalformed": "The bucket is in another region: correct AWS_REGION.",
+    "accessdenied": "The key lacks rights: let it list, read, write and delete in the bucket.",
+    "builder error": "The URL is not https: set AWS_ALLOW_HTTP=true if that is intended.",
+    "tcp connect error": "No server listens there: correct AWS_ENDPOINT_URL, or start it.",
+    "timeout": "It did not answer in time: is it overloaded, or is the timeout too short?",
+    "timed out": "It did not answer in time: is it overloaded, or is the timeout too short?",
+}
+OTHER_ADVICE = "Make it writable for this user, or check STORAGE_URL and the AWS_… variables."
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +77,8 @@ class translated_errors:  # noqa: N801 - a context manager reads as a verb phras
         problem = problem_of(error)
         if problem is None:
             return
-        logger.warning("media storage: %s: %s", type(problem).__name__, first_line(error))
+        name, reason = type(problem).__name__, first_line(error)
+        logger.warning("media storage: %s: %s (%s)", name, reason, advice(error))
         raise problem from error
 
 
@@ -79,6 +94,12 @@ def problem_of(error: BaseException) -> StorageProblem | None:
     if any(word in text for word in NO_ROOM):
         return StorageFull()
     return StorageUnavailable()
+
+
+def advice(error: BaseException) -> str:
+    """Return what an operator can do about an error."""
+    text = f"{type(error).__name__} {error}".lower()
+    return next((found for words, found in ADVICE.items() if words in text), OTHER_ADVICE)
 
 
 def first_line(error: BaseException) -> str:

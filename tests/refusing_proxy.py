@@ -26,6 +26,8 @@ class RefusingProxy(ThreadingHTTPServer):
         # Method, path and size of each response that was passed on.
         self.served: list[tuple[str, str, int]] = []
         self.delay_seconds = 0.0
+        # Whether the first byte of what is written gets lost on the way.
+        self.damages = False
 
     def bytes_read(self, end: str) -> int:
         """The bytes of all objects read whose path ends so."""
@@ -50,6 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.refusals += 1
             self._answer(403, {"Content-Type": "application/xml"}, FORBIDDEN)
             return
+        if self.server.damages and self.command == "PUT" and self.server.part in self.path:
+            body = b"\0" + body[1:]
         behind = http.client.HTTPConnection(self.server.behind, timeout=60)
         try:
             behind.request(self.command, self.path, body, dict(self.headers))

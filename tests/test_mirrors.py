@@ -120,6 +120,7 @@ COVERED_BY: dict[str, tuple[str, str]] = {
         "platform/storage",
         "bucket errors installation local media_storage writing",
     ),
+    "playback/test_delivery.py": ("platform", "http/delivery storage/signed_urls"),
     "playback/test_downloads.py": ("", "platform/http/download playback/service/implicit_leases"),
     "playback/test_revocation.py": (
         "",
@@ -154,8 +155,9 @@ COVERED_BY: dict[str, tuple[str, str]] = {
     "test_cli_jobs.py": ("", "cli/job_queue up/jobs"),
     "test_cli_storage.py": ("", "cli/media up/fsck up/media"),
     "test_cli_videos.py": ("up", "videos"),
-    "test_docs.py": ("", "setting_types settings"),
+    "test_docs.py": ("", "setting_types settings storage_settings"),
     "up/test_doctor.py": ("up", "checks health"),
+    "up/test_storage_move.py": ("", "cli/storage"),
     "up/test_seed.py": ("", "cli/seed up/demo_people up/demo_videos up/sample"),
     "up/test_up.py": ("up", "bootstrap bootstrap_child run"),
     "backup/test_exports.py": ("up", "backup"),

@@ -72,6 +72,7 @@ from videoflix.platform.process.sandbox import protect_memory
 from videoflix.platform.rate_limit.middleware import RateLimitDocs, RateLimitMiddleware
 from videoflix.platform.server.shutdown import shutdown
 from videoflix.platform.storage.installation import claiming_storage
+from videoflix.platform.storage.signed_urls import check_delivery
 from videoflix.playback.api.chapters import ChapterTrackController
 from videoflix.playback.api.downloads import DownloadController
 from videoflix.playback.api.manifests import ManifestController
@@ -270,6 +271,7 @@ def _document() -> DocumentConfig:
 
 def create_app() -> Litestar:
     check_provider()
+    check_delivery()
     protect_memory()
     replaced = replaced_by(settings.dialect_names)
     app = Litestar(

@@ -1,10 +1,10 @@
 """Settings of the media storage and of how its bytes reach players."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from videoflix.setting_types import StorageUrl
+from videoflix.setting_types import SiteUrl, StorageUrl
 
 MiB = 1024 * 1024
 
@@ -24,3 +24,21 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True, rename=str.uppe
     # Size of the copies of uploaded files that the workers of one VIDEOFLIX_HOME keep while they
     # encode from a bucket, in bytes; those in use and the last one may exceed it.
     source_cache_bytes: Annotated[int, msgspec.Meta(ge=0)] = 40 * 1024 * MiB
+    # Who sends the bytes of videos: app (Videoflix), accel (the proxy, from the media folder),
+    # presigned (the bucket, by signed URLs) or cdn (a CDN, by signed URLs).
+    delivery: Literal["app", "accel", "presigned", "cdn"] = "app"
+    # Header that makes the proxy send a file: X-Accel-Redirect (nginx, Caddy) or X-Sendfile.
+    delivery_accel_header: Literal["X-Accel-Redirect", "X-Sendfile"] = "X-Accel-Redirect"
+    # What precedes the keys of files in that header: an internal location, or the media folder.
+    delivery_accel_prefix: str = "/_media"
+    # Signed URLs of bucket or CDN are valid for this long to twice as long, in seconds.
+    delivery_url_seconds: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 60
+    # URL of the CDN, to which the keys of files are appended, such as https://cdn.example/media.
+    cdn_url: SiteUrl | None = None
+    # How the CDN verifies URLs: nginx (secure_link), bunny, cloudfront (canned policy) or
+    # cloudflare (timed HMAC).
+    cdn_signer: Literal["nginx", "bunny", "cloudfront", "cloudflare"] = "nginx"
+    # Secret that the CDN verifies URLs with; for cloudfront, the private key (PEM), best in a file.
+    cdn_secret_key: str = ""
+    # ID of the public key, for cloudfront.
+    cdn_key_id: str = ""

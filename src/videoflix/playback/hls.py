@@ -14,13 +14,16 @@ VERSION = 7  # EXT-X-MAP in media playlists, fragmented MP4
 class MediaSegment(msgspec.Struct, frozen=True):
     """A segment in a media playlist; `map_uri` is its initialisation section, empty for subtitles.
 
-    `duration` is in seconds, `length` in bytes.
+    `duration` is in seconds, `length` in bytes. With an `offset`, the segment is a byte range of
+    `uri`, and its initialisation section the first `map_length` bytes of `map_uri`.
     """
 
     uri: str
     map_uri: str
     duration: Fraction | float
     length: int
+    offset: int | None = None
+    map_length: int = 0
 
 
 class Alternative(msgspec.Struct, frozen=True):
@@ -137,10 +140,13 @@ def media_playlist(
     for segment in segments:
         if segment.map_uri != map_uri:
             map_uri = segment.map_uri
-            lines.append(f'#EXT-X-MAP:URI="{map_uri}{query}"')
+            part = "" if segment.offset is None else f',BYTERANGE="{segment.map_length}@0"'
+            lines.append(f'#EXT-X-MAP:URI="{map_uri}{query}"{part}')
         lines.append(f"#EXTINF:{float(segment.duration):.6f},")
         if i_frames_only:
             lines.append(f"#EXT-X-BYTERANGE:{segment.length}@0")
+        elif segment.offset is not None:
+            lines.append(f"#EXT-X-BYTERANGE:{segment.length}@{segment.offset}")
         lines.append(f"{segment.uri}{query}")
     if complete:
         lines.append("#EXT-X-ENDLIST")

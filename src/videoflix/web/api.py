@@ -17,6 +17,7 @@ from litestar.status_codes import HTTP_303_SEE_OTHER, HTTP_403_FORBIDDEN, HTTP_4
 from videoflix.platform.auth.identity import Identity, Role
 from videoflix.platform.problems import NotFound, http_error_response
 from videoflix.platform.rate_limit.middleware import UNLIMITED
+from videoflix.platform.storage.signed_urls import delivery_origin
 
 STATIC = Path(__file__).parent / "static"
 # The sections of the admin panel, and the role each requires.
@@ -34,11 +35,13 @@ SECTIONS = {
     "settings": Role.ADMIN,
 }
 
-# hls.js plays from blob: URLs that it creates; everything else must come from our own origin.
+# hls.js plays from blob: URLs that it creates; everything else must come from our own origin, but
+# for videos that DELIVERY has a bucket or a CDN send.
+BYTES_FROM = f"'self' {delivery_origin()}".rstrip()
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "media-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
+    f"media-src {BYTES_FROM} blob: data:; connect-src {BYTES_FROM}; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

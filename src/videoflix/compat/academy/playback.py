@@ -101,7 +101,7 @@ class PlaybackController(Controller):
                 await touch_lease(request, viewer, film)
                 return playlist_response(request, found)
             await touch_lease(request, viewer, film)
-            return await segment(viewer, film, asset_id, rendition, file)
+            return await segment(request, viewer, film, asset_id, rendition, file)
         except (VideoNotFound, StreamNotFound, NotPlayableYet, VideoFailed) as error:
             raise DrfError(NO_SEGMENT, HTTP_404_NOT_FOUND) from error
 

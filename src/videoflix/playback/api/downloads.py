@@ -7,8 +7,9 @@ from litestar.params import PathParameter, QueryParameter
 
 from videoflix.catalog.service import VideoNotFound
 from videoflix.platform.auth.identity import CurrentUser, signed_in
+from videoflix.platform.http.delivery import deliver
 from videoflix.platform.http.params import Id
-from videoflix.platform.http.ranges import FileNotFound, RangeUnsatisfiable, serve
+from videoflix.platform.http.ranges import FileNotFound, RangeUnsatisfiable
 from videoflix.platform.http.token_cors import TOKEN_CORS
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import Unauthorized, problems
@@ -117,7 +118,7 @@ async def _movie(
         now = await decisions.viewer(granted)
         await leases.touch(granted, now, sign_in_id, video_id, device_of(request))
 
-    return await serve(request, movie.key, movie.size, "video/mp4", CACHE_CONTROL, still_allowed)
+    return await deliver(request, movie.key, movie.size, "video/mp4", CACHE_CONTROL, still_allowed)
 
 
 async def _picture(key: str) -> Response[bytes]:

@@ -11,8 +11,9 @@ from litestar.status_codes import HTTP_200_OK
 
 from videoflix.catalog.service import VideoNotFound
 from videoflix.platform.auth.identity import signed_in
+from videoflix.platform.http.delivery import deliver
 from videoflix.platform.http.params import Id, service
-from videoflix.platform.http.ranges import RangeUnsatisfiable, byte_range
+from videoflix.platform.http.ranges import FileNotFound, RangeUnsatisfiable, byte_range
 from videoflix.platform.http.token_cors import TOKEN_CORS
 from videoflix.platform.problems import Unauthorized, problems
 from videoflix.platform.rate_limit.middleware import UNLIMITED
@@ -166,10 +167,14 @@ class PlaybackController(Controller):
         rendition: Name,
         file_name: FileName,
         token: PlayToken = "",
-    ) -> Response[bytes]:
-        """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`)."""
+    ) -> Response[Any]:
+        """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`).
+
+        Depending on DELIVERY, playlists list byte ranges of parts (`part-0.mp4`) instead, which may
+        redirect to another host.
+        """
         viewer = await viewing_for(request, video_id, token)
-        return await segment(viewer, video_id, asset_id, rendition, file_name, range_of(request))
+        return await segment(request, viewer, video_id, asset_id, rendition, file_name)
 
     @route(
         "/play/{token:str}/assets/{asset_id:int}/{rendition:str}/{file_name:str}",
@@ -187,10 +192,14 @@ class PlaybackController(Controller):
         asset_id: Id,
         rendition: Name,
         file_name: FileName,
-    ) -> Response[bytes]:
-        """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`)."""
+    ) -> Response[Any]:
+        """Return an initialisation section (`init-0.mp4`) or a CMAF segment (`00000.m4s`).
+
+        Depending on DELIVERY, playlists list byte ranges of parts (`part-0.mp4`) instead, which may
+        redirect to another host.
+        """
         viewer = await viewing_for(request, video_id, token)
-        return await segment(viewer, video_id, asset_id, rendition, file_name, range_of(request))
+        return await segment(request, viewer, video_id, asset_id, rendition, file_name)
 
 
 async def viewing_for(
@@ -223,20 +232,28 @@ async def signed_in_viewing(request: Request[Any, Any, Any], video_id: int) -> V
 
 
 async def segment(
-    viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str, ranged: str = ""
-) -> Response[bytes]:
-    """Read a segment or initialisation section, or a part of it (`ranged` is a Range header).
+    request: Request[Any, Any, Any],
+    viewer: Viewer,
+    video_id: int,
+    asset_id: int,
+    rendition: str,
+    file_name: str,
+) -> Response[Any]:
+    """Read a segment or initialisation section, or a byte range of it, or deliver a part.
 
     Raises StreamNotFound or RangeUnsatisfiable.
     """
     found = await playing.locate(viewer, video_id, asset_id, rendition, file_name)
-    wanted = byte_range(ranged, found.length)
+    wanted = byte_range(range_of(request), found.length)
     if wanted is not None and not wanted:
         raise RangeUnsatisfiable(found.length)
     part = range(found.length) if wanted is None else wanted
     try:
+        if file_name.startswith("part-"):
+            cache = FOR_EVER["Cache-Control"]
+            return await deliver(request, found.key, found.length, "video/mp4", cache)
         data = await media_storage().read(found.key, found.offset + part.start, len(part))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, FileNotFound) as error:
         store.refresh(video_id, asset_id)
         raise StreamNotFound from error
     if wanted is None:

@@ -29,6 +29,7 @@ from videoflix.playback.service.segments import (
     Slice,
     StreamNotFound,
     init_slice,
+    part_slice,
     segment_slice,
     store,
 )
@@ -39,7 +40,10 @@ from videoflix.settings import settings
 KEY_FRAMES = "iframes.m3u8"
 # A variant at most as large is required for cellular networks (Apple, HLS Authoring Specification).
 CELLULAR_BITS = 192_000
-FILE_NAME = re.compile(r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|(?P<segment>[0-9]{5,7})\.m4s)")
+FILE_NAME = re.compile(
+    r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|part-(?P<part>[0-9]{1,6})\.mp4"
+    r"|(?P<segment>[0-9]{5,7})\.m4s)"
+)
 
 
 class NotPlayableYet(Conflict):
@@ -180,17 +184,21 @@ async def key_frame_playlist(
 async def locate(
     viewer: Viewer, video_id: int, asset_id: int, rendition: str, file_name: str
 ) -> Slice:
-    """Locate the bytes of a segment or initialisation section. Raises StreamNotFound."""
+    """Locate the bytes of a segment, initialisation section or part. Raises StreamNotFound."""
     presentation = await store.presentation(video_id, asset_id)
     track, name = presentation.tracks.get(rendition), FILE_NAME.fullmatch(file_name)
     if track is None or name is None or not plan_allows_track(viewer, presentation, track):
         raise StreamNotFound
+    reached = None
     if name["chunk"] is not None:
         found = init_slice(track, int(name["chunk"]))
+    elif name["part"] is not None:
+        found, part = part_slice(track, int(name["part"])), int(name["part"])
+        reached = track.firsts[part] if found else None
     else:
-        found = segment_slice(track, int(name["segment"]))
-        if not presentation.complete:
-            await playheads.reached(asset_id, int(name["segment"]))
+        found, reached = segment_slice(track, int(name["segment"])), int(name["segment"])
+    if reached is not None and not presentation.complete:
+        await playheads.reached(asset_id, reached)
     if found is None:
         raise StreamNotFound
     return found

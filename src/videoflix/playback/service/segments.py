@@ -15,6 +15,7 @@ from videoflix.media.schemas import Presentation, SegmentedTrack
 from videoflix.media.service import Presentations
 from videoflix.platform.cache.single_flight import SingleFlight
 from videoflix.platform.cache.ttl import LruCache, TtlCache
+from videoflix.platform.http.delivery import is_delegated
 from videoflix.platform.postgres.session import transaction
 from videoflix.platform.problems import NotFound
 from videoflix.playback.hls import MediaSegment, bit_rates, media_playlist
@@ -205,6 +206,24 @@ def _key_frames_of(track: SegmentedTrack) -> Iterator[MediaSegment]:
         yield msgspec.structs.replace(segment, length=length)
 
 
+def byte_ranges_of(track: SegmentedTrack, prefix: str = "") -> Iterator[MediaSegment]:
+    """Iterate over a track's segments as byte ranges of its parts, which any server can send."""
+    map_part, number = 0, 0
+    for part, timescale, run in track.runs():
+        if part in track.maps:
+            map_part = part
+        for ticks, length in run:
+            yield MediaSegment(
+                uri=f"{prefix}part-{part}.mp4",
+                map_uri=f"{prefix}part-{map_part}.mp4",
+                duration=ticks / timescale,
+                length=length,
+                offset=track.extent(number)[0],
+                map_length=track.init_lengths[map_part],
+            )
+            number += 1
+
+
 def until(segments: Iterable[MediaSegment], end: float) -> Iterator[MediaSegment]:
     """Iterate over the segments that begin before `end`, in seconds.
 
@@ -233,10 +252,20 @@ def init_slice(track: SegmentedTrack, chunk_index: int) -> Slice | None:
     return Slice(track.keys[chunk_index], 0, track.init_lengths[chunk_index])
 
 
+def part_slice(track: SegmentedTrack, chunk_index: int) -> Slice | None:
+    """Locate the whole file of a chunk; None if it does not exist (yet)."""
+    if chunk_index >= len(track.keys):
+        return None
+    ends = (*track.firsts[1:], track.count)
+    offset, length = track.extent(ends[chunk_index] - 1)
+    return Slice(track.keys[chunk_index], 0, offset + length)
+
+
 def _playlist(
     presentation: Presentation, track: SegmentedTrack, prefix: str, query: str
 ) -> Playlist:
-    segments = list(segments_of(track, prefix))
+    listed = byte_ranges_of if is_delegated() else segments_of
+    segments = list(listed(track, prefix))
     if not presentation.complete:
         segments = list(until(segments, presentation.common_duration))
     # Audio is cut at its own frames, so its longest segment may exceed the video's.

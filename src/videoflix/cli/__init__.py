@@ -2,7 +2,7 @@
 
 import click
 
-from videoflix.cli import backups, hls, job_queue, media, processes, seed, upload, users
+from videoflix.cli import backups, hls, job_queue, media, processes, seed, storage, upload, users
 from videoflix.cli.root import APP, LITESTAR_GROUP, main
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "media",
     "processes",
     "seed",
+    "storage",
     "upload",
     "users",
 ]

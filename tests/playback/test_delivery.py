@@ -94,6 +94,10 @@ async def test_parts_are_served_in_ranges_also_without_delegation(
     answers = [await client.get(url, headers={"Range": part}) for url, part in parts]
     assert [found.content for found in answers] == [b"init", b"first!", b"second"]
     assert {found.status_code for found in answers} == {206}
+    assert [url.rpartition("/")[2] for url, _ in parts] == [
+        "part-0.mp4", "part-0-00000.mp4", "part-0-00001.mp4",
+    ], "URIs differ, or FFmpeg 9.0 would stop after the first segment"  # fmt: skip
+    store.clear()
     assert "part-" not in (await client.get(playlist)).text
     beyond = await client.get(urljoin(playlist, "part-1.mp4"))
     assert beyond.status_code == 404

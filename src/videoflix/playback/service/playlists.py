@@ -41,8 +41,8 @@ KEY_FRAMES = "iframes.m3u8"
 # A variant at most as large is required for cellular networks (Apple, HLS Authoring Specification).
 CELLULAR_BITS = 192_000
 FILE_NAME = re.compile(
-    r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|part-(?P<part>[0-9]{1,6})\.mp4"
-    r"|(?P<segment>[0-9]{5,7})\.m4s)"
+    r"(?:init-(?P<chunk>[0-9]{1,6})\.mp4|(?P<segment>[0-9]{5,7})\.m4s"
+    r"|part-(?P<part>[0-9]{1,6})(?:-(?P<range>[0-9]{5,7}))?\.mp4)"
 )
 
 
@@ -193,8 +193,8 @@ async def locate(
     if name["chunk"] is not None:
         found = init_slice(track, int(name["chunk"]))
     elif name["part"] is not None:
-        found, part = part_slice(track, int(name["part"])), int(name["part"])
-        reached = track.firsts[part] if found else None
+        found = part_slice(track, int(name["part"]))
+        reached = int(name["range"]) if name["range"] else None
     else:
         found, reached = segment_slice(track, int(name["segment"])), int(name["segment"])
     if reached is not None and not presentation.complete:

@@ -207,14 +207,18 @@ def _key_frames_of(track: SegmentedTrack) -> Iterator[MediaSegment]:
 
 
 def byte_ranges_of(track: SegmentedTrack, prefix: str = "") -> Iterator[MediaSegment]:
-    """Iterate over a track's segments as byte ranges of its parts, which any server can send."""
+    """Iterate over a track's segments as byte ranges of its parts, which any server can send.
+
+    URIs have the number of the segment as well: FFmpeg 9.0 reads adjacent ranges of one URI in a
+    single request, and stops after the first of them.
+    """
     map_part, number = 0, 0
     for part, timescale, run in track.runs():
         if part in track.maps:
             map_part = part
         for ticks, length in run:
             yield MediaSegment(
-                uri=f"{prefix}part-{part}.mp4",
+                uri=f"{prefix}part-{part}-{number:05}.mp4",
                 map_uri=f"{prefix}part-{map_part}.mp4",
                 duration=ticks / timescale,
                 length=length,

@@ -29,6 +29,7 @@ from videoflix.profiles import models as profile_models
 from videoflix.registration import models as registration_models
 from videoflix.sessions import models as session_models
 from videoflix.uploads import models as upload_models
+from videoflix.webhooks import models as webhook_models
 
 MODELS = [
     accounts_models,
@@ -52,6 +53,7 @@ MODELS = [
     session_models,
     rate_limit_models,
     upload_models,
+    webhook_models,
 ]
 
 

@@ -10,7 +10,7 @@ process or an earlier release wrote stay SQL in their tests.
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from polyfactory import PostGenerated, Use
@@ -39,6 +39,7 @@ from videoflix.profiles.models import Profile
 from videoflix.registration.models import MailToken, Proof
 from videoflix.sessions.models import RefreshToken, SignIn
 from videoflix.uploads.models import Upload, UploadLink, UploadPart
+from videoflix.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 # A video whose file is being encoded: `create(session, VideoFactory, **PROCESSING)`.
 PROCESSING = {"state": VideoState.PROCESSING, "playable": False, "progress": 0.0}
@@ -283,6 +284,25 @@ class UploadPartFactory(RowFactory[UploadPart]):
     start = 0
     size = 1000
     key = _unique("uploads/{}/0")
+
+
+class WebhookEndpointFactory(RowFactory[WebhookEndpoint]):
+    url = "https://receiver.example/hook"
+    description = ""
+    events: ClassVar[list[str]] = []
+    secret = ""
+
+
+class WebhookEventFactory(RowFactory[WebhookEvent]):
+    public_id = _unique("msg_{}")
+    type = "webhook.test"
+    subject = "endpoint:1"
+    data: ClassVar[dict[str, Any]] = {}
+
+
+class WebhookDeliveryFactory(RowFactory[WebhookDelivery]):
+    subject = "endpoint:1"
+    due_at = Use(_now)
 
 
 class ExportFactory(RowFactory[Export]):

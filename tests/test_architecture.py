@@ -78,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "platform",
         "settings",
     },
+    "webhooks": {"accounts", "platform", "settings", "setting_types"},
     "web": {"platform", "settings"},
     # Translates for older clients: knows what the domains offer, and only `app` knows it.
     "compat": {

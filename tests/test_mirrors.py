@@ -169,9 +169,23 @@ COVERED_BY: dict[str, tuple[str, str]] = {
         " uploads/service/finishing uploads/service/sweeping uploads/service/uploads",
     ),
     "uploads/test_links.py": ("uploads/api", "middleware"),
-    "uploads/test_imports.py": ("uploads", "fetch source_url"),
     "uploads/test_cuts.py": ("uploads/service", "receiving"),
     "uploads/test_upload_command.py": ("", "cli/upload up/upload"),
+    "uploads/test_imports.py": (
+        "",
+        "platform/outbound/guarded_transport uploads/fetch uploads/source_url",
+    ),
+    "webhooks/test_api.py": (
+        "webhooks",
+        "api/documentation api/webhooks repository schemas service/endpoints service/sink",
+    ),
+    "webhooks/test_delivering.py": ("webhooks", "jobs sender signing"),
+    "webhooks/test_events.py": (
+        "",
+        "accounts/events billing/events catalog/events memberships/events playback/events"
+        " platform/events",
+    ),
+    "webhooks/test_listening.py": ("", "cli/webhooks up/webhooks"),
     "user_admin/test_api.py": ("user_admin", "schemas service"),
     "journeys/test_film.py": ("", "worker"),
 }

@@ -97,6 +97,8 @@ from videoflix.uploads.api.uploads import ResumableUploadController
 from videoflix.user_admin.api import UserController
 from videoflix.web.api import page_handlers, path_not_found
 from videoflix.web.openapi import add_docs_policy, render_plugins
+from videoflix.webhooks.api.documentation import documented_webhooks
+from videoflix.webhooks.api.webhooks import WebhookController
 
 CONTROLLERS = [
     TokenController,
@@ -150,6 +152,7 @@ CONTROLLERS = [
     OperationsController,
     JobController,
     ArchiveController,
+    WebhookController,
 ]
 
 # In the order of the API documentation.
@@ -168,6 +171,7 @@ TAGS = (
     "Memberships",
     "Invoices",
     "Jobs",
+    "Webhooks",
     "Health",
 )
 
@@ -261,6 +265,7 @@ def _document() -> DocumentConfig:
         use_handler_docstrings=True,
         security=[{"bearer": []}],
         tags=[Tag(name) for name in TAGS],
+        webhooks=documented_webhooks(),
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")

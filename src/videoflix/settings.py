@@ -165,9 +165,12 @@ class Settings(StorageSettings, frozen=True, kw_only=True, rename=str.upper):
     uploads_daily_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
     # Maximum size of all users' resumable uploads within a day, in bytes; 0: no limit.
     uploads_daily_total_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
-    # Networks that files may be imported from although they are not public, separated by commas,
-    # such as 10.1.2.0/24.
+    # Networks that files may be imported from although not public, by commas, such as 10.1.2.0/24.
     import_allowed_networks: str = ""
+    # Networks that webhooks may be sent to although they are not public, separated by commas.
+    webhook_allowed_networks: str = ""
+    # Days after which events and their deliveries to webhooks are deleted.
+    webhook_log_days: Positive = 30
     # Number of exports of the installation to keep; older ones are deleted.
     exports_kept: Positive = 8
     # Maximum duration of a video, in seconds.

@@ -30,6 +30,7 @@ from videoflix.playback import jobs as playback_jobs
 from videoflix.registration import jobs as registration_jobs
 from videoflix.sessions import jobs as sessions_jobs
 from videoflix.uploads import jobs as uploads_jobs
+from videoflix.webhooks import jobs as webhooks_jobs
 
 __all__ = [
     "ROLES",
@@ -49,6 +50,7 @@ __all__ = [
     "sessions_jobs",
     "transfer_jobs",
     "uploads_jobs",
+    "webhooks_jobs",
 ]
 
 # Queues and concurrency by role. Encoding one chunk saturates a machine, and a job that crashes its

@@ -186,6 +186,18 @@ RULES = {
         POST /api/v1/users/{user_id}/password-link
         GET /api/v1/votes
         DELETE /api/v1/votes/{vote_id}
+        GET /api/v1/webhooks/event-types
+        GET /api/v1/webhooks/endpoints
+        POST /api/v1/webhooks/endpoints
+        GET /api/v1/webhooks/endpoints/{endpoint_id}
+        PATCH /api/v1/webhooks/endpoints/{endpoint_id}
+        DELETE /api/v1/webhooks/endpoints/{endpoint_id}
+        POST /api/v1/webhooks/endpoints/{endpoint_id}/rotate-secret
+        POST /api/v1/webhooks/endpoints/{endpoint_id}/test
+        GET /api/v1/webhooks/endpoints/{endpoint_id}/deliveries
+        POST /api/v1/webhooks/endpoints/{endpoint_id}/replay
+        GET /api/v1/webhooks/deliveries/{delivery_id}
+        POST /api/v1/webhooks/deliveries/{delivery_id}/replay
         GET /health/details
     """,
     Level.OWNER: """

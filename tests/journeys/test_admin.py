@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.browser]
 OWNER, EDITOR, MEMBER = "owner@example.org", "editor@example.org", "member@example.org"
 SECTIONS = (
     "Overview", "Jobs", "Titles", "Categories", "Files", "Votes", "Users", "Memberships",
-    "Plans", "Invoices", "Audit", "Settings",
+    "Plans", "Invoices", "Webhooks", "Audit", "Settings",
 )  # fmt: skip
 DEAD = """
 with dead as (

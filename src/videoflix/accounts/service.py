@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts import django_passwords
 from videoflix.accounts.addresses import email_key, normalized
+from videoflix.accounts.events import UserCreated, UserDeleted
 from videoflix.accounts.models import User
 from videoflix.accounts.passwords import (
     DUMMY_HASH,
@@ -33,6 +34,7 @@ from videoflix.accounts.problems import (
 from videoflix.accounts.repository import UserRepository
 from videoflix.accounts.schemas import UserUpdate
 from videoflix.platform.auth.identity import Role
+from videoflix.platform.events import emit
 from videoflix.platform.postgres.session import transaction, transaction_time, violated
 from videoflix.platform.problems import Unauthorized
 from videoflix.platform.rate_limit.bucket import AttemptLimit, TooManyAttempts
@@ -84,7 +86,9 @@ class Accounts:
         await self.users.lock(user_id, to_delete=True)
         for hook in _deletion_hooks:
             await hook(self.session, user_id)
-        await self.users.delete(user_id)
+        user = await self.users.delete(user_id)
+        if user.confirmed_at is not None and not user.is_guest:
+            await emit(self.session, UserDeleted.of(user))
 
     async def create_user(
         self,
@@ -131,6 +135,7 @@ class Accounts:
             confirmed=True,
         )
         if user is not None:
+            await emit(self.session, UserCreated.of(user))
             return user
         known = await self.users.by_email(email)
         user = await self.users.locked(known.id) if known else None
@@ -243,6 +248,7 @@ class Accounts:
         """Mark the address as confirmed."""
         if user.confirmed_at is None:
             user.confirmed_at = await transaction_time(self.session)
+            await emit(self.session, UserCreated.of(user))
 
     async def set_email(self, user: User, email: str) -> None:
         """Change the address, taking over an unconfirmed registration of it. Raises EmailTaken."""

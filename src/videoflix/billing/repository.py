@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, exists, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from videoflix.accounts.models import User
+from videoflix.billing.events import InvoiceCreated
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus, invoice_number
 from videoflix.billing.schemas import FlatPrice, FlatTerm
 from videoflix.memberships.models import Billing, Membership, MembershipTerm, Plan
+from videoflix.platform.events import emit
 
 
 def _is_owed() -> list[ColumnElement[bool]]:
@@ -100,7 +102,9 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
         if existing := await self.of_month(user.id, period):
             return existing
         await self._count_to(last + 1, period.year)
-        return await self.add(_new_invoice(user, period, last + 1, currency))
+        invoice = await self.add(_new_invoice(user, period, last + 1, currency))
+        await emit(self.session, InvoiceCreated.of(invoice))
+        return invoice
 
     async def lock_members(self, user_ids: set[int]) -> dict[int, User]:
         """Lock users in the order of their ids, as `lock` of the accounts does."""
@@ -143,6 +147,7 @@ class InvoiceRepository(SQLAlchemyAsyncRepository[Invoice]):
             await self._count_to(last, year)
         self.session.add_all(made)
         await self.session.flush()
+        await emit(self.session, *map(InvoiceCreated.of, made))
         return invoices
 
     async def last_number(self, year: int) -> int:

@@ -2,7 +2,18 @@
 
 import click
 
-from videoflix.cli import backups, hls, job_queue, media, processes, seed, storage, upload, users
+from videoflix.cli import (
+    backups,
+    hls,
+    job_queue,
+    media,
+    processes,
+    seed,
+    storage,
+    upload,
+    users,
+    webhooks,
+)
 from videoflix.cli.root import APP, LITESTAR_GROUP, main
 
 __all__ = [
@@ -19,6 +30,7 @@ __all__ = [
     "storage",
     "upload",
     "users",
+    "webhooks",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -149,3 +149,17 @@ def status_of(membership: models.Membership, now: datetime) -> MembershipStatus:
     if membership.ends_at is not None and membership.ends_at <= now:
         return MembershipStatus.EXPIRED
     return MembershipStatus.ACTIVE
+
+
+class TermDates(NamedTuple):
+    """The dates of a membership before a change; `ended_at` is set if it had expired."""
+
+    starts_at: datetime
+    ended_at: datetime | None
+    was_cancelled: bool
+
+    @classmethod
+    def of(cls, membership: models.Membership, now: datetime) -> Self:
+        is_over = status_of(membership, now) is MembershipStatus.EXPIRED
+        ended_at = membership.ends_at if is_over else None
+        return cls(membership.starts_at, ended_at, membership.cancelled_at is not None)

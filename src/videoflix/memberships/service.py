@@ -1,7 +1,7 @@
 """Use cases of plans and memberships."""
 
 from datetime import datetime
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar
 
 import msgspec
 from advanced_alchemy.filters import LimitOffset
@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.service import Accounts
+from videoflix.memberships.events import MembershipCreated, MembershipEnded, change_of
 from videoflix.memberships.models import Membership, MembershipTerm, Plan
 from videoflix.memberships.repository import (
     MembershipRepository,
@@ -26,8 +27,10 @@ from videoflix.memberships.schemas import (
     PlanCreate,
     PlanRead,
     PlanUpdate,
+    TermDates,
     status_of,
 )
+from videoflix.platform.events import emit
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time, violated
 from videoflix.platform.problems import Conflict, Forbidden, InvalidInput, NotFound
@@ -102,18 +105,6 @@ MEMBERSHIP_PROBLEMS: dict[MembershipStatus, type[MembershipRequired]] = {
 }
 
 
-class TermDates(NamedTuple):
-    """The dates of a membership before a change; `ended_at` is set if it had expired."""
-
-    starts_at: datetime
-    ended_at: datetime | None
-
-    @classmethod
-    def of(cls, membership: Membership, now: datetime) -> Self:
-        is_over = status_of(membership, now) is MembershipStatus.EXPIRED
-        return cls(membership.starts_at, membership.ends_at if is_over else None)
-
-
 class Memberships:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -183,6 +174,7 @@ class Memberships:
         )
         await self._write(membership)
         await self._begin_term(membership, membership.starts_at)
+        await emit(self.session, MembershipCreated.of(membership))
         return await self.read(membership, plan)
 
     async def change(self, membership_id: int, change: MembershipUpdate) -> MembershipRead:
@@ -204,8 +196,7 @@ class Memberships:
                 setattr(membership, name, value)
         if cancelled is not msgspec.UNSET:
             membership.cancelled_at = (membership.cancelled_at or now) if cancelled else None
-        await self._write(membership)
-        await self._keep_terms(before, membership, now)
+        await self._changed(before, membership, now)
         return await self.read(membership, plan)
 
     async def cancel(self, membership_id: int) -> MembershipRead:
@@ -214,8 +205,7 @@ class Memberships:
         now = await transaction_time(self.session)
         before = TermDates.of(membership, now)
         membership.cancelled_at = membership.cancelled_at or now
-        await self._write(membership)
-        await self._keep_terms(before, membership, now)
+        await self._changed(before, membership, now)
         return await self.read(membership, plan)
 
     async def remove(self, membership_id: int) -> None:
@@ -223,6 +213,7 @@ class Memberships:
         membership, _ = await self._found(membership_id)
         await self.memberships.delete(membership_id)
         await publish(self.session, f"{TOPIC}{membership.user_id}")
+        await emit(self.session, MembershipEnded.of(membership))
 
     async def page(
         self, page: LimitOffset, *, user_id: int | None = None, plan_id: int | None = None
@@ -298,6 +289,11 @@ class Memberships:
         if standing is not MembershipStatus.ACTIVE:
             raise MEMBERSHIP_PROBLEMS[standing]
         return found
+
+    async def _changed(self, before: TermDates, membership: Membership, now: datetime) -> None:
+        await self._write(membership)
+        await self._keep_terms(before, membership, now)
+        await emit(self.session, change_of(membership, was_cancelled=before.was_cancelled))
 
     async def _keep_terms(self, before: TermDates, membership: Membership, now: datetime) -> None:
         """Update the terms after a change of the membership."""

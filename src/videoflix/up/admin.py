@@ -29,6 +29,10 @@ from videoflix.platform.problems import Problem
 from videoflix.settings import settings
 from videoflix.user_admin.schemas import UserCreate
 from videoflix.user_admin.service import UserAdmin
+from videoflix.webhooks.service import store_events
+
+# Importing the sink registers it: commands report events as well.
+__all__ = ["add_admin", "create_admin", "errors_as_sentences", "migrate", "store_events"]
 
 RETRY_SECONDS = 1.0
 

@@ -3,21 +3,18 @@
 The connection is made to the address that was checked, so that a name cannot change in between.
 """
 
-import asyncio
 import re
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import unquote, urljoin
 
-import httpcore
 import httpx
 
-from videoflix.uploads.addresses import Network, is_permitted
+from videoflix.platform.outbound.addresses import AddressRefused, Network
+from videoflix.platform.outbound.guarded_transport import GuardedTransport
 from videoflix.uploads.source_url import (
     RemoteFile,
     SourceRefused,
@@ -34,58 +31,6 @@ REFUSED_TYPES = re.compile(
 )
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 FILE_NAME = re.compile(r"filename\*?=(?:UTF-8'')?\"?([^\";]+)", re.I)
-
-
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects only to permitted addresses. Raises SourceRefused."""
-
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        self._allowed = allowed
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the interface of httpcore
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        addresses = [str(one[4][0]) for one in found]
-        # All of them: a name with an internal address beside a public one is no mistake.
-        if not addresses or not all(is_permitted(one, self._allowed) for one in addresses):
-            raise SourceRefused("The URL leads to an address that is not public.")
-        return await self._inner.connect_tcp(
-            addresses[0], port, timeout, local_address, socket_options
-        )
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109 - the interface of httpcore
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise SourceRefused("Sockets cannot be imported.")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-class GuardedTransport(httpx.AsyncHTTPTransport):
-    """A transport without proxies of the environment, whose connections are guarded."""
-
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        super().__init__(trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
-            network_backend=GuardedBackend(allowed),
-            max_connections=1,
-        )
 
 
 @asynccontextmanager
@@ -120,6 +65,8 @@ async def _follow(client: httpx.AsyncClient, url: str) -> httpx.Response:
             response = await client.send(client.build_request("GET", url), stream=True)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise SourceUnavailable(f"The server cannot be reached ({_kind(error)}).") from error
+        except AddressRefused as error:
+            raise SourceRefused("The URL leads to an address that is not public.") from error
         if response.status_code not in REDIRECTS:
             return response
         await response.aclose()

@@ -31,6 +31,7 @@ SECTIONS = {
     "memberships": Role.ADMIN,
     "plans": Role.ADMIN,
     "invoices": Role.ADMIN,
+    "webhooks": Role.ADMIN,
     "audit": Role.ADMIN,
     "settings": Role.ADMIN,
 }

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.models import User
 from videoflix.accounts.service import Accounts, on_account_deletion
+from videoflix.billing import events
 from videoflix.billing.models import Invoice, InvoiceLine, InvoiceStatus
 from videoflix.billing.periods import months_before, start_of
 from videoflix.billing.problems import (
@@ -35,6 +36,7 @@ from videoflix.billing.schemas import (
 from videoflix.memberships.models import Billing
 from videoflix.memberships.schemas import Currency
 from videoflix.memberships.service import Memberships, UserNotFound
+from videoflix.platform.events import emit
 from videoflix.platform.mail import MailRequest, queue_mails
 from videoflix.platform.postgres.session import transaction_time
 from videoflix.settings import settings
@@ -135,7 +137,7 @@ class Invoices:
         invoice = await self.open_invoice(invoice_id)
         now = await transaction_time(self.session)
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, now
-        await self.session.flush()
+        await self._closed(invoice)
         return invoice
 
     async def void(self, invoice_id: int) -> Invoice:
@@ -147,8 +149,12 @@ class Invoices:
             raise InvoiceClosed
         now = await transaction_time(self.session)
         invoice.status, invoice.voided_at = InvoiceStatus.VOID, now
-        await self.session.flush()
+        await self._closed(invoice)
         return invoice
+
+    async def _closed(self, invoice: Invoice) -> None:
+        await self.session.flush()
+        await emit(self.session, events.InvoiceClosed.of(invoice))
 
     async def remove(self, invoice_id: int) -> None:
         """Delete the newest invoice of a year; its number is assigned again.

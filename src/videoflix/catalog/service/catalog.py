@@ -6,11 +6,19 @@ from typing import ClassVar
 from advanced_alchemy.filters import LimitOffset
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.catalog.events import (
+    VideoCreated,
+    VideoDeleted,
+    VideoFailed,
+    VideoPlayable,
+    VideoReady,
+)
 from videoflix.catalog.models import Video, VideoState
 from videoflix.catalog.repository.rows import VideoRow
 from videoflix.catalog.repository.videos import VideoRepository
 from videoflix.catalog.schemas import ChapterRead, VideoCreate, VideoDetail, versioned_url
 from videoflix.catalog.schemas import VideoRead as ShownVideo
+from videoflix.platform.events import emit
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.problems import NotFound
 from videoflix.profiles.schemas import Viewer
@@ -98,6 +106,7 @@ class Catalog:
         if draft.categories:
             await self.set_categories(video.id, draft.categories)
         await publish(self.session, topic_for(video.id))
+        await emit(self.session, VideoCreated.of(video))
         return video
 
     async def set_categories(self, video_id: int, category_ids: list[int]) -> None:
@@ -112,9 +121,11 @@ class Catalog:
 
     async def remove(self, video_id: int) -> None:
         """Delete a video permanently. Raises VideoNotFound."""
-        await self.locked(video_id)
+        video = await self.locked(video_id)
         await self.videos.delete(video_id)
         await publish(self.session, topic_for(video_id))
+        if video.deleted_at is None:  # otherwise it was reported when it was soft-deleted
+            await emit(self.session, VideoDeleted.of(video))
 
     async def set_media_info(self, video_id: int, *, duration: float, qualities: list[str]) -> None:
         """Store the duration in seconds and the names of the planned renditions."""
@@ -146,6 +157,7 @@ class Catalog:
         if playable and not video.playable:
             video.playable = True
             await publish(self.session, topic_for(video_id))
+            await emit(self.session, VideoPlayable.of(video))
         await publish(self.session, f"{PROGRESS}{video_id}")
 
     async def restart(self, video_id: int) -> None:
@@ -164,9 +176,11 @@ class Catalog:
     async def complete(self, video_id: int) -> None:
         """Set the state to ready: every rendition is complete."""
         video = await self.locked(video_id)
+        first = [] if video.playable else [VideoPlayable.of(video)]
         video.state, video.playable, video.progress = VideoState.READY, True, 1.0
         _clear_failure(video)
         await publish(self.session, topic_for(video_id))
+        await emit(self.session, *first, VideoReady.of(video))
 
     async def fail(self, video_id: int, code: str, reason: str) -> None:
         """Set the state to failed, with the reason shown to editors."""
@@ -175,6 +189,7 @@ class Catalog:
         _clear_failure(video)
         video.failure_code, video.failure_reason = code, reason
         await publish(self.session, topic_for(video_id))
+        await self._failed(video, code, reason)
 
     async def fail_replacement(self, video_id: int, code: str, reason: str) -> None:
         """Record why a replacement file failed; the playable one stays."""
@@ -182,6 +197,7 @@ class Catalog:
         _clear_failure(video)
         video.replacement_code, video.replacement_reason = code, reason
         await publish(self.session, topic_for(video_id))
+        await self._failed(video, code, reason)
 
     async def stall(self, video_id: int, code: str, reason: str) -> None:
         """Record why processing of the newest file is stalled."""
@@ -196,6 +212,10 @@ class Catalog:
         video = await self.locked(video_id)
         _clear_failure(video)
         await publish(self.session, topic_for(video_id))
+
+    async def _failed(self, video: Video, code: str, reason: str) -> None:
+        failed = VideoFailed(video_id=video.id, title=video.title, code=code, reason=reason)
+        await emit(self.session, failed)
 
     async def locked(self, video_id: int) -> Video:
         """Lock a video's row. Raises VideoNotFound."""

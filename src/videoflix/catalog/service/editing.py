@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videoflix.catalog.events import VideoDeleted
 from videoflix.catalog.models import Video
 from videoflix.catalog.payloads import AnnouncePublication
 from videoflix.catalog.schemas import BulkRequest, VideoUpdate
 from videoflix.catalog.service.catalog import Catalog, VideoNotFound, topic_for
+from videoflix.platform.events import emit
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.queue import cancel_pending, enqueue
@@ -60,6 +62,7 @@ class Editing:
         video = await self._locked(video_id)
         video.deleted_at = await transaction_time(self.session)
         await publish(self.session, topic_for(video_id))
+        await emit(self.session, VideoDeleted.of(video))
 
     async def restore(self, video_id: int) -> None:
         """Restore a soft-deleted video. Raises VideoNotFound."""
@@ -87,6 +90,8 @@ class Editing:
             else:
                 video.deleted_at = now if request.action == "delete" else None
             await publish(self.session, topic_for(video.id))
+        if request.action == "delete":
+            await emit(self.session, *map(VideoDeleted.of, videos))
         return len(videos)
 
     async def due_for_purge(self, count: int) -> list[int]:

@@ -11,6 +11,7 @@ from videoflix.catalog.models import Video
 from videoflix.catalog.schemas import VideoCreate
 from videoflix.catalog.service import Catalog, VideoNotFound
 from videoflix.catalog.service.subtitles import Subtitles
+from videoflix.media.events import TrackReady
 from videoflix.media.inventory import own_poster_folder, poster_keys
 from videoflix.media.models import (
     Asset,
@@ -37,6 +38,7 @@ from videoflix.media.repository.chunks import ChunkRepository
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import AssetRead, FileIndex, KeysInUse, StoredFile, Timeline, Track
 from videoflix.media.service.publication import RETIRED_RETENTION, Publication
+from videoflix.platform.events import emit
 from videoflix.platform.queue import Job, enqueue, enqueue_many, prioritize
 from videoflix.platform.webvtt import Cue
 
@@ -205,6 +207,11 @@ class Media:
         asset = await self._shown(asset_id)
         if asset is not None:
             await Subtitles(self.session).replace_extracted(asset.video_id, tracks)
+            made = [
+                TrackReady(video_id=asset.video_id, kind="subtitles", language=tag, label=label)
+                for tag, (label, _) in tracks.items()
+            ]
+            await emit(self.session, *made)
 
     async def _shown(self, asset_id: int) -> Asset | None:
         """Lock an asset that is played, or will be as no earlier one is."""

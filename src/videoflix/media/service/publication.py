@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videoflix.catalog.service import Catalog
 from videoflix.catalog.service.chapters import Chapters
 from videoflix.media.conformance.findings import Finding
+from videoflix.media.events import TrackReady
 from videoflix.media.inventory import poster_keys
-from videoflix.media.models import Asset, AssetState, RenditionFile, audio_name
+from videoflix.media.models import Asset, AssetState, Rendition, RenditionFile, audio_name
 from videoflix.media.payloads import (
     DeleteFolder,
     ExtractSubtitles,
@@ -26,6 +27,7 @@ from videoflix.media.repository.chunks import ChunkRepository
 from videoflix.media.repository.renditions import RenditionRepository
 from videoflix.media.schemas import FileIndex
 from videoflix.media.service.conformance import BROKEN_OUTPUT, PublishGate, reason_for
+from videoflix.platform.events import emit
 from videoflix.platform.queue import Job, enqueue
 from videoflix.settings import settings
 
@@ -88,6 +90,7 @@ class Publication:
         if asset is None or rendition is None:
             return False
         rendition.is_complete = True
+        await emit(self.session, _track(asset.video_id, rendition))
         await self._progressed(asset)
         return True
 
@@ -100,7 +103,9 @@ class Publication:
             return False
         rendition = (await self.renditions.of_asset(asset_id))[audio_name(track)]
         is_new = await self.renditions.add_files([_part(rendition.id, piece)])
-        rendition.is_complete = rendition.is_complete or is_last
+        if is_last and not rendition.is_complete:
+            rendition.is_complete = True
+            await emit(self.session, _track(asset.video_id, rendition))
         await self._progressed(asset)
         return is_new
 
@@ -192,6 +197,10 @@ def _packaging(asset_id: int, plan: EncodePlan) -> list[Job]:
         return []
     packages = [PackageRendition(asset_id=asset_id, rendition=rung.name) for rung in plan.rungs]
     return [*packages, MakeStoryboard(asset_id=asset_id)]
+
+
+def _track(video_id: int, audio: Rendition) -> TrackReady:
+    return TrackReady(video_id=video_id, kind="audio", language=audio.language, label=audio.label)
 
 
 def _part(rendition_id: int, piece: FileIndex) -> RenditionFile:

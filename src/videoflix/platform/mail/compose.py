@@ -14,7 +14,7 @@ from videoflix.settings import settings
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("en", "de")
 # Default values of template variables.
-DEFAULTS = {"name": "", "hours": "1", "number": "", "amount": ""}
+DEFAULTS = {"name": "", "hours": "1", "number": "", "amount": "", "endpoint": "", "reason": ""}
 
 
 class RenderedMail(msgspec.Struct, frozen=True):

@@ -8,8 +8,10 @@ from videoflix.billing.models import InvoiceLine
 from videoflix.billing.schemas import InvoiceLineCreate
 from videoflix.billing.service import Invoices
 from videoflix.memberships.service import MembershipRequired, Memberships, UserNotFound
+from videoflix.platform.events import emit
 from videoflix.platform.postgres.session import transaction_time
 from videoflix.platform.problems import Conflict
+from videoflix.playback.events import StreamStarted
 from videoflix.playback.models import StreamLease
 from videoflix.playback.repository import StreamLeaseRepository
 from videoflix.playback.service.streams import Streams
@@ -51,6 +53,7 @@ class CheckIns:
                 seen_at=now + COUNTED - settings.stream_lease_lifetime,
             )
         )
+        await emit(self.session, StreamStarted.of(lease))
         line = InvoiceLineCreate("Check-in", PRICE)
         return await self.invoices.charge_now(user_id, line, f"check-in:{lease.id}")
 

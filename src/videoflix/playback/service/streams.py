@@ -12,6 +12,7 @@ from typing import ClassVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.accounts.service import on_account_deletion
+from videoflix.billing.schemas import StreamUsage
 from videoflix.billing.service import Invoices
 from videoflix.catalog.service import Catalog
 from videoflix.memberships.service import (
@@ -24,8 +25,10 @@ from videoflix.memberships.service import (
 from videoflix.platform.auth.revocations import ended_streams
 from videoflix.platform.auth.tokens import InvalidToken, Purpose, sign, verify
 from videoflix.platform.cache.ttl import TtlCache
+from videoflix.platform.events import emit
 from videoflix.platform.postgres.session import transaction, transaction_time
 from videoflix.platform.problems import Conflict, NotFound, Problem
+from videoflix.playback import events
 from videoflix.playback.models import StreamLease
 from videoflix.playback.repository import RunningStream, StreamLeaseRepository
 from videoflix.playback.schemas import Heartbeat, OwnMembership, StreamAdminRead, StreamRead
@@ -129,7 +132,7 @@ class Streams:
             if await self.leases.exists(id=lease_id, user_id=user_id):
                 return  # already ended
             raise StreamNotFound
-        await self.invoices.charge_stream(watched)
+        await self._settle(watched)
         await ended_streams.publish(self.session, lease_id)
 
     async def live_count(self) -> int:
@@ -142,8 +145,13 @@ class Streams:
         watched = await self.leases.end(lease_id, user_id, only_expired=True)
         if watched is None:
             return False
-        await self.invoices.charge_stream(watched)
+        await self._settle(watched)
         return True
+
+    async def _settle(self, watched: StreamUsage) -> None:
+        """Charge and report a stream that has ended."""
+        await self.invoices.charge_stream(watched)
+        await emit(self.session, events.StreamEnded.of(watched))
 
     async def close_together(self, expired: Sequence[tuple[int, int]]) -> int:
         """Close and charge (user id, lease id) that are still expired; return how many."""
@@ -207,7 +215,7 @@ class Streams:
         self, viewer: Viewer, sign_in_id: int, video_id: int, device: str, plan_id: int | None
     ) -> StreamLease:
         now = await transaction_time(self.session)
-        return await self.leases.add(
+        lease = await self.leases.add(
             StreamLease(
                 user_id=viewer.user_id,
                 video_id=video_id,
@@ -218,6 +226,8 @@ class Streams:
                 seen_at=now,
             )
         )
+        await emit(self.session, events.StreamStarted.of(lease))
+        return lease
 
     async def _expiry(self) -> datetime:
         now = await transaction_time(self.session)

@@ -10,6 +10,7 @@ import { openMemberships, openPlans } from "./admin/memberships.js";
 import { openOverview } from "./admin/overview.js";
 import { openPeople, openPerson, ROLES } from "./admin/users.js";
 import { openAudit, openSettings } from "./admin/records.js";
+import { openDeliveries, openWebhooks } from "./admin/webhooks.js";
 
 // [path, name, minimum role, list, detail]
 const SECTIONS = [
@@ -23,6 +24,7 @@ const SECTIONS = [
   ["memberships", "Memberships", "admin", openMemberships],
   ["plans", "Plans", "admin", openPlans],
   ["invoices", "Invoices", "admin", openInvoices, openInvoice],
+  ["webhooks", "Webhooks", "admin", openWebhooks, openDeliveries],
   ["audit", "Audit", "admin", openAudit],
   ["settings", "Settings", "admin", openSettings],
 ];

@@ -1,4 +1,4 @@
-"""Which addresses the server may fetch files from: public ones, and those the operator allows.
+"""Which addresses the server may connect to for users: public ones, and those the operator allows.
 
 Prevents server-side request forgery (OWASP ASVS 5.0, 1.3.6): hosts of the internal network and
 metadata services of clouds (169.254.169.254, fd00:ec2::254) are not public.
@@ -27,6 +27,10 @@ REFUSED = tuple(
 )
 # Addresses whose last four bytes are an IPv4 address that is reached through a translator.
 NAT64 = ip_network("64:ff9b::/96")
+
+
+class AddressRefused(Exception):
+    """A name or a redirect leads to an address that is not permitted."""
 
 
 def is_permitted(address: str, allowed: Sequence[Network] = ()) -> bool:

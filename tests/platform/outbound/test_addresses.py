@@ -1,10 +1,10 @@
-"""Which addresses files may be fetched from."""
+"""Which addresses the server may connect to."""
 
 from ipaddress import ip_network
 
 import pytest
 
-from videoflix.uploads.addresses import is_permitted
+from videoflix.platform.outbound.addresses import is_permitted
 
 INTERNAL = [
     "0.0.0.0",

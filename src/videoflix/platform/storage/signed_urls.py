@@ -31,7 +31,7 @@ BUCKET_ORIGINS = {
     "azure": "https://*.blob.core.windows.net",
 }
 
-_signed: LruCache[tuple[str, int], str] = LruCache("signed URLs", SIGNED_MAX)
+_signed: LruCache[tuple[str, int], str] = LruCache("signed urls", SIGNED_MAX)
 
 
 async def signed_url(key: str) -> str:

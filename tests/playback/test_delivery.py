@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -153,6 +155,23 @@ async def test_cdn_urls_are_equal_for_viewers_and_given_to_those_who_may(
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(PART_BYTES)))
     await viewer.post("/api/v1/auth/logout")
     assert (await client.get(urls[0])).status_code == 401
+
+
+async def test_urls_change_with_their_window_only(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(
+        delivery="cdn",
+        cdn_url="https://cdn.example",
+        cdn_secret_key="secret",
+        delivery_url_seconds=60,
+    )
+    found = []
+    for now in (6000, 6059.9, 6060):
+        monkeypatch.setattr(signed_urls, "time", SimpleNamespace(time=partial(float, now)))
+        found.append(await signed_urls.signed_url("assets/a/b.mp4"))
+    assert found[0] == found[1] != found[2]
+    assert [url.rpartition("=")[2] for url in found] == ["6120", "6120", "6180"]
 
 
 async def test_bucket_sends_ranges_of_presigned_urls(

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from advanced_alchemy.exceptions import RepositoryError
 from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.openapi.spec import Components, SecurityScheme, Tag
@@ -49,6 +48,7 @@ from videoflix.operations.api import (
 )
 from videoflix.platform.auth.identity import IdentityMiddleware, current_user
 from videoflix.platform.auth.revocations import ended_streams, revocations
+from videoflix.platform.http.cors import cors
 from videoflix.platform.http.database_errors import database_error_response
 from videoflix.platform.http.head import HeadMiddleware
 from videoflix.platform.http.json_body import StrictRequest
@@ -175,29 +175,6 @@ TAGS = (
     "Health",
 )
 
-# Custom request headers that CORS allows.
-OUR_HEADERS = ("x-csrftoken", "x-profile")
-# Headers of resumable uploads.
-UPLOAD_HEADERS = (
-    "tus-resumable",
-    "upload-complete",
-    "upload-concat",
-    "upload-defer-length",
-    "upload-length",
-    "upload-metadata",
-    "upload-offset",
-)
-UPLOAD_RESPONSE_HEADERS = (
-    "tus-checksum-algorithm",
-    "tus-extension",
-    "tus-max-size",
-    "tus-version",
-    "upload-expires",
-    "upload-limit",
-    *UPLOAD_HEADERS,
-)
-RATE_HEADERS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
-
 
 async def read_revocations() -> None:
     """Load revoked sessions and streams after (re)connecting."""
@@ -220,40 +197,6 @@ async def claiming_media_storage(_: Litestar) -> AsyncGenerator[None]:
     """Verify the media storage before anything is written to it."""
     async with claiming_storage():
         yield
-
-
-def _cors() -> CORSConfig | None:
-    """Allow the origins in CORS_ORIGINS."""
-    if not settings.origins:
-        return None
-    return CORSConfig(
-        allow_origins=settings.origins,
-        allow_credentials=True,
-        allow_headers=[
-            "authorization",
-            "content-type",
-            "idempotency-key",
-            "if-none-match",
-            "range",
-            "x-request-id",
-            "content-disposition",
-            "upload-checksum",
-            "x-http-method-override",
-            *OUR_HEADERS,
-            *UPLOAD_HEADERS,
-        ],
-        expose_headers=[
-            "content-disposition",
-            "content-length",
-            "content-range",
-            "etag",
-            "location",
-            "retry-after",
-            "x-request-id",
-            *RATE_HEADERS,
-            *UPLOAD_RESPONSE_HEADERS,
-        ],
-    )
 
 
 def _document() -> DocumentConfig:
@@ -295,7 +238,7 @@ def create_app() -> Litestar:
             IdentityMiddleware(opaque_tokens.holder_of),
             BodyGate(),
         ],
-        cors_config=_cors(),
+        cors_config=cors(settings.origins),
         exception_handlers={
             Problem: problem_response,
             ValidationException: validation_response,

@@ -38,6 +38,7 @@ SEMANTIC = {
     "tus-version-unsupported",  # one of two headers says which protocol a request follows
     "unsupported-media-type",  # each protocol has its content type
     "upload-header-invalid",  # which headers go together
+    "webhook-endpoint-invalid",  # which hosts and ports a URL may have
     "upload-too-large",  # how much this installation accepts
     "subtitle-refused",  # what a file holds
 }

@@ -22,7 +22,17 @@ from videoflix.accounts.models import User
 from videoflix.audit.models import SecurityEvent
 from videoflix.backup.models import Export
 from videoflix.billing.models import Invoice, InvoiceLine
-from videoflix.catalog.models import Category, Chapter, Subtitle, SubtitleCue, Video, VideoState
+from videoflix.catalog.models import (
+    Category,
+    Chapter,
+    Episode,
+    Season,
+    Series,
+    Subtitle,
+    SubtitleCue,
+    Video,
+    VideoState,
+)
 from videoflix.library.models import Vote, WatchlistEntry, WatchState
 from videoflix.media.models import Asset, Chunk, Rendition, RenditionFile, TrackKind
 from videoflix.memberships.models import Membership, MembershipTerm, Plan
@@ -75,23 +85,24 @@ class RowFactory(SQLAlchemyFactory[Row], Generic[Row]):
 
 async def create(session: AsyncSession, factory: type[RowFactory[Row]], **fields: Any) -> Row:
     """Insert a row, and the rows that its required foreign keys refer to unless they are given."""
-    for column, parent in _required(factory.__model__):
-        if column not in fields:
-            fields[column] = (await create(session, FACTORIES[parent])).id
+    for parent, columns in _required(factory.__model__):
+        if not columns.keys() <= fields.keys():
+            made = await create(session, FACTORIES[parent])
+            fields |= {column: getattr(made, there) for column, there in columns.items()}
     row = factory.build(**fields)
     session.add(row)
     await session.flush()
     return row
 
 
-def _required(model: type[Record]) -> Iterator[tuple[str, str]]:
-    """The foreign keys that must not be null: the column, and the table it refers to."""
+def _required(model: type[Record]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The foreign keys that must not be null: the table, and its column for each of ours."""
     table = model.__table__
     assert isinstance(table, Table)
-    for column in table.columns:
-        for key in column.foreign_keys:
-            if not column.nullable:
-                yield column.key, key.column.table.name
+    for constraint in table.foreign_key_constraints:
+        if not any(column.nullable for column in constraint.columns):
+            columns = {key.parent.key: key.column.key for key in constraint.elements}
+            yield constraint.referred_table.name, columns
 
 
 class UserFactory(RowFactory[User]):
@@ -173,6 +184,19 @@ class VideoFactory(RowFactory[Video]):
 class CategoryFactory(RowFactory[Category]):
     name = _unique("Category {}")
     slug = _unique("category-{}")
+
+
+class SeriesFactory(RowFactory[Series]):
+    title = _unique("Series {}")
+
+
+class SeasonFactory(RowFactory[Season]):
+    number = 1
+
+
+class EpisodeFactory(RowFactory[Episode]):
+    season = 1
+    number = 1
 
 
 class SubtitleFactory(RowFactory[Subtitle]):

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "profiles": {"memberships", "accounts", "platform", "settings"},
     "catalog": {"profiles", "accounts", "platform", "settings"},
     "library": {"catalog", "profiles", "accounts", "platform", "settings"},
+    "series": {"library", "catalog", "profiles", "accounts", "platform", "settings"},
     "media": {"audit", "catalog", "profiles", "accounts", "platform", "settings"},
     "uploads": {"media", "catalog", "accounts", "audit", "platform", "settings"},
     "playback": {

@@ -84,6 +84,12 @@ from videoflix.playback.service.streams import recently_ended_streams
 from videoflix.profiles.api import ProfileController
 from videoflix.profiles.service import viewer_cache
 from videoflix.registration.api import AccountDeletionController, RegistrationController
+from videoflix.series.api import (
+    MarkerController,
+    NextEpisodeController,
+    SeriesController,
+    SeriesEditingController,
+)
 from videoflix.sessions.api.api_tokens import ApiTokenController
 from videoflix.sessions.api.cookies import CookieSessionController
 from videoflix.sessions.api.tokens import AuthController, TokenController
@@ -119,6 +125,10 @@ CONTROLLERS = [
     CategoryController,
     VideoEditingController,
     ChapterController,
+    SeriesController,
+    SeriesEditingController,
+    NextEpisodeController,
+    MarkerController,
     SubtitleController,
     SubtitleEditingController,
     UploadController,

@@ -67,6 +67,8 @@ RULES = {
         PATCH /api/v1/movies/ratings/{rating_id}
         DELETE /api/v1/movies/ratings/{rating_id}
         GET /api/v1/plans
+        GET /api/v1/series
+        GET /api/v1/series/{series_id}
         GET /api/v1/streams
         POST /api/v1/streams
         PUT /api/v1/streams/{stream_id}
@@ -79,6 +81,7 @@ RULES = {
         GET /api/v1/videos/{video_id}
         GET /api/v1/videos/{video_id}/chapters
         GET /api/v1/videos/{video_id}/files
+        GET /api/v1/videos/{video_id}/next
         POST /api/v1/videos/{video_id}/play
         GET /api/v1/videos/{video_id}/progress
         PUT /api/v1/videos/{video_id}/progress
@@ -115,6 +118,15 @@ RULES = {
         GET /api/v1/uploads/{upload_id}
         PATCH /api/v1/uploads/{upload_id}
         DELETE /api/v1/uploads/{upload_id}
+        POST /api/v1/series
+        PATCH /api/v1/series/{series_id}
+        DELETE /api/v1/series/{series_id}
+        PUT /api/v1/series/{series_id}/seasons/{number}
+        DELETE /api/v1/series/{series_id}/seasons/{number}
+        PUT /api/v1/series/{series_id}/seasons/{number}/order
+        PUT /api/v1/series/{series_id}/episodes/{video_id}
+        DELETE /api/v1/series/{series_id}/episodes/{video_id}
+        PUT /api/v1/videos/{video_id}/markers
         POST /api/v1/categories
         PATCH /api/v1/categories/{category}
         DELETE /api/v1/categories/{category}

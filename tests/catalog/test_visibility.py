@@ -48,6 +48,9 @@ READERS = {
     "/videos/by-slug/{slug}": "",
     "/videos/{video_id}/related": "",
     "/videos/{video_id}/progress": "",
+    "/videos/{video_id}/next": "",
+    "/series": "?search=Secretum",
+    "/series/{series_id}": "",
     "/videos/{video_id}/vote": "",
     "/videos/{video_id}/master.m3u8": "",
     "/videos/{video_id}/poster.jpg": "?w=320",
@@ -141,6 +144,7 @@ def fill(path: str, hidden: int) -> str:
         "{file_name}": "00000.m4s",
         "{language}": "en.vtt",
         "{movie_id}": str(movie_id_of(hidden)),
+        "{series_id}": str(hidden),
     }
     for name, value in parts.items():
         path = path.replace(name, value)

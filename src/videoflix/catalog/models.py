@@ -9,6 +9,7 @@ from sqlalchemy import (
     Computed,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     SmallInteger,
     String,
@@ -54,6 +55,7 @@ class Video(Record):
     `poster` is the storage key of the poster, `poster_widths` are those of its sizes in pixels
     (platform.pictures.sizes). `preview` is the key of the animated preview of the file.
     `has_own_chapters`: an editor wrote or deleted the chapters.
+    Markers are in seconds: players offer to skip the intro, and the next episode at the credits.
     """
 
     __tablename__ = "video"
@@ -89,6 +91,9 @@ class Video(Record):
     poster_widths: Mapped[list[int]] = mapped_column(
         ARRAY(SmallInteger), server_default=sql("'{}'"), default=list
     )
+    intro_start: Mapped[float | None] = mapped_column(default=None)
+    intro_end: Mapped[float | None] = mapped_column(default=None)
+    credits_start: Mapped[float | None] = mapped_column(default=None)
     qualities: Mapped[list[str]] = mapped_column(ARRAY(String(16)), default=list)
     preview: Mapped[str | None] = mapped_column(default=None)
     has_own_chapters: Mapped[bool] = mapped_column(server_default=sql("false"), default=False)
@@ -216,3 +221,60 @@ class Chapter(Record):
     end: Mapped[float]
 
     __table_args__ = (UniqueConstraint("video_id", "start"),)
+
+
+class Series(Record):
+    """A series; viewers see it once it is published and they can see one of its episodes."""
+
+    __tablename__ = "series"
+
+    title: Mapped[str] = mapped_column(String(200))
+    title_key: Mapped[str] = mapped_column(
+        String(400, collation="C"), Computed("videoflix_plain(title)", persisted=True)
+    )
+    description: Mapped[str] = mapped_column(default="", server_default=sql("''"))
+    audience: Mapped[Audience] = mapped_column(server_default=sql("'everyone'"))
+    published_at: Mapped[datetime | None] = mapped_column(default=sql("now()"))
+
+    __table_args__ = (
+        Index("ix_series_title_key", "title_key", "id"),
+        Index(
+            "ix_series_words",
+            "title_key",
+            postgresql_using="gin",
+            postgresql_ops={"title_key": "gin_trgm_ops"},
+        ),
+    )
+
+
+class Season(Record):
+    """A season of a series; number 0 is for specials."""
+
+    __tablename__ = "season"
+
+    series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(SmallInteger)
+    title: Mapped[str] = mapped_column(String(200), server_default=sql("''"))
+
+    __table_args__ = (UniqueConstraint("series_id", "number"),)
+
+
+class Episode(Record):
+    """The place of a video in a series.
+
+    The place is checked at the end of a statement, so that one statement can reorder a season.
+    """
+
+    __tablename__ = "episode"
+
+    video_id: Mapped[int] = mapped_column(ForeignKey(Video.id, ondelete="CASCADE"), unique=True)
+    series_id: Mapped[int] = mapped_column(BigInteger)
+    season: Mapped[int] = mapped_column(SmallInteger)
+    number: Mapped[int] = mapped_column(SmallInteger)
+
+    __table_args__ = (
+        UniqueConstraint("series_id", "season", "number", deferrable=True, initially="IMMEDIATE"),
+        ForeignKeyConstraint(
+            ["series_id", "season"], ["season.series_id", "season.number"], ondelete="CASCADE"
+        ),
+    )

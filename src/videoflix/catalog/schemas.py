@@ -253,13 +253,6 @@ class VideoRead(msgspec.Struct):
         )
 
 
-class VideoDetail(VideoRead):
-    """A video with its chapters, and the URL of its animated preview (WebP)."""
-
-    chapters: list[ChapterRead] = []
-    preview_url: str | None = None
-
-
 class VideoPage(msgspec.Struct):
     """A page of videos.
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from videoflix.catalog.schemas import BigId, VideoRead
+from videoflix.catalog.service import EpisodePlace
 from videoflix.platform.http.params import Moment, ensure_plausible
 from videoflix.platform.queue import Job, schedule
 
@@ -65,10 +66,16 @@ class Progress(msgspec.Struct):
 
 
 class HistoryItem(msgspec.Struct):
-    """A watched video and the playback position."""
+    """A watched video and the playback position.
+
+    Only lists of what to continue with set `episode`, the place in a series, and `is_next`: the
+    video is the next episode, because the one before is finished.
+    """
 
     video: VideoRead
     progress: Progress
+    episode: EpisodePlace | None = None
+    is_next: bool = False
 
 
 class VoteCast(msgspec.Struct, forbid_unknown_fields=True):

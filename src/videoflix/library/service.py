@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videoflix.catalog.service import Catalog, publish_catalog_change, publish_vote_change
 from videoflix.library.models import WatchState
-from videoflix.library.repository import (
+from videoflix.library.repository.continue_watching import ContinueRepository
+from videoflix.library.repository.records import (
     ViewRepository,
     VoteRepository,
     WatchlistRepository,
@@ -55,6 +56,7 @@ class Library:
         self.catalog = Catalog(session)
         self.watchlist_entries = WatchlistRepository(session=session)
         self.states = WatchStateRepository(session=session)
+        self.continuing = ContinueRepository(session)
         self.votes = VoteRepository(session=session)
 
     async def watchlist(self, limit: int, offset: int) -> list[WatchlistItem]:
@@ -116,9 +118,7 @@ class Library:
 
     async def positions(self, limit: int, offset: int) -> list[WatchState]:
         """List the playback positions, latest first."""
-        states = await self.states.for_profile(
-            self.profile_id, unfinished=False, limit=limit, offset=offset
-        )
+        states = await self.states.for_profile(self.profile_id, limit=limit, offset=offset)
         seen = await self.catalog.get_many(self.viewer, [state.video_id for state in states])
         return [state for state in states if state.video_id in seen]
 
@@ -128,11 +128,26 @@ class Library:
         states = await self.states.some(self.profile_id, [video_id])
         return states[0] if states else None
 
-    async def history(self, limit: int, offset: int, *, unfinished: bool) -> list[HistoryItem]:
-        """List watched videos, latest first; optionally only unfinished ones."""
-        states = await self.states.for_profile(
-            self.profile_id, unfinished=unfinished, limit=limit, offset=offset
-        )
+    async def to_continue(self, limit: int, offset: int) -> list[HistoryItem]:
+        """List unfinished videos, and next episodes of series, latest first."""
+        found = await self.continuing.to_continue(self.viewer, limit, offset)
+        ids = [one.video_id for one in found]
+        videos = await self.catalog.get_many(self.viewer, ids)
+        places = await self.catalog.places(self.viewer, ids)
+        return [
+            HistoryItem(
+                video,
+                Progress(one.video_id, one.seconds, video.duration, False, one.client_at),
+                places.get(one.video_id),
+                is_next=one.series_id is not None,
+            )
+            for one in found
+            if (video := videos.get(one.video_id))
+        ]
+
+    async def history(self, limit: int, offset: int) -> list[HistoryItem]:
+        """List watched videos, latest first."""
+        states = await self.states.for_profile(self.profile_id, limit=limit, offset=offset)
         videos = await self.catalog.get_many(self.viewer, [state.video_id for state in states])
         return [
             HistoryItem(video, _progress(state, video.duration))

@@ -131,7 +131,7 @@ class Operations:
         return ProfileData(
             profile=ProfileRead.of(profile),
             watchlist=await library.watchlist(PERSONAL_ROWS, 0),
-            history=await library.history(PERSONAL_ROWS, 0, unfinished=False),
+            history=await library.history(PERSONAL_ROWS, 0),
             votes=await library.votes_cast(),
         )
 

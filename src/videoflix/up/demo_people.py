@@ -17,7 +17,7 @@ from videoflix.billing.schemas import StreamUsage
 from videoflix.billing.service import Invoices
 from videoflix.catalog.models import Video
 from videoflix.library.models import Vote, WatchlistEntry, WatchState
-from videoflix.library.repository import ViewRepository
+from videoflix.library.repository.records import ViewRepository
 from videoflix.memberships.models import Billing, Plan
 from videoflix.memberships.schemas import Currency, MembershipCreate, PlanCreate
 from videoflix.memberships.service import Memberships

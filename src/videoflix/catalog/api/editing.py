@@ -9,11 +9,11 @@ from videoflix.catalog.schemas import (
     BulkRequest,
     BulkResult,
     PublishRequest,
-    VideoDetail,
     VideoUpdate,
 )
 from videoflix.catalog.service.catalog import Catalog, UnknownCategory, VideoNotFound
 from videoflix.catalog.service.editing import Editing
+from videoflix.catalog.video_detail import VideoDetail
 from videoflix.platform.auth.identity import CurrentUser, Identity, editors_only
 from videoflix.platform.http.params import Id, service
 from videoflix.platform.problems import Forbidden, Unauthorized, problems

@@ -18,7 +18,6 @@ from videoflix.catalog.schemas import (
     Ordering,
     Publication,
     Suggestion,
-    VideoDetail,
     VideoPage,
     VideoRead,
 )
@@ -30,6 +29,7 @@ from videoflix.catalog.service.browse import (
     OffsetTooLarge,
 )
 from videoflix.catalog.service.catalog import PROGRESS, Catalog, VideoNotFound, topic_for
+from videoflix.catalog.video_detail import VideoDetail
 from videoflix.platform.auth.identity import CurrentUser, Identity, signed_in
 from videoflix.platform.http.params import (
     BIGINT_MAX,

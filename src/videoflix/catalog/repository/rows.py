@@ -11,7 +11,7 @@ from videoflix.catalog.models import Category, Chapter, Subtitle, Video, video_c
 class VideoRow(NamedTuple):
     """A video with its categories and subtitles as JSON, and the value of the sort column.
 
-    Only single videos have their chapters as JSON.
+    Only single videos have their chapters, and their place in a series, as JSON.
     """
 
     video: Video
@@ -19,6 +19,7 @@ class VideoRow(NamedTuple):
     subtitles: list[dict[str, Any]] | None
     key: Any = None
     chapters: list[dict[str, Any]] | None = None
+    place: dict[str, Any] | None = None
 
 
 def categories_of_video() -> ScalarSelect[Any]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from videoflix.catalog.models import OWN_POSTERS, Category, Video, video_category
 from videoflix.catalog.repository.cursor import Cursor, order_for
+from videoflix.catalog.repository.episodes import place_of_video
 from videoflix.catalog.repository.filters import Filters, category_id_of, matching
 from videoflix.catalog.repository.rows import VideoRow, chapters_of_video, select_videos
 from videoflix.catalog.repository.visibility import visible_to
@@ -78,11 +79,13 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
         )
 
     async def get_visible(self, viewer: Viewer, wanted: ColumnElement[bool]) -> VideoRow | None:
-        """Select a video, with its chapters, if the viewer can see it."""
-        statement = select_videos().add_columns(chapters_of_video())
+        """Select a video, with its chapters and its place in a series, if the viewer can see it."""
+        statement = select_videos().add_columns(chapters_of_video(), place_of_video(viewer))
         found = await self.session.execute(statement.where(wanted, visible_to(viewer)))
         row = found.one_or_none()
-        return None if row is None else VideoRow(row[0], row[1], row[2], chapters=row[3])
+        if row is None:
+            return None
+        return VideoRow(row[0], row[1], row[2], chapters=row[3], place=row[4])
 
     async def seen_by(self, viewer: Viewer, video_id: int) -> Video | None:
         return await self.get_one_or_none(Video.id == video_id, visible_to(viewer))
@@ -93,6 +96,15 @@ class VideoRepository(SQLAlchemyAsyncRepository[Video]):
             select_videos().where(Video.id.in_(ids), visible_to(viewer))
         )
         return [VideoRow(*row) for row in found]
+
+    async def places(
+        self, viewer: Viewer, ids: Sequence[int]
+    ) -> list[tuple[int, dict[str, Any] | None]]:
+        """Select the places in series of those of the videos that the viewer can see."""
+        found = await self.session.execute(
+            select(Video.id, place_of_video(viewer)).where(Video.id.in_(ids), visible_to(viewer))
+        )
+        return [(row[0], row[1]) for row in found]
 
     async def by_category(
         self, viewer: Viewer, count: int

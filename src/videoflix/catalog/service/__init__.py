@@ -1,6 +1,8 @@
 """Use cases of the catalogue."""
 
+from videoflix.catalog.repository.episodes import next_visible
 from videoflix.catalog.repository.filters import Filters
+from videoflix.catalog.repository.visibility import series_visible_to, visible_to
 from videoflix.catalog.service.browse import (
     Browse,
     CategoryInUse,
@@ -14,6 +16,7 @@ from videoflix.catalog.service.catalog import (
     publish_vote_change,
     topic_for,
 )
+from videoflix.catalog.video_detail import EpisodePlace, Markers
 
 __all__ = [
     "Browse",
@@ -21,9 +24,14 @@ __all__ = [
     "CategoryInUse",
     "CategoryNotFound",
     "CategoryTaken",
+    "EpisodePlace",
     "Filters",
+    "Markers",
     "VideoNotFound",
+    "next_visible",
     "publish_catalog_change",
     "publish_vote_change",
+    "series_visible_to",
     "topic_for",
+    "visible_to",
 ]

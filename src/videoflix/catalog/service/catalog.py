@@ -16,8 +16,9 @@ from videoflix.catalog.events import (
 from videoflix.catalog.models import Video, VideoState
 from videoflix.catalog.repository.rows import VideoRow
 from videoflix.catalog.repository.videos import VideoRepository
-from videoflix.catalog.schemas import ChapterRead, VideoCreate, VideoDetail, versioned_url
+from videoflix.catalog.schemas import VideoCreate
 from videoflix.catalog.schemas import VideoRead as ShownVideo
+from videoflix.catalog.video_detail import EpisodePlace, VideoDetail
 from videoflix.platform.events import emit
 from videoflix.platform.postgres.notify import publish
 from videoflix.platform.problems import NotFound
@@ -70,6 +71,11 @@ class Catalog:
         return {
             one.video.id: ShownVideo.of(*one[:3], for_editors=viewer.is_editor) for one in found
         }
+
+    async def places(self, viewer: Viewer, ids: list[int]) -> dict[int, EpisodePlace]:
+        """The places of videos in series the viewer can see, by id of the video."""
+        found = await self.videos.places(viewer, ids)
+        return {video_id: EpisodePlace(**place) for video_id, place in found if place}
 
     async def uploads_of(self, user_id: int, page: LimitOffset) -> list[Video]:
         """List a user's uploads, newest first."""
@@ -227,11 +233,7 @@ class Catalog:
 
 def _detail(viewer: Viewer, row: VideoRow) -> VideoDetail:
     detail = VideoDetail.of(*row[:3], for_editors=viewer.is_editor)
-    detail.preview_url = versioned_url(
-        f"/api/v1/videos/{row.video.id}/preview.webp", row.video.preview
-    )
-    detail.chapters = [ChapterRead(**found) for found in row.chapters or ()]
-    return detail
+    return detail.completed(row.video, row.chapters, row.place)
 
 
 def _clear_failure(video: Video) -> None:

@@ -25,9 +25,13 @@ class HistoryController(Controller):
         limit: Limit = 20,
         offset: Offset = 0,
     ) -> Response[list[HistoryItem]]:
-        """List watched videos, latest first; `unfinished` limits to those to continue watching."""
+        """List watched videos, latest first; `unfinished` lists what to continue with.
+
+        That is unfinished videos, and the next episode of a series whose last one is finished.
+        """
         async with library_of(user) as library:
-            found = await library.history(limit, offset, unfinished=unfinished)
+            listing = library.to_continue if unfinished else library.history
+            found = await listing(limit, offset)
             return Response(found, headers=PERSONAL)
 
     @delete(summary="Clear watch history", responses=problems(*VIEWER_PROBLEMS))

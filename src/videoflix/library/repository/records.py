@@ -5,7 +5,18 @@ from datetime import date, datetime
 
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, Float, and_, case, cast, delete, func, literal, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -152,15 +163,10 @@ class WatchStateRepository(SQLAlchemyAsyncRepository[WatchState]):
         )
         return updated_id is not None
 
-    async def for_profile(
-        self, profile_id: int, *, unfinished: bool, limit: int, offset: int
-    ) -> list[WatchState]:
-        conditions = [WatchState.profile_id == profile_id]
-        if unfinished:
-            conditions += [WatchState.finished.is_(False), WatchState.seconds > 0]
+    async def for_profile(self, profile_id: int, *, limit: int, offset: int) -> list[WatchState]:
         found = await self.session.scalars(
             select(WatchState)
-            .where(*conditions)
+            .where(WatchState.profile_id == profile_id)
             .order_by(WatchState.client_at.desc())
             .limit(limit)
             .offset(offset)

@@ -1,0 +1,1 @@
+"""All SQL of watchlists, playback positions, votes and views."""

@@ -98,8 +98,8 @@ async def _fill_table(
             if column.computed is None and str(column.type) != "TSVECTOR"
         }
         await session.execute(table.insert().values(row))
-        for column in table.primary_key:
-            ids.setdefault(f"{table.name}.{column.name}", []).append(row[column.name])
+        for column_name, value in row.items():  # keys may refer to any unique column
+            ids.setdefault(f"{table.name}.{column_name}", []).append(value)
 
 
 def _value(column: Column[Any], number: int, ids: dict[str, list[Any]], values: Values) -> Any:

@@ -59,6 +59,8 @@ export const confirmEmail = (token) => call("POST", "/auth/email/confirm", { tok
 export const videos = (limit, offset, search = "") =>
   call("GET", `/videos?${new URLSearchParams({ limit, offset, ...(search && { search }) })}`);
 export const video = (id) => call("GET", `/videos/${id}`);
+export const nextEpisode = (id) => call("GET", `/videos/${id}/next`);
+export const series = (id) => call("GET", `/series/${id}`);
 export const startStream = (video_id, device) => call("POST", "/streams", { video_id, device });
 export const heartbeat = (id) => call("PUT", `/streams/${id}`);
 export const files = (id) => call("GET", `/videos/${id}/files`);

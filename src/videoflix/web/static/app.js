@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { clock, stateOf } from "./format.js";
 import { formOf, openForm } from "./account_forms.js";
+import { openEpisodes } from "./episodes.js";
 import { openVotes } from "./votes.js";
 import { openPlayer } from "./player.js";
 import { openUpload } from "./upload.js";
@@ -169,7 +170,8 @@ async function showWatch(id) {
   const film = await api.video(id);
   if (opened !== turn) return;
   const view = show("watch-view");
-  leave = openPlayer(view, film);
+  const stops = [openPlayer(view, film), openEpisodes(view, film)];
+  leave = () => stops.forEach((stop) => stop());
   openVotes(view, film);
 }
 

@@ -61,6 +61,7 @@ class Values:
                 (datetime, [], moments),
                 (date, [], st.dates()),
                 (UUID, [], st.uuids()),
+                (bytes, [b"", b"\x00\xff"], st.binary(max_size=40)),
                 (JSONB, [None, {}, "null", {"é": [None, 1e300]}], json_values),
                 ("presence", [True, False], st.booleans()),
             )

@@ -15,7 +15,7 @@ export function openEpisodes(view, film) {
   let following = null;
   const update = () => {
     const { currentTime: now, duration } = video;
-    skip.hidden = start === null || now < start || now >= end;
+    skip.hidden = start === null || video.readyState === 0 || now < start || now >= end;
     const from = credits ?? (Number.isFinite(duration) ? Math.max(0, duration - LAST_SECONDS) : Infinity);
     next.hidden = !following || !(video.ended || (now > 0 && now >= from));
   };

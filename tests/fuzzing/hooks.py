@@ -24,6 +24,7 @@ SEMANTIC = {
     "inconsistent-length",  # compares headers of several requests
     "key-reused",  # what the Idempotency-Key stood for before
     "link-spent",  # which links were mailed
+    "markers-invalid",  # compares two fields
     "offset-too-large",  # with words to search for, a list ends earlier
     "page-invalid",  # how many pages there are
     "password-weak",  # how easily it is guessed
@@ -33,6 +34,7 @@ SEMANTIC = {
     "pin-wrong",
     "range-not-satisfiable",  # how long a file is
     "range-unsatisfiable",
+    "series-cursor-invalid",  # cursors are opaque
     "stream-ended",
     "title-missing",  # what is encoded in Upload-Metadata
     "tus-version-unsupported",  # one of two headers says which protocol a request follows

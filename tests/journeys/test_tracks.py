@@ -234,7 +234,8 @@ def test_playlists_conform_and_dash_has_the_same_film(site: Site, tmp_path: Path
     assert "180p/iframes.m3u8" in by_id.stdout
     assert check_hls(site, "999999").returncode == 2
     for file in (site.home / "media").rglob("180p.mp4"):
-        file.write_bytes(file.read_bytes()[:-1])
+        data = file.read_bytes()
+        file.write_bytes(data[: len(data) // 10])
     broken = check_hls(site, str(found["id"]), "--json")
     rules = {finding["rule"] for finding in json.loads(broken.stdout)["findings"]}
     assert (broken.returncode, rules) == (1, {"segment"})

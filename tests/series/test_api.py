@@ -269,8 +269,10 @@ async def test_markers_are_part_of_the_detail(
     markers = {"intro_start": 0, "intro_end": 30.5, "credits_start": 90}
     assert (await editor.put(f"{path}/markers", json=markers)).status_code == 200
     assert (await viewer.get(path)).json()["markers"] == markers
-    for wrong in ({"intro_start": 5}, {"intro_start": 9, "intro_end": 9}, {"credits_start": -1}):
-        assert (await editor.put(f"{path}/markers", json=wrong)).status_code == 400
+    assert (await editor.put(f"{path}/markers", json={"credits_start": -1})).status_code == 400
+    for wrong in ({"intro_start": 5}, {"intro_end": 5}, {"intro_start": 9, "intro_end": 9}):
+        refused = await editor.put(f"{path}/markers", json=wrong)
+        assert (refused.status_code, refused.json()["type"]) == (400, "/problems/markers-invalid")
     assert (await viewer.put(f"{path}/markers", json=markers)).status_code == 403
     assert (await editor.put(f"{path}/markers", json={})).json() == nothing
 

@@ -1,6 +1,5 @@
 """What the detail of a video has beyond the entry of a list."""
 
-import math
 from typing import Annotated, Any, Self
 
 import msgspec
@@ -12,20 +11,20 @@ Second = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class Markers(msgspec.Struct, forbid_unknown_fields=True):
-    """Where the intro starts and ends and the credits start, in seconds; null if unknown."""
+    """Where the intro starts and ends and the credits start, in seconds; null if unknown.
+
+    Either both ends of the intro are known, and in order, or none.
+    """
 
     intro_start: Second | None = None
     intro_end: Second | None = None
     credits_start: Second | None = None
 
-    def __post_init__(self) -> None:
-        known = [at for at in (self.intro_start, self.intro_end, self.credits_start) if at]
-        if not all(map(math.isfinite, known)):
-            raise ValueError("markers must be finite numbers")
-        if (self.intro_start is None) != (self.intro_end is None):
-            raise ValueError("intro_start and intro_end belong together")
-        if self.intro_end is not None and self.intro_end <= (self.intro_start or 0.0):
-            raise ValueError("intro_end must be after intro_start")
+    @property
+    def are_in_order(self) -> bool:
+        if self.intro_start is None or self.intro_end is None:
+            return self.intro_start is None and self.intro_end is None
+        return self.intro_start < self.intro_end
 
 
 class EpisodePlace(msgspec.Struct):

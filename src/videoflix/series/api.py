@@ -26,6 +26,7 @@ from videoflix.series.schemas import (
 from videoflix.series.service import (
     EpisodeNotFound,
     InAnotherSeries,
+    MarkersInvalid,
     OrderIncomplete,
     PlaceTaken,
     SeasonNotFound,
@@ -221,7 +222,7 @@ class MarkerController(Controller):
 
     @put(
         summary="Set markers of intro and credits",
-        responses=problems(Unauthorized, Forbidden, VideoNotFound),
+        responses=problems(Unauthorized, Forbidden, VideoNotFound, MarkersInvalid),
     )
     async def put_markers(
         self,

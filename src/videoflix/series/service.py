@@ -71,6 +71,12 @@ class SeriesCursorInvalid(InvalidInput):
     slug: ClassVar[str] = "series-cursor-invalid"
 
 
+class MarkersInvalid(InvalidInput):
+    """`intro_start` and `intro_end` belong together, and the end must be after the start."""
+
+    slug: ClassVar[str] = "markers-invalid"
+
+
 class SeriesCatalog:
     """Series as viewers see them."""
 
@@ -211,7 +217,9 @@ class SeriesEditing:
         await self._changed()
 
     async def set_markers(self, viewer: Viewer, video_id: int, markers: Markers) -> None:
-        """Raises VideoNotFound."""
+        """Raises MarkersInvalid or VideoNotFound."""
+        if not markers.are_in_order:
+            raise MarkersInvalid
         await self.catalog.video(viewer, video_id)
         await self.series.set_markers(video_id, msgspec.structs.asdict(markers))
         await publish(self.session, topic_for(video_id))

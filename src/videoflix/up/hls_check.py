@@ -113,8 +113,13 @@ class StoredFilm:
             raise SourceFailed(f"the file {place.key} is missing")
         if end > size:
             raise SourceFailed(f"its bytes end at {end}, the file {place.key} at {size}")
-        wanted = max(0, min(length, place.length - offset))
-        data = await media_storage().read(place.key, place.offset + offset, wanted)
+        wanted = min(length, place.length - offset)
+        if wanted <= 0:
+            return Bytes(b"", place.length)
+        try:
+            data = await media_storage().read(place.key, place.offset + offset, wanted)
+        except FileNotFoundError as error:
+            raise SourceFailed(f"the file {place.key} was deleted") from error
         return Bytes(data, place.length)
 
 

@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from videoflix.platform.http.params import BIGINT_MAX, Moment, ensure_plausible
+from videoflix.platform.http.params import BIGINT_MAX, VISIBLE, Moment, ensure_plausible
 from videoflix.platform.queue import Job, schedule
 from videoflix.webhooks.models import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 Url = Annotated[
-    str, msgspec.Meta(min_length=10, max_length=2000, pattern=r"^https?://[^\s\x00-\x1f]+(?!\n)$")
+    str, msgspec.Meta(min_length=10, max_length=2000, pattern=rf"^https?://{VISIBLE}+(?!\n)$")
 ]
 Description = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00\r\n]*(?!\n)$")]
 EventName = Annotated[str, msgspec.Meta(max_length=50, pattern=r"^[a-z_]+\.[a-z_]+(?!\n)$")]

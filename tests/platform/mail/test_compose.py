@@ -8,6 +8,7 @@ from videoflix.platform.mail.compose import LANGUAGES, _strings, render
 
 LETTERS = sorted(_strings("en"))
 URL = "https://films.example/#/reset/abc"
+VALUES = {"name": "Ada", "url": URL, "endpoint": "https://a.example", "reason": "It answered 500."}
 
 
 class Links(HTMLParser):
@@ -30,7 +31,7 @@ class Links(HTMLParser):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("template", LETTERS)
 def test_every_letter_exists_in_every_language(template: str, language: str) -> None:
-    made = render(template, language, {"name": "Ada", "url": URL})
+    made = render(template, language, VALUES)
     found = Links(made.html)
     assert found.loads == [], "mail programs block what is loaded, and it would tell on readers"
     has_button = bool(_strings(language)[template].button)

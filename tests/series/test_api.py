@@ -9,10 +9,9 @@ import httpx
 import pytest
 from litestar import Litestar
 from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from catalog.factories import add_films
-from videoflix.platform.postgres.session import alchemy
 
 SERIES = "/api/v1/series"
 VIDEOS = "/api/v1/videos"
@@ -84,7 +83,7 @@ async def test_series_has_seasons_and_positions(
 
 
 async def test_reading_a_series_takes_the_same_queries_for_any_size(
-    films: list[int], editor: httpx.AsyncClient, viewer: httpx.AsyncClient
+    films: list[int], editor: httpx.AsyncClient, viewer: httpx.AsyncClient, engine: AsyncEngine
 ) -> None:
     small = await add_series(editor, films[:1])
     large = await add_series(editor, films[1:], "Large")
@@ -95,10 +94,9 @@ async def test_reading_a_series_takes_the_same_queries_for_any_size(
         def note(*args: Any, seen: list[str] = queries) -> None:
             seen.append(args[2])
 
-        engine = alchemy.get_engine().sync_engine
-        event.listen(engine, "before_cursor_execute", note)
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
         assert (await viewer.get(f"{SERIES}/{number}")).status_code == 200
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
         counts.append(len([one for one in queries if "FROM series" in one or "FROM season" in one]))
     assert counts == [2, 2, 2]
 

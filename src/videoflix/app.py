@@ -55,6 +55,7 @@ from videoflix.platform.http.json_body import StrictRequest
 from videoflix.platform.http.openapi import DocumentConfig, LimitedValues, StrictStructs
 from videoflix.platform.http.params import BodyGate
 from videoflix.platform.http.token_cors import TOKEN_CORS, TokenCorsMiddleware
+from videoflix.platform.loading import collection_paused
 from videoflix.platform.observability.access_log import AccessLogMiddleware
 from videoflix.platform.observability.logs import StructuredLogs
 from videoflix.platform.postgres.notify import event_bus
@@ -227,6 +228,7 @@ def _document() -> DocumentConfig:
     )
 
 
+@collection_paused()
 def create_app() -> Litestar:
     check_provider()
     check_delivery()

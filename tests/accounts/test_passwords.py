@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from conftest import PASSWORD
-from videoflix.accounts.passwords import COMMON
+from videoflix.accounts.passwords import COMMON, DUMMY_HASH, is_outdated
 
 AUTH = "/api/v1/auth"
 ADA = "ada.lovelace@example.org"
@@ -19,6 +19,10 @@ ADA = "ada.lovelace@example.org"
 def test_ten_thousand_common_ones_are_known() -> None:
     assert len(COMMON) >= 10_000
     assert {"password", "12345678", "iloveyou"} <= COMMON
+
+
+def test_refusals_of_unknown_addresses_cost_as_much_as_others() -> None:
+    assert not is_outdated(DUMMY_HASH)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Imports at first use, for modules that are large and rarely needed."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+
+from videoflix.platform.loading import collection_paused
 
 
 def late(target: str) -> Callable[..., Any]:
@@ -12,5 +15,8 @@ def late(target: str) -> Callable[..., Any]:
     it renders an invoice.
     """
     module, _, name = target.partition(":")
-    function: Callable[..., Any] = getattr(import_module(module), name)
+    if module not in sys.modules:
+        with collection_paused():
+            import_module(module)
+    function: Callable[..., Any] = getattr(sys.modules[module], name)
     return function

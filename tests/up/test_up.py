@@ -22,7 +22,7 @@ from postgres import open_folder
 
 pytestmark = pytest.mark.journey
 
-START_SECONDS = 90.0
+START_SECONDS = 180.0  # with other tests beside it
 
 
 class Running:

@@ -27,7 +27,7 @@ async def test_events_are_printed_and_forwarded(receiver: Receiver) -> None:
     assert process.stdout
     assert process.stderr
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(60):
             secret = (await process.stderr.readline()).decode().split()[-1]
             await start(1)
             await end(1)

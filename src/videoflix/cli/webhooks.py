@@ -19,5 +19,5 @@ def webhooks() -> None:
 @click.option("--event", "events", multiple=True, metavar="TYPE", help="Only events of this type.")
 def listen(forward_to: str | None, events: tuple[str, ...]) -> None:
     """Print the site's events as they happen, as JSON lines, until interrupted."""
-    with suppress(KeyboardInterrupt):
+    with suppress(asyncio.CancelledError):
         asyncio.run(late("videoflix.up.webhooks:listen")(forward_to, events))

@@ -1,6 +1,7 @@
 """`videoflix webhooks listen`: the site's events in a terminal, forwarded to a local URL."""
 
 import asyncio
+import signal
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -26,7 +27,10 @@ FORWARD_SECONDS = 10.0
 
 
 async def listen(forward_to: str | None, wanted: Sequence[str]) -> None:
-    """Print events as JSON lines until interrupted. Raises ClickException."""
+    """Print events as JSON lines until SIGINT or SIGTERM cancels this. Raises ClickException."""
+    if (listening := asyncio.current_task()) is not None:
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell ignores SIGINT
+            asyncio.get_running_loop().add_signal_handler(number, listening.cancel)
     if unknown := sorted(set(wanted) - set(event_types)):
         raise click.ClickException(f"There are no events named {', '.join(unknown)}.")
     with errors_as_sentences():

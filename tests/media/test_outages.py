@@ -184,7 +184,9 @@ def test_database_is_away(working: WorkerSite) -> None:
         server.execute(f"alter database {name} allow_connections false".encode())
         for _ in range(10):
             server.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = %s and backend_type = 'client backend'",
+                [name],
             )
             time.sleep(0.3)
         server.execute(f"alter database {name} allow_connections true".encode())

@@ -215,7 +215,9 @@ def new_database(server_dsn: str) -> str:
     with psycopg.connect(urlunsplit(url._replace(path="/postgres")), autocommit=True) as server:
         template = url.path.removeprefix("/")
         server.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [template]
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = %s and backend_type = 'client backend'",
+            [template],
         )
         server.execute(f"create database {name} template {template}".encode())
     return urlunsplit(url._replace(path=f"/{name}"))

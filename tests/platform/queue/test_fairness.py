@@ -3,7 +3,7 @@
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -251,14 +251,6 @@ async def test_withdrawing_and_hastening_find_jobs_by_index(done: list[object]) 
     assert left == []
 
 
-@pytest.fixture
-async def same_statistics(behaviour: Behaviour) -> AsyncIterator[None]:
-    """Autovacuum does not analyze the jobs between two measurements."""
-    await execute("alter table procrastinate_jobs set (autovacuum_enabled = off)")
-    yield
-    await execute("alter table procrastinate_jobs reset (autovacuum_enabled)")
-
-
 WAITING = {
     "of another queue": {"queue": "elsewhere"},
     "of the same kind": {"queue": "counting"},
@@ -266,13 +258,16 @@ WAITING = {
 }
 
 
+@pytest.mark.parametrize("has_statistics", [True, False])
 @pytest.mark.parametrize("waiting", WAITING.values(), ids=list(WAITING))
 async def test_a_fetch_costs_the_same_with_many_jobs(
-    behaviour: Behaviour, same_statistics: None, waiting: dict[str, object]
+    behaviour: Behaviour, waiting: dict[str, object], has_statistics: bool
 ) -> None:
     await seed(100, **waiting)  # type: ignore[arg-type] # keyword arguments from a table
     few = await _blocks_per_fetch()
     await seed(MANY, **waiting)  # type: ignore[arg-type] # keyword arguments from a table
+    if has_statistics:
+        await execute("analyze procrastinate_jobs")
     many = await _blocks_per_fetch()
     assert many < 2 * few, f"{few} blocks, then {many}"
 
